@@ -1,0 +1,137 @@
+/* The page allocator as a plugin: blocks of 2^order pages, by order or by size. See mm/page_alloc.c. */
+#include "../mm/page_alloc.h"
+
+#include <stdlib.h>
+
+static int buddy_open(const struct sb_host *host, const union sb_value *options, void **self)
+{
+    struct sb_mm *mm = malloc(sizeof(*mm));
+    int status = mm ? sb_mm_init(mm, host) : -1;
+    (void)options;
+    if (status)
+        free(mm);
+    else
+        *self = mm;
+    return status;
+}
+
+static void buddy_close(void *self)
+{
+    free(self);
+}
+
+static unsigned order_for(size_t size, size_t align)
+{
+    return sb_get_order(size > align ? size : align ? align : 1);
+}
+
+static void *buddy_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
+{
+    return sb_get_free_pages(self, gfp, order_for(size, align));
+}
+
+static void buddy_free(void *self, void *block, size_t size)
+{
+    (void)size;
+    if (block) {
+        struct sb_page *page = sb_virt_to_page(self, block);
+        sb_free_pages(self, page, page->order);
+    }
+}
+
+static size_t buddy_usable(void *self, void *block)
+{
+    return (size_t)SB_PAGE_SIZE << sb_virt_to_page(self, block)->order;
+}
+
+static struct sb_page *buddy_alloc_pages(void *self, int node, sb_gfp_t gfp, unsigned order)
+{
+    (void)node;
+    return sb_alloc_pages(self, gfp, order);
+}
+
+static void buddy_free_pages(void *self, struct sb_page *page, unsigned order)
+{
+    sb_free_pages(self, page, order);
+}
+
+static void *buddy_page_address(void *self, struct sb_page *page)
+{
+    return sb_page_address(self, page);
+}
+
+static struct sb_page *buddy_virt_to_page(void *self, void *address)
+{
+    return sb_virt_to_page(self, address);
+}
+
+static uint64_t buddy_page_to_pfn(void *self, struct sb_page *page)
+{
+    return sb_page_to_pfn(self, page);
+}
+
+static void *buddy_get_free_pages(void *self, sb_gfp_t gfp, unsigned order)
+{
+    return sb_get_free_pages(self, gfp, order);
+}
+
+static void buddy_free_pages_at(void *self, void *address, unsigned order)
+{
+    if (address)
+        sb_free_pages(self, sb_virt_to_page(self, address), order);
+}
+
+static int buddy_snapshot(void *self, struct sb_snapshot *snapshot)
+{
+    struct sb_mm *mm = self;
+    sb_mm_snapshot(mm, snapshot);
+    snapshot->has |= SB_HAS_LIVE | SB_HAS_HANDED;
+    for (int i = 0; i < SB_NR_ZONES; i++)
+        snapshot->live += mm->zones[i].nr_allocated;
+    snapshot->handed_bytes = snapshot->held_bytes;
+    return 0;
+}
+
+static int buddy_dump(void *self, const char *file, const struct sb_sink *sink)
+{
+    return sb_mm_dump(self, file, sink);
+}
+
+static int buddy_check(void *self, char *why, size_t why_size)
+{
+    return sb_mm_check(self, why, why_size);
+}
+
+static const struct sb_sized_ops sized = {
+    .struct_size = sizeof(sized),
+    .max_size = SB_PAGE_SIZE << SB_MAX_ORDER,
+    .alloc = buddy_alloc,
+    .free = buddy_free,
+    .usable = buddy_usable,
+};
+
+static const struct sb_pages_ops pages = {
+    .struct_size = sizeof(pages),
+    .alloc_pages = buddy_alloc_pages,
+    .free_pages = buddy_free_pages,
+    .page_address = buddy_page_address,
+    .virt_to_page = buddy_virt_to_page,
+    .page_to_pfn = buddy_page_to_pfn,
+    .get_free_pages = buddy_get_free_pages,
+    .free_pages_at = buddy_free_pages_at,
+};
+
+const struct sb_allocator scullbench_allocator = {
+    .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
+    .name = "buddy",
+    .summary = "page blocks of orders 0 to 10, split and merged with their buddies",
+    .models = "mm/page_alloc.c, Linux 6.1, without per-CPU lists",
+    .open = buddy_open,
+    .close = buddy_close,
+    .snapshot = buddy_snapshot,
+    .dump = buddy_dump,
+    .dump_files = "buddyinfo",
+    .check = buddy_check,
+    .sized = &sized,
+    .pages = &pages,
+};

@@ -1,0 +1,117 @@
+/*
+ * kmalloc.
+ *
+ * Models mm/slab_common.c and include/linux/slab.h of Linux 6.1: caches kmalloc-8 to kmalloc-8k, the powers
+ * of two with 96 and 192 between, powers of two aligned to their size; requests above 8 KiB get whole
+ * pages of the smallest order that holds them.
+ *
+ * Locks: none of its own.
+ *
+ * Left out: the DMA, reclaimable and accounted copies of the caches; kmalloc never reclaims here.
+ */
+#include "kmalloc.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    uint32_t size;
+} classes[SB_KMALLOC_CLASSES] = {
+    {"kmalloc-8", 8},     {"kmalloc-16", 16},   {"kmalloc-32", 32},   {"kmalloc-64", 64},
+    {"kmalloc-96", 96},   {"kmalloc-128", 128}, {"kmalloc-192", 192}, {"kmalloc-256", 256},
+    {"kmalloc-512", 512}, {"kmalloc-1k", 1024}, {"kmalloc-2k", 2048}, {"kmalloc-4k", 4096},
+    {"kmalloc-8k", 8192},
+};
+
+static bool is_power_of_two(size_t n)
+{
+    return !(n & (n - 1));
+}
+
+int sb_kmalloc_init(struct sb_kmalloc *k, struct sb_mm *mm, bool percpu)
+{
+    int status = sb_slub_init(&k->slub, mm, percpu);
+    for (unsigned i = 0; i < SB_KMALLOC_CLASSES && !status; i++) {
+        size_t align =
+            is_power_of_two(classes[i].size) && classes[i].size <= SB_PAGE_SIZE ? classes[i].size : 0;
+        if (classes[i].size > SB_PAGE_SIZE)
+            align = SB_PAGE_SIZE;
+        status = sb_cache_create(&k->slub, classes[i].name, classes[i].size, align, 0, NULL, &k->caches[i]);
+    }
+    for (unsigned i = 0, class = 0; i < sizeof(k->small_class); i++) {
+        while (classes[class].size < 8 * i)
+            class ++;
+        k->small_class[i] = (uint8_t) class;
+    }
+    return status;
+}
+
+void sb_kmalloc_exit(struct sb_kmalloc *k)
+{
+    sb_slub_exit(&k->slub);
+}
+
+/* Up to 192 by table, above by the highest bit: 193..256 is class 7. */
+static inline unsigned class_of(const struct sb_kmalloc *k, size_t size)
+{
+    if (size <= 192)
+        return k->small_class[(size + 7) / 8];
+    return 64 - (unsigned)__builtin_clzll(size - 1) - 1;
+}
+
+void *sb_kmalloc(struct sb_kmalloc *k, size_t size, size_t align, sb_gfp_t gfp)
+{
+    if (__builtin_expect(align > 8, 0)) {
+        /* 96 and 192 are only as aligned as their lowest bit; the power of two above serves always. */
+        if (size < align)
+            size = align;
+        if (size <= SB_PAGE_SIZE && !is_power_of_two(size))
+            size = (size_t)1 << (64 - __builtin_clzll(size - 1));
+    }
+    if (__builtin_expect(size > SB_KMALLOC_MAX_SLAB || align > SB_PAGE_SIZE, 0)) {
+        if (size > SB_PAGE_SIZE << SB_MAX_ORDER)
+            return NULL;
+        return sb_get_free_pages(k->slub.mm, gfp, sb_get_order(size));
+    }
+    return sb_cache_alloc(k->caches[class_of(k, size)], gfp);
+}
+
+void sb_kfree(struct sb_kmalloc *k, void *block)
+{
+    if (!block)
+        return;
+    struct sb_page *page = sb_virt_to_page(k->slub.mm, block)->head;
+    if (__builtin_expect(!page, 0))
+        atomic_fetch_add(&k->slub.mm->bad_frees, 1);
+    else if (page->flags & SB_PG_SLAB)
+        sb_cache_free(page->cache, block);
+    else
+        sb_free_pages(k->slub.mm, page, page->order);
+}
+
+size_t sb_ksize(struct sb_kmalloc *k, const void *block)
+{
+    const struct sb_page *page = sb_virt_to_page(k->slub.mm, block)->head;
+    return page->flags & SB_PG_SLAB ? page->cache->object_size : (size_t)SB_PAGE_SIZE << page->order;
+}
+
+void sb_kmalloc_snapshot(struct sb_kmalloc *k, struct sb_snapshot *snapshot)
+{
+    struct sb_mm *mm = k->slub.mm;
+    struct sb_list *link;
+    uint64_t blocks = 0, slab_pages = 0;
+
+    sb_mm_snapshot(mm, snapshot);
+    sb_slub_snapshot(&k->slub, snapshot);
+    sb_list_for_each (link, &k->slub.caches) {
+        const struct sb_kmem_cache *cache = sb_list_entry(link, struct sb_kmem_cache, link);
+        blocks += cache->nr_slabs;
+        slab_pages += cache->nr_slabs << cache->order;
+    }
+    /* What isn't a slab was handed out whole. */
+    for (int i = 0; i < SB_NR_ZONES; i++)
+        snapshot->live += mm->zones[i].nr_allocated;
+    snapshot->live -= blocks;
+    snapshot->handed_bytes += (sb_mm_used_pages(mm) - slab_pages) << SB_PAGE_SHIFT;
+}

@@ -1,0 +1,186 @@
+/*
+ * Per-CPU areas.
+ *
+ * Models mm/percpu.c of Linux 6.1: chunks of one unit per CPU; an object takes the same offset in every unit,
+ * first fit by a bitmap of 4-byte grains, so that a CPU's copy lies at cookie + cpu * unit size and
+ * successive small objects are neighbours.
+ *
+ * Locks: pcpu->lock, then a zone's lock (a chunk is allocated under it, as the kernel's mutex allows).
+ *
+ * Left out: the first chunk with the static variables, atomic allocation, block hints (a plain scan stands
+ * in), depopulation, slots by free size.
+ */
+#include "percpu.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool get_bit(const uint64_t *map, uint64_t i)
+{
+    return map[i / 64] >> (i % 64) & 1;
+}
+
+static void set_bits(uint64_t *map, uint64_t first, uint64_t n, bool value)
+{
+    for (uint64_t i = first; i < first + n; i++) {
+        if (value)
+            map[i / 64] |= UINT64_C(1) << (i % 64);
+        else
+            map[i / 64] &= ~(UINT64_C(1) << (i % 64));
+    }
+}
+
+int sb_pcpu_init(struct sb_pcpu *pcpu, struct sb_mm *mm)
+{
+    memset(pcpu, 0, sizeof(*pcpu));
+    pcpu->mm = mm;
+    pcpu->order = sb_get_order(SB_PCPU_UNIT_SIZE * mm->nr_cpus);
+    sb_list_init(&pcpu->chunks);
+    if (pcpu->order <= SB_MAX_ORDER)
+        return 0;
+    mm->host->fail(mm->host->context, "percpu: %u CPUs need a block of order %u; the largest is %d",
+                   mm->nr_cpus, pcpu->order, SB_MAX_ORDER);
+    return -E2BIG;
+}
+
+void sb_pcpu_exit(struct sb_pcpu *pcpu)
+{
+    while (!sb_list_empty(&pcpu->chunks)) {
+        struct sb_list *link = pcpu->chunks.next;
+        sb_list_del(link);
+        free(sb_list_entry(link, struct sb_pcpu_chunk, link));
+    }
+}
+
+static struct sb_pcpu_chunk *new_chunk(struct sb_pcpu *pcpu)
+{
+    struct sb_pcpu_chunk *chunk = calloc(1, sizeof(*chunk));
+    if (!chunk)
+        return NULL;
+    chunk->base = sb_get_free_pages(pcpu->mm, SB_GFP_KERNEL, pcpu->order);
+    if (!chunk->base) {
+        free(chunk);
+        return NULL;
+    }
+    chunk->free_grains = SB_PCPU_GRAINS;
+    sb_list_add_tail(&chunk->link, &pcpu->chunks);
+    pcpu->nr_chunks++;
+    return chunk;
+}
+
+/* First fit; SB_PCPU_GRAINS if there is no room. */
+static uint64_t find_room(const struct sb_pcpu_chunk *chunk, uint64_t n, uint64_t align)
+{
+    if (chunk->free_grains < n)
+        return SB_PCPU_GRAINS;
+    for (uint64_t at = 0; at + n <= SB_PCPU_GRAINS;) {
+        uint64_t free = 0;
+        while (free < n && !get_bit(chunk->used, at + free))
+            free++;
+        if (free == n)
+            return at;
+        at = (at + free + 1 + align - 1) & ~(align - 1);
+    }
+    return SB_PCPU_GRAINS;
+}
+
+void *sb_alloc_percpu(struct sb_pcpu *pcpu, size_t size, size_t align)
+{
+    uint64_t n = (size + SB_PCPU_GRAIN - 1) / SB_PCPU_GRAIN, grain = SB_PCPU_GRAINS;
+    uint64_t step = align > SB_PCPU_GRAIN ? align / SB_PCPU_GRAIN : 1;
+    struct sb_pcpu_chunk *chunk = NULL;
+    struct sb_list *link;
+    void *cookie = NULL;
+
+    if (!size || size > SB_PCPU_UNIT_SIZE || (align & (align - 1)) || align > SB_PAGE_SIZE)
+        return NULL;
+    sb_lock(&pcpu->lock);
+    sb_list_for_each (link, &pcpu->chunks) {
+        chunk = sb_list_entry(link, struct sb_pcpu_chunk, link);
+        grain = find_room(chunk, n, step);
+        if (grain < SB_PCPU_GRAINS)
+            break;
+    }
+    if (grain == SB_PCPU_GRAINS) {
+        chunk = new_chunk(pcpu);
+        grain = 0;
+    }
+    if (chunk) {
+        set_bits(chunk->used, grain, n, true);
+        set_bits(chunk->start, grain, 1, true);
+        chunk->free_grains -= n;
+        pcpu->live++;
+        pcpu->live_bytes += n * SB_PCPU_GRAIN;
+        cookie = chunk->base + grain * SB_PCPU_GRAIN;
+        for (unsigned cpu = 0; cpu < pcpu->mm->nr_cpus; cpu++)
+            memset(sb_per_cpu_ptr(cookie, cpu), 0, size);
+    }
+    sb_unlock(&pcpu->lock);
+    return cookie;
+}
+
+void sb_free_percpu(struct sb_pcpu *pcpu, void *cookie)
+{
+    struct sb_list *link;
+    bool found = false;
+    if (!cookie)
+        return;
+    sb_lock(&pcpu->lock);
+    sb_list_for_each (link, &pcpu->chunks) {
+        struct sb_pcpu_chunk *chunk = sb_list_entry(link, struct sb_pcpu_chunk, link);
+        uint64_t at = (uint64_t)((char *)cookie - chunk->base);
+        uint64_t grain = at / SB_PCPU_GRAIN, n = 1;
+        if ((char *)cookie < chunk->base || at >= SB_PCPU_UNIT_SIZE || !get_bit(chunk->start, grain))
+            continue;
+        while (grain + n < SB_PCPU_GRAINS && get_bit(chunk->used, grain + n) &&
+               !get_bit(chunk->start, grain + n))
+            n++;
+        set_bits(chunk->used, grain, n, false);
+        set_bits(chunk->start, grain, 1, false);
+        chunk->free_grains += n;
+        pcpu->live--;
+        pcpu->live_bytes -= n * SB_PCPU_GRAIN;
+        found = true;
+        if (chunk->free_grains == SB_PCPU_GRAINS) {
+            sb_list_del(link);
+            sb_free_pages(pcpu->mm, sb_virt_to_page(pcpu->mm, chunk->base), pcpu->order);
+            free(chunk);
+            pcpu->nr_chunks--;
+        }
+        break;
+    }
+    sb_unlock(&pcpu->lock);
+    if (!found)
+        atomic_fetch_add(&pcpu->mm->bad_frees, 1);
+}
+
+int sb_pcpu_check(struct sb_pcpu *pcpu, char *why, size_t why_size)
+{
+    struct sb_list *link;
+    uint64_t chunks = 0, live = 0, used = 0;
+    int status = sb_mm_check(pcpu->mm, why, why_size);
+    if (status)
+        return status;
+    sb_list_for_each (link, &pcpu->chunks) {
+        const struct sb_pcpu_chunk *chunk = sb_list_entry(link, struct sb_pcpu_chunk, link);
+        uint64_t taken = 0;
+        for (unsigned i = 0; i < SB_PCPU_GRAINS / 64; i++) {
+            if (chunk->start[i] & ~chunk->used[i])
+                return sb_check_failed(why, why_size, "percpu: an object starts where nothing is taken");
+            taken += (uint64_t)__builtin_popcountll(chunk->used[i]);
+            live += (uint64_t)__builtin_popcountll(chunk->start[i]);
+        }
+        if (taken + chunk->free_grains != SB_PCPU_GRAINS)
+            return sb_check_failed(why, why_size, "percpu: a chunk counts %llu free grains, its map has %llu",
+                                   (unsigned long long)chunk->free_grains,
+                                   (unsigned long long)(SB_PCPU_GRAINS - taken));
+        used += taken;
+        chunks++;
+    }
+    if (chunks != pcpu->nr_chunks || live != pcpu->live || used * SB_PCPU_GRAIN != pcpu->live_bytes)
+        return sb_check_failed(why, why_size, "percpu: %llu objects in %llu chunks, counted %llu in %llu",
+                               (unsigned long long)live, (unsigned long long)chunks,
+                               (unsigned long long)pcpu->live, (unsigned long long)pcpu->nr_chunks);
+    return 0;
+}

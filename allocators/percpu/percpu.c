@@ -1,0 +1,88 @@
+/* Per-CPU areas as a plugin. See mm/percpu.c. */
+#include "../mm/percpu.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct percpu {
+    struct sb_mm mm;
+    struct sb_pcpu pcpu;
+};
+
+static int percpu_open(const struct sb_host *host, const union sb_value *values, void **self)
+{
+    struct percpu *p = malloc(sizeof(*p));
+    int status = p ? sb_mm_init(&p->mm, host) : -ENOMEM;
+    (void)values;
+    if (!status)
+        status = sb_pcpu_init(&p->pcpu, &p->mm);
+    if (status)
+        free(p);
+    else
+        *self = p;
+    return status;
+}
+
+static void percpu_close(void *self)
+{
+    sb_pcpu_exit(&((struct percpu *)self)->pcpu);
+    free(self);
+}
+
+static void *percpu_alloc(void *self, size_t size, size_t align)
+{
+    return sb_alloc_percpu(&((struct percpu *)self)->pcpu, size, align);
+}
+
+static void *percpu_ptr(void *self, void *cookie, unsigned cpu)
+{
+    (void)self;
+    return sb_per_cpu_ptr(cookie, cpu);
+}
+
+static void percpu_free(void *self, void *cookie)
+{
+    sb_free_percpu(&((struct percpu *)self)->pcpu, cookie);
+}
+
+static int percpu_snapshot(void *self, struct sb_snapshot *snapshot)
+{
+    struct percpu *p = self;
+    sb_mm_snapshot(&p->mm, snapshot);
+    snapshot->has |= SB_HAS_LIVE | SB_HAS_HANDED;
+    snapshot->live = p->pcpu.live;
+    snapshot->handed_bytes = p->pcpu.live_bytes * p->mm.nr_cpus;
+    snapshot->metadata_bytes += p->pcpu.nr_chunks * sizeof(struct sb_pcpu_chunk);
+    return 0;
+}
+
+static int percpu_dump(void *self, const char *file, const struct sb_sink *sink)
+{
+    return sb_mm_dump(&((struct percpu *)self)->mm, file, sink);
+}
+
+static int percpu_check(void *self, char *why, size_t why_size)
+{
+    return sb_pcpu_check(&((struct percpu *)self)->pcpu, why, why_size);
+}
+
+static const struct sb_percpu_ops percpu = {
+    .struct_size = sizeof(percpu),
+    .alloc_percpu = percpu_alloc,
+    .per_cpu_ptr = percpu_ptr,
+    .free_percpu = percpu_free,
+};
+
+const struct sb_allocator scullbench_allocator = {
+    .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
+    .name = "percpu",
+    .summary = "one object per CPU behind one cookie, at the same offset in every CPU's unit",
+    .models = "mm/percpu.c, Linux 6.1",
+    .open = percpu_open,
+    .close = percpu_close,
+    .snapshot = percpu_snapshot,
+    .dump = percpu_dump,
+    .dump_files = "buddyinfo",
+    .check = percpu_check,
+    .percpu = &percpu,
+};

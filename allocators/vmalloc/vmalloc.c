@@ -1,0 +1,94 @@
+/* vmalloc as a plugin. See mm/vmalloc.c. */
+#include "../mm/vmalloc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { OPTION_LAZY, OPTION_LAZY_MAX };
+
+static const struct sb_option options[] = {
+    [OPTION_LAZY] = {"lazy", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+                     "freed ranges are unmapped together, later, as the kernel does; no: each at once"},
+    [OPTION_LAZY_MAX] = {"lazy_max", SB_OPTION_SIZE, 0, "32MiB", 4096, UINT64_C(1) << 40, NULL,
+                         "how much freed space may wait to be unmapped (the kernel: 32 MiB times fls(CPUs))"},
+};
+
+struct vmalloc {
+    struct sb_mm mm;
+    struct sb_vmalloc vm;
+};
+
+static int vmalloc_open(const struct sb_host *host, const union sb_value *values, void **self)
+{
+    struct vmalloc *v = malloc(sizeof(*v));
+    int status = v ? sb_mm_init(&v->mm, host) : -ENOMEM;
+    uint64_t lazy_max = values[OPTION_LAZY].u ? values[OPTION_LAZY_MAX].u : 0;
+    if (!status)
+        status = sb_vmalloc_init(&v->vm, &v->mm, true, lazy_max);
+    if (status)
+        free(v);
+    else
+        *self = v;
+    return status;
+}
+
+static void vmalloc_close(void *self)
+{
+    sb_vmalloc_exit(&((struct vmalloc *)self)->vm);
+    free(self);
+}
+
+static void *vmalloc_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
+{
+    if (align > SB_PAGE_SIZE)
+        return NULL;
+    return sb_vmalloc(&((struct vmalloc *)self)->vm, size, gfp);
+}
+
+static void vmalloc_free(void *self, void *block, size_t size)
+{
+    (void)size;
+    sb_vfree(&((struct vmalloc *)self)->vm, block);
+}
+
+static int vmalloc_snapshot(void *self, struct sb_snapshot *snapshot)
+{
+    struct vmalloc *v = self;
+    sb_mm_snapshot(&v->mm, snapshot);
+    snapshot->has |= SB_HAS_LIVE | SB_HAS_HANDED;
+    snapshot->live = v->vm.live;
+    snapshot->handed_bytes = v->vm.live_pages << SB_PAGE_SHIFT;
+    return 0;
+}
+
+static int vmalloc_dump(void *self, const char *file, const struct sb_sink *sink)
+{
+    return sb_vmalloc_dump(&((struct vmalloc *)self)->vm, file, sink);
+}
+
+static int vmalloc_check(void *self, char *why, size_t why_size)
+{
+    return sb_vmalloc_check(&((struct vmalloc *)self)->vm, why, why_size);
+}
+
+static const struct sb_sized_ops sized = {
+    .struct_size = sizeof(sized),
+    .alloc = vmalloc_alloc,
+    .free = vmalloc_free,
+};
+
+const struct sb_allocator scullbench_allocator = {
+    .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
+    .name = "vmalloc",
+    .summary = "single pages mapped side by side in virtual space, by the real MMU, with a guard page",
+    .models = "mm/vmalloc.c, Linux 6.1",
+    .options = options,
+    .option_count = sizeof(options) / sizeof(options[0]),
+    .open = vmalloc_open,
+    .close = vmalloc_close,
+    .snapshot = vmalloc_snapshot,
+    .dump = vmalloc_dump,
+    .dump_files = "buddyinfo slabinfo vmallocinfo",
+    .check = vmalloc_check,
+    .sized = &sized,
+};

@@ -1,0 +1,119 @@
+/* Whole files: read at once, written atomically. */
+#define _GNU_SOURCE
+#include "base/file.h"
+
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int sb_read_file(const char *path, char **text, size_t *length)
+{
+    struct sb_text content = {0};
+    char buffer[65536];
+    int status = 0;
+    ssize_t n;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    sb_text_add(&content, "", 0);
+    while ((n = read(fd, buffer, sizeof(buffer))) > 0)
+        sb_text_add(&content, buffer, (size_t)n);
+    if (n < 0)
+        status = -errno;
+    close(fd);
+    if (status) {
+        sb_text_free(&content);
+        return status;
+    }
+    *text = content.at;
+    if (length)
+        *length = content.n;
+    return 0;
+}
+
+char *sb_read_line(const char *path)
+{
+    char *text;
+    if (sb_read_file(path, &text, NULL))
+        return NULL;
+    text[strcspn(text, "\n")] = '\0';
+    return text;
+}
+
+static int write_all(int fd, const char *text, size_t length)
+{
+    while (length) {
+        ssize_t n = write(fd, text, length);
+        if (n < 0)
+            return -errno;
+        text += n;
+        length -= (size_t)n;
+    }
+    return 0;
+}
+
+int sb_write_file(const char *path, const char *text, size_t length)
+{
+    char *temporary = sb_printf("%s.tmp%ld", path, (long)getpid());
+    int status = 0;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+    if (fd < 0) {
+        status = -errno;
+        goto out;
+    }
+    status = write_all(fd, text, length);
+    if (close(fd) && !status)
+        status = -errno;
+    if (!status && rename(temporary, path))
+        status = -errno;
+    if (status)
+        unlink(temporary);
+out:
+    free(temporary);
+    return status;
+}
+
+int sb_make_dirs(const char *path)
+{
+    char *copy = sb_strdup(path);
+    int status = 0;
+    for (char *p = copy + 1; *copy; p++) {
+        char c = *p;
+        if (c && c != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(copy, 0777) && errno != EEXIST) {
+            status = -errno;
+            break;
+        }
+        if (!c)
+            break;
+        *p = c;
+    }
+    struct stat st;
+    if (!status && *copy && (stat(copy, &st) || !S_ISDIR(st.st_mode)))
+        status = -ENOTDIR;
+    free(copy);
+    return status;
+}
+
+char *sb_program_dir(void)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    if (n <= 0)
+        return NULL;
+    path[n] = '\0';
+    char *slash = strrchr(path, '/');
+    if (!slash)
+        return NULL;
+    *slash = '\0';
+    return sb_strdup(path);
+}

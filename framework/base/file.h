@@ -1,0 +1,22 @@
+/* Whole files and folders. Functions return 0 or a negative errno. */
+#ifndef SB_BASE_FILE_H
+#define SB_BASE_FILE_H
+
+#include <stddef.h>
+
+/* Reads a file as a string with a 0 behind it (the caller's to free). Directories give -EISDIR. */
+int sb_read_file(const char *path, char **text, size_t *length);
+
+/* The first line of a short file such as those of /proc and /sys, or NULL. The caller's to free. */
+char *sb_read_line(const char *path);
+
+/* Writes to a temporary name beside `path`, then renames: readers see the old file or the new one. */
+int sb_write_file(const char *path, const char *text, size_t length);
+
+/* mkdir -p. */
+int sb_make_dirs(const char *path);
+
+/* The folder that holds the running program, or NULL. The caller's to free. */
+char *sb_program_dir(void);
+
+#endif

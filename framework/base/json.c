@@ -1,0 +1,167 @@
+/* JSON through jansson, which stays behind this file. */
+#include "base/json.h"
+
+#include "base/str.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+/* struct sb_json is never defined: it is jansson's json_t under a name of ours. */
+static json_t *in(struct sb_json *value)
+{
+    return (json_t *)value;
+}
+
+static const json_t *look(const struct sb_json *value)
+{
+    return (const json_t *)value;
+}
+
+static struct sb_json *out(json_t *value)
+{
+    if (!value)
+        abort();
+    return (struct sb_json *)value;
+}
+
+struct sb_json *sb_json_object(void)
+{
+    return out(json_object());
+}
+
+struct sb_json *sb_json_array(void)
+{
+    return out(json_array());
+}
+
+void sb_json_free(struct sb_json *value)
+{
+    json_decref(in(value));
+}
+
+/* How many bytes the valid UTF-8 sequence at `s` has, or 0. jansson refuses what isn't valid. */
+static size_t utf8_length(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    size_t n = p[0] < 0x80 ? 1 : (p[0] & 0xe0) == 0xc0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : 4;
+    if (n == 1)
+        return 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+        (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+static json_t *make_text(const char *text)
+{
+    if (!text)
+        return json_null();
+    json_t *value = json_string(text);
+    if (value)
+        return value;
+    struct sb_text clean = {0};
+    while (*text) {
+        size_t n = utf8_length(text);
+        sb_text_add(&clean, n ? text : "\xef\xbf\xbd", n ? n : 3);
+        text += n ? n : 1;
+    }
+    value = json_string(sb_text_get(&clean));
+    sb_text_free(&clean);
+    return value;
+}
+
+void sb_json_set(struct sb_json *object, const char *key, struct sb_json *value)
+{
+    if (json_object_set_new(in(object), key, in(value)))
+        abort();
+}
+
+void sb_json_set_text(struct sb_json *object, const char *key, const char *text)
+{
+    sb_json_set(object, key, out(make_text(text)));
+}
+
+void sb_json_set_int(struct sb_json *object, const char *key, int64_t number)
+{
+    sb_json_set(object, key, out(json_integer(number)));
+}
+
+void sb_json_set_real(struct sb_json *object, const char *key, double number)
+{
+    sb_json_set(object, key, out(isfinite(number) ? json_real(number) : json_null()));
+}
+
+void sb_json_add(struct sb_json *array, struct sb_json *value)
+{
+    if (json_array_append_new(in(array), in(value)))
+        abort();
+}
+
+void sb_json_add_real(struct sb_json *array, double number)
+{
+    sb_json_add(array, out(isfinite(number) ? json_real(number) : json_null()));
+}
+
+const struct sb_json *sb_json_get(const struct sb_json *object, const char *key)
+{
+    return (const struct sb_json *)json_object_get(look(object), key);
+}
+
+const char *sb_json_text(const struct sb_json *object, const char *key)
+{
+    return json_string_value(look(sb_json_get(object, key)));
+}
+
+int64_t sb_json_int(const struct sb_json *object, const char *key, int64_t fallback)
+{
+    const json_t *value = look(sb_json_get(object, key));
+    return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+double sb_json_real(const struct sb_json *object, const char *key, double fallback)
+{
+    const json_t *value = look(sb_json_get(object, key));
+    return json_is_number(value) ? json_number_value(value) : fallback;
+}
+
+bool sb_json_has(const struct sb_json *object, const char *key)
+{
+    const json_t *value = look(sb_json_get(object, key));
+    return value && !json_is_null(value);
+}
+
+size_t sb_json_length(const struct sb_json *array)
+{
+    return json_array_size(look(array));
+}
+
+const struct sb_json *sb_json_at(const struct sb_json *array, size_t i)
+{
+    return (const struct sb_json *)json_array_get(look(array), i);
+}
+
+double sb_json_number(const struct sb_json *value)
+{
+    return json_is_number(look(value)) ? json_number_value(look(value)) : (double)NAN;
+}
+
+char *sb_json_print(const struct sb_json *value, bool indent)
+{
+    char *text = json_dumps(look(value), indent ? JSON_INDENT(2) : JSON_COMPACT);
+    if (!text)
+        abort();
+    return text;
+}
+
+struct sb_json *sb_json_parse(const char *text, size_t length)
+{
+    json_error_t error;
+    return (struct sb_json *)json_loadb(text, length, 0, &error);
+}

@@ -1,0 +1,209 @@
+/* Strings, growing arrays and name matching: the parts that every room stands on. */
+#define _GNU_SOURCE
+#include "base/str.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Noreturn void out_of_host_memory(void)
+{
+    fputs("scullbench: the host process is out of memory\n", stderr);
+    abort();
+}
+
+void *sb_vec_grow(void *at, size_t *capacity, size_t n, size_t size)
+{
+    if (n == *capacity) {
+        *capacity = *capacity ? 2 * *capacity : 8;
+        at = reallocarray(at, *capacity, size);
+        if (!at)
+            out_of_host_memory();
+    }
+    memset((char *)at + n * size, 0, size);
+    return at;
+}
+
+void *sb_calloc(size_t n, size_t size)
+{
+    void *p = calloc(n ? n : 1, size ? size : 1);
+    if (!p)
+        out_of_host_memory();
+    return p;
+}
+
+char *sb_strndup(const char *s, size_t n)
+{
+    char *copy = strndup(s, n);
+    if (!copy)
+        out_of_host_memory();
+    return copy;
+}
+
+char *sb_strdup(const char *s)
+{
+    return sb_strndup(s, strlen(s));
+}
+
+void sb_text_add(struct sb_text *text, const char *bytes, size_t n)
+{
+    if (text->n + n + 1 > text->capacity) {
+        text->capacity = 2 * (text->n + n + 1);
+        text->at = realloc(text->at, text->capacity);
+        if (!text->at)
+            out_of_host_memory();
+    }
+    memcpy(text->at + text->n, bytes, n);
+    text->n += n;
+    text->at[text->n] = '\0';
+}
+
+static char *format_text(const char *format, va_list args)
+{
+    char *s;
+    if (vasprintf(&s, format, args) < 0)
+        out_of_host_memory();
+    return s;
+}
+
+void sb_text_printf(struct sb_text *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *s = format_text(format, args);
+    va_end(args);
+    sb_text_add(text, s, strlen(s));
+    free(s);
+}
+
+char *sb_printf(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *s = format_text(format, args);
+    va_end(args);
+    return s;
+}
+
+const char *sb_text_get(const struct sb_text *text)
+{
+    return text->at ? text->at : "";
+}
+
+void sb_text_free(struct sb_text *text)
+{
+    free(text->at);
+    *text = (struct sb_text){0};
+}
+
+void sb_text_add_visible(struct sb_text *text, const char *s)
+{
+    for (; *s; s++) {
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            sb_text_printf(text, "\\x%02x", (unsigned char)*s);
+        else
+            sb_text_add(text, s, 1);
+    }
+}
+
+struct sb_words sb_split(const char *list)
+{
+    struct sb_words words = {0};
+    for (const char *start = list;; start++) {
+        const char *end = strchrnul(start, ',');
+        const char *stop = end;
+        while (start < end && isspace((unsigned char)*start))
+            start++;
+        while (stop > start && isspace((unsigned char)stop[-1]))
+            stop--;
+        *SB_VEC_ADD(&words) = sb_strndup(start, (size_t)(stop - start));
+        if (!*end)
+            return words;
+        start = end;
+    }
+}
+
+void sb_words_free(struct sb_words *words)
+{
+    for (size_t i = 0; i < words->n; i++)
+        free(words->at[i]);
+    SB_VEC_FREE(words);
+}
+
+enum { NEAREST_MAX = 64 };
+
+/* Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours. */
+static size_t distance(const char *a, size_t la, const char *b, size_t lb)
+{
+    size_t row[3][NEAREST_MAX + 1];
+    for (size_t j = 0; j <= lb; j++)
+        row[0][j] = j;
+    for (size_t i = 1; i <= la; i++) {
+        size_t *now = row[i % 3], *above = row[(i + 2) % 3], *above2 = row[(i + 1) % 3];
+        now[0] = i;
+        for (size_t j = 1; j <= lb; j++) {
+            size_t cost = tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]);
+            size_t best = above[j - 1] + cost;
+            if (above[j] + 1 < best)
+                best = above[j] + 1;
+            if (now[j - 1] + 1 < best)
+                best = now[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && above2[j - 2] + 1 < best)
+                best = above2[j - 2] + 1;
+            now[j] = best;
+        }
+    }
+    return row[la % 3][lb];
+}
+
+const char *sb_nearest(const char *word, const char *const *names, size_t n)
+{
+    size_t length = strlen(word);
+    const char *best = NULL;
+    size_t best_distance = 0;
+    if (length > NEAREST_MAX)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        size_t other = strlen(names[i]);
+        if (other > NEAREST_MAX)
+            continue;
+        size_t d = distance(word, length, names[i], other);
+        size_t longer = length > other ? length : other;
+        if (d * 3 <= longer + 1 && (!best || d < best_distance)) {
+            best = names[i];
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
+bool sb_glob(const char *pattern, const char *text)
+{
+    const char *star = NULL, *resume = NULL;
+    while (*text) {
+        if (*pattern == '*') {
+            star = pattern++;
+            resume = text;
+        } else if (*pattern == *text) {
+            pattern++;
+            text++;
+        } else if (star) {
+            pattern = star + 1;
+            text = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return !*pattern;
+}
+
+uint64_t sb_hash(const char *s)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *s; s++)
+        hash = (hash ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+    return hash;
+}

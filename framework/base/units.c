@@ -1,0 +1,203 @@
+/* Reading and writing values with units, and the option tables built on them. */
+#include "base/units.h"
+
+#include "base/diag.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+
+/* Largest first, as formatting wants them. */
+static const struct unit size_units[] = {
+    {"GiB", UINT64_C(1) << 30}, {"MiB", UINT64_C(1) << 20}, {"KiB", UINT64_C(1) << 10}, {"B", 1}};
+static const struct unit time_units[] = {
+    {"min", UINT64_C(60000000000)}, {"s", 1000000000}, {"ms", 1000000}, {"us", 1000}, {"ns", 1}};
+static const struct unit percent_units[] = {{"%", 1}};
+
+static const char *const unit_names[] = {"B, KiB, MiB or GiB", "ns, us, ms, s or min", "%"};
+
+static const struct unit *units_of(uint32_t kind, size_t *n, const char **names)
+{
+    switch (kind) {
+    case SB_OPTION_SIZE:
+        *n = SB_COUNT(size_units);
+        *names = unit_names[0];
+        return size_units;
+    case SB_OPTION_TIME:
+        *n = SB_COUNT(time_units);
+        *names = unit_names[1];
+        return time_units;
+    case SB_OPTION_PERCENT:
+        *n = SB_COUNT(percent_units);
+        *names = unit_names[2];
+        return percent_units;
+    default:
+        *n = 0;
+        *names = "";
+        return NULL;
+    }
+}
+
+static char *format_units(uint64_t value, const struct unit *units, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (value && value % units[i].factor == 0)
+            return sb_printf("%llu%s", (unsigned long long)(value / units[i].factor), units[i].name);
+    }
+    return sb_printf("%llu%s", (unsigned long long)value, units[n - 1].name);
+}
+
+char *sb_format_size(uint64_t bytes)
+{
+    return format_units(bytes, size_units, SB_COUNT(size_units));
+}
+
+char *sb_format_time(uint64_t ns)
+{
+    return format_units(ns, time_units, SB_COUNT(time_units));
+}
+
+static char *format_number(const struct sb_option *option, uint64_t value)
+{
+    size_t n;
+    const char *names;
+    const struct unit *units = units_of(option->kind, &n, &names);
+    return units ? format_units(value, units, n) : sb_printf("%llu", (unsigned long long)value);
+}
+
+static const char *kind_name(uint32_t kind)
+{
+    static const char *const names[] = {"",     "yes or no",  "whole number", "size",
+                                        "time", "percentage", "one of",       "text"};
+    return kind < SB_COUNT(names) ? names[kind] : "?";
+}
+
+char *sb_option_range(const struct sb_option *option)
+{
+    struct sb_text text = {0};
+    sb_text_printf(&text, "%s", kind_name(option->kind));
+    if (option->kind == SB_OPTION_ENUM) {
+        for (const char *const *c = option->choices; *c; c++)
+            sb_text_printf(&text, "%s %s", c == option->choices ? "" : ",", *c);
+    } else if (option->max) {
+        char *low = format_number(option, option->min), *high = format_number(option, option->max);
+        sb_text_printf(&text, " from %s to %s", low, high);
+        free(low);
+        free(high);
+    }
+    return text.at;
+}
+
+/* Digits alone: no sign, no fraction, no exponent. */
+static int read_digits(const char *text, uint64_t *value, const char **end)
+{
+    const char *p = text;
+    uint64_t v = 0;
+    bool overflow = false;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        if (__builtin_mul_overflow(v, UINT64_C(10), &v) ||
+            __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
+            overflow = true;
+    }
+    *end = p;
+    *value = v;
+    if (p == text)
+        return -EINVAL;
+    return overflow ? -ERANGE : 0;
+}
+
+static int parse_number(const struct sb_option *option, const char *text, uint64_t *value, char **why)
+{
+    size_t n;
+    const char *names, *rest = text;
+    const struct unit *units = units_of(option->kind, &n, &names);
+    int status = read_digits(text, value, &rest);
+
+    if (status == -EINVAL) {
+        *why = sb_printf("'%s' is not a %s", text, kind_name(option->kind));
+        return -EINVAL;
+    }
+    if (units) {
+        size_t i = 0;
+        while (*rest == ' ')
+            rest++;
+        while (i < n && strcmp(units[i].name, rest))
+            i++;
+        if (i == n) {
+            *why = *rest ? sb_printf("'%s' has an unknown unit '%s' (valid: %s)", text, rest, names)
+                         : sb_printf("'%s' lacks its unit (%s)", text, names);
+            return -EINVAL;
+        }
+        if (__builtin_mul_overflow(*value, units[i].factor, value))
+            status = -ERANGE;
+    } else if (*rest) {
+        *why = sb_printf("'%s' is not a %s", text, kind_name(option->kind));
+        return -EINVAL;
+    }
+    if (status == -ERANGE || (option->max && (*value < option->min || *value > option->max))) {
+        char *range = sb_option_range(option);
+        *why = sb_printf("'%s' is out of range; expected a %s", text, range);
+        free(range);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static size_t count_choices(const char *const *choices)
+{
+    size_t n = 0;
+    while (choices[n])
+        n++;
+    return n;
+}
+
+int sb_option_parse(const struct sb_option *option, const char *text, union sb_value *value, char **why)
+{
+    static const char *const no_yes[] = {"no", "yes", NULL};
+    const char *const *choices = option->kind == SB_OPTION_BOOL ? no_yes : option->choices;
+
+    switch (option->kind) {
+    case SB_OPTION_BOOL:
+    case SB_OPTION_ENUM:
+        for (uint64_t i = 0; choices[i]; i++) {
+            if (!strcmp(choices[i], text)) {
+                value->u = i;
+                return 0;
+            }
+        }
+        char *hint = sb_diag_hint(text, choices, count_choices(choices));
+        *why = sb_printf("'%s' is not a valid value%s", text, hint);
+        free(hint);
+        return -EINVAL;
+    case SB_OPTION_TEXT:
+        value->s = text;
+        return 0;
+    default:
+        return parse_number(option, text, &value->u, why);
+    }
+}
+
+const struct sb_option *sb_option_find(const struct sb_option *table, uint32_t n, const char *name)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (!strcmp(table[i].name, name))
+            return &table[i];
+    }
+    return NULL;
+}
+
+char *sb_option_hint(const struct sb_option *table, uint32_t n, const char *name)
+{
+    const char **names = sb_calloc(n, sizeof(*names));
+    for (uint32_t i = 0; i < n; i++)
+        names[i] = table[i].name;
+    char *hint = sb_diag_hint(name, names, n);
+    free(names);
+    return hint;
+}

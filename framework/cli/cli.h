@@ -1,0 +1,64 @@
+/* The verbs of scullbench and their arguments. */
+#ifndef SB_CLI_CLI_H
+#define SB_CLI_CLI_H
+
+#include "base/str.h"
+#include "config/experiment.h"
+#include "plan/plan.h"
+
+#include <stdbool.h>
+
+enum {
+    SB_EXIT_OK = 0,
+    SB_EXIT_FAILURE = 1,       /* the machine or the OS stood in the way */
+    SB_EXIT_USAGE = 2,         /* arguments or config are wrong; nothing was run */
+    SB_EXIT_TRIALS_FAILED = 3, /* the run went through, but not all trials are ok */
+    SB_EXIT_INTERRUPTED = 130,
+};
+
+/* An option of a verb; one without a value name is a switch. */
+struct sb_flag {
+    const char *name;  /* "--db" */
+    const char *value; /* "PATH", or NULL */
+    const char *help;
+};
+
+enum { SB_MAX_FLAGS = 6 };
+
+struct sb_verb {
+    const char *name;
+    const char *operand; /* "FILE", or NULL if it takes none; "[X]" if it may be left out */
+    const char *summary;
+    const char *more; /* paragraphs for --help, or NULL */
+    struct sb_flag flags[SB_MAX_FLAGS + 1];
+    int (*run)(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+};
+
+extern const struct sb_verb sb_verbs[];
+extern const size_t sb_verb_count;
+
+/* The last value given for a flag, or NULL; a switch has the value "". */
+const char *sb_flag_value(const struct sb_verb *verb, const struct sb_words *values, const char *name);
+
+int sb_verb_run(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+int sb_verb_export(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+int sb_verb_list(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+int sb_verb_describe(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+int sb_verb_topology(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+
+/* Config, machine, plugins and plan, as run and plan both need them. */
+struct sb_session {
+    struct sb_experiment experiment;
+    struct sb_topology *topology;
+    struct sb_plugins plugins;
+    struct sb_plan plan;
+    char *overrides; /* the --set arguments, a line each */
+};
+/* 0 or an exit code; all errors have been told. To be closed in any case. */
+int sb_session_open(struct sb_session *session, const struct sb_verb *verb, const char *config,
+                    const struct sb_words *values);
+void sb_session_close(struct sb_session *session);
+
+#endif

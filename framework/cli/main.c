@@ -1,0 +1,199 @@
+/* scullbench: arguments and verbs. The tables here are what --help, completion and the man page say. */
+#include "base/diag.h"
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SET_FLAG                                                                                             \
+    {                                                                                                        \
+        "--set", "SECTION.KEY=VALUE", "override a key of the config; may be given several times"             \
+    }
+#define PATH_FLAG                                                                                            \
+    {                                                                                                        \
+        "--plugin-path", "DIRS", "folders, separated by ':', in which to look for plugins first"             \
+    }
+
+const struct sb_verb sb_verbs[] = {
+    {"run",
+     "CONFIG",
+     "measure the matrix of a config",
+     "Every trial is a fresh process; each result is stored before the next trial starts. Ctrl-C keeps what "
+     "is\n"
+     "finished. The database is a new file, never one that exists.\n",
+     {{"--db", "PATH", "database to write (default: results/NAME-UTCTIME.db)"},
+      SET_FLAG,
+      {"--dump", NULL, "store the allocators' /proc texts and the devices' layouts too"},
+      PATH_FLAG},
+     sb_verb_run},
+    {"plan",
+     "CONFIG",
+     "show what run would do, and fail on whatever it would fail on",
+     "Prints every cell of the matrix, those that would be skipped with the reason, and the shortest time a "
+     "run\n"
+     "can take.\n",
+     {{"--trial", "N", "print trial N as INI text, for scullbench-trial"}, SET_FLAG, PATH_FLAG},
+     sb_verb_plan},
+    {"report",
+     "DB",
+     "make charts and tables of a database",
+     "Writes index.html, which needs no other file, and figures/ with each chart as SVG, PDF and PNG, its "
+     "gnuplot\n"
+     "script and its data.\n",
+     {{"--out", "DIR", "folder to write into (default: the database's name with -report)"}},
+     sb_verb_report},
+    {"export",
+     "DB",
+     "print a database's trials, a row each",
+     NULL,
+     {{"--format", "csv|json", "what to print (default: csv)"}},
+     sb_verb_export},
+    {"list", NULL, "list the plugins found, also those refused, and why", NULL, {PATH_FLAG}, sb_verb_list},
+    {"describe",
+     "NAME",
+     "say what a plugin models, offers and takes; or the keys of a section of the config",
+     "NAME is a plugin, or one of experiment, machine, pmu and matrix.\n",
+     {{"--format", "text|markdown", "markdown: the tables of docs/config.md (default: text)"}, PATH_FLAG},
+     sb_verb_describe},
+    {"topology",
+     NULL,
+     "show the machine's CPUs and memory as hwloc sees them",
+     NULL,
+     {{"--cpus", "LOCATION", "show the CPUs that n threads would get of this hwloc location"},
+      {"--placement", "HOW", "compact, scatter, one-per-core or list (default: compact)"}},
+     sb_verb_topology},
+};
+const size_t sb_verb_count = SB_COUNT(sb_verbs);
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "usage: scullbench VERB ...\n\n"
+                 "Measures memory allocators, the Linux kernel's above all, with the same workloads on "
+                 "pinned CPUs.\n\n");
+    for (size_t i = 0; i < sb_verb_count; i++)
+        fprintf(out, "  %-9s %-7s %s\n", sb_verbs[i].name, sb_verbs[i].operand ? sb_verbs[i].operand : "",
+                sb_verbs[i].summary);
+    fprintf(out, "\n`scullbench VERB --help` tells more; `scullbench --version` the version.\n");
+}
+
+static void print_verb_help(const struct sb_verb *verb)
+{
+    bool flags = verb->flags[0].name;
+    printf("usage: scullbench %s%s%s%s\n\n%s\n", verb->name, verb->operand ? " " : "",
+           verb->operand ? verb->operand : "", flags ? " [OPTION]..." : "", verb->summary);
+    if (verb->more)
+        printf("\n%s", verb->more);
+    printf("\n");
+    for (const struct sb_flag *f = verb->flags; f->name; f++) {
+        char *left = sb_printf("%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
+        printf("  %-28s %s\n", left, f->help);
+        free(left);
+    }
+    printf("  %-28s %s\n", "--help", "this text");
+}
+
+static const struct sb_verb *find_verb(const char *name)
+{
+    const char *names[SB_COUNT(sb_verbs)];
+    for (size_t i = 0; i < sb_verb_count; i++) {
+        if (!strcmp(sb_verbs[i].name, name))
+            return &sb_verbs[i];
+        names[i] = sb_verbs[i].name;
+    }
+    char *hint = sb_diag_hint(name, names, sb_verb_count);
+    sb_error("there is no verb '%s'%s", name, hint);
+    free(hint);
+    return NULL;
+}
+
+static const struct sb_flag *find_flag(const struct sb_verb *verb, const char *name)
+{
+    const char *names[SB_MAX_FLAGS + 1] = {0};
+    size_t n = 0;
+    for (const struct sb_flag *f = verb->flags; f->name; f++) {
+        if (!strcmp(f->name, name))
+            return f;
+        names[n++] = f->name;
+    }
+    names[n++] = "--help";
+    char *hint = sb_diag_hint(name, names, n);
+    sb_error("%s has no option '%s'%s", verb->name, name, hint);
+    free(hint);
+    return NULL;
+}
+
+const char *sb_flag_value(const struct sb_verb *verb, const struct sb_words *values, const char *name)
+{
+    const char *found = NULL;
+    (void)verb;
+    for (size_t i = 0; i + 1 < values->n; i += 2) {
+        if (!strcmp(values->at[i], name))
+            found = values->at[i + 1];
+    }
+    return found;
+}
+
+/* Splits arguments into operands and flag-value pairs. 0, 1 for --help, or -1 after a complaint. */
+static int parse(const struct sb_verb *verb, int argc, char **argv, struct sb_words *operands,
+                 struct sb_words *values)
+{
+    for (int i = 0; i < argc; i++) {
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return 1;
+        if (argv[i][0] != '-' || !argv[i][1]) {
+            *SB_VEC_ADD(operands) = sb_strdup(argv[i]);
+            continue;
+        }
+        char *equals = strchr(argv[i], '=');
+        char *name = sb_strndup(argv[i], equals ? (size_t)(equals - argv[i]) : strlen(argv[i]));
+        const struct sb_flag *flag = find_flag(verb, name);
+        const char *value = equals ? equals + 1 : "";
+        if (flag && flag->value && !equals)
+            value = i + 1 < argc ? argv[++i] : NULL;
+        bool good = flag && value && (flag->value || !equals);
+        if (flag && !value)
+            sb_error("%s lacks its %s", name, flag->value);
+        else if (flag && !good)
+            sb_error("%s takes no value", name);
+        *SB_VEC_ADD(values) = name;
+        *SB_VEC_ADD(values) = sb_strdup(value ? value : "");
+        if (!good)
+            return -1;
+    }
+    size_t wanted = verb->operand ? 1 : 0;
+    if (operands->n == wanted)
+        return 0;
+    if (operands->n < wanted)
+        sb_error("%s needs %s; see scullbench %s --help", verb->name, verb->operand, verb->name);
+    else
+        sb_error("%s doesn't know what to do with '%s'; see scullbench %s --help", verb->name,
+                 operands->at[wanted], verb->name);
+    return -1;
+}
+
+int main(int argc, char **argv)
+{
+    struct sb_words operands = {0}, values = {0};
+    if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        print_help(argc < 2 ? stderr : stdout);
+        return argc < 2 ? SB_EXIT_USAGE : SB_EXIT_OK;
+    }
+    if (!strcmp(argv[1], "--version")) {
+        printf("scullbench %s, plugin ABI %d.%d\n", SB_VERSION, SB_ABI_MAJOR, SB_ABI_MINOR);
+        return SB_EXIT_OK;
+    }
+    const struct sb_verb *verb = find_verb(argv[1]);
+    int status = SB_EXIT_USAGE;
+    if (verb) {
+        int parsed = parse(verb, argc - 2, argv + 2, &operands, &values);
+        if (parsed == 0) {
+            status = verb->run(verb, &operands, &values);
+        } else if (parsed > 0) {
+            print_verb_help(verb);
+            status = SB_EXIT_OK;
+        }
+    }
+    sb_words_free(&operands);
+    sb_words_free(&values);
+    return status;
+}

@@ -1,0 +1,40 @@
+/* The verbs report and export. */
+#include "base/diag.h"
+#include "cli/cli.h"
+#include "report/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
+{
+    const char *db = operands->at[0], *out = sb_flag_value(verb, values, "--out");
+    size_t n = strlen(db);
+    int stem = (int)(n > 3 && !strcmp(db + n - 3, ".db") ? n - 3 : n);
+    char *folder = out ? sb_strdup(out) : sb_printf("%.*s-report", stem, db);
+    char *why = NULL;
+    int status = sb_report_write(db, folder, &why);
+    if (status)
+        sb_error("%s", why);
+    else
+        printf("%s/index.html\n", folder);
+    free(why);
+    free(folder);
+    return status ? SB_EXIT_FAILURE : SB_EXIT_OK;
+}
+
+int sb_verb_export(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
+{
+    const char *format = sb_flag_value(verb, values, "--format");
+    char *why = NULL;
+    bool json = format && !strcmp(format, "json");
+    if (format && !json && strcmp(format, "csv")) {
+        sb_error("--format: '%s' is neither csv nor json", format);
+        return SB_EXIT_USAGE;
+    }
+    int status = sb_export(operands->at[0], json, stdout, &why);
+    if (status)
+        sb_error("%s", why);
+    free(why);
+    return status ? SB_EXIT_FAILURE : SB_EXIT_OK;
+}

@@ -1,0 +1,187 @@
+/* The verbs run and plan. */
+#define _GNU_SOURCE
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/file.h"
+#include "base/units.h"
+#include "cli/cli.h"
+#include "report/report.h"
+#include "run/run.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* results/NAME-UTCTIME.db; what a file name shouldn't hold becomes '-'. */
+static char *default_path(const struct sb_experiment *e)
+{
+    char when[32];
+    sb_utc(when, sizeof(when), 1);
+    char *path = sb_printf("results/%s-%s.db", e->values[SB_EXPERIMENT_NAME].s, when);
+    for (char *p = path + strlen("results/"); *p; p++) {
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *p))
+            *p = '-';
+    }
+    return path;
+}
+
+static int create_store(struct sb_store **store, const char *given, const struct sb_experiment *e,
+                        char **path, char **why)
+{
+    int status = 0;
+    *path = given ? sb_strdup(given) : default_path(e);
+    char *slash = strrchr(*path, '/');
+    if (slash && slash != *path) {
+        *slash = '\0';
+        status = sb_make_dirs(*path);
+        if (status)
+            *why = sb_printf("the folder %s can't be made: %s", *path, strerror(-status));
+        *slash = '/';
+    }
+    if (!status)
+        status = sb_store_create(store, *path, why);
+    /* Two runs may start in one second; neither may write into the other's file. */
+    for (int i = 2; status == -EEXIST && !given && i < 100; i++) {
+        free(*why);
+        *why = NULL;
+        free(*path);
+        char *base = default_path(e);
+        *path = sb_printf("%.*s-%d.db", (int)strlen(base) - 3, base, i);
+        free(base);
+        status = sb_store_create(store, *path, why);
+    }
+    return status;
+}
+
+static void print_end(const struct sb_run_outcome *outcome, const struct sb_plan *plan, const char *path)
+{
+    printf("\n%zu of %zu trials are in %s", outcome->done, plan->trials.n, path);
+    if (outcome->failed)
+        printf("; %zu of them failed, each with its reason", outcome->failed);
+    printf("\n%scharts: scullbench report %s\n",
+           outcome->interrupted ? "interrupted; what is finished is kept. " : "", path);
+}
+
+int sb_verb_run(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
+{
+    struct sb_session s;
+    struct sb_store *store = NULL;
+    struct sb_run_outcome outcome = {0};
+    char *path = NULL, *why = NULL;
+    int code = sb_session_open(&s, verb, operands->at[0], values);
+    if (code)
+        goto out;
+    s.plan.dump = sb_flag_value(verb, values, "--dump");
+    code = SB_EXIT_FAILURE;
+    if (!sb_topology_is_real(s.topology)) {
+        sb_error(
+            "the topology is not this machine's (HWLOC_SYNTHETIC or HWLOC_XMLFILE is set): threads can't be "
+            "pinned, so nothing is measured; plan works");
+        code = SB_EXIT_USAGE;
+        goto out;
+    }
+    int status = create_store(&store, sb_flag_value(verb, values, "--db"), &s.experiment, &path, &why);
+    if (status == -EEXIST)
+        code = SB_EXIT_USAGE;
+    if (!status)
+        status = sb_run_begin(store, &s.plan, s.overrides, &why);
+    if (!status)
+        status = sb_run(store, &s.plan, &outcome, &why);
+    if (status)
+        goto out;
+    sb_store_set_meta(store, "ended", outcome.interrupted ? "interrupted" : "complete", &why);
+    sb_store_close(store);
+    store = NULL;
+    sb_report_table(path, stdout, &why);
+    print_end(&outcome, &s.plan, path);
+    code = outcome.interrupted ? SB_EXIT_INTERRUPTED : outcome.failed ? SB_EXIT_TRIALS_FAILED : SB_EXIT_OK;
+out:
+    if (why)
+        sb_error("%s", why);
+    free(why);
+    free(path);
+    sb_store_close(store);
+    sb_session_close(&s);
+    return code;
+}
+
+static int print_trial(const struct sb_plan *plan, const char *number)
+{
+    static const struct sb_option option = {"--trial", SB_OPTION_INT, 0, "1", 1, UINT32_MAX, NULL, ""};
+    union sb_value value;
+    char *why = NULL;
+    if (sb_option_parse(&option, number, &value, &why) || value.u > plan->trials.n) {
+        if (why)
+            sb_error("--trial: %s", why);
+        else
+            sb_error("--trial: there is no trial %s; the plan has %zu", number, plan->trials.n);
+        free(why);
+        return SB_EXIT_USAGE;
+    }
+    char *text = sb_plan_trial_text(plan, &plan->trials.at[value.u - 1]);
+    fputs(text, stdout);
+    free(text);
+    return SB_EXIT_OK;
+}
+
+static void print_plan(const struct sb_plan *plan)
+{
+    size_t skipped = 0;
+    const union sb_value *values = plan->experiment->values;
+    uint64_t repetitions = values[SB_EXPERIMENT_REPETITIONS].u;
+    for (size_t i = 0; i < plan->cells.n; i++) {
+        const struct sb_cell *cell = &plan->cells.at[i];
+        struct sb_text cpus = {0};
+        if (cell->skip) {
+            skipped++;
+            continue;
+        }
+        for (size_t c = 0; c < cell->cpus.n; c++)
+            sb_text_printf(&cpus, "%sP#%u", c ? "," : "", cell->cpus.at[c].os);
+        printf("%4u  %s  (through %s, CPUs %s)\n", cell->id, cell->label, cell->route, sb_text_get(&cpus));
+        sb_text_free(&cpus);
+    }
+    if (skipped)
+        printf("\nskipped:\n");
+    for (size_t i = 0; i < plan->cells.n; i++) {
+        if (plan->cells.at[i].skip)
+            printf("%4u  %s: %s\n", plan->cells.at[i].id, plan->cells.at[i].label, plan->cells.at[i].skip);
+    }
+    bool heading = false;
+    for (size_t i = 0; i < plan->pmu.n; i++) {
+        if (!plan->pmu.at[i].reason)
+            continue;
+        printf("%s  %s: %s\n", heading ? "" : "\nnot counted:\n", plan->pmu.at[i].name,
+               plan->pmu.at[i].reason);
+        heading = true;
+    }
+    /* Setting up and tearing down a process takes a third of a second or so, more with much memory. */
+    double least = (double)plan->least_ns / 1e9, likely = least + 0.3 * (double)plan->trials.n;
+    printf(
+        "\n%zu cells (%zu skipped) x %llu repetitions = %zu trials; at least %.0f s, likely about %.0f s\n",
+        plan->cells.n, skipped, (unsigned long long)repetitions, plan->trials.n, least, likely);
+}
+
+int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
+{
+    struct sb_session s;
+    char *why = NULL;
+    int code = sb_session_open(&s, verb, operands->at[0], values);
+    if (code)
+        goto out;
+    char *program = sb_trial_program(&why);
+    if (!program) {
+        sb_error("%s", why);
+        free(why);
+        code = SB_EXIT_FAILURE;
+        goto out;
+    }
+    free(program);
+    const char *trial = sb_flag_value(verb, values, "--trial");
+    if (trial)
+        code = print_trial(&s.plan, trial);
+    else
+        print_plan(&s.plan);
+out:
+    sb_session_close(&s);
+    return code;
+}

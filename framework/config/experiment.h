@@ -1,0 +1,110 @@
+/*
+ * What the user asked for: the INI file, checked as far as it goes without plugins and machine.
+ * The plan binds the rest: plugins' options, CPUs, what fits together.
+ */
+#ifndef SB_CONFIG_EXPERIMENT_H
+#define SB_CONFIG_EXPERIMENT_H
+
+#include "base/diag.h"
+#include "base/str.h"
+#include "config/ini.h"
+#include "scullbench/abi.h"
+
+/* The rows of the fixed sections' tables, in their order. */
+enum sb_experiment_key {
+    SB_EXPERIMENT_NAME,
+    SB_EXPERIMENT_SEED,
+    SB_EXPERIMENT_REPETITIONS,
+    SB_EXPERIMENT_TIME_LIMIT,
+    SB_EXPERIMENT_ORDER,
+    SB_EXPERIMENT_DURATION,
+    SB_EXPERIMENT_OPERATIONS,
+    SB_EXPERIMENT_WARMUP,
+    SB_EXPERIMENT_SURVEY,
+    SB_EXPERIMENT_SURVEY_POINTS,
+    SB_EXPERIMENT_KEYS
+};
+enum sb_order { SB_ORDER_INTERLEAVED, SB_ORDER_SEQUENTIAL };
+
+enum sb_machine_key {
+    SB_MACHINE_MEMORY,
+    SB_MACHINE_PAGES,
+    SB_MACHINE_PREFAULT,
+    SB_MACHINE_CPUS,
+    SB_MACHINE_NODE,
+    SB_MACHINE_PLACEMENT,
+    SB_MACHINE_KEYS
+};
+enum sb_pages_kind { SB_PAGES_4KIB, SB_PAGES_THP, SB_PAGES_2MIB };
+
+enum sb_pmu_key { SB_PMU_EVENTS, SB_PMU_KEYS };
+enum sb_matrix_key {
+    SB_MATRIX_ALLOCATOR,
+    SB_MATRIX_WORKLOAD,
+    SB_MATRIX_THREADS,
+    SB_MATRIX_EXCLUDE,
+    SB_MATRIX_KEYS
+};
+
+/* A fixed section: what `describe`, the checks and docs/config.md all come from. */
+struct sb_section_table {
+    const char *kind;
+    const char *summary;
+    const struct sb_option *options;
+    uint32_t n;
+};
+
+/* [experiment], [machine], [pmu], [matrix], in this order. */
+enum sb_table { SB_TABLE_EXPERIMENT, SB_TABLE_MACHINE, SB_TABLE_PMU, SB_TABLE_MATRIX, SB_TABLES };
+extern const struct sb_section_table sb_tables[SB_TABLES];
+const struct sb_section_table *sb_table_find(const char *kind);
+
+/* `SECTION.KEY = values` of [matrix]. */
+struct sb_sweep {
+    char *section, *key;
+    struct sb_words values;
+    int line;
+};
+
+/* `ALLOCATOR/WORKLOAD`, either with `*`. */
+struct sb_exclude {
+    char *allocator, *workload;
+    int line;
+};
+
+struct sb_experiment {
+    char *path;
+    char *text;        /* the file as it stands */
+    struct sb_ini ini; /* with --set applied; owns the texts below */
+    union sb_value values[SB_EXPERIMENT_KEYS];
+    union sb_value machine[SB_MACHINE_KEYS];
+    union sb_value pmu[SB_PMU_KEYS];
+    struct sb_words allocators, workloads;
+    struct sb_words threads; /* numbers, or "all" */
+    int matrix_line[SB_MATRIX_KEYS];
+    struct {
+        struct sb_sweep *at;
+        size_t n, capacity;
+    } sweeps;
+    struct {
+        struct sb_exclude *at;
+        size_t n, capacity;
+    } excludes;
+};
+
+/*
+ * Reads `path` and applies `overrides` ("section.key=value"). Errors are collected in `diag`, all of
+ * them; the experiment is usable for further checks, and to be freed, in any case.
+ */
+void sb_experiment_load(struct sb_experiment *experiment, const char *path, const char *const *overrides,
+                        size_t override_count, struct sb_diag *diag);
+void sb_experiment_free(struct sb_experiment *experiment);
+
+/*
+ * Reads the entries of `section` against `table` into `values`, defaults first. Unknown keys and bad
+ * values are collected, but for the key `skip`. `section` may be NULL: all defaults.
+ */
+void sb_read_section(const struct sb_ini_section *section, const char *what, const struct sb_option *table,
+                     uint32_t n, const char *skip, union sb_value *values, struct sb_diag *diag);
+
+#endif

@@ -1,0 +1,298 @@
+/*
+ * The line reader in front of inih.
+ *
+ * inih (as distributions build it) splits lines at 200 bytes, cuts section names at 49, takes an indented
+ * key for a continuation and keeps no line numbers. So this reader checks every line itself and hands
+ * inih only what it can't misread: headers become `[number]`, long values are passed on in pieces as
+ * inih's own continuation lines. Splitting, trimming and comments' grammar stay inih's.
+ */
+#define _GNU_SOURCE
+#include "config/ini.h"
+
+#include "base/str.h"
+
+#include <ctype.h>
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LINE_MAX_BYTES = 4000,
+    PIECE = 120, /* of a long value; with its key always under inih's 200 */
+    KEY_MAX = 60,
+};
+
+struct reader {
+    const char *text, *end;
+    int line;
+    struct sb_ini *ini;
+    struct sb_diag *diag;
+    char *rest; /* what of the present line inih hasn't been given yet */
+    char *rest_start;
+    int value_line; /* the line whose value the handler is assembling */
+};
+
+struct sb_ini_section *sb_ini_section(struct sb_ini *ini, const char *kind, const char *name)
+{
+    for (size_t i = 0; i < ini->n; i++) {
+        if (!strcmp(ini->at[i].kind, kind) && !strcmp(ini->at[i].name, name))
+            return &ini->at[i];
+    }
+    return NULL;
+}
+
+struct sb_ini_section *sb_ini_add_section(struct sb_ini *ini, const char *kind, const char *name, int line)
+{
+    struct sb_ini_section *section = SB_VEC_ADD(ini);
+    section->kind = sb_strdup(kind);
+    section->name = sb_strdup(name);
+    section->line = line;
+    return section;
+}
+
+struct sb_ini_entry *sb_ini_entry(const struct sb_ini_section *section, const char *key)
+{
+    for (size_t i = 0; i < section->n; i++) {
+        if (!strcmp(section->at[i].key, key))
+            return &section->at[i];
+    }
+    return NULL;
+}
+
+void sb_ini_set(struct sb_ini_section *section, const char *key, const char *value, int line)
+{
+    struct sb_ini_entry *entry = sb_ini_entry(section, key);
+    if (entry) {
+        free(entry->value);
+    } else {
+        entry = SB_VEC_ADD(section);
+        entry->key = sb_strdup(key);
+    }
+    entry->value = sb_strdup(value);
+    entry->line = line;
+}
+
+void sb_ini_free(struct sb_ini *ini)
+{
+    for (size_t i = 0; i < ini->n; i++) {
+        for (size_t j = 0; j < ini->at[i].n; j++) {
+            free(ini->at[i].at[j].key);
+            free(ini->at[i].at[j].value);
+        }
+        SB_VEC_FREE(&ini->at[i]);
+        free(ini->at[i].kind);
+        free(ini->at[i].name);
+    }
+    free(ini->at);
+    *ini = (struct sb_ini){0};
+}
+
+static char *trim(char *s)
+{
+    while (isspace((unsigned char)*s))
+        s++;
+    size_t n = strlen(s);
+    while (n && isspace((unsigned char)s[n - 1]))
+        s[--n] = '\0';
+    return s;
+}
+
+/* Cuts an inline comment: a `;` with a blank in front, as inih has it. */
+static void cut_comment(char *s)
+{
+    for (char *p = s; *p; p++) {
+        if (*p == ';' && p > s && isspace((unsigned char)p[-1])) {
+            *p = '\0';
+            return;
+        }
+    }
+}
+
+/* `[kind]` or `[kind name]`: a new section even where it is wrong, so that its keys aren't lost. */
+static void read_header(struct reader *r, char *line)
+{
+    cut_comment(line);
+    line = trim(line);
+    char *close = strrchr(line, ']');
+    struct sb_ini_section *before;
+    if (!close) {
+        sb_diag_at(r->diag, r->line, "the section header '%s' lacks its ']'", line);
+        close = line + strlen(line);
+    } else if (close[1]) {
+        sb_diag_at(r->diag, r->line, "unexpected '%s' after the section header; put comments behind ' ;'",
+                   trim(close + 1));
+    }
+    *close = '\0';
+    char *kind = trim(line + 1);
+    char *name = kind + strcspn(kind, " \t");
+    if (*name)
+        *name++ = '\0';
+    name = trim(name);
+    if (!*kind)
+        sb_diag_at(r->diag, r->line, "the section header is empty; expected a name such as [experiment]");
+    before = sb_ini_section(r->ini, kind, name);
+    if (before && *kind)
+        sb_diag_at(r->diag, r->line, "the section [%s%s%s] stands twice; first on line %d", kind,
+                   *name ? " " : "", name, before->line);
+    sb_ini_add_section(r->ini, kind, name, r->line);
+}
+
+static bool good_key(const char *key)
+{
+    size_t n = strlen(key);
+    if (!n || n > KEY_MAX)
+        return false;
+    for (; *key; key++) {
+        if (!isalnum((unsigned char)*key) && !strchr("_.-", *key))
+            return false;
+    }
+    return true;
+}
+
+/* Whether `line` is a good `key = value` in a section; complains otherwise. Cuts its comment. */
+static bool check_pair(struct reader *r, char *line)
+{
+    char *equals = strchr(line, '=');
+    if (!equals) {
+        sb_diag_at(r->diag, r->line, "'%s' is neither a [section], a comment nor 'key = value'", line);
+        return false;
+    }
+    char *key = sb_strndup(line, (size_t)(equals - line));
+    bool good = good_key(trim(key));
+    if (!good)
+        sb_diag_at(r->diag, r->line, "'%s' is not a key; keys are 1 to %d letters, digits, '_', '-' and '.'",
+                   trim(key), KEY_MAX);
+    free(key);
+    cut_comment(equals + 1);
+    if (good && !r->ini->n) {
+        sb_diag_at(r->diag, r->line, "a key stands before the first [section]");
+        return false;
+    }
+    if (good && !*trim(equals + 1)) {
+        sb_diag_at(r->diag, r->line, "the key has no value");
+        return false;
+    }
+    return good;
+}
+
+/* Hands inih the next piece of a long line; never cuts at a blank, which inih would drop. */
+static char *next_piece(struct reader *r, char *buffer, int size)
+{
+    bool first = r->rest == r->rest_start;
+    size_t n = strlen(r->rest), take = n;
+    size_t limit = PIECE;
+    if (first)
+        limit += (size_t)(strchr(r->rest, '=') - r->rest);
+    if (n > limit) {
+        take = limit;
+        while (take > 1 && (strchr(" \t;#", r->rest[take]) || strchr(" \t", r->rest[take - 1])))
+            take--;
+    }
+    snprintf(buffer, (size_t)size, "%s%.*s\n", first ? "" : " ", (int)take, r->rest);
+    r->rest += take;
+    if (!*r->rest) {
+        free(r->rest_start);
+        r->rest = r->rest_start = NULL;
+    }
+    return buffer;
+}
+
+/* One line of the text, checked; an empty line stands in for whatever inih shouldn't see. */
+static char *take_line(struct reader *r, char *buffer, int size)
+{
+    const char *newline = memchr(r->text, '\n', (size_t)(r->end - r->text));
+    const char *stop = newline ? newline : r->end;
+    size_t length = (size_t)(stop - r->text);
+    char *line = sb_strndup(r->text, length);
+    r->line++;
+    r->text = newline ? newline + 1 : r->end;
+    snprintf(buffer, (size_t)size, "\n");
+    if (memchr(line, '\0', length) || strlen(line) != length) {
+        sb_diag_at(r->diag, r->line, "the line holds a NUL byte; a config is text");
+    } else if (length > LINE_MAX_BYTES) {
+        sb_diag_at(r->diag, r->line, "the line has %zu bytes; at most %d are read", length, LINE_MAX_BYTES);
+    } else {
+        char *start = trim(line);
+        if (*start == '[') {
+            read_header(r, start);
+            snprintf(buffer, (size_t)size, "[%zu]\n", r->ini->n - 1);
+        } else if (*start && *start != ';' && *start != '#' && check_pair(r, start)) {
+            char *equals = strchr(start, '=');
+            *equals = '\0';
+            r->rest = r->rest_start = sb_printf("%s=%s", trim(start), trim(equals + 1));
+            free(line);
+            return next_piece(r, buffer, size);
+        }
+    }
+    free(line);
+    return buffer;
+}
+
+static char *read_piece(char *buffer, int size, void *stream)
+{
+    struct reader *r = stream;
+    if (r->rest)
+        return next_piece(r, buffer, size);
+    return r->text < r->end ? take_line(r, buffer, size) : NULL;
+}
+
+static int take_entry(void *user, const char *section_number, const char *key, const char *value)
+{
+    struct reader *r = user;
+    struct sb_ini_section *section = &r->ini->at[strtoul(section_number, NULL, 10)];
+    struct sb_ini_entry *before = sb_ini_entry(section, key);
+    if (before && r->value_line == r->line) {
+        char *joined = sb_printf("%s%s", before->value, value);
+        free(before->value);
+        before->value = joined;
+    } else if (before) {
+        sb_diag_at(r->diag, r->line, "the key '%s' stands twice in its section; first on line %d", key,
+                   before->line);
+    } else {
+        sb_ini_set(section, key, value, r->line);
+        r->value_line = r->line;
+    }
+    return 1;
+}
+
+/* Replaces each ${NAME}; the result is the caller's. */
+static char *expand(const char *value, int line, struct sb_diag *diag)
+{
+    struct sb_text text = {0};
+    sb_text_add(&text, "", 0);
+    while (*value) {
+        const char *close = value[0] == '$' && value[1] == '{' ? strchr(value, '}') : NULL;
+        if (!close) {
+            sb_text_add(&text, value++, 1);
+            continue;
+        }
+        char *name = sb_strndup(value + 2, (size_t)(close - value - 2));
+        const char *content = getenv(name);
+        if (content)
+            sb_text_add(&text, content, strlen(content));
+        else
+            sb_diag_at(diag, line, "the environment has no variable '%s'", name);
+        free(name);
+        value = close + 1;
+    }
+    return text.at;
+}
+
+struct sb_ini sb_ini_parse(const char *text, size_t length, struct sb_diag *diag)
+{
+    struct sb_ini ini = {0};
+    struct reader r = {.text = text, .end = text + length, .ini = &ini, .diag = diag};
+    if (length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+        r.text += 3;
+    ini_parse_stream(read_piece, &r, take_entry, &r);
+    free(r.rest_start);
+    for (size_t i = 0; i < ini.n; i++) {
+        for (size_t j = 0; j < ini.at[i].n; j++) {
+            struct sb_ini_entry *entry = &ini.at[i].at[j];
+            char *expanded = expand(entry->value, entry->line, diag);
+            free(entry->value);
+            entry->value = expanded;
+        }
+    }
+    return ini;
+}

@@ -1,0 +1,42 @@
+/*
+ * Strict INI: what inih accepts silently is an error here, with file and line.
+ *
+ * The grammar: `[kind]` or `[kind name]`, `key = value`, comments that start a line with `;` or `#` or
+ * follow a value behind ` ;`. Indentation is free, a line may have 4000 bytes, `${NAME}` anywhere in a
+ * value is the environment's.
+ */
+#ifndef SB_CONFIG_INI_H
+#define SB_CONFIG_INI_H
+
+#include "base/diag.h"
+
+#include <stddef.h>
+
+struct sb_ini_entry {
+    char *key, *value;
+    int line; /* < 0: the --set argument of that number */
+};
+
+struct sb_ini_section {
+    char *kind, *name; /* name is "" in `[kind]` */
+    int line;
+    struct sb_ini_entry *at;
+    size_t n, capacity;
+};
+
+struct sb_ini {
+    struct sb_ini_section *at;
+    size_t n, capacity;
+};
+
+/* Reads `text`; all errors are collected in `diag`, and what could be read is in the result. */
+struct sb_ini sb_ini_parse(const char *text, size_t length, struct sb_diag *diag);
+void sb_ini_free(struct sb_ini *ini);
+
+struct sb_ini_section *sb_ini_section(struct sb_ini *ini, const char *kind, const char *name);
+struct sb_ini_section *sb_ini_add_section(struct sb_ini *ini, const char *kind, const char *name, int line);
+struct sb_ini_entry *sb_ini_entry(const struct sb_ini_section *section, const char *key);
+/* Adds the entry, or gives the one that is there another value. */
+void sb_ini_set(struct sb_ini_section *section, const char *key, const char *value, int line);
+
+#endif

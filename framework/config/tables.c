@@ -1,0 +1,102 @@
+/* The fixed sections of a config: each key once, with its kind, default, range and meaning. */
+#include "base/str.h"
+#include "config/experiment.h"
+
+#include <string.h>
+
+#define SECOND UINT64_C(1000000000)
+#define MIB    (UINT64_C(1) << 20)
+
+static const char *const orders[] = {"interleaved", "sequential", NULL};
+static const char *const pages[] = {"4KiB", "thp", "2MiB", NULL};
+
+static const struct sb_option experiment_options[] = {
+    [SB_EXPERIMENT_NAME] = {"name", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                            "what reports call the experiment; by default the file's name without .ini"},
+    [SB_EXPERIMENT_SEED] = {"seed", SB_OPTION_INT, 0, "1", 0, UINT64_MAX, NULL,
+                            "every random choice of the run comes from it"},
+    [SB_EXPERIMENT_REPETITIONS] = {"repetitions", SB_OPTION_INT, 0, "5", 1, 1000, NULL,
+                                   "trials of each cell, each in a fresh process"},
+    [SB_EXPERIMENT_TIME_LIMIT] = {"time_limit", SB_OPTION_TIME, 0, "60s", SECOND / 10, 3600 * SECOND, NULL,
+                                  "a trial that takes longer is killed and stored as timeout"},
+    [SB_EXPERIMENT_ORDER] =
+        {"order", SB_OPTION_ENUM, 0, "interleaved", 0, 0, orders,
+         "interleaved: every cell once per block, each block shuffled, so that drift hits "
+         "all alike; sequential: cell after cell"},
+    [SB_EXPERIMENT_DURATION] = {"duration", SB_OPTION_TIME, 0, "200ms", SECOND / 1000, 3600 * SECOND, NULL,
+                                "length of the measured phase, unless operations says otherwise"},
+    [SB_EXPERIMENT_OPERATIONS] = {"operations", SB_OPTION_INT, 0, "0", 0, UINT64_C(1000000000000), NULL,
+                                  "measure this many operations per thread in place of a duration; 0: don't"},
+    [SB_EXPERIMENT_WARMUP] = {"warmup", SB_OPTION_TIME, 0, "50ms", 0, 600 * SECOND, NULL,
+                              "runs the workload unmeasured before the measured phase"},
+    [SB_EXPERIMENT_SURVEY] =
+        {"survey", SB_OPTION_INT, 0, "2", 0, 1000, NULL,
+         "whole cycles of the workload run first, from empty, stopping at checkpoints for "
+         "the series over operations; 0: no series"},
+    [SB_EXPERIMENT_SURVEY_POINTS] = {"survey_points", SB_OPTION_INT, 0, "40", 2, 1000, NULL,
+                                     "checkpoints of the survey"},
+};
+
+static const struct sb_option machine_options[] = {
+    [SB_MACHINE_MEMORY] =
+        {"memory", SB_OPTION_SIZE, 0, "512MiB", 8 * MIB, 1048576 * MIB, NULL,
+         "size of the memory file that is the machine's RAM for the allocators; a multiple of "
+         "4MiB"},
+    [SB_MACHINE_PAGES] = {"pages", SB_OPTION_ENUM, 0, "4KiB", 0, 0, pages,
+                          "what backs the memory file: 4 KiB pages, transparent huge pages, or 2 MiB hugetlb "
+                          "pages"},
+    [SB_MACHINE_PREFAULT] = {"prefault", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+                             "touch the whole memory file before anything is measured"},
+    [SB_MACHINE_CPUS] = {"cpus", SB_OPTION_TEXT, 0, "all", 0, 0, NULL,
+                         "CPUs to use, as an hwloc location: all, pu:0-3, core:even, numa:1.core:0-3, ~pu:0; "
+                         "several separated by blanks"},
+    [SB_MACHINE_NODE] =
+        {"node", SB_OPTION_TEXT, 0, "any", 0, 0, NULL,
+         "NUMA nodes to bind the memory file to, as an hwloc location such as numa:0; any: the "
+         "kernel's choice"},
+    [SB_MACHINE_PLACEMENT] =
+        {"placement", SB_OPTION_ENUM, 0, "compact", 0, 0,
+         (const char *const[]){"compact", "scatter", "one-per-core", "list", NULL},
+         "which of the CPUs n threads get: compact fills a core, then the next; scatter spreads "
+         "over packages and cores first; one-per-core leaves SMT siblings idle; list takes "
+         "cpus in the order written"},
+};
+
+static const struct sb_option pmu_options[] = {
+    [SB_PMU_EVENTS] =
+        {"events", SB_OPTION_TEXT, 0,
+         "perf::PAGE-FAULTS, perf::CONTEXT-SWITCHES, perf::CPU-MIGRATIONS, perf::CYCLES, "
+         "perf::INSTRUCTIONS, perf::CACHE-MISSES, perf::DTLB-LOAD-MISSES",
+         0, 0, NULL,
+         "events counted per thread in the measured phase, by libpfm4's names; one that can't be "
+         "counted is listed with the reason"},
+};
+
+static const struct sb_option matrix_options[] = {
+    [SB_MATRIX_ALLOCATOR] = {"allocator", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                             "allocators: names of [allocator NAME] sections, or of plugins; required"},
+    [SB_MATRIX_WORKLOAD] = {"workload", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                            "workloads: names of [workload NAME] sections, or of plugins; required"},
+    [SB_MATRIX_THREADS] = {"threads", SB_OPTION_TEXT, 0, "1", 0, 0, NULL,
+                           "thread counts; all: one for each CPU that cpus and placement give"},
+    [SB_MATRIX_EXCLUDE] = {"exclude", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                           "cells to leave out, as ALLOCATOR/WORKLOAD, where * stands for any characters"},
+};
+
+const struct sb_section_table sb_tables[SB_TABLES] = {
+    {"experiment", "how trials are repeated, ordered and timed", experiment_options,
+     SB_COUNT(experiment_options)},
+    {"machine", "memory, CPUs and placement of every trial", machine_options, SB_COUNT(machine_options)},
+    {"pmu", "what is counted beside the time", pmu_options, SB_COUNT(pmu_options)},
+    {"matrix", "what is combined; any SECTION.KEY of another section may be swept here too", matrix_options,
+     SB_COUNT(matrix_options)},
+};
+
+const struct sb_section_table *sb_table_find(const char *kind)
+{
+    for (size_t i = 0; i < SB_TABLES; i++) {
+        if (!strcmp(sb_tables[i].kind, kind))
+            return &sb_tables[i];
+    }
+    return NULL;
+}

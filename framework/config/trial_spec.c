@@ -1,0 +1,80 @@
+/* Reading a trial's text. */
+#include "config/trial_spec.h"
+
+#include "base/units.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct sb_option sb_trial_options[SB_TRIAL_KEYS] = {
+    [SB_TRIAL_NUMBER] = {"number", SB_OPTION_INT, 0, "1", 1, UINT32_MAX, NULL, "position in the run's order"},
+    [SB_TRIAL_CELL] = {"cell", SB_OPTION_INT, 0, "1", 1, UINT32_MAX, NULL, "cell of the matrix"},
+    [SB_TRIAL_REPETITION] = {"repetition", SB_OPTION_INT, 0, "1", 1, UINT32_MAX, NULL,
+                             "which repetition of the cell"},
+    [SB_TRIAL_SEED] = {"seed", SB_OPTION_INT, 0, "1", 0, UINT64_MAX, NULL, "of everything random in it"},
+    [SB_TRIAL_CPUS] = {"cpus", SB_OPTION_TEXT, 0, "0", 0, 0, NULL,
+                       "OS numbers of the CPUs, one thread on each"},
+    [SB_TRIAL_DURATION] = {"duration", SB_OPTION_TIME, 0, "200ms", 0, 0, NULL, "as in [experiment]"},
+    [SB_TRIAL_OPERATIONS] = {"operations", SB_OPTION_INT, 0, "0", 0, UINT64_MAX, NULL, "as in [experiment]"},
+    [SB_TRIAL_WARMUP] = {"warmup", SB_OPTION_TIME, 0, "50ms", 0, 0, NULL, "as in [experiment]"},
+    [SB_TRIAL_SURVEY] = {"survey", SB_OPTION_INT, 0, "2", 0, UINT32_MAX, NULL, "as in [experiment]"},
+    [SB_TRIAL_SURVEY_POINTS] = {"survey_points", SB_OPTION_INT, 0, "40", 1, 100000, NULL,
+                                "as in [experiment]"},
+    [SB_TRIAL_EVENTS] = {"events", SB_OPTION_TEXT, 0, "none", 0, 0, NULL, "as in [pmu]"},
+    [SB_TRIAL_DUMP] = {"dump", SB_OPTION_BOOL, 0, "no", 0, 0, NULL, "store the texts of dump"},
+};
+
+static void read_part(struct sb_trial_spec *spec, const char *kind, struct sb_trial_part *part,
+                      struct sb_diag *diag)
+{
+    for (size_t i = 0; i < spec->ini.n; i++) {
+        const struct sb_ini_section *section = &spec->ini.at[i];
+        if (strcmp(section->kind, kind))
+            continue;
+        const struct sb_ini_entry *file = sb_ini_entry(section, "file");
+        part->name = section->name;
+        part->section = section;
+        if (file)
+            part->path = file->value;
+        else
+            sb_diag_at(diag, section->line, "[%s %s] lacks the key 'file': the plugin's path", kind,
+                       section->name);
+        return;
+    }
+    sb_diag_at(diag, 0, "the trial has no [%s NAME] section", kind);
+}
+
+static void read_cpus(struct sb_trial_spec *spec, struct sb_diag *diag)
+{
+    static const struct sb_option number = {"cpus", SB_OPTION_INT, 0, "0", 0, 65535, NULL, ""};
+    struct sb_words words = sb_split(spec->trial[SB_TRIAL_CPUS].s);
+    spec->cpus = sb_calloc(words.n, sizeof(*spec->cpus));
+    spec->threads = (uint32_t)words.n;
+    for (size_t i = 0; i < words.n; i++) {
+        union sb_value value = {0};
+        char *why = NULL;
+        if (sb_option_parse(&number, words.at[i], &value, &why))
+            sb_diag_at(diag, 0, "[trial] cpus: %s", why);
+        free(why);
+        spec->cpus[i] = (unsigned)value.u;
+    }
+    sb_words_free(&words);
+}
+
+void sb_trial_spec_read(struct sb_trial_spec *spec, const char *text, size_t length, struct sb_diag *diag)
+{
+    *spec = (struct sb_trial_spec){.ini = sb_ini_parse(text, length, diag)};
+    sb_read_section(sb_ini_section(&spec->ini, "trial", ""), "[trial]", sb_trial_options, SB_TRIAL_KEYS, NULL,
+                    spec->trial, diag);
+    sb_read_section(sb_ini_section(&spec->ini, "machine", ""), "[machine]",
+                    sb_tables[SB_TABLE_MACHINE].options, SB_MACHINE_KEYS, NULL, spec->machine, diag);
+    read_cpus(spec, diag);
+    read_part(spec, "allocator", &spec->allocator, diag);
+    read_part(spec, "workload", &spec->workload, diag);
+}
+
+void sb_trial_spec_free(struct sb_trial_spec *spec)
+{
+    free(spec->cpus);
+    sb_ini_free(&spec->ini);
+}

@@ -1,0 +1,638 @@
+/*
+ * Binding and planning.
+ *
+ * Every error is found here, before anything runs: unknown plugins, options, events and CPUs. What is no
+ * error but can't be measured (an allocator without the interface, a device larger than memory) becomes a
+ * skipped cell with its reason.
+ */
+#define _GNU_SOURCE
+#include "plan/plan.h"
+
+#include "base/units.h"
+#include "config/trial_spec.h"
+#include "scullbench/random.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What [trial] takes from [experiment], and by which key. */
+static const struct {
+    enum sb_trial_key trial;
+    enum sb_experiment_key experiment;
+} trial_from_experiment[] = {
+    {SB_TRIAL_DURATION, SB_EXPERIMENT_DURATION},
+    {SB_TRIAL_OPERATIONS, SB_EXPERIMENT_OPERATIONS},
+    {SB_TRIAL_WARMUP, SB_EXPERIMENT_WARMUP},
+    {SB_TRIAL_SURVEY, SB_EXPERIMENT_SURVEY},
+    {SB_TRIAL_SURVEY_POINTS, SB_EXPERIMENT_SURVEY_POINTS},
+};
+
+struct planner {
+    struct sb_plan *plan;
+    struct sb_diag *diag;
+    const struct sb_experiment *experiment;
+};
+
+/* Names that a plugin of this kind may go by: sections of the config, and plugins. */
+static char *hint_plugin(const struct planner *p, enum sb_plugin_kind kind, const char *name, bool sections)
+{
+    const char *word = kind == SB_PLUGIN_ALLOCATOR ? "allocator" : "workload";
+    const struct sb_plugins *plugins = p->plan->plugins;
+    const char **names = sb_calloc(plugins->n + p->experiment->ini.n, sizeof(*names));
+    size_t n = 0;
+    for (size_t i = 0; i < plugins->n; i++) {
+        if (!plugins->at[i]->refused && plugins->at[i]->kind == kind)
+            names[n++] = plugins->at[i]->name;
+    }
+    for (size_t i = 0; sections && i < p->experiment->ini.n; i++) {
+        if (!strcmp(p->experiment->ini.at[i].kind, word))
+            names[n++] = p->experiment->ini.at[i].name;
+    }
+    char *hint = sb_diag_hint(name, names, n);
+    free(names);
+    return hint;
+}
+
+/* A refused plugin of that file name explains itself better than "unknown" would. */
+static const struct sb_plugin *refused_by_name(const struct sb_plugins *plugins, const char *name)
+{
+    for (size_t i = 0; i < plugins->n; i++) {
+        const struct sb_plugin *plugin = plugins->at[i];
+        const char *slash = strrchr(plugin->path, '/');
+        const char *base = slash ? slash + 1 : plugin->path;
+        const char *dash = strchr(base, '-');
+        size_t n = strlen(name);
+        if (!plugin->refused)
+            continue;
+        if ((plugin->name && !strcmp(plugin->name, name)) ||
+            (!strncmp(base, name, n) && !strcmp(base + n, ".so")) ||
+            (dash && !strncmp(dash + 1, name, n) && !strcmp(dash + 1 + n, ".so")))
+            return plugin;
+    }
+    return NULL;
+}
+
+static void bind(struct planner *p, enum sb_plugin_kind kind, const char *name, struct sb_binding *binding,
+                 int line)
+{
+    const char *word = kind == SB_PLUGIN_ALLOCATOR ? "allocator" : "workload";
+    struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
+    const struct sb_ini_section *section = sb_ini_section(ini, word, name);
+    const struct sb_ini_entry *entry = section ? sb_ini_entry(section, "plugin") : NULL;
+    const char *plugin_name = entry ? entry->value : name;
+
+    *binding = (struct sb_binding){name, sb_plugin_find(p->plan->plugins, kind, plugin_name), section, line};
+    if (binding->plugin || !*name)
+        return;
+    const struct sb_plugin *refused = refused_by_name(p->plan->plugins, plugin_name);
+    char *hint = hint_plugin(p, kind, plugin_name, !section);
+    if (entry)
+        line = entry->line;
+    else if (section)
+        line = section->line;
+    if (refused)
+        sb_diag_at(p->diag, line, "the plugin %s can't be used: %s", refused->path, refused->refused);
+    else if (entry)
+        sb_diag_at(p->diag, line, "there is no %s plugin '%s'%s", word, plugin_name, hint);
+    else if (section)
+        sb_diag_at(p->diag, line,
+                   "there is no %s plugin '%s', and the section has no key 'plugin' that names one%s", word,
+                   plugin_name, hint);
+    else
+        sb_diag_at(p->diag, line, "there is neither a section [%s %s] nor a plugin of that name%s", word,
+                   name, hint);
+    free(hint);
+}
+
+/* Sections that nothing uses are checked all the same: a typo there is a typo. */
+static void check_section(struct planner *p, const struct sb_ini_section *section)
+{
+    struct sb_binding binding;
+    enum sb_plugin_kind kind = !strcmp(section->kind, "allocator") ? SB_PLUGIN_ALLOCATOR : SB_PLUGIN_WORKLOAD;
+    if ((strcmp(section->kind, "allocator") && strcmp(section->kind, "workload")) || !*section->name)
+        return;
+    bind(p, kind, section->name, &binding, section->line);
+    if (!binding.plugin)
+        return;
+    union sb_value *values = sb_calloc(binding.plugin->option_count, sizeof(*values));
+    char *what = sb_printf("%s '%s'", section->kind, binding.plugin->name);
+    size_t before = p->diag->n;
+    sb_read_section(section, what, binding.plugin->options, binding.plugin->option_count, "plugin", values,
+                    p->diag);
+    if (kind == SB_PLUGIN_WORKLOAD && p->diag->n == before) {
+        struct sb_needs needs = {.struct_size = sizeof(needs)};
+        char why[256] = "";
+        if (binding.plugin->workload.needs(values, &needs, why, sizeof(why)))
+            sb_diag_at(p->diag, section->line, "workload '%s': %s", section->name, why);
+    }
+    free(what);
+    free(values);
+}
+
+static void bind_list(struct planner *p, enum sb_plugin_kind kind, const struct sb_words *names, int line)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        struct sb_binding *binding =
+            kind == SB_PLUGIN_ALLOCATOR ? SB_VEC_ADD(&p->plan->allocators) : SB_VEC_ADD(&p->plan->workloads);
+        size_t before = p->diag->n;
+        bind(p, kind, names->at[i], binding, line);
+        /* A broken section was complained about where it stands. */
+        while (binding->section && p->diag->n > before)
+            free(p->diag->at[--p->diag->n].text);
+    }
+}
+
+static bool may_sweep_experiment(const char *key)
+{
+    if (!strcmp(key, "time_limit"))
+        return true;
+    for (size_t i = 0; i < SB_COUNT(trial_from_experiment); i++) {
+        if (!strcmp(sb_tables[SB_TABLE_EXPERIMENT].options[trial_from_experiment[i].experiment].name, key))
+            return true;
+    }
+    return false;
+}
+
+/* The option table of a section by its name, as SECTION.KEY speaks of it. */
+static const struct sb_option *table_of(const struct planner *p, const char *name, uint32_t *n)
+{
+    const struct sb_section_table *fixed = sb_table_find(name);
+    if (fixed && (!strcmp(name, "machine") || !strcmp(name, "experiment"))) {
+        *n = fixed->n;
+        return fixed->options;
+    }
+    for (size_t i = 0; i < p->plan->allocators.n + p->plan->workloads.n; i++) {
+        size_t allocators = p->plan->allocators.n;
+        const struct sb_binding *b =
+            i < allocators ? &p->plan->allocators.at[i] : &p->plan->workloads.at[i - allocators];
+        if (b->plugin && !strcmp(b->name, name)) {
+            *n = b->plugin->option_count;
+            return b->plugin->options;
+        }
+    }
+    return NULL;
+}
+
+static char *hint_section(const struct planner *p, const char *name)
+{
+    size_t a = p->plan->allocators.n, w = p->plan->workloads.n, n = 0;
+    const char **names = sb_calloc(a + w + 2, sizeof(*names));
+    for (size_t i = 0; i < a; i++)
+        names[n++] = p->plan->allocators.at[i].name;
+    for (size_t i = 0; i < w; i++)
+        names[n++] = p->plan->workloads.at[i].name;
+    names[n++] = "machine";
+    names[n++] = "experiment";
+    char *hint = sb_diag_hint(name, names, n);
+    free(names);
+    return hint;
+}
+
+static void check_sweep(struct planner *p, const struct sb_sweep *sweep)
+{
+    uint32_t n = 0;
+    const struct sb_option *table = table_of(p, sweep->section, &n);
+    if (!table) {
+        char *hint = hint_section(p, sweep->section);
+        sb_diag_at(p->diag, sweep->line, "the matrix sweeps '%s', but uses no section of that name%s",
+                   sweep->section, hint);
+        free(hint);
+        return;
+    }
+    const struct sb_option *option = sb_option_find(table, n, sweep->key);
+    if (!option) {
+        char *hint = sb_option_hint(table, n, sweep->key);
+        sb_diag_at(p->diag, sweep->line, "'%s' has no key '%s' to sweep%s", sweep->section, sweep->key, hint);
+        free(hint);
+        return;
+    }
+    if (!strcmp(sweep->section, "experiment") && !may_sweep_experiment(sweep->key)) {
+        sb_diag_at(p->diag, sweep->line, "'%s' of [experiment] is one for the whole run; it can't be swept",
+                   sweep->key);
+        return;
+    }
+    for (size_t i = 0; i < sweep->values.n; i++) {
+        union sb_value value;
+        char *why = NULL;
+        if (*sweep->values.at[i] && sb_option_parse(option, sweep->values.at[i], &value, &why)) {
+            sb_diag_at(p->diag, sweep->line, "%s.%s: %s", sweep->section, sweep->key, why);
+            free(why);
+        }
+    }
+}
+
+static void check_excludes(struct planner *p)
+{
+    for (size_t i = 0; i < p->experiment->excludes.n; i++) {
+        const struct sb_exclude *x = &p->experiment->excludes.at[i];
+        bool allocator = false, workload = false;
+        for (size_t j = 0; j < p->plan->allocators.n; j++)
+            allocator |= sb_glob(x->allocator, p->plan->allocators.at[j].name);
+        for (size_t j = 0; j < p->plan->workloads.n; j++)
+            workload |= sb_glob(x->workload, p->plan->workloads.at[j].name);
+        if (!allocator || !workload)
+            sb_diag_at(p->diag, x->line, "exclude: no %s of the matrix is called '%s'",
+                       allocator ? "workload" : "allocator", allocator ? x->workload : x->allocator);
+    }
+}
+
+static bool excluded(const struct planner *p, const struct sb_binding *a, const struct sb_binding *w)
+{
+    for (size_t i = 0; i < p->experiment->excludes.n; i++) {
+        const struct sb_exclude *x = &p->experiment->excludes.at[i];
+        if (sb_glob(x->allocator, a->name) && sb_glob(x->workload, w->name))
+            return true;
+    }
+    return false;
+}
+
+/* The text a key has in this cell: swept, else written, else the default. */
+static const char *text_of(const struct sb_cell *cell, const char *section_name,
+                           const struct sb_ini_section *section, const struct sb_option *option)
+{
+    for (size_t i = 0; i < cell->swept.n; i++) {
+        const char *dot = strrchr(cell->swept.at[i].name, '.');
+        size_t n = (size_t)(dot - cell->swept.at[i].name);
+        if (strlen(section_name) == n && !strncmp(cell->swept.at[i].name, section_name, n) &&
+            !strcmp(dot + 1, option->name))
+            return cell->swept.at[i].value;
+    }
+    const struct sb_ini_entry *entry = section ? sb_ini_entry(section, option->name) : NULL;
+    return entry ? entry->value : option->fallback;
+}
+
+static void copy_texts(struct sb_cell *cell, const char *kind, const char *name, const char *lookup,
+                       const struct sb_ini_section *from, const struct sb_option *table, uint32_t n)
+{
+    struct sb_ini_section *to = sb_ini_section(&cell->settings, kind, name);
+    if (!to)
+        to = sb_ini_add_section(&cell->settings, kind, name, 0);
+    for (uint32_t i = 0; i < n; i++)
+        sb_ini_set(to, table[i].name, text_of(cell, lookup, from, &table[i]), 0);
+}
+
+static void write_part(struct sb_cell *cell, const char *kind, const struct sb_binding *b)
+{
+    struct sb_ini_section *section = sb_ini_add_section(&cell->settings, kind, b->name, 0);
+    sb_ini_set(section, "file", b->plugin->path, 0);
+    copy_texts(cell, kind, b->name, b->name, b->section, b->plugin->options, b->plugin->option_count);
+}
+
+/* Gathers all that decides about a trial of this cell, as text. */
+static void write_settings(const struct planner *p, struct sb_cell *cell)
+{
+    struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
+    const struct sb_ini_section *experiment = sb_ini_section(ini, "experiment", "");
+    const struct sb_section_table *machine = &sb_tables[SB_TABLE_MACHINE];
+    struct sb_ini_section *trial = sb_ini_add_section(&cell->settings, "trial", "", 0);
+    struct sb_text cpus = {0};
+
+    for (size_t i = 0; i < cell->cpus.n; i++)
+        sb_text_printf(&cpus, "%s%u", i ? ", " : "", cell->cpus.at[i].os);
+    sb_ini_set(trial, "cpus", sb_text_get(&cpus), 0);
+    for (size_t i = 0; i < SB_COUNT(trial_from_experiment); i++) {
+        const struct sb_option *option =
+            &sb_tables[SB_TABLE_EXPERIMENT].options[trial_from_experiment[i].experiment];
+        sb_ini_set(trial, sb_trial_options[trial_from_experiment[i].trial].name,
+                   text_of(cell, "experiment", experiment, option), 0);
+    }
+    sb_ini_set(trial, "events", p->experiment->pmu[SB_PMU_EVENTS].s, 0);
+    copy_texts(cell, "machine", "", "machine", sb_ini_section(ini, "machine", ""), machine->options,
+               machine->n);
+    write_part(cell, "allocator", cell->allocator);
+    write_part(cell, "workload", cell->workload);
+    sb_text_free(&cpus);
+}
+
+static const char *wants[] = {"", "cache", "pages", "pages contiguous in virtual space (sized)"};
+
+/* Whether this allocator can serve this workload on this machine; the reason if not. */
+static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *needs, uint32_t threads,
+                         const union sb_value *machine)
+{
+    enum sb_route route = sb_route_for(a, (enum sb_want)needs->want);
+    uint64_t most = route == SB_ROUTE_CACHE   ? a->cache->max_size
+                    : route == SB_ROUTE_SIZED ? a->sized->max_size
+                                              : 0;
+    uint64_t memory = machine[SB_MACHINE_MEMORY].u;
+    char *reason = NULL;
+    if (route == SB_ROUTE_NONE) {
+        char *offers = sb_allocator_interfaces(a);
+        reason = sb_printf("%s offers %s; the workload wants %s, or an adapter from sized, cache or pages",
+                           a->name, offers, wants[needs->want]);
+        free(offers);
+    } else if (needs->contents && a->flags & SB_ALLOCATOR_ALIASES) {
+        reason = sb_printf("%s gives the same addresses to all: contents can't be verified", a->name);
+    } else if (most && needs->block_size > most) {
+        char *size = sb_format_size(needs->block_size), *limit = sb_format_size(most);
+        reason = sb_printf("%s allocates at most %s at once; the workload wants %s", a->name, limit, size);
+        free(size);
+        free(limit);
+    } else if (!(a->flags & (SB_ALLOCATOR_ALIASES | SB_ALLOCATOR_OS_MEMORY)) &&
+               needs->live_bytes > memory / (threads ? threads : 1)) {
+        char *live = sb_format_size(needs->live_bytes * threads), *have = sb_format_size(memory);
+        reason = sb_printf("the workload holds %s live; [machine] memory is %s", live, have);
+        free(live);
+        free(have);
+    }
+    return reason;
+}
+
+/* Resolves machine, workload and time of a cell; complains or sets its reason to be skipped. */
+static void judge(struct planner *p, struct sb_cell *cell)
+{
+    const struct sb_plugin *workload = cell->workload->plugin;
+    union sb_value machine[SB_MACHINE_KEYS], trial[SB_TRIAL_KEYS];
+    union sb_value *options = sb_calloc(workload->option_count, sizeof(*options));
+    struct sb_needs needs = {.struct_size = sizeof(needs)};
+    char why[256] = "", *text = NULL;
+    struct sb_diag scratch = {0};
+
+    sb_read_section(sb_ini_section(&cell->settings, "machine", ""), "", sb_tables[SB_TABLE_MACHINE].options,
+                    SB_MACHINE_KEYS, NULL, machine, &scratch);
+    sb_read_section(sb_ini_section(&cell->settings, "trial", ""), "", sb_trial_options, SB_TRIAL_KEYS, NULL,
+                    trial, &scratch);
+    sb_read_section(sb_ini_section(&cell->settings, "workload", cell->workload->name), "", workload->options,
+                    workload->option_count, "file", options, &scratch);
+    if (workload->workload.needs(options, &needs, why, sizeof(why)))
+        text = sb_printf("%s", why);
+    else
+        text = skip_reason(&cell->allocator->plugin->allocator, &needs, cell->threads, machine);
+    cell->skip = text;
+    cell->route = sb_route_name(sb_route_for(&cell->allocator->plugin->allocator, (enum sb_want)needs.want));
+    cell->least_ns =
+        trial[SB_TRIAL_WARMUP].u + (trial[SB_TRIAL_OPERATIONS].u ? 0 : trial[SB_TRIAL_DURATION].u);
+    for (size_t i = 0; i < scratch.n; i++)
+        free(scratch.at[i].text);
+    SB_VEC_FREE(&scratch);
+    free(options);
+    (void)p;
+}
+
+/* The CPUs of `threads` threads in this cell, which needs the machine's keys as swept. */
+static void choose_cpus(struct planner *p, struct sb_cell *cell, const char *threads)
+{
+    struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
+    const struct sb_ini_section *section = sb_ini_section(ini, "machine", "");
+    const struct sb_option *table = sb_tables[SB_TABLE_MACHINE].options;
+    const char *location = text_of(cell, "machine", section, &table[SB_MACHINE_CPUS]);
+    const char *placement = text_of(cell, "machine", section, &table[SB_MACHINE_PLACEMENT]);
+    union sb_value place = {0};
+    char *why = NULL;
+    sb_option_parse(&table[SB_MACHINE_PLACEMENT], placement, &place, &why);
+    free(why);
+    why = NULL;
+    if (sb_topology_cpus(p->plan->topology, location, (enum sb_placement)place.u, &cell->cpus, &why)) {
+        free(why); /* said once, by check_machine */
+        return;
+    }
+    size_t have = cell->cpus.n;
+    cell->threads = strcmp(threads, "all") ? (uint32_t)strtoul(threads, NULL, 10) : (uint32_t)have;
+    if (cell->threads > have)
+        sb_diag_at(p->diag, p->experiment->matrix_line[SB_MATRIX_THREADS],
+                   "threads: %u threads were asked for, but cpus = %s with placement = %s gives %zu CPU%s",
+                   cell->threads, location, placement, have, have == 1 ? "" : "s");
+    else
+        cell->cpus.n = cell->threads;
+}
+
+static void label(struct sb_cell *cell)
+{
+    struct sb_text text = {0};
+    sb_text_printf(&text, "%s / %s / %u thread%s", cell->allocator->name, cell->workload->name, cell->threads,
+                   cell->threads == 1 ? "" : "s");
+    for (size_t i = 0; i < cell->swept.n; i++)
+        sb_text_printf(&text, " / %s=%s", cell->swept.at[i].name, cell->swept.at[i].value);
+    cell->label = text.at;
+}
+
+static bool concerns(const struct sb_sweep *sweep, const struct sb_binding *a, const struct sb_binding *w)
+{
+    return !strcmp(sweep->section, "machine") || !strcmp(sweep->section, "experiment") ||
+           !strcmp(sweep->section, a->name) || !strcmp(sweep->section, w->name);
+}
+
+static bool find_label(const struct sb_plan *plan, const char *wanted)
+{
+    for (size_t i = 0; i + 1 < plan->cells.n; i++) {
+        if (!strcmp(plan->cells.at[i].label, wanted))
+            return true;
+    }
+    return false;
+}
+
+static void free_cell(struct sb_cell *cell)
+{
+    for (size_t i = 0; i < cell->swept.n; i++)
+        free(cell->swept.at[i].name);
+    SB_VEC_FREE(&cell->swept);
+    SB_VEC_FREE(&cell->cpus);
+    sb_ini_free(&cell->settings);
+    free(cell->label);
+    free(cell->skip);
+}
+
+/* Adds the cells of one allocator, workload and thread count: one for every combination of swept values. */
+static void add_cells(struct planner *p, const struct sb_binding *a, const struct sb_binding *w,
+                      const char *threads)
+{
+    const struct sb_experiment *e = p->experiment;
+    size_t *at = sb_calloc(e->sweeps.n, sizeof(*at)), i;
+    do {
+        struct sb_cell *cell = SB_VEC_ADD(&p->plan->cells);
+        cell->id = (uint32_t)p->plan->cells.n;
+        cell->allocator = a;
+        cell->workload = w;
+        for (i = 0; i < e->sweeps.n; i++) {
+            const struct sb_sweep *sweep = &e->sweeps.at[i];
+            if (concerns(sweep, a, w))
+                *SB_VEC_ADD(&cell->swept) = (struct sb_swept){sb_printf("%s.%s", sweep->section, sweep->key),
+                                                              sweep->values.at[at[i]]};
+        }
+        choose_cpus(p, cell, threads);
+        label(cell);
+        if (find_label(p->plan, cell->label)) {
+            /* threads = 2, all: on two CPUs one and the same. */
+            free_cell(cell);
+            p->plan->cells.n--;
+        } else {
+            write_settings(p, cell);
+            judge(p, cell);
+        }
+        /* The odometer: the last sweep turns fastest. */
+        for (i = e->sweeps.n; i-- > 0;) {
+            if (!concerns(&e->sweeps.at[i], a, w))
+                continue;
+            if (++at[i] < e->sweeps.at[i].values.n)
+                break;
+            at[i] = 0;
+        }
+    } while (i != SIZE_MAX);
+    free(at);
+}
+
+static void check_machine(struct planner *p)
+{
+    struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
+    const struct sb_ini_section *section = sb_ini_section(ini, "machine", "");
+    const struct sb_ini_entry *cpus = section ? sb_ini_entry(section, "cpus") : NULL;
+    const struct sb_ini_entry *node = section ? sb_ini_entry(section, "node") : NULL;
+    const struct sb_ini_entry *memory = section ? sb_ini_entry(section, "memory") : NULL;
+    struct sb_cpus found = {0};
+    char *why = NULL;
+    if (sb_topology_cpus(p->plan->topology, p->experiment->machine[SB_MACHINE_CPUS].s, SB_PLACE_LIST, &found,
+                         &why)) {
+        sb_diag_at(p->diag, cpus ? cpus->line : 0, "cpus: %s", why);
+        free(why);
+        why = NULL;
+    }
+    if (sb_topology_check_nodes(p->plan->topology, p->experiment->machine[SB_MACHINE_NODE].s, &why)) {
+        sb_diag_at(p->diag, node ? node->line : 0, "node: %s", why);
+        free(why);
+    }
+    if (p->experiment->machine[SB_MACHINE_MEMORY].u % (UINT64_C(4) << 20))
+        sb_diag_at(p->diag, memory ? memory->line : 0,
+                   "memory: '%s' is not a multiple of 4MiB, the largest block", memory ? memory->value : "");
+    SB_VEC_FREE(&found);
+}
+
+static void check_events(struct planner *p)
+{
+    struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
+    const struct sb_ini_section *section = sb_ini_section(ini, "pmu", "");
+    const struct sb_ini_entry *events = section ? sb_ini_entry(section, "events") : NULL;
+    sb_pmu_prepare(&p->plan->pmu, p->experiment->pmu[SB_PMU_EVENTS].s);
+    for (size_t i = 0; i < p->plan->pmu.n; i++) {
+        if (p->plan->pmu.at[i].unknown && events)
+            sb_diag_at(p->diag, events->line, "events: '%s': %s", p->plan->pmu.at[i].name,
+                       p->plan->pmu.at[i].reason);
+    }
+}
+
+static uint64_t repetition_seed(uint64_t seed, uint32_t repetition)
+{
+    /* One for all cells of a block: allocators are compared on the same stream. */
+    struct sb_random random = sb_random_fork(seed, repetition);
+    return sb_random_next(&random);
+}
+
+static void shuffle(struct sb_trial *trials, size_t n, struct sb_random *random)
+{
+    for (size_t i = n; i > 1; i--) {
+        size_t j = sb_random_below(random, i);
+        struct sb_trial t = trials[i - 1];
+        trials[i - 1] = trials[j];
+        trials[j] = t;
+    }
+}
+
+/* Blocks of every cell once, each shuffled; or cell after cell. */
+static void order_trials(struct planner *p)
+{
+    struct sb_plan *plan = p->plan;
+    const union sb_value *values = p->experiment->values;
+    uint64_t repetitions = values[SB_EXPERIMENT_REPETITIONS].u, seed = values[SB_EXPERIMENT_SEED].u;
+    bool sequential = values[SB_EXPERIMENT_ORDER].u == SB_ORDER_SEQUENTIAL;
+    struct sb_random random = sb_random_fork(seed, UINT64_MAX);
+    uint64_t outer = sequential ? plan->cells.n : repetitions,
+             inner = sequential ? repetitions : plan->cells.n;
+    for (uint64_t i = 0; i < outer; i++) {
+        size_t block = plan->trials.n;
+        for (uint64_t j = 0; j < inner; j++) {
+            uint32_t cell = (uint32_t)(sequential ? i : j), repetition = (uint32_t)(sequential ? j : i) + 1;
+            if (plan->cells.at[cell].skip)
+                continue;
+            *SB_VEC_ADD(&plan->trials) =
+                (struct sb_trial){0, cell, repetition, repetition_seed(seed, repetition)};
+            plan->least_ns += plan->cells.at[cell].least_ns;
+        }
+        if (!sequential)
+            shuffle(plan->trials.at + block, plan->trials.n - block, &random);
+    }
+    for (size_t i = 0; i < plan->trials.n; i++)
+        plan->trials.at[i].number = (uint32_t)i + 1;
+}
+
+static void read_time_limit(const struct planner *p, struct sb_cell *cell)
+{
+    struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
+    const struct sb_option *option = &sb_tables[SB_TABLE_EXPERIMENT].options[SB_EXPERIMENT_TIME_LIMIT];
+    union sb_value value = {0};
+    char *why = NULL;
+    if (!sb_option_parse(option, text_of(cell, "experiment", sb_ini_section(ini, "experiment", ""), option),
+                         &value, &why))
+        cell->time_limit_ns = value.u;
+    free(why);
+}
+
+void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
+                  const struct sb_topology *topology, const struct sb_plugins *plugins, struct sb_diag *diag)
+{
+    struct planner p = {plan, diag, experiment};
+    *plan = (struct sb_plan){.experiment = experiment, .topology = topology, .plugins = plugins};
+    for (size_t i = 0; i < experiment->ini.n; i++)
+        check_section(&p, &experiment->ini.at[i]);
+    bind_list(&p, SB_PLUGIN_ALLOCATOR, &experiment->allocators, experiment->matrix_line[SB_MATRIX_ALLOCATOR]);
+    bind_list(&p, SB_PLUGIN_WORKLOAD, &experiment->workloads, experiment->matrix_line[SB_MATRIX_WORKLOAD]);
+    for (size_t i = 0; i < experiment->sweeps.n; i++) {
+        check_sweep(&p, &experiment->sweeps.at[i]);
+        *SB_VEC_ADD(&plan->swept) =
+            sb_printf("%s.%s", experiment->sweeps.at[i].section, experiment->sweeps.at[i].key);
+    }
+    check_excludes(&p);
+    check_machine(&p);
+    check_events(&p);
+    if (diag->n)
+        return;
+    for (size_t w = 0; w < plan->workloads.n; w++) {
+        for (size_t a = 0; a < plan->allocators.n; a++) {
+            for (size_t t = 0; t < experiment->threads.n; t++) {
+                if (!excluded(&p, &plan->allocators.at[a], &plan->workloads.at[w]))
+                    add_cells(&p, &plan->allocators.at[a], &plan->workloads.at[w], experiment->threads.at[t]);
+            }
+        }
+        /* One complaint about CPUs is enough. */
+        if (diag->n)
+            break;
+    }
+    while (diag->n > 1)
+        free(diag->at[--diag->n].text);
+    for (size_t i = 0; i < plan->cells.n; i++)
+        read_time_limit(&p, &plan->cells.at[i]);
+    order_trials(&p);
+    if (!plan->trials.n && !diag->n)
+        sb_diag_at(diag, experiment->matrix_line[SB_MATRIX_ALLOCATOR],
+                   "no cell of the matrix can be measured; %zu were skipped, the first because %s",
+                   plan->cells.n, plan->cells.n ? plan->cells.at[0].skip : "exclude leaves none");
+}
+
+void sb_plan_free(struct sb_plan *plan)
+{
+    for (size_t i = 0; i < plan->cells.n; i++)
+        free_cell(&plan->cells.at[i]);
+    SB_VEC_FREE(&plan->cells);
+    SB_VEC_FREE(&plan->trials);
+    SB_VEC_FREE(&plan->allocators);
+    SB_VEC_FREE(&plan->workloads);
+    sb_words_free(&plan->swept);
+    sb_pmu_free(&plan->pmu);
+}
+
+char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial)
+{
+    const struct sb_cell *cell = &plan->cells.at[trial->cell];
+    struct sb_text text = {0};
+    sb_text_printf(&text, "; trial %u of %zu: %s, repetition %u\n; run it alone: scullbench-trial < this\n",
+                   trial->number, plan->trials.n, cell->label, trial->repetition);
+    for (size_t i = 0; i < cell->settings.n; i++) {
+        const struct sb_ini_section *section = &cell->settings.at[i];
+        sb_text_printf(&text, "[%s%s%s]\n", section->kind, *section->name ? " " : "", section->name);
+        if (!strcmp(section->kind, "trial"))
+            sb_text_printf(&text, "number = %u\ncell = %u\nrepetition = %u\nseed = %llu\ndump = %s\n",
+                           trial->number, cell->id, trial->repetition, (unsigned long long)trial->seed,
+                           plan->dump ? "yes" : "no");
+        for (size_t j = 0; j < section->n; j++)
+            sb_text_printf(&text, "%s = %s\n", section->at[j].key, section->at[j].value);
+    }
+    return text.at;
+}

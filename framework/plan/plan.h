@@ -1,0 +1,79 @@
+/* The plan: from an experiment to cells and the order of their trials. Nothing is measured here. */
+#ifndef SB_PLAN_PLAN_H
+#define SB_PLAN_PLAN_H
+
+#include "config/experiment.h"
+#include "measure/pmu.h"
+#include "plugin/plugin.h"
+#include "topology/topology.h"
+
+/* A swept key's value in one cell. */
+struct sb_swept {
+    char *name;        /* SECTION.KEY */
+    const char *value; /* borrowed from the experiment */
+};
+
+/* An allocator or workload as the matrix names it. */
+struct sb_binding {
+    const char *name;
+    const struct sb_plugin *plugin;       /* NULL: not found, complained about */
+    const struct sb_ini_section *section; /* NULL: all defaults */
+    int line;
+};
+
+struct sb_cell {
+    uint32_t id; /* from 1 */
+    const struct sb_binding *allocator, *workload;
+    uint32_t threads;
+    struct {
+        struct sb_swept *at;
+        size_t n, capacity;
+    } swept;
+    char *label;       /* "slub / scullc / 2 threads / scullc.quantum=1000B" */
+    char *skip;        /* the reason, or NULL */
+    const char *route; /* the interface that serves the workload's blocks */
+    struct sb_cpus cpus;
+    uint64_t time_limit_ns;
+    uint64_t least_ns;      /* shortest time one trial can take */
+    struct sb_ini settings; /* sections trial, machine, allocator, workload: all that decides, as text */
+};
+
+/* One trial: a repetition of a cell. */
+struct sb_trial {
+    uint32_t number; /* from 1, in the order in which they run */
+    uint32_t cell;   /* index into cells */
+    uint32_t repetition;
+    uint64_t seed;
+};
+
+struct sb_plan {
+    const struct sb_experiment *experiment;
+    const struct sb_topology *topology;
+    const struct sb_plugins *plugins;
+    struct sb_pmu pmu;
+    struct {
+        struct sb_binding *at;
+        size_t n, capacity;
+    } allocators, workloads;
+    struct {
+        struct sb_cell *at;
+        size_t n, capacity;
+    } cells;
+    struct {
+        struct sb_trial *at;
+        size_t n, capacity;
+    } trials;
+    struct sb_words swept; /* SECTION.KEY of everything swept, in the order of the config */
+    uint64_t least_ns;
+    bool dump;
+};
+
+/* Everything that can be wrong is collected in `diag`; the plan is to be freed in any case. */
+void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
+                  const struct sb_topology *topology, const struct sb_plugins *plugins, struct sb_diag *diag);
+void sb_plan_free(struct sb_plan *plan);
+
+/* The trial as INI text for scullbench-trial; the caller frees it. */
+char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial);
+
+#endif

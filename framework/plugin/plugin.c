@@ -1,0 +1,267 @@
+/* Plugins: dlopen with RTLD_NOW | RTLD_LOCAL, the ABI's checks, copies of what is known. */
+#define _GNU_SOURCE
+#include "plugin/plugin.h"
+
+#include "base/file.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <link.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Copies a struct that may come from an older or a newer side: min(size), the rest zero. */
+static void copy_sized(void *to, size_t to_size, const void *from, size_t from_size)
+{
+    memset(to, 0, to_size);
+    memcpy(to, from, from_size < to_size ? from_size : to_size);
+}
+
+/* An interface table: its first member is its size. */
+#define TAKE_OPS(plugin, member)                                                                             \
+    do {                                                                                                     \
+        const uint32_t *size = (const uint32_t *)(plugin)->allocator.member;                                 \
+        if (size) {                                                                                          \
+            copy_sized(&(plugin)->member, sizeof((plugin)->member), size, *size);                            \
+            (plugin)->allocator.member = &(plugin)->member;                                                  \
+        }                                                                                                    \
+    } while (0)
+
+static void take_options(struct sb_plugin *plugin, const struct sb_option *table, uint32_t n, uint32_t stride)
+{
+    plugin->options = sb_calloc(n, sizeof(*plugin->options));
+    plugin->option_count = n;
+    for (uint32_t i = 0; i < n; i++)
+        copy_sized(&plugin->options[i], sizeof(plugin->options[i]), (const char *)table + (size_t)i * stride,
+                   stride);
+}
+
+static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
+{
+    struct sb_allocator *a = &plugin->allocator;
+    copy_sized(a, sizeof(*a), head, head->struct_size);
+    TAKE_OPS(plugin, sized);
+    TAKE_OPS(plugin, cache);
+    TAKE_OPS(plugin, pages);
+    TAKE_OPS(plugin, percpu);
+    TAKE_OPS(plugin, bulk);
+    take_options(plugin, a->options, a->option_count, head->option_size);
+    plugin->name = a->name;
+    plugin->summary = a->summary;
+    plugin->models = a->models;
+    if (!a->open || !a->close || !a->snapshot || !a->check || !a->dump)
+        plugin->refused = sb_printf("one of open, close, snapshot, dump and check is missing");
+    else if (!a->sized && !a->cache && !a->pages && !a->percpu)
+        plugin->refused = sb_printf("it offers no interface (sized, cache, pages or percpu)");
+}
+
+static void take_workload(struct sb_plugin *plugin, const struct sb_head *head)
+{
+    struct sb_workload *w = &plugin->workload;
+    copy_sized(w, sizeof(*w), head, head->struct_size);
+    take_options(plugin, w->options, w->option_count, head->option_size);
+    plugin->name = w->name;
+    plugin->summary = w->summary;
+    plugin->models = w->models;
+    if (!w->needs || !w->setup || !w->thread_setup || !w->step || !w->verify || !w->account ||
+        !w->thread_teardown || !w->teardown)
+        plugin->refused = sb_printf("one of its functions is missing");
+    else if (w->counter_count > SB_MAX_COUNTERS)
+        plugin->refused =
+            sb_printf("it has %u counters; at most %d are kept", w->counter_count, SB_MAX_COUNTERS);
+}
+
+static void judge(struct sb_plugin *plugin, const struct sb_head *head, uint32_t magic, uint32_t smallest)
+{
+    plugin->abi_major = head->abi_major;
+    plugin->abi_minor = head->abi_minor;
+    if (head->magic != magic)
+        plugin->refused =
+            sb_printf("its descriptor starts with 0x%08x, not with 0x%08x: it is damaged or built for "
+                      "another byte order",
+                      head->magic, magic);
+    else if (head->abi_major != SB_ABI_MAJOR)
+        plugin->refused =
+            sb_printf("it is built for plugin ABI %u.%u, this scullbench has %d.%d; rebuild it with the "
+                      "headers of this version",
+                      head->abi_major, head->abi_minor, SB_ABI_MAJOR, SB_ABI_MINOR);
+    else if (head->struct_size < smallest || head->option_size < sizeof(struct sb_option))
+        plugin->refused = sb_printf("its descriptor says %u bytes, fewer than ABI %d.0 has; rebuild it",
+                                    head->struct_size, SB_ABI_MAJOR);
+    else if (plugin->kind == SB_PLUGIN_ALLOCATOR)
+        take_allocator(plugin, head);
+    else
+        take_workload(plugin, head);
+}
+
+struct build_id_search {
+    const char *path;
+    char *found;
+};
+
+static char *note_build_id(const char *notes, size_t size)
+{
+    for (size_t at = 0; at + sizeof(ElfW(Nhdr)) <= size;) {
+        const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)(const void *)(notes + at);
+        size_t name = at + sizeof(*note), desc = name + ((note->n_namesz + 3U) & ~3U);
+        if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !memcmp(notes + name, "GNU", 4)) {
+            struct sb_text text = {0};
+            for (size_t i = 0; i < note->n_descsz; i++)
+                sb_text_printf(&text, "%02x", (unsigned char)notes[desc + i]);
+            return text.at;
+        }
+        at = desc + ((note->n_descsz + 3U) & ~3U);
+    }
+    return NULL;
+}
+
+static int find_build_id(struct dl_phdr_info *info, size_t size, void *context)
+{
+    struct build_id_search *search = context;
+    (void)size;
+    if (strcmp(info->dlpi_name, search->path))
+        return 0;
+    for (size_t i = 0; i < info->dlpi_phnum && !search->found; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type == PT_NOTE)
+            search->found =
+                note_build_id((const char *)(info->dlpi_addr + segment->p_vaddr), segment->p_memsz); // NOLINT
+    }
+    return 1;
+}
+
+struct sb_plugin *sb_plugin_load(const char *path)
+{
+    struct sb_plugin *plugin = sb_calloc(1, sizeof(*plugin));
+    plugin->path = realpath(path, NULL);
+    if (!plugin->path) {
+        plugin->path = sb_strdup(path);
+        plugin->refused = sb_printf("%s", strerror(errno));
+        return plugin;
+    }
+    void *handle = dlopen(plugin->path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) {
+        plugin->refused = sb_printf("it can't be loaded: %s", dlerror());
+        return plugin;
+    }
+    struct build_id_search search = {plugin->path, NULL};
+    dl_iterate_phdr(find_build_id, &search);
+    plugin->build_id = search.found ? search.found : sb_strdup("none");
+    const struct sb_head *allocator = dlsym(handle, "scullbench_allocator");
+    const struct sb_head *workload = dlsym(handle, "scullbench_workload");
+    plugin->kind = workload && !allocator ? SB_PLUGIN_WORKLOAD : SB_PLUGIN_ALLOCATOR;
+    if (allocator && workload)
+        plugin->refused =
+            sb_printf("it exports both scullbench_allocator and scullbench_workload; one file, one plugin");
+    else if (allocator)
+        judge(plugin, allocator, SB_ALLOCATOR_MAGIC, (uint32_t)sizeof(struct sb_allocator));
+    else if (workload)
+        judge(plugin, workload, SB_WORKLOAD_MAGIC, (uint32_t)sizeof(struct sb_workload));
+    else
+        plugin->refused = sb_printf("it exports neither scullbench_allocator nor scullbench_workload");
+    return plugin;
+}
+
+void sb_plugin_free(struct sb_plugin *plugin)
+{
+    free(plugin->options);
+    free(plugin->path);
+    free(plugin->refused);
+    free(plugin->build_id);
+    free(plugin);
+}
+
+const struct sb_plugin *sb_plugin_find(const struct sb_plugins *plugins, enum sb_plugin_kind kind,
+                                       const char *name)
+{
+    for (size_t i = 0; i < plugins->n; i++) {
+        const struct sb_plugin *plugin = plugins->at[i];
+        if (!plugin->refused && plugin->kind == kind && !strcmp(plugin->name, name))
+            return plugin;
+    }
+    return NULL;
+}
+
+static int is_shared_object(const struct dirent *entry)
+{
+    size_t n = strlen(entry->d_name);
+    return n > 3 && !strcmp(entry->d_name + n - 3, ".so");
+}
+
+static void load_folder(struct sb_plugins *plugins, const char *folder)
+{
+    struct dirent **names;
+    int n = scandir(folder, &names, is_shared_object, alphasort);
+    for (int i = 0; i < n; i++) {
+        char *path = sb_printf("%s/%s", folder, names[i]->d_name);
+        struct sb_plugin *plugin = sb_plugin_load(path);
+        const struct sb_plugin *before =
+            plugin->refused ? NULL : sb_plugin_find(plugins, plugin->kind, plugin->name);
+        if (before)
+            plugin->refused =
+                sb_printf("its name '%s' is taken by %s, found first", plugin->name, before->path);
+        *SB_VEC_ADD(plugins) = plugin;
+        free(path);
+        free(names[i]);
+    }
+    if (n >= 0)
+        free(names);
+}
+
+static void add_folders(struct sb_plugins *plugins, const char *list)
+{
+    while (list && *list) {
+        const char *end = strchrnul(list, ':');
+        if (end > list)
+            *SB_VEC_ADD(&plugins->folders) = sb_strndup(list, (size_t)(end - list));
+        list = *end ? end + 1 : end;
+    }
+}
+
+void sb_plugins_load(struct sb_plugins *plugins, const char *extra)
+{
+    *plugins = (struct sb_plugins){0};
+    add_folders(plugins, extra);
+    add_folders(plugins, getenv("SCULLBENCH_PLUGIN_PATH"));
+    char *program = sb_program_dir();
+    if (program) {
+        char *built = sb_printf("%s/plugins", program);
+        char *installed = sb_printf("%s/../lib/scullbench/plugins", program);
+        struct stat st;
+        *SB_VEC_ADD(&plugins->folders) = !stat(built, &st) ? sb_strdup(built) : sb_strdup(installed);
+        free(built);
+        free(installed);
+        free(program);
+    }
+    for (size_t i = 0; i < plugins->folders.n; i++)
+        load_folder(plugins, plugins->folders.at[i]);
+}
+
+void sb_plugins_free(struct sb_plugins *plugins)
+{
+    for (size_t i = 0; i < plugins->n; i++)
+        sb_plugin_free(plugins->at[i]);
+    SB_VEC_FREE(plugins);
+    sb_words_free(&plugins->folders);
+}
+
+char *sb_allocator_interfaces(const struct sb_allocator *a)
+{
+    const struct {
+        const void *table;
+        const char *name;
+    } all[] = {{a->sized, "sized"},
+               {a->cache, "cache"},
+               {a->pages, "pages"},
+               {a->percpu, "percpu"},
+               {a->bulk, "bulk"}};
+    struct sb_text text = {0};
+    for (size_t i = 0; i < SB_COUNT(all); i++) {
+        if (all[i].table)
+            sb_text_printf(&text, "%s%s", text.n ? ", " : "", all[i].name);
+    }
+    return text.at ? text.at : sb_strdup("none");
+}

@@ -1,0 +1,80 @@
+/* The table on the terminal: for each group of comparable cells a row per allocator, beside null. */
+#include "report/report.h"
+#include "report/view.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t find_null(const struct sb_view *view)
+{
+    for (size_t i = 0; i < view->allocators.n; i++) {
+        if (!strcmp(view->allocators.at[i], "null"))
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+static void print_number(FILE *out, struct sb_summary s, int width, int digits)
+{
+    if (s.n)
+        fprintf(out, " %*.*f", width, digits, s.median);
+    else
+        fprintf(out, " %*s", width, "-");
+}
+
+static void print_row(const struct sb_view *view, const struct sb_view_cell *cell, struct sb_summary null,
+                      FILE *out)
+{
+    struct sb_summary rate = sb_view_metric(view, cell, "ops_per_s");
+    fprintf(out, "  %-16s %3zu", cell->row->allocator, rate.n);
+    if (!rate.n) {
+        fprintf(out, "  %s: %s\n", cell->row->skip ? "skipped" : "no result",
+                sb_view_reason(view, cell, "ops_per_s"));
+        return;
+    }
+    char *median = sb_format_si(rate.median), *low = sb_format_si(rate.min), *high = sb_format_si(rate.max);
+    char *range = rate.n == 1 ? sb_strdup("one run") : sb_printf("%s - %s", low, high);
+    fprintf(out, " %9s  %-19s", median, range);
+    if (null.n)
+        fprintf(out, " %7.3f", rate.median / null.median);
+    else
+        fprintf(out, " %7s", "-");
+    print_number(out, sb_view_metric(view, cell, "alloc_ns"), 9, 1);
+    print_number(out, sb_view_metric(view, cell, "free_ns"), 9, 1);
+    print_number(out, sb_view_metric(view, cell, "footprint"), 10, 3);
+    fprintf(out, "%s\n", cell->ok < cell->trials ? "  some trials failed" : "");
+    free(median);
+    free(low);
+    free(high);
+    free(range);
+}
+
+int sb_report_table(const char *db, FILE *out, char **why)
+{
+    struct sb_view view;
+    int status = sb_view_open(&view, db, why);
+    size_t null = find_null(&view);
+    for (size_t g = 0; g < view.groups.n && !status; g++) {
+        struct sb_summary floor = {0};
+        const struct sb_view_cell *cell = null == SIZE_MAX ? NULL : sb_view_find(&view, g, null);
+        if (cell)
+            floor = sb_view_metric(&view, cell, "ops_per_s");
+        fprintf(out, "\n%s\n  %-16s %3s %9s  %-19s %7s %9s %9s %10s\n", view.groups.at[g].title, "allocator",
+                "n", "ops/s", "min - max", "of null", "alloc ns", "free ns", "footprint");
+        for (size_t a = 0; a < view.allocators.n; a++) {
+            cell = sb_view_find(&view, g, a);
+            if (cell)
+                print_row(&view, cell, floor, out);
+        }
+    }
+    if (!status)
+        fprintf(
+            out,
+            "\nops/s, alloc and free ns, footprint (held / requested at the fullest checkpoint): medians of "
+            "n "
+            "processes.\nAn operation is a call of the workload, not an allocation; alloc and free are timed "
+            "in batches.\n");
+    sb_view_close(&view);
+    return status;
+}

@@ -1,0 +1,143 @@
+/* Grouping and summarising for every kind of output, so that table, charts and HTML always say the same. */
+#include "report/view.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t index_of(struct sb_words *words, const char *word)
+{
+    for (size_t i = 0; i < words->n; i++) {
+        if (!strcmp(words->at[i], word))
+            return i;
+    }
+    *SB_VEC_ADD(words) = sb_strdup(word);
+    return words->n - 1;
+}
+
+/*
+ * What of a cell's sweep separates groups: all but the allocator's own keys would be ideal, but a swept
+ * allocator option makes two columns of one allocator, so those keys go into the group as well.
+ */
+static char *swept_text(const struct sb_cell_row *row)
+{
+    struct sb_text text = {0};
+    sb_text_add(&text, "", 0);
+    for (size_t i = 0; i < row->swept.n; i++)
+        sb_text_printf(&text, "%s%s=%s", i ? ", " : "", row->swept.at[i].name, row->swept.at[i].value);
+    return text.at;
+}
+
+static size_t group_of(struct sb_view *view, const struct sb_cell_row *row)
+{
+    char *swept = swept_text(row);
+    for (size_t i = 0; i < view->groups.n; i++) {
+        const struct sb_view_group *g = &view->groups.at[i];
+        if (g->threads == row->threads && !strcmp(g->workload, row->workload) && !strcmp(g->swept, swept)) {
+            free(swept);
+            return i;
+        }
+    }
+    struct sb_view_group *g = SB_VEC_ADD(&view->groups);
+    g->workload = row->workload;
+    g->threads = row->threads;
+    g->swept = swept;
+    g->title = sb_printf("%s, %lld thread%s%s%s", row->workload, (long long)row->threads,
+                         row->threads == 1 ? "" : "s", *swept ? ", " : "", swept);
+    return view->groups.n - 1;
+}
+
+int sb_view_open(struct sb_view *view, const char *db, char **why)
+{
+    *view = (struct sb_view){0};
+    int status = sb_store_open(&view->store, db, why);
+    if (!status)
+        status = sb_store_load(view->store, &view->data, why);
+    for (size_t i = 0; i < view->data.cells.n && !status; i++) {
+        const struct sb_cell_row *row = &view->data.cells.at[i];
+        size_t allocator = index_of(&view->allocators, row->allocator), group = group_of(view, row);
+        index_of(&view->workloads, row->workload);
+        struct sb_view_cell *cell = SB_VEC_ADD(&view->cells);
+        *cell = (struct sb_view_cell){.row = row, .allocator = allocator, .group = group};
+        for (size_t t = 0; t < view->data.trials.n; t++) {
+            if (view->data.trials.at[t].cell != row->id)
+                continue;
+            cell->trials++;
+            cell->ok += view->data.trials.at[t].result.status == SB_STATUS_OK;
+        }
+    }
+    return status;
+}
+
+void sb_view_close(struct sb_view *view)
+{
+    for (size_t i = 0; i < view->groups.n; i++) {
+        free(view->groups.at[i].swept);
+        free(view->groups.at[i].title);
+    }
+    SB_VEC_FREE(&view->groups);
+    SB_VEC_FREE(&view->cells);
+    sb_words_free(&view->allocators);
+    sb_words_free(&view->workloads);
+    sb_data_free(&view->data);
+    sb_store_close(view->store);
+}
+
+const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group, size_t allocator)
+{
+    for (size_t i = 0; i < view->cells.n; i++) {
+        if (view->cells.at[i].group == group && view->cells.at[i].allocator == allocator)
+            return &view->cells.at[i];
+    }
+    return NULL;
+}
+
+struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell,
+                                 const char *name)
+{
+    double *samples = sb_calloc(cell->ok, sizeof(*samples));
+    size_t n = 0;
+    for (size_t t = 0; t < view->data.trials.n; t++) {
+        const struct sb_trial_row *trial = &view->data.trials.at[t];
+        const struct sb_metric *m;
+        if (trial->cell == cell->row->id && trial->result.status == SB_STATUS_OK &&
+            (m = sb_result_metric(&trial->result, name)))
+            samples[n++] = m->value;
+    }
+    struct sb_summary s = sb_summarise(samples, n);
+    free(samples);
+    return s;
+}
+
+const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
+{
+    const char *failure = NULL;
+    if (cell->row->skip)
+        return cell->row->skip;
+    for (size_t t = 0; t < view->data.trials.n; t++) {
+        const struct sb_trial_row *trial = &view->data.trials.at[t];
+        if (trial->cell != cell->row->id)
+            continue;
+        if (trial->result.status != SB_STATUS_OK)
+            failure = trial->result.reason ? trial->result.reason : sb_status_name(trial->result.status);
+        for (size_t i = 0; i < trial->result.unavailable.n; i++) {
+            if (!strcmp(trial->result.unavailable.at[i].name, name))
+                return trial->result.unavailable.at[i].reason;
+        }
+    }
+    return failure ? failure : cell->trials ? "no trial reported it" : "no trial was run";
+}
+
+char *sb_format_si(double value)
+{
+    static const char *const prefixes[] = {"", "k", "M", "G", "T"};
+    size_t i = 0;
+    if (!isfinite(value))
+        return sb_strdup("-");
+    while (fabs(value) >= 999.5 && i + 1 < SB_COUNT(prefixes)) {
+        value /= 1000;
+        i++;
+    }
+    int digits = fabs(value) >= 99.95 ? 0 : fabs(value) >= 9.995 ? 1 : 2;
+    return sb_printf("%.*f%s%s", digits, value, *prefixes[i] ? " " : "", prefixes[i]);
+}

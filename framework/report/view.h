@@ -1,0 +1,48 @@
+/* What tables and charts share: cells with their summarised metrics, and groups of comparable cells. */
+#ifndef SB_REPORT_VIEW_H
+#define SB_REPORT_VIEW_H
+
+#include "stats/stats.h"
+#include "store/store.h"
+
+/* A cell and its ok trials. */
+struct sb_view_cell {
+    const struct sb_cell_row *row;
+    size_t trials, ok;
+    size_t allocator; /* index into the view's allocators */
+    size_t group;     /* index into the view's groups */
+};
+
+/* Cells that differ in the allocator alone: what may be compared. */
+struct sb_view_group {
+    const char *workload;
+    int64_t threads;
+    char *swept; /* "scullc.quantum=1000B", or "" */
+    char *title; /* "scullc, 2 threads, scullc.quantum=1000B" */
+};
+
+struct sb_view {
+    struct sb_store *store;
+    struct sb_data data;
+    SB_ROWS(struct sb_view_cell, cells);
+    SB_ROWS(struct sb_view_group, groups);
+    struct sb_words allocators, workloads; /* in the order of the config */
+};
+
+int sb_view_open(struct sb_view *view, const char *db, char **why);
+void sb_view_close(struct sb_view *view);
+
+/* The cell of an allocator in a group, or NULL. */
+const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group, size_t allocator);
+
+/* Summary of a metric over the ok trials of a cell; n = 0 where none has it. */
+struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell,
+                                 const char *name);
+
+/* Why a cell has no such metric, in words; borrowed from the data, or a fixed text. */
+const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell *cell, const char *name);
+
+/* "3.21 M" with the prefixes of SI, four digits at most. The caller frees it. */
+char *sb_format_si(double value);
+
+#endif

@@ -1,0 +1,204 @@
+/* posix_spawn, three pipes and poll: nothing here blocks on a child that doesn't read or write. */
+#define _GNU_SOURCE
+#include "run/child.h"
+
+#include "base/clock.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { LAST_WORDS = 2000, IN = 0, OUT = 1, ERR = 2 };
+
+extern char **environ;
+
+struct child {
+    pid_t pid;
+    int fds[3]; /* our ends; -1 when closed */
+    const char *input;
+    struct sb_text line, errors;
+    void (*take)(void *, const char *, size_t);
+    void *context;
+};
+
+static int make_pipes(int pipes[3][2])
+{
+    for (int i = 0; i < 3; i++) {
+        if (pipe2(pipes[i], O_CLOEXEC)) {
+            int status = -errno;
+            while (i-- > 0) {
+                close(pipes[i][0]);
+                close(pipes[i][1]);
+            }
+            return status;
+        }
+    }
+    return 0;
+}
+
+static int spawn(struct child *c, char *const argv[])
+{
+    int pipes[3][2];
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, defaults;
+    int status = make_pipes(pipes);
+    if (status)
+        return status;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    sigemptyset(&none);
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGINT);
+    sigaddset(&defaults, SIGPIPE);
+    sigaddset(&defaults, SIGTERM);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    for (int i = 0; i < 3; i++)
+        posix_spawn_file_actions_adddup2(&actions, pipes[i][i == IN ? 0 : 1], i);
+    status = -posix_spawn(&c->pid, argv[0], &actions, &attributes, argv, environ);
+    for (int i = 0; i < 3; i++) {
+        close(pipes[i][i == IN ? 0 : 1]);
+        c->fds[i] = pipes[i][i == IN ? 1 : 0];
+        fcntl(c->fds[i], F_SETFL, O_NONBLOCK);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return status;
+}
+
+static void shut(struct child *c, int which)
+{
+    if (c->fds[which] >= 0)
+        close(c->fds[which]);
+    c->fds[which] = -1;
+}
+
+static void feed(struct child *c)
+{
+    ssize_t n = write(c->fds[IN], c->input, strlen(c->input));
+    if (n > 0)
+        c->input += n;
+    if ((n < 0 && errno != EAGAIN) || !*c->input)
+        shut(c, IN);
+}
+
+static void take_lines(struct child *c, const char *bytes, size_t n)
+{
+    while (n) {
+        const char *newline = memchr(bytes, '\n', n);
+        size_t part = newline ? (size_t)(newline - bytes) : n;
+        sb_text_add(&c->line, bytes, part);
+        if (!newline)
+            return;
+        c->take(c->context, c->line.at, c->line.n);
+        c->line.n = 0;
+        bytes += part + 1;
+        n -= part + 1;
+    }
+}
+
+static void keep_errors(struct child *c, const char *bytes, size_t n)
+{
+    sb_text_add(&c->errors, bytes, n);
+    if (c->errors.n > 8 * LAST_WORDS) {
+        memmove(c->errors.at, c->errors.at + c->errors.n - LAST_WORDS, LAST_WORDS);
+        c->errors.n = LAST_WORDS;
+    }
+}
+
+static void drain(struct child *c, int which)
+{
+    char buffer[65536];
+    ssize_t n;
+    while ((n = read(c->fds[which], buffer, sizeof(buffer))) > 0) {
+        if (which == OUT)
+            take_lines(c, buffer, (size_t)n);
+        else
+            keep_errors(c, buffer, (size_t)n);
+    }
+    if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
+        shut(c, which);
+}
+
+/* Until both outputs are closed, the time is up, or we are told to stop. */
+static void converse(struct child *c, uint64_t deadline_ns, volatile sig_atomic_t *stop,
+                     struct sb_child_end *end)
+{
+    while (c->fds[OUT] >= 0 || c->fds[ERR] >= 0) {
+        uint64_t now = sb_now_ns();
+        if (*stop || now >= deadline_ns) {
+            end->stopped = *stop;
+            end->timed_out = !*stop;
+            return;
+        }
+        struct pollfd polls[3] = {
+            {c->fds[IN], POLLOUT, 0}, {c->fds[OUT], POLLIN, 0}, {c->fds[ERR], POLLIN, 0}};
+        uint64_t left_ms = (deadline_ns - now) / 1000000 + 1;
+        if (poll(polls, 3, left_ms > 200 ? 200 : (int)left_ms) <= 0)
+            continue;
+        if (polls[IN].revents)
+            feed(c);
+        for (int i = OUT; i <= ERR; i++) {
+            if (c->fds[i] >= 0 && polls[i].revents)
+                drain(c, i);
+        }
+    }
+}
+
+/* A child may close its outputs and live on: it has until its deadline. */
+static void await(struct child *c, uint64_t deadline_ns, volatile sig_atomic_t *stop,
+                  struct sb_child_end *end)
+{
+    bool kill_it = end->timed_out || end->stopped;
+    for (;;) {
+        if (kill_it)
+            kill(-c->pid, SIGKILL);
+        pid_t pid = waitpid(c->pid, &end->wait_status, kill_it ? 0 : WNOHANG);
+        if (pid == c->pid || (pid < 0 && errno != EINTR))
+            break;
+        if (!kill_it && pid == 0) {
+            if (*stop || sb_now_ns() >= deadline_ns) {
+                end->stopped = *stop;
+                end->timed_out = !*stop;
+                kill_it = true;
+            } else {
+                usleep(200);
+            }
+        }
+    }
+    /* Whatever it left behind in its group goes too. */
+    kill(-c->pid, SIGKILL);
+}
+
+int sb_child_run(char *const argv[], const char *input, uint64_t deadline_ns, volatile sig_atomic_t *stop,
+                 void (*take)(void *, const char *, size_t), void *context, struct sb_child_end *end)
+{
+    struct child c = {.fds = {-1, -1, -1}, .input = input, .take = take, .context = context};
+    *end = (struct sb_child_end){0};
+    int status = spawn(&c, argv);
+    if (!status) {
+        converse(&c, deadline_ns, stop, end);
+        await(&c, deadline_ns, stop, end);
+        for (int i = OUT; i <= ERR; i++) {
+            if (c.fds[i] >= 0)
+                drain(&c, i);
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        shut(&c, i);
+    if (c.errors.n > LAST_WORDS)
+        end->last_words = sb_strdup(c.errors.at + c.errors.n - LAST_WORDS);
+    else if (c.errors.n)
+        end->last_words = sb_strdup(c.errors.at);
+    sb_text_free(&c.line);
+    sb_text_free(&c.errors);
+    return status;
+}

@@ -1,0 +1,268 @@
+/* The run: trials in the plan's order, a deadline for each, progress, and an orderly end on Ctrl-C. */
+#define _GNU_SOURCE
+#include "run/run.h"
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/file.h"
+#include "run/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stop = 1;
+}
+
+char *sb_trial_program(char **why)
+{
+    char *folder = sb_program_dir();
+    char *path = sb_printf("%s/scullbench-trial", folder ? folder : ".");
+    free(folder);
+    if (!access(path, X_OK))
+        return path;
+    *why = sb_printf("%s, which runs the trials, is missing: build or install all of scullbench", path);
+    free(path);
+    return NULL;
+}
+
+static char *cpu_list(const struct sb_cell *cell)
+{
+    struct sb_text text = {0};
+    sb_text_add(&text, "", 0);
+    for (size_t i = 0; i < cell->cpus.n; i++)
+        sb_text_printf(&text, "%sL#%u P#%u", i ? ", " : "", cell->cpus.at[i].logical, cell->cpus.at[i].os);
+    return text.at;
+}
+
+static const char *memory_kind(const struct sb_allocator *a)
+{
+    if (a->flags & SB_ALLOCATOR_ALIASES)
+        return "one block";
+    return a->flags & SB_ALLOCATOR_OS_MEMORY ? "from the OS" : "memory file";
+}
+
+static void add_plugin(struct sb_data *head, const struct sb_binding *b, const char *kind)
+{
+    const struct sb_plugin *p = b->plugin;
+    for (size_t i = 0; i < head->plugins.n; i++) {
+        if (!strcmp(head->plugins.at[i].path, p->path))
+            return;
+    }
+    *SB_VEC_ADD(&head->plugins) =
+        (struct sb_plugin_row){sb_strdup(kind), sb_strdup(p->name), sb_strdup(p->path),
+                               sb_strdup(p->build_id), sb_printf("%u.%u", p->abi_major, p->abi_minor)};
+}
+
+static void add_cell(struct sb_data *head, const struct sb_cell *cell)
+{
+    struct sb_cell_row *row = SB_VEC_ADD(&head->cells);
+    row->id = cell->id;
+    row->label = sb_strdup(cell->label);
+    row->allocator = sb_strdup(cell->allocator->name);
+    row->workload = sb_strdup(cell->workload->name);
+    row->threads = cell->threads;
+    row->route = sb_strdup(cell->route);
+    row->memory = sb_strdup(memory_kind(&cell->allocator->plugin->allocator));
+    row->cpus = cpu_list(cell);
+    row->skip = cell->skip ? sb_strdup(cell->skip) : NULL;
+    for (size_t i = 0; i < cell->swept.n; i++)
+        sb_pairs_add(&row->swept, cell->swept.at[i].name, cell->swept.at[i].value);
+}
+
+static void add_meta(struct sb_data *head, const struct sb_plan *plan, const char *overrides)
+{
+    const struct sb_experiment *e = plan->experiment;
+    struct sb_text swept = {0};
+    char created[32], *number = sb_printf("%zu", plan->trials.n);
+    char *xml = sb_topology_xml(plan->topology), *summary = sb_topology_summary(plan->topology);
+    for (size_t i = 0; i < plan->swept.n; i++)
+        sb_text_printf(&swept, "%s%s", i ? "\n" : "", plan->swept.at[i]);
+    sb_utc(created, sizeof(created), 0);
+    sb_pairs_add(&head->meta, "name", e->values[SB_EXPERIMENT_NAME].s);
+    sb_pairs_add(&head->meta, "created", created);
+    sb_pairs_add(&head->meta, "scullbench", SB_VERSION);
+    sb_pairs_add(&head->meta, "config_file", e->path);
+    sb_pairs_add(&head->meta, "config", e->text);
+    sb_pairs_add(&head->meta, "overrides", overrides);
+    sb_pairs_add(&head->meta, "swept", sb_text_get(&swept));
+    sb_pairs_add(&head->meta, "trials_planned", number);
+    sb_pairs_add(&head->meta, "topology", xml);
+    sb_pairs_add(&head->meta, "topology_summary", summary);
+    sb_pairs_add(&head->meta, "topology_real", sb_topology_is_real(plan->topology) ? "yes" : "no");
+    sb_text_free(&swept);
+    free(number);
+    free(xml);
+    free(summary);
+}
+
+int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char *overrides, char **why)
+{
+    struct sb_data head = {0};
+    struct sb_facts facts = sb_machine_facts();
+    add_meta(&head, plan, overrides);
+    for (size_t i = 0; i < facts.n; i++) {
+        const struct sb_fact *f = &facts.at[i];
+        *SB_VEC_ADD(&head.facts) =
+            (struct sb_fact_row){sb_strdup(f->name), f->value ? sb_strdup(f->value) : NULL,
+                                 f->warning ? sb_strdup(f->warning) : NULL};
+        if (f->warning)
+            sb_warn("%s", f->warning);
+    }
+    for (size_t i = 0; i < plan->allocators.n; i++)
+        add_plugin(&head, &plan->allocators.at[i], "allocator");
+    for (size_t i = 0; i < plan->workloads.n; i++)
+        add_plugin(&head, &plan->workloads.at[i], "workload");
+    for (size_t i = 0; i < plan->cells.n; i++)
+        add_cell(&head, &plan->cells.at[i]);
+    int status = sb_store_begin(store, &head, why);
+    sb_data_free(&head);
+    sb_facts_free(&facts);
+    return status;
+}
+
+static void take_line(void *context, const char *line, size_t length)
+{
+    struct sb_result *result = context;
+    if (sb_result_take(result, line, length) && !result->reason)
+        result->reason = sb_printf("a line of its output is not a result: %.80s", line);
+}
+
+static void set_status(struct sb_result *result, enum sb_status status, char *reason)
+{
+    result->status = status;
+    free(result->reason);
+    result->reason = reason;
+}
+
+/* What the process's end means where it didn't say so itself, or says something else. */
+static void judge_end(struct sb_result *result, const struct sb_child_end *end, uint64_t limit_ns)
+{
+    const char *phase = result->phase ? result->phase : "start";
+    if (end->timed_out)
+        set_status(
+            result, SB_STATUS_TIMEOUT,
+            sb_printf("killed after its time limit of %.1f s, in phase %s", (double)limit_ns / 1e9, phase));
+    else if (WIFSIGNALED(end->wait_status))
+        set_status(result, SB_STATUS_CRASHED,
+                   sb_printf("ended by signal %d (%s) in phase %s", WTERMSIG(end->wait_status),
+                             strsignal(WTERMSIG(end->wait_status)), phase));
+    else if (result->status == SB_STATUS_NONE)
+        set_status(result, SB_STATUS_CRASHED,
+                   sb_printf("ended with exit status %d and without a result in phase %s",
+                             WEXITSTATUS(end->wait_status), phase));
+    else if (result->status == SB_STATUS_OK && WEXITSTATUS(end->wait_status))
+        set_status(result, SB_STATUS_CRASHED,
+                   sb_printf("ended with exit status %d after its result", WEXITSTATUS(end->wait_status)));
+}
+
+struct progress {
+    bool terminal;
+    uint64_t start_ns, last_ns;
+    size_t all;
+};
+
+static void show(struct progress *p, size_t done, const struct sb_cell *cell, const struct sb_result *last)
+{
+    uint64_t now = sb_now_ns();
+    bool bad = last && last->status != SB_STATUS_OK;
+    if (bad)
+        fprintf(stderr, "%s%s: %s: %s\n", p->terminal ? "\r\033[K" : "", cell->label,
+                sb_status_name(last->status), last->reason ? last->reason : "");
+    if (!p->terminal && done < p->all && now - p->last_ns < UINT64_C(5000000000))
+        return;
+    p->last_ns = now;
+    double spent = (double)(now - p->start_ns) / 1e9;
+    int left = done ? (int)(spent / (double)done * (double)(p->all - done) + 0.5) : 0;
+    fprintf(stderr, "%s[%zu/%zu] %3zu %%, %d:%02d left, %s%s", p->terminal ? "\r\033[K" : "", done, p->all,
+            100 * done / p->all, left / 60, left % 60, cell->label, p->terminal ? "" : "\n");
+    fflush(stderr);
+}
+
+static int run_trial(struct sb_store *store, const struct sb_plan *plan, const struct sb_trial *trial,
+                     char *program, struct sb_result *result, bool *interrupted, char **why)
+{
+    const struct sb_cell *cell = &plan->cells.at[trial->cell];
+    char *text = sb_plan_trial_text(plan, trial), started[32];
+    char die[] = "--die-with-parent", *argv[] = {program, die, NULL};
+    struct sb_child_end end;
+    uint64_t start = sb_now_ns();
+    sb_utc(started, sizeof(started), 0);
+    int status = sb_child_run(argv, text, start + cell->time_limit_ns, &stop, take_line, result, &end);
+    free(text);
+    if (status) {
+        *why = sb_printf("%s can't be started: %s", program, strerror(-status));
+        return status;
+    }
+    *interrupted = end.stopped;
+    if (!end.stopped) {
+        judge_end(result, &end, cell->time_limit_ns);
+        struct sb_trial_row row = {.number = trial->number,
+                                   .cell = cell->id,
+                                   .repetition = trial->repetition,
+                                   .seed = trial->seed,
+                                   .wall_ns = (int64_t)(sb_now_ns() - start),
+                                   .started = started,
+                                   .last_words = end.last_words,
+                                   .result = *result};
+        status = sb_store_add_trial(store, &row, why);
+    }
+    free(end.last_words);
+    return status;
+}
+
+static void set_signals(struct sigaction *before)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    stop = 0;
+    sigaction(SIGINT, &action, &before[0]);
+    sigaction(SIGTERM, &action, &before[1]);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, &before[2]);
+}
+
+static void reset_signals(const struct sigaction *before)
+{
+    sigaction(SIGINT, &before[0], NULL);
+    sigaction(SIGTERM, &before[1], NULL);
+    sigaction(SIGPIPE, &before[2], NULL);
+}
+
+int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_outcome *outcome, char **why)
+{
+    struct progress p = {isatty(STDERR_FILENO), sb_now_ns(), 0, plan->trials.n};
+    struct sigaction before[3];
+    char *program = sb_trial_program(why);
+    int status = 0;
+    *outcome = (struct sb_run_outcome){0};
+    if (!program)
+        return -ENOENT;
+    set_signals(before);
+    for (size_t i = 0; i < plan->trials.n && !status && !outcome->interrupted; i++) {
+        const struct sb_cell *cell = &plan->cells.at[plan->trials.at[i].cell];
+        struct sb_result result = {0};
+        if (p.terminal || !i)
+            show(&p, i, cell, NULL);
+        status = run_trial(store, plan, &plan->trials.at[i], program, &result, &outcome->interrupted, why);
+        if (!status && !outcome->interrupted) {
+            outcome->done++;
+            outcome->failed += result.status != SB_STATUS_OK;
+            show(&p, i + 1, cell, &result);
+        }
+        sb_result_free(&result);
+    }
+    if (p.terminal)
+        fprintf(stderr, "\n");
+    reset_signals(before);
+    free(program);
+    return status;
+}

@@ -1,0 +1,22 @@
+/* Running a plan: one process per trial, each result stored before the next trial starts. */
+#ifndef SB_RUN_RUN_H
+#define SB_RUN_RUN_H
+
+#include "plan/plan.h"
+#include "store/store.h"
+
+struct sb_run_outcome {
+    size_t done, failed; /* trials stored; of them not ok */
+    bool interrupted;    /* by SIGINT or SIGTERM: what was done is kept */
+};
+
+/* Writes the head of the database: config, machine, plugins, cells. */
+int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char *overrides, char **why);
+
+/* 0, or a negative errno with a sentence in `*why` when the run itself can't go on. */
+int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_outcome *outcome, char **why);
+
+/* The trial program beside this one; NULL with a sentence in `*why` where it isn't there. */
+char *sb_trial_program(char **why);
+
+#endif

@@ -1,0 +1,508 @@
+/* SQLite; the only file that includes it. */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct sb_store {
+    sqlite3 *db;
+    char *path;
+};
+
+static const char schema[] =
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT);"
+    "CREATE TABLE fact(name TEXT, value TEXT, warning TEXT);"
+    "CREATE TABLE plugin(kind TEXT, name TEXT, path TEXT, build_id TEXT, abi TEXT);"
+    "CREATE TABLE cell(id INTEGER PRIMARY KEY, label TEXT, allocator TEXT, workload TEXT, threads INTEGER,"
+    " route TEXT, memory TEXT, cpus TEXT, skip TEXT);"
+    "CREATE TABLE swept(cell INTEGER, name TEXT, value TEXT);"
+    "CREATE TABLE trial(number INTEGER PRIMARY KEY, cell INTEGER, repetition INTEGER, seed INTEGER, status "
+    "TEXT,"
+    " reason TEXT, phase TEXT, last_words TEXT, started TEXT, wall_ns INTEGER);"
+    "CREATE TABLE metric(trial INTEGER, name TEXT, unit TEXT, value REAL);"
+    "CREATE TABLE unavailable(trial INTEGER, name TEXT, reason TEXT);"
+    "CREATE TABLE series(trial INTEGER, name TEXT, key INTEGER, unit TEXT, points TEXT);"
+    "CREATE TABLE dump(trial INTEGER, name TEXT, text TEXT);"
+    "CREATE TABLE warning(trial INTEGER, text TEXT);"
+    "CREATE INDEX metric_trial ON metric(trial);"
+    "CREATE INDEX series_trial ON series(trial);";
+
+static int fail(struct sb_store *store, char **why)
+{
+    free(*why);
+    *why = sb_printf("%s: %s", store->path, sqlite3_errmsg(store->db));
+    return -EIO;
+}
+
+static int execute(struct sb_store *store, const char *sql, char **why)
+{
+    return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(store, why);
+}
+
+static int open_database(struct sb_store **out, const char *path, int flags, char **why)
+{
+    struct sb_store *store = sb_calloc(1, sizeof(*store));
+    store->path = sb_strdup(path);
+    *out = NULL;
+    if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK) {
+        fail(store, why);
+        sb_store_close(store);
+        return -EIO;
+    }
+    sqlite3_busy_timeout(store->db, 5000);
+    *out = store;
+    return 0;
+}
+
+int sb_store_create(struct sb_store **out, const char *path, char **why)
+{
+    /* The file is ours or it isn't: SQLite alone would open one that is there. */
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        int status = -errno;
+        *why =
+            status == -EEXIST
+                ? sb_printf("%s exists; a run never overwrites one: name another with --db, or move it away",
+                            path)
+                : sb_printf("%s can't be created: %s", path, strerror(-status));
+        return status;
+    }
+    close(fd);
+    int status = open_database(out, path, SQLITE_OPEN_READWRITE, why);
+    if (status)
+        return status;
+    status = execute(*out, schema, why);
+    if (!status) {
+        char *version = sb_printf("PRAGMA user_version = %d", SB_SCHEMA_VERSION);
+        status = execute(*out, version, why);
+        free(version);
+    }
+    return status;
+}
+
+static int64_t read_version(struct sb_store *store)
+{
+    sqlite3_stmt *s = NULL;
+    int64_t version = -1;
+    if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &s, NULL) == SQLITE_OK &&
+        sqlite3_step(s) == SQLITE_ROW)
+        version = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    return version;
+}
+
+int sb_store_open(struct sb_store **out, const char *path, char **why)
+{
+    if (access(path, R_OK)) {
+        int status = -errno;
+        *why = sb_printf("%s can't be read: %s", path, strerror(errno));
+        return status;
+    }
+    int status = open_database(out, path, SQLITE_OPEN_READONLY, why);
+    if (status)
+        return status;
+    int64_t version = read_version(*out);
+    if (version == SB_SCHEMA_VERSION)
+        return 0;
+    *why = version <= 0 ? sb_printf("%s is not a scullbench database", path)
+                        : sb_printf("%s has schema version %lld; this scullbench reads %d: use a newer one",
+                                    path, (long long)version, SB_SCHEMA_VERSION);
+    sb_store_close(*out);
+    *out = NULL;
+    return -EINVAL;
+}
+
+void sb_store_close(struct sb_store *store)
+{
+    if (!store)
+        return;
+    sqlite3_close(store->db);
+    free(store->path);
+    free(store);
+}
+
+/*
+ * One row. `types` says what follows, a letter each: t a text (NULL for null), i an int64_t, r a double.
+ */
+static int insert(struct sb_store *store, char **why, const char *sql, const char *types, ...)
+{
+    sqlite3_stmt *s = NULL;
+    int status = 0;
+    va_list args;
+    if (sqlite3_prepare_v2(store->db, sql, -1, &s, NULL) != SQLITE_OK)
+        return fail(store, why);
+    va_start(args, types);
+    for (int i = 1; types[i - 1]; i++) {
+        if (types[i - 1] == 't')
+            sqlite3_bind_text(s, i, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
+        else if (types[i - 1] == 'i')
+            sqlite3_bind_int64(s, i, va_arg(args, int64_t));
+        else
+            sqlite3_bind_double(s, i, va_arg(args, double));
+    }
+    va_end(args);
+    if (sqlite3_step(s) != SQLITE_DONE)
+        status = fail(store, why);
+    sqlite3_finalize(s);
+    return status;
+}
+
+/* Ends the transaction: kept when all went well, else undone. */
+static int finish(struct sb_store *store, int status, char **why)
+{
+    if (!status)
+        return execute(store, "COMMIT", why);
+    sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+static int insert_cell(struct sb_store *store, const struct sb_cell_row *c, char **why)
+{
+    int status =
+        insert(store, why, "INSERT INTO cell VALUES(?,?,?,?,?,?,?,?,?)", "itttitttt", c->id, c->label,
+               c->allocator, c->workload, c->threads, c->route, c->memory, c->cpus, c->skip);
+    for (size_t i = 0; i < c->swept.n && !status; i++)
+        status = insert(store, why, "INSERT INTO swept VALUES(?,?,?)", "itt", c->id, c->swept.at[i].name,
+                        c->swept.at[i].value);
+    return status;
+}
+
+int sb_store_begin(struct sb_store *store, const struct sb_data *head, char **why)
+{
+    int status = execute(store, "BEGIN IMMEDIATE", why);
+    for (size_t i = 0; i < head->meta.n && !status; i++)
+        status = insert(store, why, "INSERT INTO meta VALUES(?,?)", "tt", head->meta.at[i].name,
+                        head->meta.at[i].value);
+    for (size_t i = 0; i < head->facts.n && !status; i++)
+        status = insert(store, why, "INSERT INTO fact VALUES(?,?,?)", "ttt", head->facts.at[i].name,
+                        head->facts.at[i].value, head->facts.at[i].warning);
+    for (size_t i = 0; i < head->plugins.n && !status; i++) {
+        const struct sb_plugin_row *p = &head->plugins.at[i];
+        status = insert(store, why, "INSERT INTO plugin VALUES(?,?,?,?,?)", "ttttt", p->kind, p->name,
+                        p->path, p->build_id, p->abi);
+    }
+    for (size_t i = 0; i < head->cells.n && !status; i++)
+        status = insert_cell(store, &head->cells.at[i], why);
+    return finish(store, status, why);
+}
+
+static char *points_text(const struct sb_series *series)
+{
+    struct sb_text text = {0};
+    sb_text_add(&text, "", 0);
+    for (size_t i = 0; i < series->n; i++)
+        sb_text_printf(&text, "%s%.17g %.17g", i ? "\n" : "", series->at[i].x, series->at[i].y);
+    return text.at;
+}
+
+static int insert_result(struct sb_store *store, int64_t trial, const struct sb_result *r, char **why)
+{
+    int status = 0;
+    for (size_t i = 0; i < r->metrics.n && !status; i++)
+        status = insert(store, why, "INSERT INTO metric VALUES(?,?,?,?)", "ittr", trial,
+                        r->metrics.at[i].name, r->metrics.at[i].unit, r->metrics.at[i].value);
+    for (size_t i = 0; i < r->unavailable.n && !status; i++)
+        status = insert(store, why, "INSERT INTO unavailable VALUES(?,?,?)", "itt", trial,
+                        r->unavailable.at[i].name, r->unavailable.at[i].reason);
+    for (size_t i = 0; i < r->series.n && !status; i++) {
+        char *points = points_text(&r->series.at[i]);
+        status = insert(store, why, "INSERT INTO series VALUES(?,?,?,?,?)", "ititt", trial,
+                        r->series.at[i].name, (int64_t)r->series.at[i].key, r->series.at[i].unit, points);
+        free(points);
+    }
+    for (size_t i = 0; i < r->dumps.n && !status; i++)
+        status = insert(store, why, "INSERT INTO dump VALUES(?,?,?)", "itt", trial, r->dumps.at[i].name,
+                        r->dumps.at[i].text);
+    for (size_t i = 0; i < r->warnings.n && !status; i++)
+        status = insert(store, why, "INSERT INTO warning VALUES(?,?)", "it", trial, r->warnings.at[i]);
+    return status;
+}
+
+int sb_store_add_trial(struct sb_store *store, const struct sb_trial_row *t, char **why)
+{
+    int status = execute(store, "BEGIN IMMEDIATE", why);
+    if (status)
+        return status;
+    status = insert(store, why, "INSERT INTO trial VALUES(?,?,?,?,?,?,?,?,?,?)", "iiiittttti", t->number,
+                    t->cell, t->repetition, (int64_t)t->seed, sb_status_name(t->result.status),
+                    t->result.reason, t->result.phase, t->last_words, t->started, t->wall_ns);
+    if (!status)
+        status = insert_result(store, t->number, &t->result, why);
+    return finish(store, status, why);
+}
+
+int sb_store_set_meta(struct sb_store *store, const char *name, const char *value, char **why)
+{
+    return insert(store, why, "INSERT OR REPLACE INTO meta VALUES(?,?)", "tt", name, value);
+}
+
+/* ---- reading ---- */
+
+static char *column(sqlite3_stmt *s, int i)
+{
+    const unsigned char *text = sqlite3_column_text(s, i);
+    return text ? sb_strdup((const char *)text) : NULL;
+}
+
+/* Calls `take` for each row of a query with at most one integer parameter. */
+static int query(struct sb_store *store, const char *sql, int64_t parameter,
+                 void (*take)(void *, sqlite3_stmt *), void *context, char **why)
+{
+    sqlite3_stmt *s = NULL;
+    int row = SQLITE_ERROR;
+    if (sqlite3_prepare_v2(store->db, sql, -1, &s, NULL) == SQLITE_OK) {
+        if (sqlite3_bind_parameter_count(s))
+            sqlite3_bind_int64(s, 1, parameter);
+        while ((row = sqlite3_step(s)) == SQLITE_ROW)
+            take(context, s);
+    }
+    int status = row == SQLITE_DONE ? 0 : fail(store, why);
+    sqlite3_finalize(s);
+    return status;
+}
+
+static void take_meta(void *context, sqlite3_stmt *s)
+{
+    struct sb_data *d = context;
+    *SB_VEC_ADD(&d->meta) = (struct sb_pair){column(s, 0), column(s, 1)};
+}
+
+static void take_fact(void *context, sqlite3_stmt *s)
+{
+    struct sb_data *d = context;
+    *SB_VEC_ADD(&d->facts) = (struct sb_fact_row){column(s, 0), column(s, 1), column(s, 2)};
+}
+
+static void take_plugin(void *context, sqlite3_stmt *s)
+{
+    struct sb_data *d = context;
+    *SB_VEC_ADD(&d->plugins) =
+        (struct sb_plugin_row){column(s, 0), column(s, 1), column(s, 2), column(s, 3), column(s, 4)};
+}
+
+static void take_cell(void *context, sqlite3_stmt *s)
+{
+    struct sb_data *d = context;
+    *SB_VEC_ADD(&d->cells) = (struct sb_cell_row){.id = sqlite3_column_int64(s, 0),
+                                                  .label = column(s, 1),
+                                                  .allocator = column(s, 2),
+                                                  .workload = column(s, 3),
+                                                  .threads = sqlite3_column_int64(s, 4),
+                                                  .route = column(s, 5),
+                                                  .memory = column(s, 6),
+                                                  .cpus = column(s, 7),
+                                                  .skip = column(s, 8)};
+}
+
+static void take_swept(void *context, sqlite3_stmt *s)
+{
+    struct sb_data *d = context;
+    int64_t cell = sqlite3_column_int64(s, 0);
+    for (size_t i = 0; i < d->cells.n; i++) {
+        if (d->cells.at[i].id == cell)
+            *SB_VEC_ADD(&d->cells.at[i].swept) = (struct sb_pair){column(s, 1), column(s, 2)};
+    }
+}
+
+static enum sb_status status_of(const char *name)
+{
+    for (enum sb_status s = SB_STATUS_OK; s <= SB_STATUS_CRASHED; s++) {
+        if (name && !strcmp(name, sb_status_name(s)))
+            return s;
+    }
+    return SB_STATUS_NONE;
+}
+
+static void take_trial(void *context, sqlite3_stmt *s)
+{
+    struct sb_data *d = context;
+    struct sb_trial_row *t = SB_VEC_ADD(&d->trials);
+    t->number = sqlite3_column_int64(s, 0);
+    t->cell = sqlite3_column_int64(s, 1);
+    t->repetition = sqlite3_column_int64(s, 2);
+    t->seed = (uint64_t)sqlite3_column_int64(s, 3);
+    t->result.status = status_of((const char *)sqlite3_column_text(s, 4));
+    t->result.reason = column(s, 5);
+    t->result.phase = column(s, 6);
+    t->last_words = column(s, 7);
+    t->started = column(s, 8);
+    t->wall_ns = sqlite3_column_int64(s, 9);
+}
+
+/* Trials come in the order of their numbers, and so do their metrics: no search needed but a step ahead. */
+static struct sb_result *result_of(struct sb_data *d, int64_t trial)
+{
+    size_t low = 0, high = d->trials.n;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (d->trials.at[middle].number < trial)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < d->trials.n && d->trials.at[low].number == trial ? &d->trials.at[low].result : NULL;
+}
+
+static void take_metric(void *context, sqlite3_stmt *s)
+{
+    struct sb_result *r = result_of(context, sqlite3_column_int64(s, 0));
+    if (r)
+        *SB_VEC_ADD(&r->metrics) =
+            (struct sb_metric){column(s, 1), column(s, 2), sqlite3_column_double(s, 3)};
+}
+
+static void take_unavailable(void *context, sqlite3_stmt *s)
+{
+    struct sb_result *r = result_of(context, sqlite3_column_int64(s, 0));
+    if (r)
+        *SB_VEC_ADD(&r->unavailable) = (struct sb_unavailable){column(s, 1), column(s, 2)};
+}
+
+static void take_warning(void *context, sqlite3_stmt *s)
+{
+    struct sb_result *r = result_of(context, sqlite3_column_int64(s, 0));
+    if (r)
+        *SB_VEC_ADD(&r->warnings) = column(s, 1);
+}
+
+int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
+{
+    static const struct {
+        const char *sql;
+        void (*take)(void *, sqlite3_stmt *);
+    } queries[] = {
+        {"SELECT name, value FROM meta ORDER BY rowid", take_meta},
+        {"SELECT name, value, warning FROM fact ORDER BY rowid", take_fact},
+        {"SELECT kind, name, path, build_id, abi FROM plugin ORDER BY rowid", take_plugin},
+        {"SELECT id, label, allocator, workload, threads, route, memory, cpus, skip FROM cell ORDER BY id",
+         take_cell},
+        {"SELECT cell, name, value FROM swept ORDER BY rowid", take_swept},
+        {"SELECT number, cell, repetition, seed, status, reason, phase, last_words, started, wall_ns FROM "
+         "trial "
+         "ORDER BY number",
+         take_trial},
+        {"SELECT trial, name, unit, value FROM metric ORDER BY rowid", take_metric},
+        {"SELECT trial, name, reason FROM unavailable ORDER BY rowid", take_unavailable},
+        {"SELECT trial, text FROM warning WHERE trial IS NOT NULL ORDER BY rowid", take_warning},
+    };
+    int status = 0;
+    *data = (struct sb_data){.path = sb_strdup(store->path)};
+    for (size_t i = 0; i < SB_COUNT(queries) && !status; i++)
+        status = query(store, queries[i].sql, 0, queries[i].take, data, why);
+    return status;
+}
+
+static void take_series(void *context, sqlite3_stmt *s)
+{
+    struct sb_result *r = context;
+    struct sb_series *series = SB_VEC_ADD(&r->series);
+    series->name = column(s, 0);
+    series->key = sqlite3_column_int(s, 1);
+    series->unit = column(s, 2);
+    const char *text = (const char *)sqlite3_column_text(s, 3);
+    while (text && *text) {
+        char *end;
+        struct sb_point point;
+        point.x = strtod(text, &end);
+        point.y = strtod(end, &end);
+        if (end == text)
+            break;
+        *SB_VEC_ADD(series) = point;
+        text = end + strspn(end, "\n");
+    }
+}
+
+static void take_dump(void *context, sqlite3_stmt *s)
+{
+    struct sb_result *r = context;
+    *SB_VEC_ADD(&r->dumps) = (struct sb_dump){column(s, 0), column(s, 1)};
+}
+
+int sb_store_load_series(struct sb_store *store, int64_t trial, struct sb_result *result, char **why)
+{
+    int status = query(store, "SELECT name, key, unit, points FROM series WHERE trial = ? ORDER BY rowid",
+                       trial, take_series, result, why);
+    if (!status)
+        status = query(store, "SELECT name, text FROM dump WHERE trial = ? ORDER BY rowid", trial, take_dump,
+                       result, why);
+    return status;
+}
+
+const char *sb_data_meta(const struct sb_data *data, const char *name)
+{
+    for (size_t i = 0; i < data->meta.n; i++) {
+        if (!strcmp(data->meta.at[i].name, name))
+            return data->meta.at[i].value;
+    }
+    return NULL;
+}
+
+void sb_pairs_add(struct sb_pairs *pairs, const char *name, const char *value)
+{
+    *SB_VEC_ADD(pairs) = (struct sb_pair){sb_strdup(name), value ? sb_strdup(value) : NULL};
+}
+
+const struct sb_metric *sb_result_metric(const struct sb_result *result, const char *name)
+{
+    for (size_t i = 0; i < result->metrics.n; i++) {
+        if (!strcmp(result->metrics.at[i].name, name))
+            return &result->metrics.at[i];
+    }
+    return NULL;
+}
+
+static void free_pairs(struct sb_pairs *pairs)
+{
+    for (size_t i = 0; i < pairs->n; i++) {
+        free(pairs->at[i].name);
+        free(pairs->at[i].value);
+    }
+    SB_VEC_FREE(pairs);
+}
+
+static void free_cell(struct sb_cell_row *c)
+{
+    free(c->label);
+    free(c->allocator);
+    free(c->workload);
+    free(c->route);
+    free(c->memory);
+    free(c->cpus);
+    free(c->skip);
+    free_pairs(&c->swept);
+}
+
+void sb_data_free(struct sb_data *data)
+{
+    free(data->path);
+    free_pairs(&data->meta);
+    for (size_t i = 0; i < data->facts.n; i++) {
+        free(data->facts.at[i].name);
+        free(data->facts.at[i].value);
+        free(data->facts.at[i].warning);
+    }
+    for (size_t i = 0; i < data->plugins.n; i++) {
+        struct sb_plugin_row *p = &data->plugins.at[i];
+        free(p->kind);
+        free(p->name);
+        free(p->path);
+        free(p->build_id);
+        free(p->abi);
+    }
+    for (size_t i = 0; i < data->cells.n; i++)
+        free_cell(&data->cells.at[i]);
+    for (size_t i = 0; i < data->trials.n; i++) {
+        free(data->trials.at[i].started);
+        free(data->trials.at[i].last_words);
+        sb_result_free(&data->trials.at[i].result);
+    }
+    SB_VEC_FREE(&data->facts);
+    SB_VEC_FREE(&data->plugins);
+    SB_VEC_FREE(&data->cells);
+    SB_VEC_FREE(&data->trials);
+    *data = (struct sb_data){0};
+}

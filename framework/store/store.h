@@ -1,0 +1,89 @@
+/*
+ * The database of a run: one SQLite file that holds everything charts and tables are made from.
+ * Each finished trial is committed before the next one starts, so nothing measured is ever lost.
+ */
+#ifndef SB_STORE_STORE_H
+#define SB_STORE_STORE_H
+
+#include "base/str.h"
+#include "trial/result.h"
+
+#include <stdbool.h>
+
+#define SB_SCHEMA_VERSION 1
+
+struct sb_store;
+
+/* Errors: 0 or a negative errno, with a sentence in `*why` (the caller's to free). */
+
+/* A new database; -EEXIST if the file is there already. */
+int sb_store_create(struct sb_store **store, const char *path, char **why);
+/* An existing one, to read. */
+int sb_store_open(struct sb_store **store, const char *path, char **why);
+void sb_store_close(struct sb_store *store);
+
+struct sb_pair {
+    char *name, *value; /* value may be NULL: not available */
+};
+struct sb_pairs {
+    struct sb_pair *at;
+    size_t n, capacity;
+};
+
+struct sb_fact_row {
+    char *name, *value, *warning; /* the last two may be NULL */
+};
+
+struct sb_plugin_row {
+    char *kind, *name, *path, *build_id, *abi;
+};
+
+struct sb_cell_row {
+    int64_t id;
+    char *label, *allocator, *workload, *route, *memory, *cpus;
+    char *skip; /* NULL: measured */
+    int64_t threads;
+    struct sb_pairs swept;
+};
+
+struct sb_trial_row {
+    int64_t number, cell, repetition;
+    uint64_t seed;
+    int64_t wall_ns;
+    char *started;    /* UTC */
+    char *last_words; /* end of its standard error, or NULL */
+    struct sb_result result;
+};
+
+#define SB_ROWS(type, name)                                                                                  \
+    struct {                                                                                                 \
+        type *at;                                                                                            \
+        size_t n, capacity;                                                                                  \
+    } name
+
+/* Everything but series and dumps, which are fetched by trial. */
+struct sb_data {
+    char *path;
+    struct sb_pairs meta;
+    SB_ROWS(struct sb_fact_row, facts);
+    SB_ROWS(struct sb_plugin_row, plugins);
+    SB_ROWS(struct sb_cell_row, cells);
+    SB_ROWS(struct sb_trial_row, trials); /* in the order in which they ran */
+};
+
+/* Writers. All are durable when they return. */
+int sb_store_begin(struct sb_store *store, const struct sb_data *head, char **why); /* meta to cells */
+int sb_store_add_trial(struct sb_store *store, const struct sb_trial_row *trial, char **why);
+int sb_store_set_meta(struct sb_store *store, const char *name, const char *value, char **why);
+
+/* Readers. */
+int sb_store_load(struct sb_store *store, struct sb_data *data, char **why);
+/* Adds the trial's series and dumps to `result`. */
+int sb_store_load_series(struct sb_store *store, int64_t trial, struct sb_result *result, char **why);
+
+void sb_data_free(struct sb_data *data);
+const char *sb_data_meta(const struct sb_data *data, const char *name); /* NULL where missing */
+void sb_pairs_add(struct sb_pairs *pairs, const char *name, const char *value);
+const struct sb_metric *sb_result_metric(const struct sb_result *result, const char *name);
+
+#endif

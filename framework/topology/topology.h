@@ -1,0 +1,74 @@
+/*
+ * The machine's CPUs and memory nodes, through hwloc, which stays behind this room.
+ *
+ * CPUs have two numbers: logical (L#, hwloc's, neighbours are near) and OS (P#, the kernel's). Users
+ * write logical numbers, threads are bound by OS numbers, and both are always shown. A topology
+ * that isn't this machine's (HWLOC_SYNTHETIC, HWLOC_XMLFILE) can be planned on; nothing is bound then.
+ */
+#ifndef SB_TOPOLOGY_TOPOLOGY_H
+#define SB_TOPOLOGY_TOPOLOGY_H
+
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct sb_topology;
+
+enum sb_placement { SB_PLACE_COMPACT, SB_PLACE_SCATTER, SB_PLACE_ONE_PER_CORE, SB_PLACE_LIST };
+
+struct sb_cpu {
+    unsigned logical, os;
+};
+
+struct sb_cpus {
+    struct sb_cpu *at;
+    size_t n, capacity;
+};
+
+/* Functions that can fail return 0 or a negative errno, and a sentence in `*why` (the caller's to free). */
+int sb_topology_load(struct sb_topology **topology, char **why);
+void sb_topology_free(struct sb_topology *topology);
+
+/* Whether this is the machine we run on, so that binding means something. */
+bool sb_topology_is_real(const struct sb_topology *topology);
+
+/* One more than the highest OS number of any CPU the machine may ever show. */
+unsigned sb_topology_nr_cpus(const struct sb_topology *topology);
+
+/* The CPUs of `location` that we may run on, in the order in which n threads take them. */
+int sb_topology_cpus(const struct sb_topology *topology, const char *location, enum sb_placement placement,
+                     struct sb_cpus *cpus, char **why);
+
+/* Binds the calling thread to one CPU and verifies it against the kernel's word. */
+int sb_topology_pin(const struct sb_topology *topology, unsigned os_cpu, char **why);
+
+/* Checks a location of memory nodes; 'any' is always right. */
+int sb_topology_check_nodes(const struct sb_topology *topology, const char *location, char **why);
+/* Binds pages not yet touched to the nodes of `location`; nothing for 'any'. */
+int sb_topology_bind_memory(const struct sb_topology *topology, void *at, size_t length, const char *location,
+                            char **why);
+
+/* hwloc's XML, without the host's name. The caller's to free. */
+char *sb_topology_xml(const struct sb_topology *topology);
+/* "1 package, 2 cores, 2 CPUs, 1 NUMA node". The caller's to free. */
+char *sb_topology_summary(const struct sb_topology *topology);
+/* The tree for a reader. */
+void sb_topology_print(const struct sb_topology *topology, FILE *out);
+
+/* One thing known of the machine's state, as text. */
+struct sb_fact {
+    const char *name;
+    char *value;   /* NULL where it can't be read */
+    char *warning; /* what is wrong with it and how to mend it, or NULL */
+};
+struct sb_facts {
+    struct sb_fact *at;
+    size_t n, capacity;
+};
+/* Kernel, CPU model, governor, turbo, SMT, THP, ASLR, mitigations, load: read off /proc and /sys. */
+struct sb_facts sb_machine_facts(void);
+const char *sb_fact_value(const struct sb_facts *facts, const char *name);
+void sb_facts_free(struct sb_facts *facts);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * scullbench-trial: one trial as INI text on standard input, its result as JSON lines on standard output.
+ * What plugins print goes to standard error, so that it can't be taken for a result.
+ */
+#define _GNU_SOURCE
+#include "base/diag.h"
+#include "base/file.h"
+#include "trial/trial.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: scullbench-trial < TRIAL.ini\n"
+    "\n"
+    "Runs one trial alone, as `scullbench plan CONFIG --trial N` prints it, and writes what it found as "
+    "JSON\n"
+    "lines. Good for gdb, valgrind or another machine.\n"
+    "\n"
+    "  --die-with-parent   end when the process that started this one ends\n"
+    "  --help              this text\n"
+    "\n"
+    "Exit status: 0 when the trial's status is ok, 1 when it is anything else, 2 when its text is wrong.\n";
+
+static FILE *take_standard_output(void)
+{
+    int fd = dup(STDOUT_FILENO);
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+    if (out)
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+    return out;
+}
+
+int main(int argc, char **argv)
+{
+    struct sb_diag diag = {.file = "standard input"};
+    struct sb_trial_spec spec;
+    char *text;
+    size_t length;
+
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--die-with-parent")) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+        } else if (!strcmp(argv[i], "--help")) {
+            fputs(help, stdout);
+            return 0;
+        } else {
+            sb_error("unknown argument '%s'; see scullbench-trial --help", argv[i]);
+            return 2;
+        }
+    }
+    FILE *out = take_standard_output();
+    if (!out || sb_read_file("/dev/stdin", &text, &length)) {
+        sb_error("standard input or output can't be used");
+        return 2;
+    }
+    sb_trial_spec_read(&spec, text, length, &diag);
+    if (sb_diag_flush(&diag, stderr))
+        return 2;
+    enum sb_status status = sb_trial_run(&spec, out);
+    if (status == SB_STATUS_OK) {
+        /* Only then nothing is still running, or corrupt. */
+        sb_trial_spec_free(&spec);
+        free(text);
+        fclose(out);
+    } else {
+        fflush(out);
+        _exit(1);
+    }
+    return 0;
+}

@@ -1,0 +1,117 @@
+/*
+ * The memory file. A file, not anonymous memory, so that vmalloc can map its pages a second time. Aligned
+ * to the largest block, so that a block's alignment by page number is one by address too.
+ */
+#define _GNU_SOURCE
+#include "trial/physmem.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <linux/memfd.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define ALIGNMENT (UINT64_C(4) << 20)
+
+static int make_file(struct sb_physmem *memory, enum sb_pages_kind pages, char **why)
+{
+    unsigned flags = MFD_CLOEXEC | (pages == SB_PAGES_2MIB ? MFD_HUGETLB | MFD_HUGE_2MB : 0U);
+    memory->fd = memfd_create("scullbench-ram", flags);
+    if (memory->fd >= 0 && !ftruncate(memory->fd, (off_t)memory->size))
+        return 0;
+    int status = -errno;
+    *why = sb_printf("the memory file of %llu MiB can't be made: %s",
+                     (unsigned long long)(memory->size >> 20), strerror(errno));
+    return status;
+}
+
+static int map_file(struct sb_physmem *memory, enum sb_pages_kind pages, char **why)
+{
+    /* Reserved with room to spare, then mapped where the alignment is right. */
+    char *space =
+        mmap(NULL, memory->size + ALIGNMENT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (space != MAP_FAILED) {
+        char *at = (char *)(((uintptr_t)space + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
+        memory->base = mmap(at, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory->fd, 0);
+        if (memory->base != MAP_FAILED) {
+            munmap(space, (size_t)(at - space));
+            munmap(at + memory->size, ALIGNMENT - (size_t)(at - space));
+            return 0;
+        }
+    }
+    int status = -errno;
+    memory->base = NULL;
+    *why = pages == SB_PAGES_2MIB
+               ? sb_printf(
+                     "%llu huge pages of 2 MiB can't be had (%s): `echo %llu > /proc/sys/vm/nr_hugepages` as "
+                     "root, or choose another value for pages",
+                     (unsigned long long)(memory->size >> 21), strerror(-status),
+                     (unsigned long long)(memory->size >> 21))
+               : sb_printf("the memory file can't be mapped: %s", strerror(-status));
+    return status;
+}
+
+static void want_thp(struct sb_physmem *memory)
+{
+    char *line = sb_read_line("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
+    bool possible = line && !strstr(line, "[never]") && !strstr(line, "[deny]");
+    if (madvise(memory->base, memory->size, MADV_HUGEPAGE) || !possible)
+        memory->warning =
+            sb_printf("pages = thp: the OS gives shared memory no huge pages (shmem_enabled is %s); "
+                      "`echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled` as root",
+                      line ? line : "unreadable");
+    free(line);
+}
+
+/* MADV_POPULATE_WRITE (Linux 5.14) says when memory runs short; touching would be a SIGBUS. */
+static int prefault(const struct sb_physmem *memory, char **why)
+{
+    if (!madvise(memory->base, memory->size, MADV_POPULATE_WRITE))
+        return 0;
+    if (errno == EINVAL) {
+        for (uint64_t at = 0; at < memory->size; at += 4096)
+            ((volatile char *)memory->base)[at] = 0;
+        return 0;
+    }
+    int status = -errno;
+    *why = sb_printf("the machine can't give %llu MiB for [machine] memory: %s",
+                     (unsigned long long)(memory->size >> 20), strerror(errno));
+    return status;
+}
+
+int sb_physmem_open(struct sb_physmem *memory, const struct sb_trial_spec *spec,
+                    const struct sb_topology *topology, char **why)
+{
+    enum sb_pages_kind pages = (enum sb_pages_kind)spec->machine[SB_MACHINE_PAGES].u;
+    *memory = (struct sb_physmem){.fd = -1, .size = spec->machine[SB_MACHINE_MEMORY].u};
+    int status = 0;
+    if (memory->size % ALIGNMENT) {
+        *why = sb_printf("[machine] memory is not a multiple of 4MiB");
+        return -EINVAL;
+    }
+    status = make_file(memory, pages, why);
+    if (!status)
+        status = map_file(memory, pages, why);
+    if (!status && pages == SB_PAGES_THP)
+        want_thp(memory);
+    if (!status)
+        status = sb_topology_bind_memory(topology, memory->base, memory->size,
+                                         spec->machine[SB_MACHINE_NODE].s, why);
+    if (!status && spec->machine[SB_MACHINE_PREFAULT].u)
+        status = prefault(memory, why);
+    if (status)
+        sb_physmem_close(memory);
+    return status;
+}
+
+void sb_physmem_close(struct sb_physmem *memory)
+{
+    if (memory->base)
+        munmap(memory->base, memory->size);
+    if (memory->fd >= 0)
+        close(memory->fd);
+    free(memory->warning);
+    *memory = (struct sb_physmem){.fd = -1};
+}

@@ -1,0 +1,20 @@
+/* The machine's RAM, as the allocators of a trial see it: one memory file, mapped once. */
+#ifndef SB_TRIAL_PHYSMEM_H
+#define SB_TRIAL_PHYSMEM_H
+
+#include "config/trial_spec.h"
+#include "topology/topology.h"
+
+struct sb_physmem {
+    int fd;
+    void *base; /* aligned to 4 MiB */
+    uint64_t size;
+    char *warning; /* something asked for that the OS doesn't give; or NULL */
+};
+
+/* Maps, binds and, if asked to, prefaults. 0, or a negative errno with a sentence in `*why`. */
+int sb_physmem_open(struct sb_physmem *memory, const struct sb_trial_spec *spec,
+                    const struct sb_topology *topology, char **why);
+void sb_physmem_close(struct sb_physmem *memory);
+
+#endif

@@ -1,0 +1,185 @@
+/* Both ends of the seam between a trial and the run: encoding and decoding stand in one file. */
+#include "trial/result.h"
+
+#include "base/json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const names[] = {"none",          "ok",    "invalid", "check-failed",
+                                    "out-of-memory", "error", "timeout", "crashed"};
+
+const char *sb_status_name(enum sb_status status)
+{
+    return names[status];
+}
+
+static void write_line(FILE *out, struct sb_json *object)
+{
+    char *line = sb_json_print(object, false);
+    fprintf(out, "%s\n", line);
+    fflush(out);
+    free(line);
+    sb_json_free(object);
+}
+
+static struct sb_json *named(const char *kind, const char *name)
+{
+    struct sb_json *object = sb_json_object();
+    sb_json_set_text(object, kind, name);
+    return object;
+}
+
+void sb_write_phase(FILE *out, const char *phase)
+{
+    write_line(out, named("phase", phase));
+}
+
+void sb_write_metric(FILE *out, const char *name, const char *unit, double value)
+{
+    struct sb_json *object = named("metric", name);
+    sb_json_set_text(object, "unit", unit);
+    sb_json_set_real(object, "value", value);
+    write_line(out, object);
+}
+
+void sb_write_unavailable(FILE *out, const char *name, const char *reason)
+{
+    struct sb_json *object = named("unavailable", name);
+    sb_json_set_text(object, "reason", reason);
+    write_line(out, object);
+}
+
+void sb_write_series(FILE *out, const struct sb_series *series)
+{
+    struct sb_json *object = named("series", series->name), *points = sb_json_array();
+    sb_json_set_int(object, "key", series->key);
+    sb_json_set_text(object, "unit", series->unit);
+    for (size_t i = 0; i < series->n; i++) {
+        struct sb_json *pair = sb_json_array();
+        sb_json_add_real(pair, series->at[i].x);
+        sb_json_add_real(pair, series->at[i].y);
+        sb_json_add(points, pair);
+    }
+    sb_json_set(object, "points", points);
+    write_line(out, object);
+}
+
+void sb_write_dump(FILE *out, const char *name, const char *text)
+{
+    struct sb_json *object = named("dump", name);
+    sb_json_set_text(object, "text", text);
+    write_line(out, object);
+}
+
+void sb_write_warning(FILE *out, const char *text)
+{
+    write_line(out, named("warning", text));
+}
+
+void sb_write_status(FILE *out, enum sb_status status, const char *reason)
+{
+    struct sb_json *object = named("status", names[status]);
+    if (reason)
+        sb_json_set_text(object, "reason", reason);
+    write_line(out, object);
+}
+
+static char *take_text(const struct sb_json *object, const char *key)
+{
+    const char *text = sb_json_text(object, key);
+    return sb_strdup(text ? text : "");
+}
+
+static int take_status(struct sb_result *result, const struct sb_json *object)
+{
+    const char *status = sb_json_text(object, "status");
+    for (size_t i = 1; i < SB_COUNT(names); i++) {
+        if (!strcmp(status, names[i])) {
+            result->status = (enum sb_status)i;
+            free(result->reason);
+            result->reason = sb_json_has(object, "reason") ? take_text(object, "reason") : NULL;
+            return 0;
+        }
+    }
+    return -EPROTO;
+}
+
+static void take_series(struct sb_result *result, const struct sb_json *object)
+{
+    const struct sb_json *points = sb_json_get(object, "points");
+    struct sb_series *series = SB_VEC_ADD(&result->series);
+    series->name = take_text(object, "series");
+    series->unit = take_text(object, "unit");
+    series->key = (int)sb_json_int(object, "key", 0);
+    for (size_t i = 0; i < sb_json_length(points); i++) {
+        const struct sb_json *pair = sb_json_at(points, i);
+        *SB_VEC_ADD(series) =
+            (struct sb_point){sb_json_number(sb_json_at(pair, 0)), sb_json_number(sb_json_at(pair, 1))};
+    }
+}
+
+static int take_object(struct sb_result *result, const struct sb_json *object)
+{
+    if (sb_json_text(object, "status"))
+        return take_status(result, object);
+    if (sb_json_text(object, "phase")) {
+        free(result->phase);
+        result->phase = take_text(object, "phase");
+    } else if (sb_json_text(object, "metric")) {
+        *SB_VEC_ADD(&result->metrics) = (struct sb_metric){
+            take_text(object, "metric"), take_text(object, "unit"), sb_json_real(object, "value", 0)};
+    } else if (sb_json_text(object, "unavailable")) {
+        *SB_VEC_ADD(&result->unavailable) =
+            (struct sb_unavailable){take_text(object, "unavailable"), take_text(object, "reason")};
+    } else if (sb_json_text(object, "series")) {
+        take_series(result, object);
+    } else if (sb_json_text(object, "dump")) {
+        *SB_VEC_ADD(&result->dumps) = (struct sb_dump){take_text(object, "dump"), take_text(object, "text")};
+    } else if (sb_json_text(object, "warning")) {
+        *SB_VEC_ADD(&result->warnings) = take_text(object, "warning");
+    } else {
+        return -EPROTO;
+    }
+    return 0;
+}
+
+int sb_result_take(struct sb_result *result, const char *line, size_t length)
+{
+    struct sb_json *object = sb_json_parse(line, length);
+    int status = object ? take_object(result, object) : -EPROTO;
+    sb_json_free(object);
+    return status;
+}
+
+void sb_result_free(struct sb_result *result)
+{
+    for (size_t i = 0; i < result->metrics.n; i++) {
+        free(result->metrics.at[i].name);
+        free(result->metrics.at[i].unit);
+    }
+    for (size_t i = 0; i < result->unavailable.n; i++) {
+        free(result->unavailable.at[i].name);
+        free(result->unavailable.at[i].reason);
+    }
+    for (size_t i = 0; i < result->series.n; i++) {
+        free(result->series.at[i].name);
+        free(result->series.at[i].unit);
+        free(result->series.at[i].at);
+    }
+    for (size_t i = 0; i < result->dumps.n; i++) {
+        free(result->dumps.at[i].name);
+        free(result->dumps.at[i].text);
+    }
+    for (size_t i = 0; i < result->warnings.n; i++)
+        free(result->warnings.at[i]);
+    SB_VEC_FREE(&result->metrics);
+    SB_VEC_FREE(&result->unavailable);
+    SB_VEC_FREE(&result->series);
+    SB_VEC_FREE(&result->dumps);
+    SB_VEC_FREE(&result->warnings);
+    free(result->reason);
+    free(result->phase);
+    *result = (struct sb_result){0};
+}

@@ -1,0 +1,82 @@
+/*
+ * What one trial found, and its form on the wire: one JSON object a line, written as soon as it is known, so
+ * that a trial that dies leaves what it had.
+ *
+ *   {"phase":"measure"}
+ *   {"metric":"ops_per_s","unit":"1/s","value":1234.5}
+ *   {"unavailable":"perf::CYCLES","reason":"..."}
+ *   {"series":"free_blocks","key":3,"unit":"blocks","points":[[op,value],...]}
+ *   {"dump":"buddyinfo","text":"..."}
+ *   {"warning":"..."}
+ *   {"status":"ok"}   or   {"status":"invalid","reason":"..."}     exactly once, last
+ */
+#ifndef SB_TRIAL_RESULT_H
+#define SB_TRIAL_RESULT_H
+
+#include "base/str.h"
+
+#include <stdio.h>
+
+enum sb_status {
+    SB_STATUS_NONE, /* no status line came */
+    SB_STATUS_OK,
+    SB_STATUS_INVALID,       /* contents were wrong, or blocks overlapped */
+    SB_STATUS_CHECK_FAILED,  /* the allocator's own structures or books are wrong, or blocks leaked */
+    SB_STATUS_OUT_OF_MEMORY, /* the allocator gave NULL */
+    SB_STATUS_ERROR,         /* the trial couldn't be set up */
+    SB_STATUS_TIMEOUT,       /* killed at its time limit */
+    SB_STATUS_CRASHED,       /* ended by a signal, or without a word */
+};
+const char *sb_status_name(enum sb_status status);
+
+struct sb_metric {
+    char *name, *unit;
+    double value;
+};
+struct sb_unavailable {
+    char *name, *reason;
+};
+struct sb_point {
+    double x, y;
+};
+struct sb_series {
+    char *name, *unit;
+    int key;
+    struct sb_point *at;
+    size_t n, capacity;
+};
+struct sb_dump {
+    char *name, *text;
+};
+
+#define SB_RESULT_LIST(type, name)                                                                           \
+    struct {                                                                                                 \
+        type *at;                                                                                            \
+        size_t n, capacity;                                                                                  \
+    } name
+
+struct sb_result {
+    enum sb_status status;
+    char *reason;
+    char *phase; /* the last that was entered */
+    SB_RESULT_LIST(struct sb_metric, metrics);
+    SB_RESULT_LIST(struct sb_unavailable, unavailable);
+    SB_RESULT_LIST(struct sb_series, series);
+    SB_RESULT_LIST(struct sb_dump, dumps);
+    SB_RESULT_LIST(char *, warnings);
+};
+
+/* Writers: one line each, flushed. */
+void sb_write_phase(FILE *out, const char *phase);
+void sb_write_metric(FILE *out, const char *name, const char *unit, double value);
+void sb_write_unavailable(FILE *out, const char *name, const char *reason);
+void sb_write_series(FILE *out, const struct sb_series *series);
+void sb_write_dump(FILE *out, const char *name, const char *text);
+void sb_write_warning(FILE *out, const char *text);
+void sb_write_status(FILE *out, enum sb_status status, const char *reason);
+
+/* Takes in one line; -EPROTO if it is none of the above. */
+int sb_result_take(struct sb_result *result, const char *line, size_t length);
+void sb_result_free(struct sb_result *result);
+
+#endif

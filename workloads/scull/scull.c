@@ -1,0 +1,692 @@
+/*
+ * The scull device and the stream that works on it.
+ *
+ * Models drivers scull, scullc, scullp and scullv of LDD3: a device is a linked list of items, each with an
+ * array of `qset` pointers to quanta; a write call allocates the quantum it falls into on first touch,
+ * zeroes it and never crosses its end; trim frees all. List items and qset arrays come from the allocator
+ * under test too, as scull's own do from kmalloc.
+ *
+ * Each thread has devices of its own, so the allocator is the only thing that threads share; LDD3's
+ * semaphore per device has no one to keep out and is left out.
+ *
+ * To time allocator calls in batches, a batch of writes first allocates what it needs, in the order in
+ * which single calls would, then zeroes and copies. `batch = 1` is LDD3's order to the letter.
+ *
+ * What a byte must be follows from its position and a shift that is remembered per quantum in the host's own
+ * memory, so that any block given out twice shows as wrong contents.
+ */
+#include "scull.h"
+
+#include "scullbench/random.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    STEP_BYTES = 256 * 1024, /* a step moves about this much, to stay short */
+    FIRST_BYTES = 8,         /* touch = first */
+    MAX_BATCH = 256,
+    RANDOM_SOURCE = 1 << 20,
+};
+
+const char *const scull_touch_names[] = {"none", "first", "full", NULL};
+
+enum { COUNT_WRITES, COUNT_READS, COUNT_OVERWRITES, COUNT_COPIES, COUNT_TRIMS, COUNT_ITEMS, COUNT_QSETS };
+const char *const scull_counters[SCULL_COUNTERS] = {"writes", "reads",       "overwrites", "copies",
+                                                    "trims",  "item_allocs", "qset_allocs"};
+
+/* struct scull_qset of LDD3. */
+struct item {
+    void **data;
+    struct item *next;
+};
+_Static_assert(sizeof(struct item) == 16, "a list item is two words, as scull's");
+
+struct device {
+    struct item *list;
+    uint64_t quanta;  /* written so far, from the start */
+    uint32_t *shifts; /* per quantum: what its contents are shifted by */
+};
+
+struct geometry {
+    uint64_t quantum, qset, devices, device_size;
+    uint64_t quanta;                    /* of a device */
+    uint64_t written;                   /* of them, in a cycle */
+    uint64_t reads, overwrites, copies; /* per device; copies per pair */
+    uint32_t batch;
+    enum scull_touch touch;
+};
+
+struct scull {
+    const struct scull_kind *kind;
+    const struct sb_bench *bench;
+    struct geometry g;
+    struct sb_source quanta, items, qsets;
+    bool aliases; /* the allocator's blocks don't keep their contents: our lists live elsewhere */
+    bool compare; /* every read is compared with the source */
+    char *source; /* source_length bytes, then as much again as a quantum, so that no copy wraps */
+    uint64_t source_length;
+    struct stream **streams;
+};
+
+enum phase { PHASE_WRITE, PHASE_READ, PHASE_OVERWRITE, PHASE_CLEAR, PHASE_COPY, PHASE_TRIM, PHASES };
+
+/* One thread's work: where in the cycle it stands. */
+struct stream {
+    struct scull *scull;
+    uint32_t thread;
+    struct device *devices;
+    struct sb_random random;
+    enum phase phase;
+    uint64_t device;  /* under work */
+    uint64_t done;    /* quanta of the phase on this device */
+    uint64_t trim_at; /* index into the first item's array */
+    char *buffer;     /* the user's: one quantum */
+    uint64_t live_quanta, live_items, live_qsets;
+    struct item *own_items; /* stand-ins while aliases */
+    void **own_data;
+};
+
+static uint64_t ceil_share(uint64_t n, uint64_t percent)
+{
+    return (n * percent + 99) / 100;
+}
+
+static struct geometry read_geometry(const struct scull_kind *kind, const union sb_value *options)
+{
+    uint64_t first = options[SCULL_QUANTUM_OR_ORDER].u;
+    struct geometry g = {
+        .quantum = kind->by_order ? SB_PAGE_SIZE << first : first,
+        .qset = options[SCULL_QSET].u,
+        .devices = options[SCULL_DEVICES].u,
+        .device_size = options[SCULL_DEVICE_SIZE].u,
+        .touch = (enum scull_touch)options[SCULL_TOUCH].u,
+        .batch = (uint32_t)options[SCULL_BATCH].u,
+    };
+    g.quanta = (g.device_size + g.quantum - 1) / g.quantum;
+    g.written = ceil_share(g.quanta, options[SCULL_WRITE].u);
+    g.reads = ceil_share(g.written, options[SCULL_READ].u);
+    g.overwrites = ceil_share(g.written, options[SCULL_OVERWRITE].u);
+    g.copies = ceil_share(g.written, options[SCULL_COPY].u);
+    uint64_t most = STEP_BYTES / g.quantum;
+    if (g.touch != SCULL_TOUCH_NONE && g.batch > most)
+        g.batch = most ? (uint32_t)most : 1;
+    return g;
+}
+
+static const char *source_path(const char *source)
+{
+    return strncmp(source, "file:", 5) ? NULL : source + 5;
+}
+
+int scull_needs(const struct scull_kind *kind, const union sb_value *options, struct sb_needs *needs,
+                char *why, size_t why_size)
+{
+    const char *source = options[SCULL_SOURCE].s;
+    const char *path = source_path(source);
+    struct geometry g = read_geometry(kind, options);
+
+    if (path) {
+        FILE *file = fopen(path, "rb");
+        int c = file ? fgetc(file) : EOF;
+        if (file)
+            fclose(file);
+        if (c == EOF) {
+            snprintf(why, why_size, "source: the file '%s' can't be read, or is empty", path);
+            return -EINVAL;
+        }
+        if (g.touch != SCULL_TOUCH_FULL) {
+            snprintf(why, why_size,
+                     "source = file needs touch = full: the file's bytes are written and verified");
+            return -EINVAL;
+        }
+    } else if (strcmp(source, "zero") && strcmp(source, "random")) {
+        snprintf(why, why_size, "source: '%s' is none of zero, random and file:PATH", source);
+        return -EINVAL;
+    }
+    needs->want = kind->want;
+    needs->block_size = g.quantum;
+    needs->live_bytes = g.devices * g.written * g.quantum;
+    needs->cycle_operations = g.devices * (g.written + g.reads + g.overwrites) + g.devices / 2 * g.copies * 2;
+    needs->contents = path != NULL;
+    return 0;
+}
+
+static int load_source(struct scull *s, const char *source)
+{
+    const char *path = source_path(source);
+    FILE *file = path ? fopen(path, "rb") : NULL;
+    uint64_t length = strcmp(source, "zero") ? RANDOM_SOURCE : 1;
+
+    if (file) {
+        fseek(file, 0, SEEK_END);
+        length = (uint64_t)ftell(file);
+        rewind(file);
+    } else if (path) {
+        s->bench->fail(s->bench->context, "the file '%s' can't be read", path);
+        return -ENOENT;
+    }
+    s->source_length = length;
+    s->source = calloc(1, length + s->g.quantum);
+    if (!s->source)
+        goto fail;
+    if (file && fread(s->source, 1, length, file) != length)
+        goto fail;
+    if (!file && length > 1) {
+        struct sb_random random = sb_random_fork(s->bench->seed, UINT64_MAX);
+        for (uint64_t i = 0; i < length; i += sizeof(uint64_t)) {
+            uint64_t r = sb_random_next(&random);
+            memcpy(s->source + i, &r, sizeof(r));
+        }
+    }
+    for (uint64_t i = 0; i < s->g.quantum; i++)
+        s->source[length + i] = s->source[i % length];
+    if (file)
+        fclose(file);
+    return 0;
+fail:
+    s->bench->fail(s->bench->context, "the source '%s' can't be read whole", source);
+    if (file)
+        fclose(file);
+    return -EIO;
+}
+
+static void free_scull(struct scull *s)
+{
+    free(s->source);
+    free(s->streams);
+    free(s);
+}
+
+int scull_setup(const struct scull_kind *kind, const struct sb_bench *bench, const union sb_value *options,
+                void **self)
+{
+    const struct sb_allocator *a = bench->allocator;
+    struct scull *s = calloc(1, sizeof(*s));
+    char name[64];
+    if (!s)
+        return -ENOMEM;
+    s->kind = kind;
+    s->bench = bench;
+    s->g = read_geometry(kind, options);
+    s->aliases = a->flags & SB_ALLOCATOR_ALIASES;
+    s->compare = source_path(options[SCULL_SOURCE].s);
+    s->streams = calloc(bench->threads, sizeof(*s->streams));
+    int status = s->streams ? load_source(s, options[SCULL_SOURCE].s) : -ENOMEM;
+    if (!status)
+        status = sb_source_open(&s->quanta, a, bench->self, kind->want, kind->name, s->g.quantum,
+                                kind->slab_flags);
+    snprintf(name, sizeof(name), "%s-item", kind->name);
+    if (!status)
+        status = sb_source_open(&s->items, a, bench->self, SB_WANT_CACHE, name, sizeof(struct item), 0);
+    snprintf(name, sizeof(name), "%s-qset", kind->name);
+    if (!status)
+        status =
+            sb_source_open(&s->qsets, a, bench->self, SB_WANT_CACHE, name, s->g.qset * sizeof(void *), 0);
+    if (status)
+        free_scull(s);
+    else
+        *self = s;
+    return status;
+}
+
+int scull_thread_setup(void *self, uint32_t thread, void **state)
+{
+    struct scull *s = self;
+    const struct geometry *g = &s->g;
+    struct stream *stream = calloc(1, sizeof(*stream));
+    uint64_t items = (g->quanta + g->qset - 1) / g->qset;
+    if (!stream)
+        return -ENOMEM;
+    *state = s->streams[thread] = stream;
+    stream->scull = s;
+    stream->thread = thread;
+    stream->random = sb_random_fork(s->bench->seed, thread);
+    stream->devices = calloc(g->devices, sizeof(*stream->devices));
+    stream->buffer = malloc(g->quantum);
+    if (!stream->devices || !stream->buffer)
+        return -ENOMEM;
+    memset(stream->buffer, 0, g->quantum);
+    for (uint64_t d = 0; d < g->devices; d++) {
+        stream->devices[d].shifts = calloc(g->quanta, sizeof(uint32_t));
+        if (!stream->devices[d].shifts)
+            return -ENOMEM;
+    }
+    if (s->aliases) {
+        stream->own_items = calloc(g->devices * items, sizeof(*stream->own_items));
+        stream->own_data = calloc(g->devices * items * g->qset, sizeof(*stream->own_data));
+        if (!stream->own_items || !stream->own_data)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Allocates a list item and its array; both or neither. */
+static struct item *new_item(struct stream *stream, uint64_t device, uint64_t number,
+                             struct sb_counts *counts)
+{
+    struct scull *s = stream->scull;
+    const struct geometry *g = &s->g;
+    struct item *item = sb_source_alloc(&s->items, SB_GFP_KERNEL);
+    if (!item)
+        return NULL;
+    void **data = sb_source_alloc(&s->qsets, SB_GFP_KERNEL);
+    if (!data) {
+        sb_source_free(&s->items, item);
+        return NULL;
+    }
+    if (s->aliases) {
+        uint64_t index = device * ((g->quanta + g->qset - 1) / g->qset) + number;
+        item = &stream->own_items[index];
+        data = &stream->own_data[index * g->qset];
+    }
+    memset(data, 0, g->qset * sizeof(*data));
+    *item = (struct item){data, NULL};
+    stream->live_items++;
+    stream->live_qsets++;
+    counts->counters[COUNT_ITEMS]++;
+    counts->counters[COUNT_QSETS]++;
+    return item;
+}
+
+/* scull_follow: the n-th item, made with all before it where it isn't there yet. */
+static struct item *follow(struct stream *stream, uint64_t device, uint64_t n, struct sb_counts *counts)
+{
+    struct item **link = &stream->devices[device].list;
+    for (uint64_t i = 0;; i++) {
+        if (!*link)
+            *link = new_item(stream, device, i, counts);
+        if (!*link || i == n)
+            return *link;
+        link = &(*link)->next;
+    }
+}
+
+static uint64_t length_of(const struct geometry *g, uint64_t quantum)
+{
+    uint64_t at = quantum * g->quantum;
+    uint64_t length = g->device_size - at < g->quantum ? g->device_size - at : g->quantum;
+    if (g->touch == SCULL_TOUCH_FULL)
+        return length;
+    return g->touch == SCULL_TOUCH_NONE ? 0 : length < FIRST_BYTES ? length : FIRST_BYTES;
+}
+
+static const char *expected(const struct scull *s, const struct device *device, uint64_t quantum)
+{
+    return s->source + (quantum * s->g.quantum + device->shifts[quantum]) % s->source_length;
+}
+
+/* Finds the slots of quanta first .. first + n - 1; fewer than n when an item can't be had. */
+static uint32_t find_slots(struct stream *stream, uint64_t device, uint64_t first, uint32_t n, void ***slots,
+                           struct sb_counts *counts)
+{
+    const uint64_t qset = stream->scull->g.qset;
+    struct item *item = NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!item || (first + i) % qset == 0)
+            item = follow(stream, device, (first + i) / qset, counts);
+        if (!item)
+            return i;
+        slots[i] = &item->data[(first + i) % qset];
+    }
+    return n;
+}
+
+/* The timed part of a write: a quantum for every empty slot. Returns how many slots are filled. */
+static uint32_t fill_slots(struct stream *stream, void ***slots, uint32_t n, bool *fresh,
+                           struct sb_counts *counts)
+{
+    const struct scull *s = stream->scull;
+    uint32_t filled = 0, allocs = 0;
+    uint64_t start = s->bench->now();
+    for (; filled < n; filled++) {
+        fresh[filled] = !*slots[filled];
+        if (fresh[filled]) {
+            *slots[filled] = sb_source_alloc(&s->quanta, SB_GFP_KERNEL);
+            if (!*slots[filled])
+                break;
+            allocs++;
+        }
+    }
+    uint64_t end = s->bench->now();
+    if (allocs) {
+        counts->allocs += allocs;
+        counts->alloc_ticks += end - start;
+        counts->alloc_batches++;
+        stream->live_quanta += allocs;
+    }
+    return filled;
+}
+
+/* n write calls on neighbouring quanta. -ENOMEM when the allocator gave NULL; what it gave is written. */
+static int write_quanta(struct stream *stream, uint64_t device, uint64_t first, uint32_t n,
+                        struct sb_counts *counts)
+{
+    const struct scull *s = stream->scull;
+    struct device *dev = &stream->devices[device];
+    void **slots[MAX_BATCH];
+    bool fresh[MAX_BATCH];
+    uint32_t found = find_slots(stream, device, first, n, slots, counts);
+    uint32_t filled = fill_slots(stream, slots, found, fresh, counts);
+    for (uint32_t i = 0; i < filled; i++) {
+        uint64_t length = length_of(&s->g, first + i);
+        char *quantum = *slots[i];
+        if (fresh[i])
+            memset(quantum, 0, s->g.touch == SCULL_TOUCH_FULL ? s->g.quantum : length);
+        memcpy(quantum, expected(s, dev, first + i), length);
+        counts->bytes += length;
+    }
+    counts->operations += filled;
+    if (first + filled > dev->quanta)
+        dev->quanta = first + filled;
+    return filled < n ? -ENOMEM : 0;
+}
+
+static int bad_contents(const struct stream *stream, uint64_t device, uint64_t quantum)
+{
+    const struct sb_bench *bench = stream->scull->bench;
+    bench->fail(bench->context, "thread %u, device %llu: quantum %llu doesn't hold what was written into it",
+                stream->thread, (unsigned long long)device, (unsigned long long)quantum);
+    return -EBADMSG;
+}
+
+/* n read calls: each copies a quantum to the user's buffer. */
+static int read_quanta(struct stream *stream, uint64_t device, uint64_t first, uint32_t n,
+                       struct sb_counts *counts)
+{
+    const struct scull *s = stream->scull;
+    struct device *dev = &stream->devices[device];
+    void **slots[MAX_BATCH];
+    find_slots(stream, device, first, n, slots, counts);
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t length = length_of(&s->g, first + i);
+        memcpy(stream->buffer, *slots[i], length);
+        /* The copy must happen although nobody reads it. */
+        __asm__ volatile("" : : "r"(stream->buffer) : "memory");
+        if (s->compare && memcmp(stream->buffer, expected(s, dev, first + i), length))
+            return bad_contents(stream, device, first + i);
+        counts->bytes += length;
+    }
+    counts->operations += n;
+    return 0;
+}
+
+/* Frees up to a batch of quanta of a device's first item, then the item itself; false when none is left. */
+static bool trim_some(struct stream *stream, uint64_t device, struct sb_counts *counts)
+{
+    struct scull *s = stream->scull;
+    struct device *dev = &stream->devices[device];
+    struct item *item = dev->list;
+    void *blocks[MAX_BATCH];
+    uint32_t n = 0;
+    if (!item) {
+        dev->quanta = 0;
+        return false;
+    }
+    while (n < s->g.batch && stream->trim_at < s->g.qset) {
+        void **slot = &item->data[stream->trim_at++];
+        if (*slot)
+            blocks[n++] = *slot;
+        *slot = NULL;
+    }
+    uint64_t start = s->bench->now();
+    for (uint32_t i = 0; i < n; i++)
+        sb_source_free(&s->quanta, blocks[i]);
+    uint64_t end = s->bench->now();
+    if (n) {
+        counts->frees += n;
+        counts->free_ticks += end - start;
+        counts->free_batches++;
+        stream->live_quanta -= n;
+    }
+    if (stream->trim_at == s->g.qset) {
+        dev->list = item->next;
+        stream->trim_at = 0;
+        sb_source_free(&s->qsets, (void *)item->data);
+        sb_source_free(&s->items, item);
+        stream->live_items--;
+        stream->live_qsets--;
+    }
+    return true;
+}
+
+/* What each phase does on a device, in quanta. CLEAR and COPY work on pairs, from the even to the odd. */
+static uint64_t phase_length(const struct stream *stream)
+{
+    const struct geometry *g = &stream->scull->g;
+    bool pair = stream->device % 2 == 0 && stream->device + 1 < g->devices;
+    switch (stream->phase) {
+    case PHASE_WRITE:
+        return g->written;
+    case PHASE_READ:
+        return g->reads;
+    case PHASE_OVERWRITE:
+        return g->overwrites;
+    case PHASE_CLEAR:
+    case PHASE_COPY:
+        return pair ? g->copies : 0;
+    case PHASE_TRIM:
+        return 1;
+    case PHASES:
+        break;
+    }
+    return 0;
+}
+
+/* After a device comes the next; CLEAR and COPY alternate on a pair; after TRIM of the last, a new cycle. */
+static void advance(struct stream *stream)
+{
+    stream->done = 0;
+    if (stream->phase == PHASE_CLEAR) {
+        stream->phase = PHASE_COPY;
+        return;
+    }
+    stream->device++;
+    if (stream->device < stream->scull->g.devices) {
+        if (stream->phase == PHASE_COPY)
+            stream->phase = PHASE_CLEAR;
+        return;
+    }
+    stream->device = 0;
+    stream->phase = stream->phase == PHASE_TRIM ? PHASE_WRITE : (enum phase)(stream->phase + 1);
+}
+
+static int overwrite_some(struct stream *stream, uint32_t n, struct sb_counts *counts)
+{
+    struct device *dev = &stream->devices[stream->device];
+    int status = 0;
+    for (uint32_t i = 0; i < n && !status; i++) {
+        uint64_t quantum = sb_random_below(&stream->random, dev->quanta);
+        dev->shifts[quantum] = (uint32_t)sb_random_next(&stream->random);
+        status = write_quanta(stream, stream->device, quantum, 1, counts);
+    }
+    counts->counters[COUNT_OVERWRITES] += n;
+    return status;
+}
+
+static int copy_some(struct stream *stream, uint64_t first, uint32_t n, struct sb_counts *counts)
+{
+    const struct device *from = &stream->devices[stream->device];
+    struct device *to = &stream->devices[stream->device + 1];
+    int status = read_quanta(stream, stream->device, first, n, counts);
+    memcpy(&to->shifts[first], &from->shifts[first], n * sizeof(from->shifts[0]));
+    counts->counters[COUNT_COPIES] += n;
+    return status ? status : write_quanta(stream, stream->device + 1, first, n, counts);
+}
+
+static int write_some(struct stream *stream, uint64_t first, uint32_t n, struct sb_counts *counts)
+{
+    struct device *dev = &stream->devices[stream->device];
+    for (uint32_t i = 0; i < n; i++)
+        dev->shifts[first + i] = (uint32_t)(stream->thread * 8191 + stream->device * 131);
+    counts->counters[COUNT_WRITES] += n;
+    return write_quanta(stream, stream->device, first, n, counts);
+}
+
+/* Reads run over the written part from its start, again if there is more than 100 %. */
+static int read_some(struct stream *stream, uint32_t n, struct sb_counts *counts)
+{
+    uint64_t first = stream->done % stream->scull->g.written;
+    uint64_t left = stream->scull->g.written - first;
+    if (n > left)
+        n = (uint32_t)left;
+    stream->done += n;
+    counts->counters[COUNT_READS] += n;
+    return read_quanta(stream, stream->device, first, n, counts);
+}
+
+static int step_phase(struct stream *stream, uint32_t n, struct sb_counts *counts)
+{
+    uint64_t first = stream->done;
+    if (stream->phase == PHASE_READ)
+        return read_some(stream, n, counts);
+    if (stream->phase == PHASE_CLEAR || stream->phase == PHASE_TRIM) {
+        uint64_t device = stream->device + (stream->phase == PHASE_CLEAR);
+        if (!trim_some(stream, device, counts)) {
+            counts->counters[COUNT_TRIMS]++;
+            stream->done = UINT64_MAX;
+        }
+        return 0;
+    }
+    stream->done += n;
+    if (stream->phase == PHASE_WRITE)
+        return write_some(stream, first, n, counts);
+    if (stream->phase == PHASE_OVERWRITE)
+        return overwrite_some(stream, n, counts);
+    return copy_some(stream, first, n, counts);
+}
+
+int scull_step(void *state, struct sb_counts *counts)
+{
+    struct stream *stream = state;
+    while (stream->done >= phase_length(stream))
+        advance(stream);
+    uint64_t left = phase_length(stream) - stream->done;
+    uint32_t n = left < stream->scull->g.batch ? (uint32_t)left : stream->scull->g.batch;
+    return step_phase(stream, n, counts);
+}
+
+static int verify_device(const struct stream *stream, uint64_t number)
+{
+    const struct scull *s = stream->scull;
+    const struct sb_bench *bench = s->bench;
+    const struct device *dev = &stream->devices[number];
+    uint64_t first = 0;
+    for (const struct item *item = dev->list; item; item = item->next, first += s->g.qset) {
+        bench->live_block(bench->context, item, sizeof(*item));
+        bench->live_block(bench->context, (const void *)item->data, s->g.qset * sizeof(void *));
+        for (uint64_t i = 0; i < s->g.qset; i++) {
+            if (!item->data[i])
+                continue;
+            bench->live_block(bench->context, item->data[i], s->g.quantum);
+            if (memcmp(item->data[i], expected(s, dev, first + i), length_of(&s->g, first + i)))
+                return bad_contents(stream, number, first + i);
+        }
+    }
+    return 0;
+}
+
+int scull_verify(void *self)
+{
+    struct scull *s = self;
+    int status = 0;
+    for (uint32_t t = 0; t < s->bench->threads && !s->aliases; t++) {
+        for (uint64_t d = 0; d < s->g.devices && !status; d++)
+            status = verify_device(s->streams[t], d);
+    }
+    return status;
+}
+
+int scull_account(void *self, struct sb_account *account)
+{
+    const struct scull *s = self;
+    for (uint32_t t = 0; t < s->bench->threads; t++) {
+        const struct stream *stream = s->streams[t];
+        account->live += stream->live_quanta + stream->live_items + stream->live_qsets;
+        account->requested_bytes += stream->live_quanta * s->g.quantum +
+                                    stream->live_items * sizeof(struct item) +
+                                    stream->live_qsets * s->g.qset * sizeof(void *);
+    }
+    return 0;
+}
+
+static void print(const struct sb_sink *sink, const char *format, uint64_t a, uint64_t b, uint64_t c,
+                  uint64_t d)
+{
+    char line[160];
+    int n = snprintf(line, sizeof(line), format, (unsigned long long)a, (unsigned long long)b,
+                     (unsigned long long)c, (unsigned long long)d);
+    sink->write(sink->context, line, (size_t)n);
+}
+
+/* As LDD3's /proc/scullpmem: every item, and the quanta of the last one only. */
+static void dump_device(const struct stream *stream, uint64_t number, const struct sb_sink *sink)
+{
+    const struct scull *s = stream->scull;
+    const struct device *dev = &stream->devices[number];
+    uint64_t size = dev->quanta * s->g.quantum;
+    if (size > s->g.device_size)
+        size = s->g.device_size;
+    uint64_t index = stream->thread * s->g.devices + number;
+    if (s->kind->by_order)
+        print(sink, "\nDevice %llu: qset %llu, order %llu, sz %llu\n", index, s->g.qset,
+              sb_get_order(s->g.quantum), size);
+    else
+        print(sink, "\nDevice %llu: qset %llu, quantum %llu, sz %llu\n", index, s->g.qset, s->g.quantum,
+              size);
+    for (const struct item *item = dev->list; item; item = item->next) {
+        print(sink, "  item at 0x%llx, qset at 0x%llx\n", (uintptr_t)item, (uintptr_t)item->data, 0, 0);
+        for (uint64_t j = 0; !item->next && j < s->g.qset; j++) {
+            if (item->data[j])
+                print(sink, "    %4llu:0x%llx\n", j, (uintptr_t)item->data[j], 0, 0);
+        }
+    }
+}
+
+int scull_dump(void *self, const char *file, const struct sb_sink *sink)
+{
+    const struct scull *s = self;
+    if (strcmp(file, "scullmem"))
+        return -ENOENT;
+    for (uint32_t t = 0; t < s->bench->threads; t++) {
+        for (uint64_t d = 0; d < s->g.devices; d++)
+            dump_device(s->streams[t], d, sink);
+    }
+    return 0;
+}
+
+void scull_thread_teardown(void *state)
+{
+    struct stream *stream = state;
+    struct sb_counts counts = {0};
+    if (!stream)
+        return;
+    for (uint64_t d = 0; stream->devices && d < stream->scull->g.devices; d++) {
+        stream->trim_at = 0;
+        while (trim_some(stream, d, &counts))
+            ;
+        free(stream->devices[d].shifts);
+    }
+    free(stream->devices);
+    free(stream->buffer);
+    free(stream->own_items);
+    free((void *)stream->own_data);
+    stream->devices = NULL;
+}
+
+int scull_teardown(void *self)
+{
+    struct scull *s = self;
+    struct sb_source *sources[] = {&s->quanta, &s->items, &s->qsets};
+    int status = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        int closed = sb_source_close(sources[i]);
+        if (closed && !status)
+            status = closed;
+    }
+    for (uint32_t t = 0; t < s->bench->threads; t++)
+        free(s->streams[t]);
+    free_scull(s);
+    return status;
+}
