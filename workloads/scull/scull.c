@@ -46,6 +46,7 @@ _Static_assert(sizeof(struct item) == 16, "a list item is two words, as scull's"
 struct device {
     struct item *list;
     uint64_t quanta;  /* written so far, from the start */
+    uint64_t trimmed; /* quanta of the items that a trim under way has freed already */
     uint32_t *shifts; /* per quantum: what its contents are shifted by */
 };
 
@@ -383,11 +384,22 @@ static int write_quanta(struct stream *stream, uint64_t device, uint64_t first, 
     return filled < n ? -ENOMEM : 0;
 }
 
-static int bad_contents(const struct stream *stream, uint64_t device, uint64_t quantum)
+/* Says which byte is wrong, and what stands there: a free pointer, zeroes and another's data look different. */
+static int bad_contents(const struct stream *stream, uint64_t device, uint64_t quantum, const char *found,
+                        const char *wanted, uint64_t length)
 {
     const struct sb_bench *bench = stream->scull->bench;
-    bench->fail(bench->context, "thread %u, device %llu: quantum %llu doesn't hold what was written into it",
-                stream->thread, (unsigned long long)device, (unsigned long long)quantum);
+    uint64_t first = 0, wrong = 0, word = 0;
+    while (first < length && found[first] == wanted[first])
+        first++;
+    for (uint64_t i = first; i < length; i++)
+        wrong += found[i] != wanted[i];
+    memcpy(&word, found + first, length - first < sizeof(word) ? length - first : sizeof(word));
+    bench->fail(bench->context,
+                "thread %u, device %llu: quantum %llu doesn't hold what was written into it: %llu bytes differ, the "
+                "first at offset %llu, where 0x%llx stands",
+                stream->thread, (unsigned long long)device, (unsigned long long)quantum, (unsigned long long)wrong,
+                (unsigned long long)first, (unsigned long long)word);
     return -EBADMSG;
 }
 
@@ -404,8 +416,9 @@ static int read_quanta(struct stream *stream, uint64_t device, uint64_t first, u
         memcpy(stream->buffer, *slots[i], length);
         /* The copy must happen although nobody reads it. */
         __asm__ volatile("" : : "r"(stream->buffer) : "memory");
-        if (s->compare && memcmp(stream->buffer, expected(s, dev, first + i), length))
-            return bad_contents(stream, device, first + i);
+        const char *wanted = expected(s, dev, first + i);
+        if (s->compare && memcmp(stream->buffer, wanted, length))
+            return bad_contents(stream, device, first + i, stream->buffer, wanted, length);
         counts->bytes += length;
     }
     counts->operations += n;
@@ -421,7 +434,7 @@ static bool trim_some(struct stream *stream, uint64_t device, struct sb_counts *
     void *blocks[MAX_BATCH];
     uint32_t n = 0;
     if (!item) {
-        dev->quanta = 0;
+        dev->quanta = dev->trimmed = 0;
         return false;
     }
     while (n < s->g.batch && stream->trim_at < s->g.qset) {
@@ -442,6 +455,7 @@ static bool trim_some(struct stream *stream, uint64_t device, struct sb_counts *
     }
     if (stream->trim_at == s->g.qset) {
         dev->list = item->next;
+        dev->trimmed += s->g.qset;
         stream->trim_at = 0;
         sb_source_free(&s->qsets, (void *)item->data);
         sb_source_free(&s->items, item);
@@ -572,7 +586,7 @@ static int verify_device(const struct stream *stream, uint64_t number)
     const struct scull *s = stream->scull;
     const struct sb_bench *bench = s->bench;
     const struct device *dev = &stream->devices[number];
-    uint64_t first = 0;
+    uint64_t first = dev->trimmed;
     for (const struct item *item = dev->list; item; item = item->next, first += s->g.qset) {
         bench->live_block(bench->context, item, sizeof(*item));
         bench->live_block(bench->context, (const void *)item->data, s->g.qset * sizeof(void *));
@@ -580,8 +594,10 @@ static int verify_device(const struct stream *stream, uint64_t number)
             if (!item->data[i])
                 continue;
             bench->live_block(bench->context, item->data[i], s->g.quantum);
-            if (memcmp(item->data[i], expected(s, dev, first + i), length_of(&s->g, first + i)))
-                return bad_contents(stream, number, first + i);
+            const char *wanted = expected(s, dev, first + i);
+            uint64_t length = length_of(&s->g, first + i);
+            if (memcmp(item->data[i], wanted, length))
+                return bad_contents(stream, number, first + i, item->data[i], wanted, length);
         }
     }
     return 0;

@@ -1,0 +1,405 @@
+/*
+ * One file that opens anywhere: charts as embedded SVG, a sortable table of every cell, the machine, all
+ * warnings, what was skipped or failed and why, and the config. Every text from outside is escaped.
+ */
+#include "report/html.h"
+
+#include "base/file.h"
+#include "report/charts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void escape(struct sb_text *out, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c == '<')
+            sb_text_printf(out, "&lt;");
+        else if (c == '>')
+            sb_text_printf(out, "&gt;");
+        else if (c == '&')
+            sb_text_printf(out, "&amp;");
+        else if (c == '"')
+            sb_text_printf(out, "&quot;");
+        else if (c >= 0x20 || c == '\n' || c == '\t')
+            sb_text_add(out, text, 1);
+        else
+            sb_text_printf(out, "\\x%02x", c);
+    }
+}
+
+static void base64(struct sb_text *out, const char *bytes, size_t n)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < n; i += 3) {
+        uint32_t v = 0;
+        for (size_t j = 0; j < 3; j++)
+            v = v << 8 | (i + j < n ? (unsigned char)bytes[i + j] : 0);
+        char four[4];
+        for (size_t j = 0; j < 4; j++)
+            four[j] = i + j > n ? '=' : digits[v >> (18 - 6 * j) & 63];
+        sb_text_add(out, four, 4);
+    }
+}
+
+static const char style[] =
+    "body{font:15px/1.45 system-ui,sans-serif;color:#222;max-width:1180px;margin:0 auto;padding:0 16px 48px}"
+    "h1{font-size:1.6em;margin:24px 0 4px}h2{font-size:1.25em;margin:36px 0 8px;border-bottom:1px solid #ddd}"
+    "h3{font-size:1em;margin:16px 0 4px}"
+    ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px;white-space:nowrap}"
+    "th,td{padding:3px 9px;text-align:right;border-bottom:1px solid "
+    "#eee}th{background:#f4f4f4;position:sticky;top:0}"
+    "th.s{cursor:pointer}th.s:hover{background:#e6e6e6}td.t,th.t{text-align:left}td.w{white-space:normal}"
+    ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:20px}"
+    "figure{margin:0;border:1px solid #e4e4e4;border-radius:6px;padding:8px}figure "
+    "img{width:100%;height:auto}"
+    "figcaption{font-size:12px;color:#555}.warn{background:#fff6e0;border-left:4px solid #e69f00;padding:6px "
+    "12px;"
+    "margin:6px "
+    "0}.bad{color:#b02000}.none{color:#888}pre{background:#f7f7f7;padding:10px;overflow-x:auto;font-size:12."
+    "5px}"
+    ".small{font-size:12.5px;color:#555}";
+
+/* Sorts by the numbers behind the cells where there are any; a second click turns the order round. */
+static const char script[] =
+    "document.querySelectorAll('th.s').forEach(function(h){h.addEventListener('click',function(){"
+    "var t=h.closest('table'),b=t.tBodies[0],i=h.cellIndex,d=h.dataset.d==='1'?-1:1;h.dataset.d=d;"
+    "var k=function(r){var c=r.cells[i];return "
+    "c.dataset.v!==undefined?parseFloat(c.dataset.v):c.textContent;};"
+    "Array.from(b.rows).sort(function(x,y){var a=k(x),c=k(y);"
+    "if(typeof a!==typeof c)return typeof a==='number'?-1:1;"
+    "return (typeof a==='number'?a-c:a.localeCompare(c))*d;}).forEach(function(r){b.appendChild(r);});});});";
+
+static void cell_text(struct sb_text *out, const char *text)
+{
+    sb_text_printf(out, "<td class=t>");
+    escape(out, text);
+    sb_text_printf(out, "</td>");
+}
+
+/* A number with its interval, or why there is none. */
+static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell, const char *name,
+                        double scale, bool si, struct sb_text *out)
+{
+    struct sb_summary s = sb_view_metric(v, cell, name);
+    if (!s.n) {
+        sb_text_printf(out, "<td class=none title=\"");
+        escape(out, sb_view_reason(v, cell, name));
+        sb_text_printf(out, "\">n/a</td>");
+        return;
+    }
+    double values[] = {s.median * scale, s.min * scale, s.max * scale};
+    char *texts[3];
+    for (size_t i = 0; i < 3; i++)
+        texts[i] = si ? sb_format_si(values[i]) : sb_printf("%.*f", fabs(values[i]) < 10 ? 3 : 1, values[i]);
+    sb_text_printf(out, "<td data-v=\"%.9g\">%s", s.median, texts[0]);
+    if (s.n > 1)
+        sb_text_printf(out, " <span class=none>[%s, %s]</span>", texts[1], texts[2]);
+    sb_text_printf(out, "</td>");
+    for (size_t i = 0; i < 3; i++)
+        free(texts[i]);
+}
+
+static const struct sb_view_cell *null_of(const struct sb_view *v, size_t group)
+{
+    for (size_t a = 0; a < v->allocators.n; a++) {
+        if (!strcmp(v->allocators.at[a], "null"))
+            return sb_view_find(v, group, a);
+    }
+    return NULL;
+}
+
+static void cell_of_null(const struct sb_view *v, const struct sb_view_cell *cell, struct sb_text *out)
+{
+    const struct sb_view_cell *null = null_of(v, cell->group);
+    struct sb_summary mine = sb_view_metric(v, cell, "ops_per_s"), floor = {0};
+    if (null)
+        floor = sb_view_metric(v, null, "ops_per_s");
+    if (mine.n && floor.n)
+        sb_text_printf(out, "<td data-v=\"%.9g\">%.3f</td>", mine.median / floor.median,
+                       mine.median / floor.median);
+    else
+        sb_text_printf(out, "<td class=none title=\"null was not measured here\">n/a</td>");
+}
+
+static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, struct sb_text *out)
+{
+    static const struct {
+        const char *name;
+        double scale;
+        bool si;
+    } columns[] = {{"alloc_ns", 1, false},
+                   {"free_ns", 1, false},
+                   {"footprint", 1, false},
+                   {"internal_fragmentation", 1, false}};
+    const struct sb_view_group *group = &v->groups.at[cell->group];
+    sb_text_printf(out, "<tr>");
+    cell_text(out, cell->row->workload);
+    cell_text(out, group->swept);
+    sb_text_printf(out, "<td data-v=\"%lld\">%lld</td>", (long long)cell->row->threads,
+                   (long long)cell->row->threads);
+    cell_text(out, cell->row->allocator);
+    cell_text(out, cell->row->route);
+    cell_text(out, cell->row->memory);
+    if (cell->row->skip)
+        sb_text_printf(out, "<td class=t>skipped</td>");
+    else if (cell->ok == cell->trials)
+        sb_text_printf(out, "<td class=t>ok</td>");
+    else
+        sb_text_printf(out, "<td class=\"t bad\">%zu of %zu failed</td>", cell->trials - cell->ok,
+                       cell->trials);
+    sb_text_printf(out, "<td data-v=\"%zu\">%zu</td>", cell->ok, cell->ok);
+    cell_metric(v, cell, "ops_per_s", 1, true, out);
+    cell_of_null(v, cell, out);
+    cell_metric(v, cell, "bytes_per_s", 1, true, out);
+    for (size_t i = 0; i < SB_COUNT(columns); i++)
+        cell_metric(v, cell, columns[i].name, columns[i].scale, columns[i].si, out);
+    sb_text_printf(out, "</tr>\n");
+}
+
+static void add_table(const struct sb_view *v, struct sb_text *out)
+{
+    static const char *const heads[] = {
+        "workload", "swept",      "threads",   "allocator",        "through",
+        "memory",   "status",     "n",         "operations/s",     "of null",
+        "bytes/s",  "alloc (ns)", "free (ns)", "held / requested", "internal fragmentation (%)"};
+    sb_text_printf(
+        out, "<h2>Every cell</h2><p class=small>Medians of n processes, with the smallest and the largest in "
+             "brackets. Click a heading to sort. n/a: hold the pointer over it for the reason. "
+             "<i>through</i> is the interface that serves the workload's blocks; an operation is a call of "
+             "the workload, alloc and free are single calls, timed in batches, the clock's own cost taken "
+             "off.</p><div class=scroll><table><thead><tr>");
+    for (size_t i = 0; i < SB_COUNT(heads); i++)
+        sb_text_printf(out, "<th class=\"s%s\">%s</th>", i < 2 || (i > 2 && i < 7) ? " t" : "", heads[i]);
+    sb_text_printf(out, "</tr></thead><tbody>\n");
+    for (size_t i = 0; i < v->cells.n; i++)
+        add_row(v, &v->cells.at[i], out);
+    sb_text_printf(out, "</tbody></table></div>\n");
+}
+
+/* Events, per cell: summed over threads, per thousand operations. */
+static void add_events(const struct sb_view *v, struct sb_text *out)
+{
+    struct sb_words names = {0};
+    for (size_t t = 0; t < v->data.trials.n; t++) {
+        const struct sb_result *r = &v->data.trials.at[t].result;
+        for (size_t i = 0; i < r->metrics.n; i++) {
+            bool known = strcmp(r->metrics.at[i].unit, "events") != 0;
+            for (size_t j = 0; j < names.n && !known; j++)
+                known = !strcmp(names.at[j], r->metrics.at[i].name);
+            if (!known)
+                *SB_VEC_ADD(&names) = sb_strdup(r->metrics.at[i].name);
+        }
+    }
+    sb_text_printf(out, "<h2>Events in the measured phase</h2>");
+    for (size_t t = 0; t < v->data.trials.n; t++) {
+        const struct sb_result *r = &v->data.trials.at[t].result;
+        bool any = false;
+        for (size_t i = 0; i < r->unavailable.n; i++) {
+            if (!strchr(r->unavailable.at[i].name, ':'))
+                continue;
+            sb_text_printf(out, "%s<li>", any ? "" : "<p class=small>Not available:</p><ul class=small>");
+            escape(out, r->unavailable.at[i].name);
+            sb_text_printf(out, ": ");
+            escape(out, r->unavailable.at[i].reason);
+            sb_text_printf(out, "</li>");
+            any = true;
+        }
+        if (any)
+            sb_text_printf(out, "</ul>");
+        if (r->status == SB_STATUS_OK)
+            break;
+    }
+    if (names.n) {
+        sb_text_printf(out,
+                       "<div class=scroll><table><thead><tr><th class=\"s t\">cell</th><th class=s>n</th>");
+        for (size_t i = 0; i < names.n; i++) {
+            sb_text_printf(out, "<th class=s>");
+            escape(out, names.at[i]);
+            sb_text_printf(out, "</th>");
+        }
+        sb_text_printf(out, "</tr></thead><tbody>\n");
+        for (size_t i = 0; i < v->cells.n; i++) {
+            if (!v->cells.at[i].ok)
+                continue;
+            sb_text_printf(out, "<tr>");
+            cell_text(out, v->cells.at[i].row->label);
+            sb_text_printf(out, "<td data-v=\"%zu\">%zu</td>", v->cells.at[i].ok, v->cells.at[i].ok);
+            for (size_t j = 0; j < names.n; j++)
+                cell_metric(v, &v->cells.at[i], names.at[j], 1, true, out);
+            sb_text_printf(out, "</tr>\n");
+        }
+        sb_text_printf(out, "</tbody></table></div>\n");
+    }
+    sb_words_free(&names);
+}
+
+static void add_figures(const struct sb_figures *figures, const char *dir, struct sb_text *out)
+{
+    sb_text_printf(
+        out,
+        "<h2>Charts</h2><p class=small>Each stands in figures/ as SVG, PDF and PNG, with its data (.tsv) "
+        "and its script (.gp).</p><div class=figures>\n");
+    for (size_t i = 0; i < figures->n; i++) {
+        const struct sb_figure *f = &figures->at[i];
+        char *path = sb_printf("%s/%s.svg", dir, f->id), *svg = NULL;
+        size_t n = 0;
+        if (!sb_read_file(path, &svg, &n)) {
+            sb_text_printf(out, "<figure id=\"%s\"><img alt=\"", f->id);
+            escape(out, f->title);
+            sb_text_printf(out, "\" src=\"data:image/svg+xml;base64,");
+            base64(out, svg, n);
+            sb_text_printf(out, "\"><figcaption>");
+            escape(out, f->caption);
+            sb_text_printf(out, "</figcaption></figure>\n");
+        }
+        free(svg);
+        free(path);
+    }
+    sb_text_printf(out, "</div>\n");
+}
+
+static void add_machine(const struct sb_data *d, struct sb_text *out)
+{
+    const char *summary = sb_data_meta(d, "topology_summary");
+    sb_text_printf(out, "<h2>Machine</h2><table><tbody><tr><td class=t>topology</td><td class=\"t w\">");
+    escape(out, summary ? summary : "not available");
+    sb_text_printf(out, "</td></tr>");
+    for (size_t i = 0; i < d->facts.n; i++) {
+        sb_text_printf(out, "<tr><td class=t>");
+        escape(out, d->facts.at[i].name);
+        sb_text_printf(out, "</td><td class=\"t w\">");
+        escape(out, d->facts.at[i].value ? d->facts.at[i].value : "not available");
+        sb_text_printf(out, "</td></tr>\n");
+    }
+    sb_text_printf(out, "</tbody></table><h3>Plugins</h3><div class=scroll><table><tbody>");
+    for (size_t i = 0; i < d->plugins.n; i++) {
+        const struct sb_plugin_row *p = &d->plugins.at[i];
+        const char *slash = strrchr(p->path, '/');
+        sb_text_printf(out, "<tr>");
+        cell_text(out, p->kind);
+        cell_text(out, p->name);
+        cell_text(out, slash ? slash + 1 : p->path);
+        sb_text_printf(out, "<td class=t>build-id ");
+        escape(out, p->build_id);
+        sb_text_printf(out, "</td><td class=t>ABI ");
+        escape(out, p->abi);
+        sb_text_printf(out, "</td></tr>\n");
+    }
+    sb_text_printf(out, "</tbody></table></div>\n");
+}
+
+static void add_warning(struct sb_text *out, const char *text)
+{
+    sb_text_printf(out, "<div class=warn>");
+    escape(out, text);
+    sb_text_printf(out, "</div>\n");
+}
+
+static void add_warnings(const struct sb_data *d, struct sb_text *out)
+{
+    const char *planned = sb_data_meta(d, "trials_planned"), *ended = sb_data_meta(d, "ended");
+    struct sb_words seen = {0};
+    if (planned && d->trials.n < strtoul(planned, NULL, 10)) {
+        char *text = sb_printf("Only %zu of %s planned trials are here: the run %s.", d->trials.n, planned,
+                               !ended || strcmp(ended, "interrupted") ? "is still going on, or died"
+                                                                      : "was interrupted");
+        add_warning(out, text);
+        free(text);
+    }
+    for (size_t i = 0; i < d->facts.n; i++) {
+        if (d->facts.at[i].warning)
+            add_warning(out, d->facts.at[i].warning);
+    }
+    for (size_t t = 0; t < d->trials.n; t++) {
+        for (size_t i = 0; i < d->trials.at[t].result.warnings.n; i++) {
+            const char *text = d->trials.at[t].result.warnings.at[i];
+            bool known = false;
+            for (size_t j = 0; j < seen.n; j++)
+                known |= !strcmp(seen.at[j], text);
+            if (known)
+                continue;
+            *SB_VEC_ADD(&seen) = sb_strdup(text);
+            add_warning(out, text);
+        }
+    }
+    sb_words_free(&seen);
+}
+
+static void add_gaps(const struct sb_view *v, struct sb_text *out)
+{
+    bool any = false;
+    for (size_t i = 0; i < v->cells.n; i++) {
+        if (!v->cells.at[i].row->skip)
+            continue;
+        sb_text_printf(out, "%s<li>", any ? "" : "<h2>Skipped cells</h2><ul>");
+        escape(out, v->cells.at[i].row->label);
+        sb_text_printf(out, ": ");
+        escape(out, v->cells.at[i].row->skip);
+        sb_text_printf(out, "</li>\n");
+        any = true;
+    }
+    sb_text_printf(out, "%s", any ? "</ul>" : "");
+    any = false;
+    for (size_t t = 0; t < v->data.trials.n; t++) {
+        const struct sb_trial_row *trial = &v->data.trials.at[t];
+        if (trial->result.status == SB_STATUS_OK)
+            continue;
+        sb_text_printf(out, "%s<li class=bad>trial %lld, ", any ? "" : "<h2>Failed trials</h2><ul>",
+                       (long long)trial->number);
+        for (size_t i = 0; i < v->data.cells.n; i++) {
+            if (v->data.cells.at[i].id == trial->cell)
+                escape(out, v->data.cells.at[i].label);
+        }
+        sb_text_printf(out, ", repetition %lld: %s: ", (long long)trial->repetition,
+                       sb_status_name(trial->result.status));
+        escape(out, trial->result.reason ? trial->result.reason : "no reason given");
+        if (trial->last_words) {
+            sb_text_printf(out, "<pre>");
+            escape(out, trial->last_words);
+            sb_text_printf(out, "</pre>");
+        }
+        sb_text_printf(out, "</li>\n");
+        any = true;
+    }
+    sb_text_printf(out, "%s", any ? "</ul>" : "");
+}
+
+char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures, const char *dir)
+{
+    const struct sb_data *d = &view->data;
+    const char *name = sb_data_meta(d, "name"), *created = sb_data_meta(d, "created");
+    const char *version = sb_data_meta(d, "scullbench"), *config = sb_data_meta(d, "config");
+    const char *overrides = sb_data_meta(d, "overrides");
+    char *machine = sb_machine_name(d);
+    struct sb_text out = {0};
+    sb_text_printf(&out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
+                         "<meta name=viewport content=\"width=device-width,initial-scale=1\"><title>");
+    escape(&out, name ? name : "scullbench");
+    sb_text_printf(&out, "</title><style>%s</style></head><body>\n<h1>", style);
+    escape(&out, name ? name : "scullbench");
+    sb_text_printf(&out, "</h1><p class=small>%zu trials of %zu cells, begun %s, scullbench %s. ",
+                   d->trials.n, d->cells.n, created ? created : "at an unknown time",
+                   version ? version : "?");
+    escape(&out, machine);
+    sb_text_printf(&out, "</p>\n");
+    add_warnings(d, &out);
+    add_figures(figures, dir, &out);
+    add_table(view, &out);
+    add_events(view, &out);
+    add_gaps(view, &out);
+    add_machine(d, &out);
+    sb_text_printf(&out, "<h2>Config</h2><pre>");
+    escape(&out, config ? config : "");
+    sb_text_printf(&out, "</pre>");
+    if (overrides && *overrides) {
+        sb_text_printf(&out, "<p>Overridden on the command line:</p><pre>");
+        escape(&out, overrides);
+        sb_text_printf(&out, "</pre>");
+    }
+    sb_text_printf(&out, "<script>%s</script></body></html>\n", script);
+    free(machine);
+    return out.at;
+}

@@ -1,0 +1,659 @@
+/* The model of the kernel's memory management, layer by layer, against what real kernels did. */
+#define _GNU_SOURCE
+#include "host.h"
+
+#include "mm/kmalloc.h"
+#include "mm/mempool.h"
+#include "mm/percpu.h"
+#include "mm/vmalloc.h"
+
+#include <errno.h>
+
+static void expect_clean(int status, const char *why)
+{
+    if (status)
+        fail_msg("check: %s", why);
+}
+
+#define CHECK(function, object)                                                                              \
+    do {                                                                                                     \
+        char why_[512] = "";                                                                                 \
+        expect_clean(function(object, why_, sizeof(why_)), why_);                                            \
+    } while (0)
+
+/* Reads a CSV's next row into fields; false at the end. */
+static bool next_row(FILE *file, char *line, size_t size, char **fields, size_t n)
+{
+    if (!fgets(line, (int)size, file))
+        return false;
+    line[strcspn(line, "\n")] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        fields[i] = line;
+        line += strcspn(line, ",");
+        if (*line)
+            *line++ = '\0';
+    }
+    return true;
+}
+
+static FILE *open_table(const char *name)
+{
+    char path[512], header[512];
+    snprintf(path, sizeof(path), "%s/%s", DATA_DIR, name);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(header, sizeof(header), file));
+    return file;
+}
+
+/* ---- pages ---- */
+
+static uint64_t free_pages(const struct sb_mm *mm)
+{
+    return mm->zones[SB_ZONE_DMA].nr_free_pages + mm->zones[SB_ZONE_NORMAL].nr_free_pages;
+}
+
+static void blocks_are_aligned_and_merge(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_snapshot before = {0}, after = {0};
+    struct sb_page *pages[SB_NR_ORDERS];
+    (void)state;
+    test_host_open(&t, 64, 2);
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    CHECK(sb_mm_check, &mm);
+    sb_mm_snapshot(&mm, &before);
+    for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
+        pages[order] = sb_alloc_pages(&mm, SB_GFP_KERNEL, order);
+        assert_non_null(pages[order]);
+        uintptr_t at = (uintptr_t)sb_page_address(&mm, pages[order]);
+        assert_int_equal(at & ((SB_PAGE_SIZE << order) - 1), 0);
+        assert_ptr_equal(sb_virt_to_page(&mm, (void *)at), pages[order]);
+    }
+    CHECK(sb_mm_check, &mm);
+    for (unsigned order = SB_NR_ORDERS; order-- > 0;)
+        sb_free_pages(&mm, pages[order], order);
+    CHECK(sb_mm_check, &mm);
+    sb_mm_snapshot(&mm, &after);
+    assert_memory_equal(before.free_blocks, after.free_blocks, sizeof(before.free_blocks));
+    test_host_close(&t);
+}
+
+static void exhaustion_gives_null_and_recovers(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    test_host_open(&t, 32, 2);
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    uint64_t all = free_pages(&mm), n = 0;
+    struct sb_page **pages = calloc(all, sizeof(*pages));
+    struct sb_snapshot before = {0}, after = {0};
+    sb_mm_snapshot(&mm, &before);
+    while ((pages[n] = sb_alloc_pages(&mm, SB_GFP_ATOMIC, 0)))
+        n++;
+    assert_int_equal(n, all);
+    assert_int_equal(free_pages(&mm), 0);
+    assert_null(sb_alloc_pages(&mm, SB_GFP_KERNEL, 3));
+    for (uint64_t i = 0; i < n; i += 2)
+        sb_free_pages(&mm, pages[i], 0);
+    /* Every second page free: half of memory, yet no two neighbours. */
+    assert_null(sb_alloc_pages(&mm, SB_GFP_KERNEL, 1));
+    CHECK(sb_mm_check, &mm);
+    for (uint64_t i = 1; i < n; i += 2)
+        sb_free_pages(&mm, pages[i], 0);
+    sb_mm_snapshot(&mm, &after);
+    assert_memory_equal(before.free_blocks, after.free_blocks, sizeof(before.free_blocks));
+    CHECK(sb_mm_check, &mm);
+    free(pages);
+    test_host_close(&t);
+}
+
+static void dma_stays_below_16_mib(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    test_host_open(&t, 64, 2);
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    unsigned got = 0;
+    for (struct sb_page *page; (page = sb_alloc_pages(&mm, SB_GFP_DMA, SB_MAX_ORDER)); got++)
+        assert_true(sb_page_to_pfn(&mm, page) < 4096);
+    assert_int_equal(got, 4);
+    /* The normal zone is untouched, and falls back to DMA, not the other way round. */
+    assert_non_null(sb_alloc_pages(&mm, SB_GFP_KERNEL, SB_MAX_ORDER));
+    test_host_close(&t);
+}
+
+static void bad_frees_are_refused_and_reported(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    char why[256];
+    (void)state;
+    test_host_open(&t, 16, 2);
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    struct sb_page *page = sb_alloc_pages(&mm, SB_GFP_KERNEL, 2);
+    sb_free_pages(&mm, page, 1);
+    sb_free_pages(&mm, page, 2);
+    sb_free_pages(&mm, page, 2);
+    assert_int_equal(sb_mm_check(&mm, why, sizeof(why)), -EUCLEAN);
+    assert_string_equal(why, "2 frees named pages that were not allocated, or with another order");
+    test_host_close(&t);
+}
+
+static void check_notices_damage(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    char why[256];
+    (void)state;
+    test_host_open(&t, 16, 2);
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    struct sb_page *page = sb_alloc_pages(&mm, SB_GFP_KERNEL, 0);
+    page->flags = SB_PG_BUDDY;
+    assert_int_equal(sb_mm_check(&mm, why, sizeof(why)), -EUCLEAN);
+    page->flags = SB_PG_ALLOCATED;
+    mm.zones[SB_ZONE_DMA].free_area[3].nr_free++;
+    assert_int_equal(sb_mm_check(&mm, why, sizeof(why)), -EUCLEAN);
+    mm.zones[SB_ZONE_DMA].free_area[3].nr_free--;
+    CHECK(sb_mm_check, &mm);
+    test_host_close(&t);
+}
+
+/* ---- slub ---- */
+
+static uint32_t flags_of(const char *kind)
+{
+    return strcmp(kind, "hwcache_align") ? 0 : SB_SLAB_HWCACHE_ALIGN;
+}
+
+/* Every row: object size, objects and pages per slab. */
+static void slab_layout_equals_the_kernels(void **state)
+{
+    FILE *file = open_table("slab_layout.csv");
+    char line[256], *f[8];
+    unsigned rows = 0;
+    (void)state;
+    while (next_row(file, line, sizeof(line), f, 8)) {
+        struct test_host t;
+        struct sb_mm mm;
+        struct sb_slub slub;
+        struct sb_kmem_cache *cache;
+        bool kmalloc = !strcmp(f[2], "kmalloc");
+        size_t size = strtoul(*f[4] ? f[4] : f[5], NULL, 10);
+        test_host_open(&t, 16, (unsigned)strtoul(f[1], NULL, 10));
+        assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+        sb_slub_init(&slub, &mm, true);
+        size_t align = kmalloc && !(size & (size - 1)) && size <= SB_PAGE_SIZE ? size : 0;
+        assert_int_equal(sb_cache_create(&slub, "c", size, align, flags_of(f[2]), NULL, &cache), 0);
+        if (cache->size != strtoul(f[5], NULL, 10) || cache->objects != strtoul(f[6], NULL, 10) ||
+            1UL << cache->order != strtoul(f[7], NULL, 10))
+            fail_msg("%s CPUs, %s, %zu bytes: %u bytes, %u objects, %u pages; the kernel: %s, %s, %s", f[1],
+                     f[2], size, cache->size, cache->objects, 1U << cache->order, f[5], f[6], f[7]);
+        sb_slub_exit(&slub);
+        test_host_close(&t);
+        rows++;
+    }
+    fclose(file);
+    assert_true(rows > 200);
+}
+
+/* The rule's own promises, for every size. */
+static void slab_layout_holds_for_all_sizes(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    test_host_open(&t, 16, 4);
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    for (size_t size = 8; size <= 8192; size++) {
+        struct sb_slub slub;
+        struct sb_kmem_cache *cache;
+        sb_slub_init(&slub, &mm, true);
+        assert_int_equal(sb_cache_create(&slub, "c", size, 0, 0, NULL, &cache), 0);
+        uint64_t slab = SB_PAGE_SIZE << cache->order;
+        assert_true(cache->size >= size && cache->size % 8 == 0);
+        assert_true(cache->objects >= 1 && cache->objects == slab / cache->size);
+        assert_true(cache->order <= 3);
+        assert_true(cache->offset + sizeof(void *) <= cache->size);
+        sb_slub_exit(&slub);
+    }
+    test_host_close(&t);
+}
+
+/* Objects of a fresh cache: which slab, which offset. */
+static void allocation_sequence_equals_the_kernels(void **state)
+{
+    FILE *file = open_table("slub_alloc_sequence.csv");
+    char line[256], *f[4];
+    size_t last_size = 0;
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_kmem_cache *cache = NULL;
+    char *slabs[96] = {0};
+    unsigned nr_slabs = 0;
+    (void)state;
+    test_host_open(&t, 32, 1);
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    /* Without per-CPU parts the order is the same and needs no CPU 0 to run on. */
+    sb_slub_init(&slub, &mm, false);
+    while (next_row(file, line, sizeof(line), f, 4)) {
+        size_t size = strtoul(f[0], NULL, 10);
+        if (size != last_size) {
+            assert_int_equal(sb_cache_create(&slub, "c", size, 0, SB_SLAB_HWCACHE_ALIGN, NULL, &cache), 0);
+            last_size = size;
+            nr_slabs = 0;
+        }
+        char *object = sb_cache_alloc(cache, SB_GFP_KERNEL);
+        assert_non_null(object);
+        char *base = sb_page_address(&mm, sb_virt_to_page(&mm, object)->head);
+        if (!nr_slabs || slabs[nr_slabs - 1] != base)
+            slabs[nr_slabs++] = base;
+        assert_int_equal(nr_slabs - 1, strtoul(f[2], NULL, 10));
+        assert_int_equal(object - base, strtoul(f[3], NULL, 10));
+    }
+    fclose(file);
+    CHECK(sb_slub_check, &slub);
+    sb_slub_exit(&slub);
+    test_host_close(&t);
+}
+
+static void construct(void *object)
+{
+    memset(object, 0xc5, 40);
+}
+
+static void constructed_objects_stay_constructed(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_kmem_cache *cache;
+    unsigned char *objects[300];
+    (void)state;
+    test_host_open(&t, 16, test_cpus());
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    sb_slub_init(&slub, &mm, true);
+    assert_int_equal(sb_cache_create(&slub, "ctor", 40, 0, 0, construct, &cache), 0);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 300; i++) {
+            objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+            for (int j = 0; j < 40; j++)
+                assert_int_equal(objects[i][j], 0xc5);
+        }
+        for (int i = 0; i < 300; i++)
+            sb_cache_free(cache, objects[i]);
+    }
+    assert_int_equal(sb_cache_destroy(cache), 0);
+    CHECK(sb_slub_check, &slub);
+    sb_slub_exit(&slub);
+    test_host_close(&t);
+}
+
+static void destroy_refuses_while_objects_live(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_kmem_cache *cache;
+    (void)state;
+    test_host_open(&t, 16, test_cpus());
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    sb_slub_init(&slub, &mm, true);
+    uint64_t before = free_pages(&mm);
+    assert_int_equal(sb_cache_create(&slub, "leaky", 100, 0, 0, NULL, &cache), 0);
+    void *a = sb_cache_alloc(cache, SB_GFP_KERNEL), *b = sb_cache_alloc(cache, SB_GFP_KERNEL);
+    assert_int_equal(sb_cache_destroy(cache), -EBUSY);
+    assert_string_equal(t.failure, "kmem_cache_destroy: cache 'leaky' still has 2 live objects of 100 bytes");
+    sb_cache_free(cache, a);
+    sb_cache_free(cache, b);
+    assert_int_equal(sb_cache_destroy(cache), 0);
+    assert_int_equal(free_pages(&mm), before);
+    sb_slub_exit(&slub);
+    test_host_close(&t);
+}
+
+static void check_notices_a_damaged_free_list(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_kmem_cache *cache;
+    char why[256];
+    void *objects[8];
+    (void)state;
+    test_host_open(&t, 16, test_cpus());
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    sb_slub_init(&slub, &mm, false);
+    assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
+    for (int i = 0; i < 8; i++)
+        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+    for (int i = 0; i < 4; i++)
+        sb_cache_free(cache, objects[i]);
+    CHECK(sb_slub_check, &slub);
+    /* A write after free runs over the pointer in the middle of the object. */
+    memset(objects[1], 0x41, 64);
+    assert_int_equal(sb_slub_check(&slub, why, sizeof(why)), -EUCLEAN);
+    sb_slub_exit(&slub);
+    test_host_close(&t);
+}
+
+/* ---- kmalloc ---- */
+
+static void ksize_equals_the_kernels(void **state)
+{
+    FILE *file = open_table("ksize.csv");
+    char line[256], *f[4];
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_kmalloc k;
+    size_t usable = 0, first = 0;
+    (void)state;
+    test_host_open(&t, 32, test_cpus());
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    assert_int_equal(sb_kmalloc_init(&k, &mm, true), 0);
+    bool more = next_row(file, line, sizeof(line), f, 4);
+    for (size_t size = 1; size <= 65536; size++) {
+        if (more && size == strtoul(f[2], NULL, 10)) {
+            first = size;
+            usable = strtoul(f[3], NULL, 10);
+            more = next_row(file, line, sizeof(line), f, 4);
+        }
+        assert_true(first);
+        void *block = sb_kmalloc(&k, size, 0, SB_GFP_KERNEL);
+        assert_non_null(block);
+        if (sb_ksize(&k, block) != usable)
+            fail_msg("kmalloc(%zu) gives %zu usable bytes, the kernel %zu", size, sb_ksize(&k, block),
+                     usable);
+        sb_kfree(&k, block);
+    }
+    fclose(file);
+    CHECK(sb_slub_check, &k.slub);
+    sb_kmalloc_exit(&k);
+    test_host_close(&t);
+}
+
+static void kmalloc_aligns(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_kmalloc k;
+    (void)state;
+    test_host_open(&t, 32, test_cpus());
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    assert_int_equal(sb_kmalloc_init(&k, &mm, true), 0);
+    for (size_t align = 8; align <= 65536; align *= 2) {
+        for (size_t size = 1; size <= 20000; size = size * 3 / 2 + 1) {
+            char *a = sb_kmalloc(&k, size, align, SB_GFP_KERNEL),
+                 *b = sb_kmalloc(&k, size, align, SB_GFP_KERNEL);
+            assert_true(a && b && a != b);
+            assert_int_equal((uintptr_t)a % align, 0);
+            assert_int_equal((uintptr_t)b % align, 0);
+            assert_true(sb_ksize(&k, a) >= size);
+            sb_kfree(&k, a);
+            sb_kfree(&k, b);
+        }
+    }
+    char *zeroed = sb_kmalloc(&k, 500, 0, SB_GFP_KERNEL | SB_GFP_ZERO);
+    for (int i = 0; i < 500; i++)
+        assert_int_equal(zeroed[i], 0);
+    assert_null(sb_kmalloc(&k, (4UL << 20) + 1, 0, SB_GFP_KERNEL));
+    sb_kmalloc_exit(&k);
+    test_host_close(&t);
+}
+
+/* ---- vmalloc ---- */
+
+static void open_vmalloc(struct test_host *t, struct sb_mm *mm, struct sb_vmalloc *vm, uint64_t lazy_max)
+{
+    test_host_open(t, 64, test_cpus());
+    assert_int_equal(sb_mm_init(mm, &t->host), 0);
+    assert_int_equal(sb_vmalloc_init(vm, mm, true, lazy_max), 0);
+}
+
+/* 17 pages from one area of 16 pages to the next, but where the kernel's own areas were in the way. */
+static void addresses_step_as_the_kernels(void **state)
+{
+    FILE *file = open_table("vmalloc_sequence.csv");
+    char line[256], *f[2], *last = NULL;
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_vmalloc vm;
+    unsigned equal = 0;
+    (void)state;
+    open_vmalloc(&t, &mm, &vm, 32 << 20);
+    while (next_row(file, line, sizeof(line), f, 2)) {
+        char *at = sb_vmalloc(&vm, 16 * SB_PAGE_SIZE, SB_GFP_KERNEL);
+        if (last && strtoul(f[1], NULL, 10) == 69632) {
+            assert_int_equal(at - last, 69632);
+            equal++;
+        }
+        last = at;
+    }
+    fclose(file);
+    assert_int_equal(equal, 14);
+    sb_vmalloc_exit(&vm);
+    test_host_close(&t);
+}
+
+/* Pages that are scattered in memory read and write as one range, and are the same pages. */
+static void the_mapping_is_real(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_vmalloc vm;
+    struct sb_page *held[64];
+    (void)state;
+    open_vmalloc(&t, &mm, &vm, 32 << 20);
+    for (int i = 0; i < 64; i++)
+        held[i] = sb_alloc_pages(&mm, SB_GFP_KERNEL, 0);
+    for (int i = 0; i < 64; i += 2)
+        sb_free_pages(&mm, held[i], 0);
+    unsigned char *at = sb_vmalloc(&vm, 16 * SB_PAGE_SIZE, SB_GFP_KERNEL);
+    assert_non_null(at);
+    for (size_t i = 0; i < 16 * SB_PAGE_SIZE; i++)
+        at[i] = (unsigned char)(i / SB_PAGE_SIZE + 1);
+    const struct sb_vm_struct *area = vm.owner[((char *)at - vm.base) >> SB_PAGE_SHIFT];
+    unsigned scattered = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        const unsigned char *direct = sb_page_address(&mm, area->pages[i]);
+        assert_int_equal(direct[123], i + 1);
+        scattered += i && area->pages[i] != area->pages[i - 1] + 1;
+    }
+    assert_true(scattered > 4);
+    CHECK(sb_vmalloc_check, &vm);
+    sb_vfree(&vm, at);
+    CHECK(sb_vmalloc_check, &vm);
+    sb_vmalloc_exit(&vm);
+    test_host_close(&t);
+}
+
+/* A freed range doesn't come back before the purge; then first fit starts from the low end again. */
+static void freed_ranges_come_back_lazily(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_vmalloc vm;
+    (void)state;
+    open_vmalloc(&t, &mm, &vm, 1 << 20);
+    char *a = sb_vmalloc(&vm, SB_PAGE_SIZE, SB_GFP_KERNEL);
+    sb_vfree(&vm, a);
+    char *b = sb_vmalloc(&vm, SB_PAGE_SIZE, SB_GFP_KERNEL);
+    assert_ptr_not_equal(a, b);
+    sb_vfree(&vm, b);
+    sb_vmalloc_purge(&vm);
+    char *c = sb_vmalloc(&vm, SB_PAGE_SIZE, SB_GFP_KERNEL);
+    assert_ptr_equal(a, c);
+    CHECK(sb_vmalloc_check, &vm);
+    sb_vfree(&vm, c);
+    sb_vmalloc_exit(&vm);
+    test_host_close(&t);
+}
+
+static void vmalloc_runs_out_and_recovers(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_vmalloc vm;
+    (void)state;
+    open_vmalloc(&t, &mm, &vm, 32 << 20);
+    void *blocks[64];
+    int n = 0;
+    while (n < 64 && (blocks[n] = sb_vmalloc(&vm, 2 << 20, SB_GFP_KERNEL)))
+        n++;
+    assert_true(n > 20 && n < 64);
+    assert_null(sb_vmalloc(&vm, 2 << 20, SB_GFP_KERNEL));
+    CHECK(sb_vmalloc_check, &vm);
+    for (int i = 0; i < n; i++)
+        sb_vfree(&vm, blocks[i]);
+    assert_non_null(sb_vmalloc(&vm, 8 << 20, SB_GFP_KERNEL));
+    CHECK(sb_vmalloc_check, &vm);
+    sb_vmalloc_exit(&vm);
+    test_host_close(&t);
+}
+
+/* ---- mempool ---- */
+
+struct backing {
+    int left, live;
+};
+
+static void *backing_alloc(sb_gfp_t gfp, void *data)
+{
+    struct backing *b = data;
+    (void)gfp;
+    if (!b->left)
+        return NULL;
+    b->left--;
+    b->live++;
+    return malloc(16);
+}
+
+static void backing_free(void *element, void *data)
+{
+    struct backing *b = data;
+    b->left++;
+    b->live--;
+    free(element);
+}
+
+static void the_reserve_serves_when_the_backing_fails(void **state)
+{
+    struct backing b = {.left = 10};
+    struct sb_mempool pool;
+    void *elements[10];
+    (void)state;
+    assert_int_equal(sb_mempool_init(&pool, 4, backing_alloc, backing_free, &b, 1000000), 0);
+    assert_int_equal(pool.curr_nr, 4);
+    for (int i = 0; i < 10; i++) {
+        elements[i] = sb_mempool_alloc(&pool, SB_GFP_ATOMIC);
+        assert_non_null(elements[i]);
+        assert_int_equal(pool.from_reserve, i < 6 ? 0 : i - 5);
+    }
+    assert_null(sb_mempool_alloc(&pool, SB_GFP_ATOMIC));
+    /* One that may sleep waits; with nobody to give anything back it ends at the limit. */
+    assert_null(sb_mempool_alloc(&pool, SB_GFP_KERNEL));
+    assert_int_equal(pool.waits, 1);
+    /* The first ones given back refill the reserve, not the backing. */
+    for (int i = 0; i < 10; i++)
+        sb_mempool_free(&pool, elements[i]);
+    assert_int_equal(pool.curr_nr, 4);
+    assert_int_equal(b.live, 4);
+    sb_mempool_exit(&pool);
+    assert_int_equal(b.live, 0);
+    b.left = 3;
+    assert_int_equal(sb_mempool_init(&pool, 4, backing_alloc, backing_free, &b, 0), -ENOMEM);
+    assert_int_equal(b.live, 0);
+}
+
+/* ---- percpu ---- */
+
+static void percpu_steps_as_the_kernels(void **state)
+{
+    FILE *file = open_table("percpu_sequence.csv");
+    char line[256], *f[2], *last = NULL;
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_pcpu pcpu;
+    unsigned equal = 0;
+    (void)state;
+    test_host_open(&t, 16, 4);
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    assert_int_equal(sb_pcpu_init(&pcpu, &mm), 0);
+    while (next_row(file, line, sizeof(line), f, 2)) {
+        char *cookie = sb_alloc_percpu(&pcpu, 8, 8);
+        if (last && strtoul(f[1], NULL, 10) == 8) {
+            assert_int_equal(cookie - last, 8);
+            equal++;
+        }
+        last = cookie;
+    }
+    fclose(file);
+    assert_int_equal(equal, 30);
+    CHECK(sb_pcpu_check, &pcpu);
+    sb_pcpu_exit(&pcpu);
+    test_host_close(&t);
+}
+
+static void every_cpu_has_its_own_copy(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_pcpu pcpu;
+    uint64_t *cookies[2000];
+    (void)state;
+    test_host_open(&t, 16, 4);
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    assert_int_equal(sb_pcpu_init(&pcpu, &mm), 0);
+    uint64_t before = free_pages(&mm);
+    for (uint64_t i = 0; i < 2000; i++) {
+        cookies[i] = sb_alloc_percpu(&pcpu, 64, 64);
+        assert_non_null(cookies[i]);
+        for (unsigned cpu = 0; cpu < 4; cpu++) {
+            uint64_t *copy = sb_per_cpu_ptr(cookies[i], cpu);
+            assert_int_equal((uintptr_t)copy % 64, 0);
+            assert_int_equal(*copy, 0);
+            *copy = i * 4 + cpu;
+        }
+    }
+    CHECK(sb_pcpu_check, &pcpu);
+    for (uint64_t i = 0; i < 2000; i++) {
+        for (unsigned cpu = 0; cpu < 4; cpu++)
+            assert_int_equal(*(uint64_t *)sb_per_cpu_ptr(cookies[i], cpu), i * 4 + cpu);
+        sb_free_percpu(&pcpu, cookies[i]);
+    }
+    CHECK(sb_pcpu_check, &pcpu);
+    assert_int_equal(free_pages(&mm), before);
+    sb_pcpu_exit(&pcpu);
+    test_host_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_are_aligned_and_merge),
+        cmocka_unit_test(exhaustion_gives_null_and_recovers),
+        cmocka_unit_test(dma_stays_below_16_mib),
+        cmocka_unit_test(bad_frees_are_refused_and_reported),
+        cmocka_unit_test(check_notices_damage),
+        cmocka_unit_test(slab_layout_equals_the_kernels),
+        cmocka_unit_test(slab_layout_holds_for_all_sizes),
+        cmocka_unit_test(allocation_sequence_equals_the_kernels),
+        cmocka_unit_test(constructed_objects_stay_constructed),
+        cmocka_unit_test(destroy_refuses_while_objects_live),
+        cmocka_unit_test(check_notices_a_damaged_free_list),
+        cmocka_unit_test(ksize_equals_the_kernels),
+        cmocka_unit_test(kmalloc_aligns),
+        cmocka_unit_test(addresses_step_as_the_kernels),
+        cmocka_unit_test(the_mapping_is_real),
+        cmocka_unit_test(freed_ranges_come_back_lazily),
+        cmocka_unit_test(vmalloc_runs_out_and_recovers),
+        cmocka_unit_test(the_reserve_serves_when_the_backing_fails),
+        cmocka_unit_test(percpu_steps_as_the_kernels),
+        cmocka_unit_test(every_cpu_has_its_own_copy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,77 @@
+/* Which files are taken for plugins, and what is said of the others. */
+#include "test.h"
+
+#include "plugin/plugin.h"
+
+static char *refusal(const char *file)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/%s.so", BAD_PLUGIN_DIR, file);
+    struct sb_plugin *p = sb_plugin_load(path);
+    char *text = sb_strdup(p->refused ? p->refused : "taken");
+    sb_plugin_free(p);
+    return text;
+}
+
+static void expect_refusal(const char *file, const char *words)
+{
+    char *text = refusal(file);
+    if (!strstr(text, words))
+        fail_msg("%s: %s", file, text);
+    free(text);
+}
+
+static void refusals_say_what_to_do(void **state)
+{
+    (void)state;
+    expect_refusal("old-major", "built for plugin ABI 0.0, this scullbench has 1.0; rebuild it");
+    expect_refusal("nothing", "offers no interface (sized, cache, pages or percpu)");
+    expect_refusal("no-plugin", "exports neither scullbench_allocator nor scullbench_workload");
+    expect_refusal("not-there", "No such file or directory");
+    expect_refusal("segv", "taken");
+}
+
+static void names_are_found_once(void **state)
+{
+    struct sb_plugins plugins;
+    (void)state;
+    char *twice = sb_printf("%s:%s", PLUGIN_DIR, PLUGIN_DIR);
+    unsetenv("SCULLBENCH_PLUGIN_PATH");
+    sb_plugins_load(&plugins, twice);
+    assert_non_null(sb_plugin_find(&plugins, SB_PLUGIN_ALLOCATOR, "slub"));
+    assert_null(sb_plugin_find(&plugins, SB_PLUGIN_WORKLOAD, "slub"));
+    assert_non_null(sb_plugin_find(&plugins, SB_PLUGIN_WORKLOAD, "scullv"));
+    size_t usable = 0;
+    for (size_t i = 0; i < plugins.n; i++)
+        usable += !plugins.at[i]->refused;
+    assert_int_equal(usable * 2, plugins.n);
+    sb_plugins_free(&plugins);
+    free(twice);
+}
+
+/* Every option of every plugin has a default that its own rules accept, and a help text. */
+static void plugins_describe_themselves(void **state)
+{
+    struct sb_plugins plugins;
+    (void)state;
+    sb_plugins_load(&plugins, PLUGIN_DIR);
+    for (size_t i = 0; i < plugins.n; i++) {
+        const struct sb_plugin *p = plugins.at[i];
+        assert_null(p->refused);
+        assert_true(strlen(p->build_id) == 40);
+        assert_true(strlen(p->summary) > 10);
+        for (uint32_t o = 0; o < p->option_count; o++)
+            assert_true(strlen(p->options[o].help) > 5);
+    }
+    sb_plugins_free(&plugins);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refusals_say_what_to_do),
+        cmocka_unit_test(names_are_found_once),
+        cmocka_unit_test(plugins_describe_themselves),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,213 @@
+/*
+ * Random operation sequences on every allocator plugin, as the host loads it: seeded, several threads, blocks
+ * filled with a pattern that only their owner knows, a quarter of them freed by another thread. What check()
+ * says afterwards is the verdict.
+ */
+#define _GNU_SOURCE
+#include "host.h"
+
+#include "plugin/plugin.h"
+#include "scullbench/random.h"
+#include "scullbench/source.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { SLOTS = 256, MAILBOX = 64, MAX_THREADS = 4 };
+
+static const size_t cache_sizes[] = {16, 100, 700, 4000};
+enum { SOURCES = sizeof(cache_sizes) / sizeof(cache_sizes[0]) };
+
+struct block {
+    unsigned char *at;
+    unsigned source;
+};
+
+struct stress {
+    struct sb_source sources[SOURCES];
+    _Atomic(unsigned char *) mailbox[SOURCES][MAILBOX]; /* blocks on their way to another thread */
+    uint64_t operations;
+    atomic_uint failures; /* NULLs: allowed, counted */
+};
+
+struct thread {
+    struct stress *stress;
+    unsigned index;
+    struct sb_random random;
+    struct block slots[SLOTS];
+    pthread_t id;
+};
+
+/* The pattern follows from the address and size: whoever holds the block can tell. */
+static unsigned char pattern(const unsigned char *at, size_t size, size_t i)
+{
+    return (unsigned char)(((uintptr_t)at >> 3) * 31 + size * 7 + i * 13);
+}
+
+static void fill(unsigned char *at, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        at[i] = pattern(at, size, i);
+}
+
+static void prove(const unsigned char *at, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (at[i] != pattern(at, size, i)) {
+            fprintf(stderr, "block %p of %zu bytes is damaged at %zu\n", (const void *)at, size, i);
+            abort();
+        }
+    }
+}
+
+static void release(struct stress *s, unsigned source, unsigned char *at)
+{
+    prove(at, cache_sizes[source]);
+    sb_source_free(&s->sources[source], at);
+}
+
+static void give_away(struct thread *t, struct block *block)
+{
+    struct stress *s = t->stress;
+    unsigned char *other =
+        atomic_exchange(&s->mailbox[block->source][sb_random_below(&t->random, MAILBOX)], block->at);
+    if (other)
+        release(s, block->source, other);
+}
+
+static void *work(void *argument)
+{
+    struct thread *t = argument;
+    struct stress *s = t->stress;
+    for (uint64_t i = 0; i < s->operations; i++) {
+        struct block *block = &t->slots[sb_random_below(&t->random, SLOTS)];
+        if (!block->at) {
+            block->source = (unsigned)sb_random_below(&t->random, SOURCES);
+            block->at = sb_source_alloc(&s->sources[block->source], SB_GFP_ATOMIC);
+            if (block->at)
+                fill(block->at, cache_sizes[block->source]);
+            else
+                atomic_fetch_add(&s->failures, 1);
+            continue;
+        }
+        if (sb_random_below(&t->random, 4))
+            release(s, block->source, block->at);
+        else
+            give_away(t, block);
+        block->at = NULL;
+    }
+    return NULL;
+}
+
+static void expect_books(const struct sb_plugin *p, void *self, uint64_t live)
+{
+    struct sb_snapshot snapshot = {.struct_size = sizeof(snapshot)};
+    char why[512] = "";
+    if (p->allocator.check(self, why, sizeof(why)))
+        fail_msg("%s: %s", p->name, why);
+    p->allocator.snapshot(self, &snapshot);
+    if (snapshot.has & SB_HAS_LIVE)
+        assert_int_equal(snapshot.live, live);
+}
+
+static void stress(const struct sb_plugin *p, const union sb_value *options, unsigned threads,
+                   uint64_t operations)
+{
+    static struct stress s;
+    struct thread *workers = calloc(threads, sizeof(*workers));
+    struct test_host host;
+    uint64_t live = 0;
+    void *self = NULL;
+    memset(&s, 0, sizeof(s));
+    s.operations = operations;
+    test_host_open(&host, 64, test_cpus());
+    assert_int_equal(p->allocator.open(&host.host, options, &self), 0);
+    for (unsigned i = 0; i < SOURCES; i++)
+        assert_int_equal(
+            sb_source_open(&s.sources[i], &p->allocator, self, SB_WANT_CACHE, "stress", cache_sizes[i], 0),
+            0);
+    for (unsigned i = 0; i < threads; i++) {
+        workers[i] = (struct thread){.stress = &s, .index = i, .random = sb_random_fork(7, i)};
+        pthread_create(&workers[i].id, NULL, work, &workers[i]);
+    }
+    for (unsigned i = 0; i < threads; i++)
+        pthread_join(workers[i].id, NULL);
+    for (unsigned i = 0; i < threads; i++) {
+        for (int j = 0; j < SLOTS; j++)
+            live += !!workers[i].slots[j].at;
+    }
+    for (unsigned i = 0; i < SOURCES; i++) {
+        for (int j = 0; j < MAILBOX; j++)
+            live += !!s.mailbox[i][j];
+    }
+    expect_books(p, self, live);
+    for (unsigned i = 0; i < threads; i++) {
+        for (int j = 0; j < SLOTS; j++) {
+            if (workers[i].slots[j].at)
+                release(&s, workers[i].slots[j].source, workers[i].slots[j].at);
+        }
+    }
+    for (unsigned i = 0; i < SOURCES; i++) {
+        for (int j = 0; j < MAILBOX; j++) {
+            if (s.mailbox[i][j])
+                release(&s, i, s.mailbox[i][j]);
+        }
+    }
+    for (unsigned i = 0; i < SOURCES; i++)
+        assert_int_equal(sb_source_close(&s.sources[i]), 0);
+    expect_books(p, self, 0);
+    p->allocator.close(self);
+    test_host_close(&host);
+    free(workers);
+}
+
+static void stress_plugin(const char *name, int percpu)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/allocator-%s.so", PLUGIN_DIR, name);
+    struct sb_plugin *p = sb_plugin_load(path);
+    if (p->refused)
+        fail_msg("%s: %s", path, p->refused);
+    union sb_value *options = calloc(p->option_count + 1, sizeof(*options));
+    for (uint32_t i = 0; i < p->option_count; i++) {
+        /* Small reserves and thresholds make the rare paths common. */
+        if (!strcmp(p->options[i].name, "percpu"))
+            options[i].u = percpu;
+        else if (!strcmp(p->options[i].name, "lazy_max"))
+            options[i].u = 1 << 20;
+        else
+            options[i].u = 1;
+    }
+    uint64_t operations = strcmp(name, "vmalloc") ? 300000 : 4000;
+    stress(p, options, 1, operations);
+    stress(p, options, MAX_THREADS, operations);
+    free(options);
+    sb_plugin_free(p);
+}
+
+#define STRESS(name, plugin, percpu)                                                                         \
+    static void name(void **state)                                                                           \
+    {                                                                                                        \
+        (void)state;                                                                                         \
+        stress_plugin(plugin, percpu);                                                                       \
+    }
+
+STRESS(buddy, "buddy", 0)
+STRESS(slub, "slub", 1)
+STRESS(slub_shared, "slub", 0)
+STRESS(kmalloc, "kmalloc", 1)
+STRESS(kmalloc_shared, "kmalloc", 0)
+STRESS(vmalloc, "vmalloc", 1)
+STRESS(mempool, "mempool", 1)
+STRESS(bump, "bump", 0)
+STRESS(own_malloc, "malloc", 0)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buddy),   cmocka_unit_test(slub),           cmocka_unit_test(slub_shared),
+        cmocka_unit_test(kmalloc), cmocka_unit_test(kmalloc_shared), cmocka_unit_test(vmalloc),
+        cmocka_unit_test(mempool), cmocka_unit_test(bump),           cmocka_unit_test(own_malloc),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,145 @@
+/* Locations and placement on synthetic machines; pinning on the real one. */
+#include "test.h"
+
+#include "base/str.h"
+#include "topology/topology.h"
+
+static struct sb_topology *load(const char *synthetic)
+{
+    struct sb_topology *t;
+    char *why = NULL;
+    if (synthetic)
+        setenv("HWLOC_SYNTHETIC", synthetic, 1);
+    else
+        unsetenv("HWLOC_SYNTHETIC");
+    assert_int_equal(sb_topology_load(&t, &why), 0);
+    return t;
+}
+
+/* P# numbers of the CPUs, in order, as "0 2 1 3". */
+static char *cpus_of(const struct sb_topology *t, const char *location, enum sb_placement placement)
+{
+    struct sb_cpus cpus;
+    struct sb_text text = {0};
+    char *why = NULL;
+    sb_text_add(&text, "", 0);
+    if (sb_topology_cpus(t, location, placement, &cpus, &why)) {
+        sb_text_printf(&text, "%s", why);
+    } else {
+        for (size_t i = 0; i < cpus.n; i++)
+            sb_text_printf(&text, "%s%u", i ? " " : "", cpus.at[i].os);
+    }
+    free(why);
+    SB_VEC_FREE(&cpus);
+    return text.at;
+}
+
+static void expect(const struct sb_topology *t, const char *location, enum sb_placement placement,
+                   const char *want)
+{
+    char *got = cpus_of(t, location, placement);
+    assert_string_equal(got, want);
+    free(got);
+}
+
+/* Two packages of two cores with two threads each; OS numbers run over cores first, as many BIOSes have it.
+ */
+static const char machine[] = "pack:2 [numa] core:2 pu:2(indexes=0,4,1,5,2,6,3,7)";
+
+static void placements(void **state)
+{
+    struct sb_topology *t = load(machine);
+    (void)state;
+    assert_false(sb_topology_is_real(t));
+    expect(t, "all", SB_PLACE_COMPACT, "0 4 1 5 2 6 3 7");
+    expect(t, "all", SB_PLACE_SCATTER, "0 2 1 3 4 6 5 7");
+    expect(t, "all", SB_PLACE_ONE_PER_CORE, "0 1 2 3");
+    expect(t, "pu:7 pu:0", SB_PLACE_LIST, "7 0");
+    expect(t, "pu:7 pu:0", SB_PLACE_COMPACT, "0 7");
+    sb_topology_free(t);
+}
+
+static void locations(void **state)
+{
+    struct sb_topology *t = load(machine);
+    (void)state;
+    expect(t, "pu:0-3", SB_PLACE_LIST, "0 4 1 5");
+    expect(t, "core:even", SB_PLACE_LIST, "0 4 2 6");
+    expect(t, "numa:1.core:0", SB_PLACE_LIST, "2 6");
+    expect(t, "package:0.core:1.pu:1", SB_PLACE_LIST, "5");
+    expect(t, "package:all.core:0.pu:0", SB_PLACE_LIST, "0 2");
+    expect(t, "core:2-", SB_PLACE_LIST, "2 6 3 7");
+    expect(t, "all ~core:0", SB_PLACE_LIST, "1 5 2 6 3 7");
+    expect(t, "~package:0", SB_PLACE_LIST, "2 6 3 7");
+    sb_topology_free(t);
+}
+
+static void locations_that_are_wrong(void **state)
+{
+    struct sb_topology *t = load(machine);
+    (void)state;
+    expect(t, "cor:0", SB_PLACE_LIST, "'cor' is no kind of object (did you mean 'core'?)");
+    expect(t, "core", SB_PLACE_LIST, "'core' is not kind:number");
+    expect(t, "core:x", SB_PLACE_LIST, "'x' is no range of numbers (valid: 3, 0-3, 2-, all, even, odd)");
+    expect(t, "core:3-1", SB_PLACE_LIST, "'3-1' is no range of numbers (valid: 3, 0-3, 2-, all, even, odd)");
+    expect(t, "core:0-4", SB_PLACE_LIST,
+           "core:0-4 names what isn't there: this machine has 4 of that kind here");
+    expect(t, "numa:1.core:2", SB_PLACE_LIST,
+           "core:2 names what isn't there: this machine has 2 of that kind here");
+    expect(t, "~all", SB_PLACE_LIST, "no CPU that this process may run on is left");
+    sb_topology_free(t);
+}
+
+static void nodes(void **state)
+{
+    struct sb_topology *t = load(machine);
+    char *why = NULL;
+    (void)state;
+    assert_int_equal(sb_topology_check_nodes(t, "any", &why), 0);
+    assert_int_equal(sb_topology_check_nodes(t, "numa:1", &why), 0);
+    assert_true(sb_topology_check_nodes(t, "numa:2", &why) < 0);
+    free(why);
+    sb_topology_free(t);
+}
+
+static void pinning_is_real(void **state)
+{
+    struct sb_topology *t = load(NULL);
+    struct sb_cpus cpus;
+    char *why = NULL;
+    (void)state;
+    assert_true(sb_topology_is_real(t));
+    assert_int_equal(sb_topology_cpus(t, "all", SB_PLACE_COMPACT, &cpus, &why), 0);
+    for (size_t i = 0; i < cpus.n; i++)
+        assert_int_equal(sb_topology_pin(t, cpus.at[i].os, &why), 0);
+    assert_true(sb_topology_pin(t, 60000, &why) < 0);
+    free(why);
+    SB_VEC_FREE(&cpus);
+    sb_topology_free(t);
+}
+
+static void an_xml_file_that_is_missing_is_said(void **state)
+{
+    struct sb_topology *t;
+    char *why = NULL;
+    (void)state;
+    setenv("HWLOC_XMLFILE", "/nowhere.xml", 1);
+    assert_true(sb_topology_load(&t, &why) < 0);
+    assert_string_equal(why,
+                        "HWLOC_XMLFILE names '/nowhere.xml', which can't be read: No such file or directory");
+    free(why);
+    unsetenv("HWLOC_XMLFILE");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(placements),
+        cmocka_unit_test(locations),
+        cmocka_unit_test(locations_that_are_wrong),
+        cmocka_unit_test(nodes),
+        cmocka_unit_test(pinning_is_real),
+        cmocka_unit_test(an_xml_file_that_is_missing_is_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
