@@ -115,9 +115,10 @@ static int read_digits(const char *text, uint64_t *value, const char **end)
 static int parse_number(const struct sb_option *option, const char *text, uint64_t *value, char **why)
 {
     size_t n;
+    uint64_t number = 0;
     const char *names, *rest = text;
     const struct unit *units = units_of(option->kind, &n, &names);
-    int status = read_digits(text, value, &rest);
+    int status = read_digits(text, &number, &rest);
 
     if (status == -EINVAL) {
         *why = sb_printf("'%s' is not a %s", text, kind_name(option->kind));
@@ -134,18 +135,19 @@ static int parse_number(const struct sb_option *option, const char *text, uint64
                          : sb_printf("'%s' lacks its unit (%s)", text, names);
             return -EINVAL;
         }
-        if (__builtin_mul_overflow(*value, units[i].factor, value))
+        if (__builtin_mul_overflow(number, units[i].factor, &number))
             status = -ERANGE;
     } else if (*rest) {
         *why = sb_printf("'%s' is not a %s", text, kind_name(option->kind));
         return -EINVAL;
     }
-    if (status == -ERANGE || (option->max && (*value < option->min || *value > option->max))) {
+    if (status == -ERANGE || (option->max && (number < option->min || number > option->max))) {
         char *range = sb_option_range(option);
         *why = sb_printf("'%s' is out of range; expected a %s", text, range);
         free(range);
         return -EINVAL;
     }
+    *value = number;
     return 0;
 }
 

@@ -21,7 +21,8 @@ int sb_session_open(struct sb_session *s, const struct sb_verb *verb, const char
         }
     }
     s->overrides = overrides.at ? overrides.at : sb_strdup("");
-    sb_experiment_load(&s->experiment, config, sets, n, &diag);
+    if (sb_experiment_load(&s->experiment, config, sets, n, &diag))
+        goto out;
     sb_plugins_load(&s->plugins, sb_flag_value(verb, values, "--plugin-path"));
     if (sb_topology_load(&s->topology, &why)) {
         sb_diag_at(&diag, 0, "%s", why);
@@ -29,6 +30,7 @@ int sb_session_open(struct sb_session *s, const struct sb_verb *verb, const char
     } else {
         sb_plan_make(&s->plan, &s->experiment, s->topology, &s->plugins, &diag);
     }
+out:;
     size_t errors = sb_diag_flush(&diag, stderr);
     free(sets);
     return errors ? SB_EXIT_USAGE : 0;

@@ -156,9 +156,8 @@ static void print_plan(const struct sb_plan *plan)
     }
     /* Setting up and tearing down a process takes a third of a second or so, more with much memory. */
     double least = (double)plan->least_ns / 1e9, likely = least + 0.3 * (double)plan->trials.n;
-    printf(
-        "\n%zu cells (%zu skipped) x %llu repetitions = %zu trials; at least %.0f s, likely about %.0f s\n",
-        plan->cells.n, skipped, (unsigned long long)repetitions, plan->trials.n, least, likely);
+    printf("\n%zu cells, %zu skipped, repetitions %llu: %zu trials; at least %.0f s, likely about %.0f s\n",
+           plan->cells.n, skipped, (unsigned long long)repetitions, plan->trials.n, least, likely);
 }
 
 int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)

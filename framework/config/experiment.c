@@ -167,6 +167,7 @@ static void read_matrix(struct sb_experiment *e, struct sb_diag *diag)
                        entry->key, hint);
             free(hint);
         } else if (option - table->options == SB_MATRIX_EXCLUDE) {
+            e->matrix_line[SB_MATRIX_EXCLUDE] = entry->line;
             read_excludes(e, entry->value, entry->line, diag);
         } else {
             *lists[option - table->options] = read_list(entry->key, entry->value, entry->line, diag);
@@ -178,7 +179,7 @@ static void read_matrix(struct sb_experiment *e, struct sb_diag *diag)
     read_threads(e, diag);
     for (size_t i = 0; i < SB_COUNT(required); i++) {
         if (!lists[required[i]]->n)
-            sb_diag_at(diag, section->line, "[matrix] lacks the key '%s': %s",
+            sb_diag_at(diag, section->line, "[matrix] lacks the key '%s', %s",
                        table->options[required[i]].name, table->options[required[i]].help);
     }
 }
@@ -264,8 +265,8 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
                    "both duration and operations are given; the measured phase has one length");
 }
 
-void sb_experiment_load(struct sb_experiment *e, const char *path, const char *const *overrides,
-                        size_t override_count, struct sb_diag *diag)
+int sb_experiment_load(struct sb_experiment *e, const char *path, const char *const *overrides,
+                       size_t override_count, struct sb_diag *diag)
 {
     size_t length = 0;
     union sb_value *into[] = {e->values, e->machine, e->pmu};
@@ -276,8 +277,7 @@ void sb_experiment_load(struct sb_experiment *e, const char *path, const char *c
     int status = sb_read_file(path, &e->text, &length);
     if (status) {
         sb_diag_at(diag, 0, "can't be read: %s", strerror(-status));
-        e->text = sb_strdup("");
-        return;
+        return status;
     }
     e->ini = sb_ini_parse(e->text, length, diag);
     for (size_t i = 0; i < override_count; i++)
@@ -291,6 +291,7 @@ void sb_experiment_load(struct sb_experiment *e, const char *path, const char *c
     }
     check_values(e, diag);
     read_matrix(e, diag);
+    return 0;
 }
 
 void sb_experiment_free(struct sb_experiment *e)

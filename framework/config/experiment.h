@@ -94,10 +94,11 @@ struct sb_experiment {
 
 /*
  * Reads `path` and applies `overrides` ("section.key=value"). Errors are collected in `diag`, all of
- * them; the experiment is usable for further checks, and to be freed, in any case.
+ * them. 0 where the experiment can be checked further all the same, a negative errno where there is
+ * nothing to check; to be freed in any case.
  */
-void sb_experiment_load(struct sb_experiment *experiment, const char *path, const char *const *overrides,
-                        size_t override_count, struct sb_diag *diag);
+int sb_experiment_load(struct sb_experiment *experiment, const char *path, const char *const *overrides,
+                       size_t override_count, struct sb_diag *diag);
 void sb_experiment_free(struct sb_experiment *experiment);
 
 /*

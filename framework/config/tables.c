@@ -74,9 +74,9 @@ static const struct sb_option pmu_options[] = {
 
 static const struct sb_option matrix_options[] = {
     [SB_MATRIX_ALLOCATOR] = {"allocator", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                             "allocators: names of [allocator NAME] sections, or of plugins; required"},
+                             "required: names of [allocator NAME] sections, or of allocator plugins"},
     [SB_MATRIX_WORKLOAD] = {"workload", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                            "workloads: names of [workload NAME] sections, or of plugins; required"},
+                            "required: names of [workload NAME] sections, or of workload plugins"},
     [SB_MATRIX_THREADS] = {"threads", SB_OPTION_TEXT, 0, "1", 0, 0, NULL,
                            "thread counts; all: one for each CPU that cpus and placement give"},
     [SB_MATRIX_EXCLUDE] = {"exclude", SB_OPTION_TEXT, 0, "", 0, 0, NULL,

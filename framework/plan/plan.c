@@ -104,6 +104,35 @@ static void bind(struct planner *p, enum sb_plugin_kind kind, const char *name, 
     free(hint);
 }
 
+/* Whether something was said about a line of this section already: one message a mistake. */
+static bool complained(const struct sb_diag *diag, const struct sb_ini_section *section)
+{
+    for (size_t i = 0; i < diag->n; i++) {
+        for (size_t j = 0; j < section->n; j++) {
+            if (diag->at[i].line == section->at[j].line)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* What the workload itself says of its options; its "key: ..." is shown at that key's line. */
+static void check_needs(struct planner *p, const struct sb_plugin *plugin,
+                        const struct sb_ini_section *section, const union sb_value *values)
+{
+    struct sb_needs needs = {.struct_size = sizeof(needs)};
+    char why[256] = "";
+    int line = section->line;
+    if (!plugin->workload.needs(values, &needs, why, sizeof(why)))
+        return;
+    char *key = sb_strndup(why, strcspn(why, ": "));
+    const struct sb_ini_entry *entry = sb_ini_entry(section, key);
+    if (entry)
+        line = entry->line;
+    sb_diag_at(p->diag, line, "%s", why);
+    free(key);
+}
+
 /* Sections that nothing uses are checked all the same: a typo there is a typo. */
 static void check_section(struct planner *p, const struct sb_ini_section *section)
 {
@@ -119,12 +148,8 @@ static void check_section(struct planner *p, const struct sb_ini_section *sectio
     size_t before = p->diag->n;
     sb_read_section(section, what, binding.plugin->options, binding.plugin->option_count, "plugin", values,
                     p->diag);
-    if (kind == SB_PLUGIN_WORKLOAD && p->diag->n == before) {
-        struct sb_needs needs = {.struct_size = sizeof(needs)};
-        char why[256] = "";
-        if (binding.plugin->workload.needs(values, &needs, why, sizeof(why)))
-            sb_diag_at(p->diag, section->line, "workload '%s': %s", section->name, why);
-    }
+    if (kind == SB_PLUGIN_WORKLOAD && p->diag->n == before && !complained(p->diag, section))
+        check_needs(p, binding.plugin, section, values);
     free(what);
     free(values);
 }
@@ -188,6 +213,12 @@ static char *hint_section(const struct planner *p, const char *name)
     return hint;
 }
 
+static void check_memory(struct planner *p, int line, const char *text, uint64_t bytes)
+{
+    if (bytes % (UINT64_C(4) << 20))
+        sb_diag_at(p->diag, line, "memory: '%s' is not a multiple of 4MiB, the largest block", text);
+}
+
 static void check_sweep(struct planner *p, const struct sb_sweep *sweep)
 {
     uint32_t n = 0;
@@ -217,6 +248,9 @@ static void check_sweep(struct planner *p, const struct sb_sweep *sweep)
         if (*sweep->values.at[i] && sb_option_parse(option, sweep->values.at[i], &value, &why)) {
             sb_diag_at(p->diag, sweep->line, "%s.%s: %s", sweep->section, sweep->key, why);
             free(why);
+        } else if (!strcmp(sweep->section, "machine") && !strcmp(sweep->key, "memory") &&
+                   *sweep->values.at[i]) {
+            check_memory(p, sweep->line, sweep->values.at[i], value.u);
         }
     }
 }
@@ -304,8 +338,6 @@ static void write_settings(const struct planner *p, struct sb_cell *cell)
     sb_text_free(&cpus);
 }
 
-static const char *wants[] = {"", "cache", "pages", "pages contiguous in virtual space (sized)"};
-
 /* Whether this allocator can serve this workload on this machine; the reason if not. */
 static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *needs, uint32_t threads,
                          const union sb_value *machine)
@@ -318,8 +350,7 @@ static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *ne
     char *reason = NULL;
     if (route == SB_ROUTE_NONE) {
         char *offers = sb_allocator_interfaces(a);
-        reason = sb_printf("%s offers %s; the workload wants %s, or an adapter from sized, cache or pages",
-                           a->name, offers, wants[needs->want]);
+        reason = sb_printf("%s offers only %s; the workload needs cache, sized or pages", a->name, offers);
         free(offers);
     } else if (needs->contents && a->flags & SB_ALLOCATOR_ALIASES) {
         reason = sb_printf("%s gives the same addresses to all: contents can't be verified", a->name);
@@ -330,10 +361,8 @@ static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *ne
         free(limit);
     } else if (!(a->flags & (SB_ALLOCATOR_ALIASES | SB_ALLOCATOR_OS_MEMORY)) &&
                needs->live_bytes > memory / (threads ? threads : 1)) {
-        char *live = sb_format_size(needs->live_bytes * threads), *have = sb_format_size(memory);
-        reason = sb_printf("the workload holds %s live; [machine] memory is %s", live, have);
-        free(live);
-        free(have);
+        reason = sb_printf("the workload holds %.1f MiB live; [machine] memory is %.0f MiB",
+                           (double)needs->live_bytes * threads / (1 << 20), (double)memory / (1 << 20));
     }
     return reason;
 }
@@ -490,9 +519,8 @@ static void check_machine(struct planner *p)
         sb_diag_at(p->diag, node ? node->line : 0, "node: %s", why);
         free(why);
     }
-    if (p->experiment->machine[SB_MACHINE_MEMORY].u % (UINT64_C(4) << 20))
-        sb_diag_at(p->diag, memory ? memory->line : 0,
-                   "memory: '%s' is not a multiple of 4MiB, the largest block", memory ? memory->value : "");
+    if (memory)
+        check_memory(p, memory->line, memory->value, p->experiment->machine[SB_MACHINE_MEMORY].u);
     SB_VEC_FREE(&found);
 }
 
@@ -600,10 +628,12 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
     for (size_t i = 0; i < plan->cells.n; i++)
         read_time_limit(&p, &plan->cells.at[i]);
     order_trials(&p);
-    if (!plan->trials.n && !diag->n)
+    if (!plan->cells.n && !diag->n)
+        sb_diag_at(diag, experiment->matrix_line[SB_MATRIX_EXCLUDE], "exclude leaves no cell of the matrix");
+    else if (!plan->trials.n && !diag->n)
         sb_diag_at(diag, experiment->matrix_line[SB_MATRIX_ALLOCATOR],
-                   "no cell of the matrix can be measured; %zu were skipped, the first because %s",
-                   plan->cells.n, plan->cells.n ? plan->cells.at[0].skip : "exclude leaves none");
+                   "no cell of the matrix can be measured; %zu skipped, the first because %s", plan->cells.n,
+                   plan->cells.n ? plan->cells.at[0].skip : "exclude leaves none");
 }
 
 void sb_plan_free(struct sb_plan *plan)

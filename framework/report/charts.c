@@ -563,10 +563,11 @@ static int series_chart(struct painter *p, const struct family *family, const st
     struct sb_figure *figure =
         add_figure(p, kind->id, family, sb_printf("%s: %s", family->title, kind->title));
     sb_text_printf(&figure->data, "# operations\tmedian\tmin\tmax\tn\tallocator\n%s", sb_text_get(&data));
-    sb_text_printf(&figure->script,
-                   "set xlabel '%soperations since the start, all threads'\nset ylabel '%s'\n"
-                   "set key outside bottom center horizontal samplen 2\nset xrange [0:*]\nset yrange [0:*]\nplot %s\n",
-                   prefix, kind->label, sb_text_get(&plots));
+    sb_text_printf(
+        &figure->script,
+        "set xlabel '%soperations since the start, all threads'\nset ylabel '%s'\n"
+        "set key outside bottom center horizontal samplen 2\nset xrange [0:*]\nset yrange [0:*]\nplot %s\n",
+        prefix, kind->label, sb_text_get(&plots));
     int64_t threads = p->view->groups.at[group].threads;
     sb_text_printf(&caption, "%s. %lld thread%s; %s. Machine: %s.", kind->caption, (long long)threads,
                    threads == 1 ? "" : "s",
@@ -639,11 +640,12 @@ static int free_blocks_chart(struct painter *p, const struct family *family, cha
         struct sb_figure *f =
             add_figure(p, "free-blocks", family, sb_printf("%s: free blocks by order", family->title));
         sb_text_printf(&f->data, "# order\tmedian\tmin\tmax\tn\tallocator\n%s", sb_text_get(&data));
-        sb_text_printf(&f->script,
-                       "set xlabel 'order (a block is 2^order pages of 4 KiB)'\nset ylabel 'free blocks'\n"
-                       "set key outside bottom center horizontal samplen 2\nset xrange [-0.6:10.6]\nset xtics 0,1,10\n"
-                       "set yrange [0:*]\nset bars 0.5\nplot %s\n",
-                       sb_text_get(&plots));
+        sb_text_printf(
+            &f->script,
+            "set xlabel 'order (a block is 2^order pages of 4 KiB)'\nset ylabel 'free blocks'\n"
+            "set key outside bottom center horizontal samplen 2\nset xrange [-0.6:10.6]\nset xtics 0,1,10\n"
+            "set yrange [0:*]\nset bars 0.5\nplot %s\n",
+            sb_text_get(&plots));
         int64_t threads = p->view->groups.at[group].threads;
         sb_text_printf(
             &caption,

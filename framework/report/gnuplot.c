@@ -100,8 +100,6 @@ static int run_gnuplot(const char *dir, const char *script, char **why)
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, "log", O_WRONLY | O_CREAT | O_TRUNC, 0666);
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
-    /* pdfcairo stamps its output with the time unless told one: identical input, identical output. */
-    setenv("SOURCE_DATE_EPOCH", "0", 1);
     status = -posix_spawnp(&pid, gnuplot, &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (status) {
@@ -120,6 +118,27 @@ static int run_gnuplot(const char *dir, const char *script, char **why)
     return status;
 }
 
+/*
+ * cairo 1.16 stamps a PDF with the time, whatever SOURCE_DATE_EPOCH says. Identical input must give identical
+ * output, so the digits are replaced; their number stays, hence all offsets in the file.
+ */
+static int unstamp(const char *path)
+{
+    static const char key[] = "/CreationDate (D:", epoch[] = "19700101000000";
+    char *pdf;
+    size_t n;
+    int status = sb_read_file(path, &pdf, &n);
+    if (status)
+        return status;
+    char *found = memmem(pdf, n, key, strlen(key));
+    if (found && (size_t)(found - pdf) + strlen(key) + strlen(epoch) < n) {
+        memcpy(found + strlen(key), epoch, strlen(epoch));
+        status = sb_write_file(path, pdf, n);
+    }
+    free(pdf);
+    return status;
+}
+
 static int move_output(const char *from, const char *to, const char *id, const char *ending, char **why)
 {
     char *source = sb_printf("%s/%s.%s", from, id, ending), *target = sb_printf("%s/%s.%s", to, id, ending);
@@ -128,9 +147,9 @@ static int move_output(const char *from, const char *to, const char *id, const c
     if (stat(source, &st) || !st.st_size) {
         *why = sb_printf("gnuplot wrote no %s.%s", id, ending);
         status = -EIO;
-    } else if (rename(source, target)) {
-        status = -errno;
-        *why = sb_printf("%s can't be written: %s", target, strerror(errno));
+    } else if ((!strcmp(ending, "pdf") && (status = unstamp(source))) ||
+               (rename(source, target) && (status = -errno))) {
+        *why = sb_printf("%s can't be written: %s", target, strerror(-status));
     }
     free(source);
     free(target);

@@ -1,0 +1,228 @@
+#!/usr/bin/env bash
+# Real runs, end to end, as a user does them: run, table, export, report, reproduce, interrupt, misbehaving plugins.
+# usage: e2e.sh BUILD
+set -u
+build=$(realpath "$1")
+s=$build/scullbench
+tests=$(cd "$(dirname "$0")" && pwd)
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+unset SCULLBENCH_PLUGIN_PATH HWLOC_SYNTHETIC HWLOC_XMLFILE
+failed=0
+fail() { echo "FAILED: $*"; failed=$((failed + 1)); }
+# expect STATUS COMMAND...: output in ./out
+expect() {
+  local want=$1 got
+  shift
+  "$@" > out 2> err
+  got=$?
+  [ $got = "$want" ] || { fail "exit status $got, expected $want: $*"; cat out err; }
+}
+has() { grep -qF -- "$2" "$1" || { fail "$1 lacks: $2"; cat "$1"; }; }
+# column NAME FILE: that column of a CSV without quoted cells
+column() { awk -F, -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i; next } { print $c }' "$2"; }
+
+cat > small.ini <<'INI'
+[experiment]
+repetitions = 2
+duration = 10ms
+warmup = 1ms
+survey = 1
+survey_points = 8
+time_limit = 20s
+[machine]
+memory = 32MiB
+[allocator slub-shared]
+plugin = slub
+percpu = no
+[workload scullc]
+device_size = 256KiB
+[workload scullc-file]
+plugin = scullc
+source = file:/bin/sh
+device_size = 256KiB
+[workload scullp]
+device_size = 256KiB
+[workload scullv]
+device_size = 256KiB
+[matrix]
+allocator = null, buddy, slub, slub-shared, kmalloc, vmalloc, mempool, malloc, bump, percpu
+workload = scullc, scullc-file, scullp, scullv
+scullc.quantum = 1000B, 4000B
+INI
+
+echo "== the plan's cells are the run's cells"
+expect 0 "$s" plan small.ini
+# bump can't reuse memory before all is free, so long streams may exhaust it; all else must be ok.
+expect 0 "$s" run small.ini --db a.db --dump --set matrix.exclude=bump/*
+has out "of null"
+has out "scullbench report a.db"
+expect 0 "$s" plan small.ini --set matrix.exclude=bump/*
+planned=$(grep -oE '[0-9]+ trials' out | grep -oE '[0-9]+')
+grep -E '^ +[0-9]+  ' out | sed -e 's/^ *[0-9]*  //' -e 's/  (through.*//' -e 's/: .*//' | sort > cells
+sqlite3 a.db "select label from cell" | sort > run-cells
+diff cells run-cells || fail "the plan prints other cells than the run has"
+expect 0 "$s" export a.db
+cp out a.csv
+[ "$(tail -n +2 a.csv | wc -l)" = "$planned" ] || fail "the plan has $planned trials, the run another number"
+[ "$(column status a.csv | sort -u)" = ok ] || fail "not all trials are ok"
+head -1 a.csv | grep -q '^trial,allocator,workload,threads,repetition,status,reason,scullc.quantum,' || fail "CSV header"
+for name in ops_per_s alloc_ns free_ns bytes_per_s footprint; do
+  head -1 a.csv | grep -q ",$name" || fail "no column $name"
+done
+column ops_per_s a.csv | grep -qvE '^[0-9.]+e?[+0-9]*$' && fail "a rate is not a number"
+expect 0 "$s" export a.db --format json
+[ "$(grep -c '"trial":' out)" = "$planned" ] || fail "JSON rows"
+
+echo "== an existing database is never overwritten"
+before=$(cksum a.db)
+expect 2 "$s" run small.ini --db a.db
+has err "exists"
+[ "$before" = "$(cksum a.db)" ] || fail "the database changed"
+
+echo "== the report is whole, opens alone, and is the same again"
+if command -v gnuplot > /dev/null; then
+  expect 0 "$s" report a.db --out r1
+  expect 0 "$s" report a.db --out r2
+  diff -r r1 r2 > difference || { fail "two reports of one database differ"; cat difference; }
+  for f in throughput-scullp external-scullc-quantum-4000b; do
+    ls r1/figures | grep -q "^$f" || ls r1/figures | grep -q "throughput" || fail "no figure $f"
+  done
+  for svg in r1/figures/*.svg; do
+    base=${svg%.svg}
+    for e in svg pdf png gp tsv; do
+      [ -s "$base.$e" ] || fail "$base.$e is missing or empty"
+    done
+  done
+  grep -qE '(src|href)="?http' r1/index.html && fail "the page needs the network"
+  grep -q 'contents can&#39;t be verified\|contents can.t be verified' r1/index.html || fail "the page doesn't say why null was skipped"
+  (cd r1/figures && cp throughput-scullp.gp again.gp && sed -i 's/throughput-scullp\.\(svg\|pdf\|png\)/again.\1/' again.gp &&
+    gnuplot -d again.gp && cmp throughput-scullp.svg again.svg) || fail "a figure's script doesn't run alone"
+else
+  echo "skipped: no gnuplot"
+fi
+
+echo "== one printed trial reproduces alone"
+grep -v "^duration" small.ini > fixed.ini
+"$s" plan fixed.ini --set experiment.operations=2000 --set experiment.warmup=0ms --trial 5 > trial.ini || fail "plan --trial"
+expect 0 "$build/scullbench-trial" < trial.ini
+cp out first
+expect 0 "$build/scullbench-trial" < trial.ini
+has out '{"status":"ok"}'
+deterministic() { grep -E '"metric":"(operations|allocs|frees|writes|reads|copies|requested_peak|footprint)"' "$1"; }
+diff <(deterministic first) <(deterministic out) || fail "the same trial did something else"
+[ "$(deterministic out | wc -l)" -ge 7 ] || fail "a trial lacks metrics"
+
+echo "== a dump reads as /proc and as LDD3's scullmem"
+sqlite3 a.db "select '## ' || name || char(10) || text from dump" > dumps
+has dumps "Node 0, zone      DMA"
+has dumps "slabinfo - version: 2.1"
+has dumps "Device 0: qset 1000, order 4, sz 262144"
+has dumps "item at 0x"
+grep -qE '^0x[0-9a-f]+-0x[0-9a-f]+ +69632 sb_vmalloc pages=16 vmalloc$' dumps || fail "no vmallocinfo line of 16 pages"
+
+echo "== plugins that misbehave cost their own trials and nothing else"
+cat > bad.ini <<'INI'
+[experiment]
+repetitions = 2
+duration = 20ms
+warmup = 1ms
+survey = 1
+time_limit = 3s
+[machine]
+memory = 32MiB
+[workload scullc]
+device_size = 2MiB
+[matrix]
+allocator = segv, sleep, overlap, liar, exhaust, miscount, exit, chatter, openfail, kmalloc
+workload = scullc
+INI
+expect 3 "$s" run bad.ini --db bad.db --plugin-path "$BAD_PLUGINS"
+cp err bad.err
+expect 0 "$s" export bad.db
+cp out bad.csv
+status_of() { awk -F, -v a="$1" '$2 == a { print $6 }' bad.csv | sort -u | tr '\n' ' '; }
+while read -r name want; do
+  [ "$(status_of "$name")" = "$want " ] || { fail "$name: '$(status_of "$name")', expected '$want'"; grep ",$name," bad.csv | cut -c1-200; }
+done <<'EOF'
+segv crashed
+sleep timeout
+overlap invalid
+liar check-failed
+exhaust out-of-memory
+miscount check-failed
+exit crashed
+chatter ok
+openfail error
+kmalloc ok
+EOF
+has bad.csv "ended by signal 11 (Segmentation fault) in phase survey"
+has bad.csv "killed after its time limit of 3.0 s, in phase survey"
+has bad.csv "the third list is upside down"
+has bad.csv "the moon is in the wrong quarter"
+has bad.err "segv / scullc / 1 thread: crashed"
+[ "$(tail -n +2 bad.csv | wc -l)" = 20 ] || fail "not every trial is stored"
+if command -v gnuplot > /dev/null; then
+  expect 0 "$s" report bad.db --out rbad
+  has rbad/index.html "about to crash"
+fi
+
+echo "== Ctrl-C keeps what is finished"
+"$s" run small.ini --db int.db --set experiment.repetitions=200 > int.out 2> int.err &
+pid=$!
+for _ in $(seq 100); do
+  sleep 0.1
+  [ "$(sqlite3 -readonly int.db "select count(*) from trial" 2> /dev/null || echo 0)" -ge 3 ] && break
+done
+kill -INT $pid
+wait $pid
+[ $? = 130 ] || fail "exit status after Ctrl-C"
+has int.out "interrupted; what is finished is kept"
+has int.out "scullbench report int.db"
+expect 0 "$s" export int.db
+[ "$(tail -n +2 out | wc -l)" -ge 3 ] || fail "finished trials are gone"
+pgrep -f "scullbench-trial --die-with-parent" -P $pid > /dev/null && fail "a trial outlived its run"
+
+echo "== a killed run leaves a database that reads"
+"$s" run small.ini --db kill.db --set experiment.repetitions=200 > /dev/null 2>&1 &
+pid=$!
+sleep 2
+kill -KILL $pid
+wait $pid 2> /dev/null
+expect 0 "$s" export kill.db
+[ "$(tail -n +2 out | wc -l)" -ge 1 ] || fail "finished trials are gone"
+
+echo "== names that mean something to gnuplot, shells and HTML are just names"
+cat > hostile.ini <<'INI'
+[experiment]
+name = it's "hostile" <b>`touch pwned`</b> $(touch pwned) %s \n
+repetitions = 1
+duration = 5ms
+warmup = 0ms
+survey = 1
+survey_points = 4
+[machine]
+memory = 32MiB
+[allocator `touch pwned` 'x' "y" $(touch pwned) <i>_^{2}@é]
+plugin = kmalloc
+[workload w'; system "touch pwned" #]
+plugin = scullc
+device_size = 256KiB
+[matrix]
+allocator = null, `touch pwned` 'x' "y" $(touch pwned) <i>_^{2}@é
+workload = w'; system "touch pwned" #
+INI
+expect 0 "$s" run hostile.ini --db hostile.db
+if command -v gnuplot > /dev/null; then
+  expect 0 "$s" report hostile.db --out rh
+  [ -e pwned ] || [ -e rh/figures/pwned ] && fail "a name was executed"
+  grep -q '<b>`touch' rh/index.html && fail "a name became markup"
+  grep -q 'touch pwned' rh/figures/throughput-*.svg || fail "the name is not shown as it is"
+fi
+
+if [ $failed != 0 ]; then
+  echo "$failed failed"
+  exit 1
+fi
+echo "all well"

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# What the verbs print on machines that don't exist, compared with what they should.
+# usage: golden.sh BUILD [--write]
+set -u
+build=$(realpath "$1")
+write=${2:-}
+cd "$(dirname "$0")/golden" || exit 1
+unset SCULLBENCH_PLUGIN_PATH
+failed=0
+# golden NAME COMMAND...: paths of the build don't belong into an expectation, nor do build-ids.
+golden() {
+  local name=$1 out
+  shift
+  out=$("$@" 2>&1; echo "exit status $?")
+  out=$(sed -e "s#$build#BUILD#g" -e 's/build-id: [0-9a-f]\{40\}/build-id: ID/' <<< "$out")
+  if [ "$write" = --write ]; then
+    printf '%s\n' "$out" > "$name.expected"
+  elif ! diff -u "$name.expected" <(printf '%s\n' "$out"); then
+    failed=$((failed + 1))
+  fi
+}
+s=$build/scullbench
+export HWLOC_SYNTHETIC="pack:2 [numa] core:2 pu:2(indexes=0,4,1,5,2,6,3,7)"
+golden topology "$s" topology
+golden topology-scatter "$s" topology --placement scatter
+golden topology-cpus "$s" topology --cpus "numa:1.core:0 ~pu:5"
+golden topology-wrong "$s" topology --cpus core:9
+golden plan "$s" plan two-packages.ini
+golden plan-trial "$s" plan two-packages.ini --trial 3
+golden plan-set "$s" plan two-packages.ini --set matrix.threads=2 --set slub-shared.percpu=yes --set experiment.repetitions=1
+golden plan-set-wrong "$s" plan two-packages.ini --set slub-shared.percup=yes --set machine.memory=1 --set nothing --set scullq.quantum=1B
+golden plan-trial-wrong "$s" plan two-packages.ini --trial 99
+golden run-simulated "$s" run two-packages.ini --db /dev/null/x.db
+golden describe-slub "$s" describe slub
+golden describe-scullv "$s" describe scullv
+golden describe-matrix "$s" describe matrix
+golden describe-wrong "$s" describe slbu
+golden list "$s" list
+golden help "$s" --help
+golden help-run "$s" run --help
+golden version "$s" --version
+golden verb-wrong "$s" rnu x.ini
+golden flag-wrong "$s" run x.ini --dbb y
+golden flag-lacks "$s" run x.ini --db
+golden operand-lacks "$s" run
+golden operand-extra "$s" topology now
+golden no-config "$s" plan nowhere.ini
+golden no-db "$s" report nowhere.db
+golden not-a-db "$s" export two-packages.ini
+golden trial-help "$build/scullbench-trial" --help
+golden trial-empty "$build/scullbench-trial" < /dev/null
+echo "$failed wrong"
+[ $failed = 0 ]
