@@ -42,7 +42,7 @@ static inline void sb_list_add_tail(struct sb_list *link, struct sb_list *head)
 
 static inline void sb_list_del(struct sb_list *link)
 {
-    link->prev->next = link->next;
+    link->prev->next = link->next; // NOLINT(clang-analyzer-unix.Malloc): it loses track of heads in loops
     link->next->prev = link->prev;
     link->next = link->prev = NULL;
 }

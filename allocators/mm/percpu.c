@@ -48,7 +48,7 @@ void sb_pcpu_exit(struct sb_pcpu *pcpu)
 {
     while (!sb_list_empty(&pcpu->chunks)) {
         struct sb_list *link = pcpu->chunks.next;
-        sb_list_del(link);
+        sb_list_del(link); // NOLINT(clang-analyzer-unix.Malloc): it doesn't see the head change
         free(sb_list_entry(link, struct sb_pcpu_chunk, link));
     }
 }

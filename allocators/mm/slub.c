@@ -124,7 +124,7 @@ void sb_slub_exit(struct sb_slub *slub)
 {
     while (!sb_list_empty(&slub->caches)) {
         struct sb_list *link = slub->caches.next;
-        sb_list_del(link);
+        sb_list_del(link); // NOLINT(clang-analyzer-unix.Malloc): it doesn't see the head change
         free_cache(sb_list_entry(link, struct sb_kmem_cache, link));
     }
 }

@@ -34,14 +34,19 @@ static uint64_t subtree_max(const struct sb_vmap_area *area)
     return area ? area->subtree_max : 0;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t max_of(const struct sb_vmap_area *area)
+{
+    return larger(area->size, larger(subtree_max(area->left), subtree_max(area->right)));
+}
+
 static void update(struct sb_vmap_area *area)
 {
-    uint64_t max = area->size;
-    if (subtree_max(area->left) > max)
-        max = area->left->subtree_max;
-    if (subtree_max(area->right) > max)
-        max = area->right->subtree_max;
-    area->subtree_max = max;
+    area->subtree_max = max_of(area);
 }
 
 /* Splits by address: below `start` to the left, the rest to the right. */
@@ -174,10 +179,12 @@ static void return_range(struct sb_vmalloc *vm, uint64_t start, uint64_t size, s
     sb_kfree(&vm->kmalloc, spare);
 }
 
+/* Mapping nothing over a range never needs more mappings than there are, so it doesn't fail; if it did, the
+ * range would only keep an alias of pages that nobody looks at there. */
 static void unmap(struct sb_vmalloc *vm, uint64_t start, uint64_t pages)
 {
-    mmap(vm->base + (start << SB_PAGE_SHIFT), pages << SB_PAGE_SHIFT, PROT_NONE,
-         MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    (void)!mmap(vm->base + (start << SB_PAGE_SHIFT), pages << SB_PAGE_SHIFT, PROT_NONE,
+                MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
 /* Maps the pages, one system call per run of neighbours. */
@@ -414,12 +421,7 @@ static int check_tree(const struct sb_vmap_area *area, uint64_t *last_end, uint6
                                (unsigned long long)area->start);
     *last_end = area->start + area->size;
     *free_pages += area->size;
-    uint64_t max = area->size;
-    if (subtree_max(area->left) > max)
-        max = area->left->subtree_max;
-    if (subtree_max(area->right) > max)
-        max = area->right->subtree_max;
-    if (max != area->subtree_max)
+    if (max_of(area) != area->subtree_max)
         return sb_check_failed(why, why_size, "vmalloc: the tree's maximum is wrong at page %llu",
                                (unsigned long long)area->start);
     return check_tree(area->right, last_end, free_pages, why, why_size);

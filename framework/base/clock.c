@@ -72,7 +72,8 @@ static void measure_cost(struct sb_clock *clock)
             smallest = steps[i];
     }
     qsort(steps, READINGS, sizeof(steps[0]), by_value);
-    clock->cost_ns = (double)steps[READINGS / 2] * clock->ns_per_tick;
+    size_t middle = READINGS / 2;
+    clock->cost_ns = (double)steps[middle] * clock->ns_per_tick;
     clock->resolution_ns = smallest == UINT64_MAX ? 0 : (double)smallest * clock->ns_per_tick;
 }
 

@@ -39,8 +39,8 @@ int sb_read_file(const char *path, char **text, size_t *length)
 
 char *sb_read_line(const char *path)
 {
-    char *text;
-    if (sb_read_file(path, &text, NULL))
+    char *text = NULL;
+    if (sb_read_file(path, &text, NULL) || !text)
         return NULL;
     text[strcspn(text, "\n")] = '\0';
     return text;

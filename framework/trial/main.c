@@ -58,8 +58,12 @@ int main(int argc, char **argv)
         return 2;
     }
     sb_trial_spec_read(&spec, text, length, &diag);
-    if (sb_diag_flush(&diag, stderr))
+    if (sb_diag_flush(&diag, stderr)) {
+        sb_trial_spec_free(&spec);
+        free(text);
+        fclose(out);
         return 2;
+    }
     enum sb_status status = sb_trial_run(&spec, out);
     if (status == SB_STATUS_OK) {
         /* Only then nothing is still running, or corrupt. */

@@ -68,11 +68,14 @@ static void want_thp(struct sb_physmem *memory)
 /* MADV_POPULATE_WRITE (Linux 5.14) says when memory runs short; touching would be a SIGBUS. */
 static int prefault(const struct sb_physmem *memory, char **why)
 {
+    volatile char *base = memory->base;
+    if (!base)
+        return -ENOMEM;
     if (!madvise(memory->base, memory->size, MADV_POPULATE_WRITE))
         return 0;
     if (errno == EINVAL) {
         for (uint64_t at = 0; at < memory->size; at += 4096)
-            ((volatile char *)memory->base)[at] = 0;
+            base[at] = 0;
         return 0;
     }
     int status = -errno;

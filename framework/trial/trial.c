@@ -389,6 +389,23 @@ static void report_calls(struct trial *t, const struct sb_counts *sum)
         metric(t, t->workload->workload.counters[i], "calls", (double)sum->counters[i]);
 }
 
+/* A window that ends within the first cycle weighs its phases unequally, and may miss what is done rarely. */
+static void warn_of_short_window(struct trial *t)
+{
+    uint64_t least = UINT64_MAX;
+    for (uint32_t i = 0; i < t->spec->threads; i++) {
+        if (t->workers[i].closed_operations < least)
+            least = t->workers[i].closed_operations;
+    }
+    if (least >= t->needs.cycle_operations)
+        return;
+    char *text = sb_printf("%s / %s: the measured phase held less than one whole cycle of the workload, so its parts "
+                           "weigh unequally: raise duration, or make the devices smaller",
+                           t->spec->allocator.name, t->spec->workload.name);
+    sb_write_warning(t->out, text);
+    free(text);
+}
+
 static void report_rates(struct trial *t)
 {
     struct sb_counts sum = {0};
@@ -413,6 +430,7 @@ static void report_rates(struct trial *t)
     metric(t, "bytes_per_s", "B/s", bytes);
     metric(t, "operations", "operations", (double)sum.operations);
     metric(t, "window_ns", "ns", longest);
+    warn_of_short_window(t);
     report_calls(t, &sum);
 }
 

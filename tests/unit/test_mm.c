@@ -88,7 +88,7 @@ static void exhaustion_gives_null_and_recovers(void **state)
     test_host_open(&t, 32, 2);
     assert_int_equal(sb_mm_init(&mm, &t.host), 0);
     uint64_t all = free_pages(&mm), n = 0;
-    struct sb_page **pages = calloc(all, sizeof(*pages));
+    struct sb_page **pages = calloc(all + 1, sizeof(*pages));
     struct sb_snapshot before = {0}, after = {0};
     sb_mm_snapshot(&mm, &before);
     while ((pages[n] = sb_alloc_pages(&mm, SB_GFP_ATOMIC, 0)))

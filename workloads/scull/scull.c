@@ -384,7 +384,8 @@ static int write_quanta(struct stream *stream, uint64_t device, uint64_t first, 
     return filled < n ? -ENOMEM : 0;
 }
 
-/* Says which byte is wrong, and what stands there: a free pointer, zeroes and another's data look different. */
+/* Says which byte is wrong, and what stands there: a free pointer, zeroes and another's data look different.
+ */
 static int bad_contents(const struct stream *stream, uint64_t device, uint64_t quantum, const char *found,
                         const char *wanted, uint64_t length)
 {
@@ -395,11 +396,12 @@ static int bad_contents(const struct stream *stream, uint64_t device, uint64_t q
     for (uint64_t i = first; i < length; i++)
         wrong += found[i] != wanted[i];
     memcpy(&word, found + first, length - first < sizeof(word) ? length - first : sizeof(word));
-    bench->fail(bench->context,
-                "thread %u, device %llu: quantum %llu doesn't hold what was written into it: %llu bytes differ, the "
-                "first at offset %llu, where 0x%llx stands",
-                stream->thread, (unsigned long long)device, (unsigned long long)quantum, (unsigned long long)wrong,
-                (unsigned long long)first, (unsigned long long)word);
+    bench->fail(
+        bench->context,
+        "thread %u, device %llu: quantum %llu doesn't hold what was written into it: %llu bytes differ, the "
+        "first at offset %llu, where 0x%llx stands",
+        stream->thread, (unsigned long long)device, (unsigned long long)quantum, (unsigned long long)wrong,
+        (unsigned long long)first, (unsigned long long)word);
     return -EBADMSG;
 }
 
@@ -410,7 +412,8 @@ static int read_quanta(struct stream *stream, uint64_t device, uint64_t first, u
     const struct scull *s = stream->scull;
     struct device *dev = &stream->devices[device];
     void **slots[MAX_BATCH];
-    find_slots(stream, device, first, n, slots, counts);
+    /* What is read was written, so every slot is there. */
+    n = find_slots(stream, device, first, n, slots, counts);
     for (uint32_t i = 0; i < n; i++) {
         uint64_t length = length_of(&s->g, first + i);
         memcpy(stream->buffer, *slots[i], length);
