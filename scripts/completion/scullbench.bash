@@ -1,0 +1,29 @@
+# bash completion for scullbench
+_scullbench() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
+  if [ "$COMP_CWORD" = 1 ]; then
+    mapfile -t COMPREPLY < <(compgen -W "run plan report export list describe topology --help --version" -- "$cur")
+    return
+  fi
+  case $prev in
+    --format)
+      case $verb in
+        export) mapfile -t COMPREPLY < <(compgen -W "csv json" -- "$cur") ;;
+        describe) mapfile -t COMPREPLY < <(compgen -W "text markdown" -- "$cur") ;;
+      esac
+      return ;;
+    --placement) mapfile -t COMPREPLY < <(compgen -W "compact scatter one-per-core list" -- "$cur"); return ;;
+    --db | --out | --plugin-path) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --set | --trial | --cpus) return ;;
+  esac
+  case $cur in
+    -*) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" "$verb" --help 2> /dev/null | grep -oE '^  --[a-z-]+')" -- "$cur") ;;
+    *)
+      case $verb in
+        run | plan) mapfile -t COMPREPLY < <(compgen -f -X '!*.ini' -- "$cur"; compgen -d -- "$cur") ;;
+        report | export) mapfile -t COMPREPLY < <(compgen -f -X '!*.db' -- "$cur"; compgen -d -- "$cur") ;;
+        describe) mapfile -t COMPREPLY < <(compgen -W "experiment machine pmu matrix $("${COMP_WORDS[0]}" list 2> /dev/null | grep -oE '^  [a-z0-9-]+ ')" -- "$cur") ;;
+      esac ;;
+  esac
+}
+complete -o filenames -F _scullbench scullbench
