@@ -1,7 +1,7 @@
 # What bench and test share; sourced, not run.
 # shellcheck shell=bash
 
-say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+say() { if [ -t 2 ]; then printf '\033[1m%s\033[0m\n' "$*" >&2; else printf '%s\n' "$*" >&2; fi; }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_packages="cmake ninja-build gcc libc6-dev pkg-config libhwloc-dev libpfm4-dev libinih-dev libsqlite3-dev libjansson-dev libcmocka-dev gnuplot-nox"

@@ -38,6 +38,22 @@ char *sb_machine_name(const struct sb_data *data)
                      kernel ? kernel : "unknown kernel");
 }
 
+/* What fits under a title: the processor and how many CPUs it shows. */
+static char *short_machine_name(const struct sb_data *data)
+{
+    const char *summary = sb_data_meta(data, "topology_summary"), *cpu = NULL;
+    for (size_t i = 0; i < data->facts.n; i++) {
+        if (!strcmp(data->facts.at[i].name, "cpu"))
+            cpu = data->facts.at[i].value;
+    }
+    const char *cpus = summary ? strstr(summary, " CPU") : NULL, *start = cpus;
+    while (start && start > summary && start[-1] != ' ')
+        start--;
+    if (!cpus)
+        return sb_strdup(cpu ? cpu : "unknown machine");
+    return sb_printf("%s, %.*s CPUs", cpu ? cpu : "unknown CPU", (int)(cpus - start), start);
+}
+
 /* Comparable groups that differ in the thread count alone: one chart. */
 struct family {
     const char *workload, *swept;
@@ -49,7 +65,8 @@ struct family {
 struct painter {
     const struct sb_view *view;
     struct sb_figures *figures;
-    char *machine;
+    char *machine;       /* in full, for captions */
+    char *machine_short; /* for the line under a title */
     struct family *families;
     size_t family_count;
 };
@@ -123,7 +140,7 @@ static struct sb_figure *add_figure(struct painter *p, const char *kind, const s
     f->id = sb_printf("%s-%s", kind, family->slug);
     f->title = title;
     char *quoted = sb_gp_quote(title);
-    sb_text_printf(&f->script, "set title %s\n", quoted);
+    sb_text_printf(&f->script, "set title %s offset 0,0.7\n", quoted);
     sb_text_printf(&f->script, "set border 3 lc rgb '#444444'\nset tics nomirror out scale 0.6\n"
                                "set grid ytics lt 1 lc rgb '#dddddd' lw 0.7\n");
     free(quoted);
@@ -182,6 +199,25 @@ static char *interval_caption(const struct range *r)
     char *text = sb_printf("median of %s processes each, whiskers from the smallest to the largest", n);
     free(n);
     return text;
+}
+
+/* The line under the title, so that a figure taken out of the report still says n, spread and machine. */
+static char *range_note(const struct painter *p, const struct range *r)
+{
+    if (r->most_n == 1)
+        return sb_printf("one run each; %s", p->machine_short);
+    if (r->least_n == r->most_n)
+        return sb_printf("n = %zu, median, whiskers: range; %s", r->most_n, p->machine_short);
+    return sb_printf("n = %zu to %zu, median, whiskers: range; %s", r->least_n, r->most_n, p->machine_short);
+}
+
+static char *series_note(const struct painter *p, int64_t threads, size_t n, const char *spread)
+{
+    char *head = n == 1 ? sb_strdup("one run") : sb_printf("n = %zu, %s", n, spread);
+    char *note = sb_printf("%lld thread%s; %s; %s", (long long)threads, threads == 1 ? "" : "s", head,
+                           p->machine_short);
+    free(head);
+    return note;
 }
 
 /* Allocators that have no number in a family, with the first reason: they belong in the caption. */
@@ -312,6 +348,7 @@ static void throughput(struct painter *p, const struct family *family)
     add_missing(p, family, "ops_per_s", &caption);
     add_os_memory(p, &caption);
     f->caption = caption.at;
+    f->note = range_note(p, &r);
     free(interval);
     free(shown);
 }
@@ -371,6 +408,7 @@ static void scaling(struct painter *p, const struct family *family)
                    logarithmic ? " Logarithmic axis." : "", p->machine);
     add_missing(p, family, "ops_per_s", &caption);
     f->caption = caption.at;
+    f->note = range_note(p, &r);
     free(interval);
     sb_text_free(&plots);
 }
@@ -579,6 +617,7 @@ static int series_chart(struct painter *p, const struct family *family, const st
     if (runs_n > 1)
         sb_text_printf(&caption, " n = %zu processes.", runs_n);
     figure->caption = caption.at;
+    figure->note = series_note(p, threads, runs_n, "median, band: range");
 out:
     free(reference);
     sb_text_free(&data);
@@ -654,6 +693,7 @@ static int free_blocks_chart(struct painter *p, const struct family *family, cha
             "Machine: %s.",
             (long long)threads, threads == 1 ? "" : "s", n, p->machine);
         f->caption = caption.at;
+        f->note = series_note(p, threads, n, "median, whiskers: range");
     }
     sb_text_free(&plots);
     sb_text_free(&data);
@@ -662,7 +702,8 @@ static int free_blocks_chart(struct painter *p, const struct family *family, cha
 
 int sb_charts_make(const struct sb_view *view, struct sb_figures *figures, char **why)
 {
-    struct painter p = {view, figures, sb_machine_name(&view->data), NULL, 0};
+    struct painter p = {view, figures, sb_machine_name(&view->data), short_machine_name(&view->data),
+                        NULL, 0};
     int status = 0;
     find_families(&p);
     for (size_t f = 0; f < p.family_count; f++)
@@ -681,5 +722,6 @@ int sb_charts_make(const struct sb_view *view, struct sb_figures *figures, char 
     }
     free(p.families);
     free(p.machine);
+    free(p.machine_short);
     return status;
 }

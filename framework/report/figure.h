@@ -8,6 +8,7 @@ struct sb_figure {
     char *id; /* file name without ending: [a-z0-9-] */
     char *title;
     char *caption;
+    char *note;            /* under the title in every figure: n, interval, machine */
     struct sb_text data;   /* tab-separated, blocks apart by two empty lines */
     struct sb_text script; /* from settings to plot, without terminal and output */
 };

@@ -23,15 +23,18 @@ extern char **environ;
 
 /* Widths: a screen; one column of a paper (84 mm) at 8 points; the same for slides. */
 static const struct {
-    const char *ending, *terminal;
+    const char *ending, *terminal, *small;
 } outputs[] = {
     {"svg",
-     "svg noenhanced size 720,430 dynamic rounded background '#ffffff' font 'sans-serif,13' linewidth 1.3"},
+     "svg noenhanced size 720,430 dynamic rounded background '#ffffff' font 'sans-serif,13' linewidth 1.3",
+     "10"},
     {"pdf",
-     "pdfcairo noenhanced size 8.4cm,5.6cm font 'sans-serif,7' fontscale 0.65 linewidth 0.8 pointscale 0.4"},
+     "pdfcairo noenhanced size 8.4cm,5.6cm font 'sans-serif,7' fontscale 0.65 linewidth 0.8 pointscale 0.4",
+     "5.5"},
     {"png",
      "pngcairo noenhanced size 1440,860 background '#ffffff' font 'sans-serif,13' fontscale 1.9 linewidth "
-     "2.4 pointscale 2"},
+     "2.4 pointscale 2",
+     "10"},
 };
 
 char *sb_gp_quote(const char *text)
@@ -54,6 +57,7 @@ void sb_figures_free(struct sb_figures *figures)
         free(figures->at[i].id);
         free(figures->at[i].title);
         free(figures->at[i].caption);
+        free(figures->at[i].note);
         sb_text_free(&figures->at[i].data);
         sb_text_free(&figures->at[i].script);
     }
@@ -67,15 +71,19 @@ static char *whole_script(const struct sb_figure *f)
     sb_text_printf(
         &s, "set encoding utf8\nset datafile separator '\\t'\nset datafile missing '-'\ndata = '%s.tsv'\n",
         f->id);
+    char *note = sb_gp_quote(f->note ? f->note : "");
     for (size_t i = 0; i < SB_COUNT(outputs); i++) {
         sb_text_printf(&s, "set terminal %s\nset output '%s.%s'\n", outputs[i].terminal, f->id,
                        outputs[i].ending);
+        sb_text_printf(&s, "set label 1 %s at graph 0.5,1.045 center tc rgb '#555555' font ',%s'\n", note,
+                       outputs[i].small);
         if (i)
             sb_text_printf(&s, "replot\n");
         else
             sb_text_add(&s, f->script.at, f->script.n);
     }
     sb_text_printf(&s, "unset output\n");
+    free(note);
     return s.at;
 }
 

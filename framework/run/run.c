@@ -183,8 +183,10 @@ static void show(struct progress *p, size_t done, const struct sb_cell *cell, co
     p->last_ns = now;
     double spent = (double)(now - p->start_ns) / 1e9;
     int left = done ? (int)(spent / (double)done * (double)(p->all - done) + 0.5) : 0;
-    fprintf(stderr, "%s[%zu/%zu] %3zu %%, %d:%02d left, %s%s", p->terminal ? "\r\033[K" : "", done, p->all,
-            100 * done / p->all, left / 60, left % 60, cell->label, p->terminal ? "" : "\n");
+    char *eta = done ? sb_printf("%d:%02d left", left / 60, left % 60) : sb_strdup("time left not known yet");
+    fprintf(stderr, "%s[%zu/%zu] %3zu %%, %s, %s%s", p->terminal ? "\r\033[K" : "", done, p->all,
+            100 * done / p->all, eta, cell->label, p->terminal ? "" : "\n");
+    free(eta);
     fflush(stderr);
 }
 

@@ -399,9 +399,10 @@ static void warn_of_short_window(struct trial *t)
     }
     if (least >= t->needs.cycle_operations)
         return;
-    char *text = sb_printf("%s / %s: the measured phase held less than one whole cycle of the workload, so its parts "
-                           "weigh unequally: raise duration, or make the devices smaller",
-                           t->spec->allocator.name, t->spec->workload.name);
+    char *text =
+        sb_printf("%s / %s: the measured phase held less than one whole cycle of the workload, so its parts "
+                  "weigh unequally: raise duration, or make the devices smaller",
+                  t->spec->allocator.name, t->spec->workload.name);
     sb_write_warning(t->out, text);
     free(text);
 }
