@@ -49,6 +49,7 @@ static void bump_close(void *self)
     free(self);
 }
 
+/* Aligned by offset: arenas begin on a page, so up to a page that is aligned by address too. */
 static void *bump_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
 {
     struct bump *bump = self;
@@ -70,6 +71,7 @@ static void *bump_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
     return bump->base + cpu * bump->part + at * GRAIN;
 }
 
+/* Which arena is told by the address: the block may be freed on any CPU. */
 static void bump_free(void *self, void *block, size_t size)
 {
     struct bump *bump = self;

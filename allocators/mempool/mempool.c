@@ -72,6 +72,7 @@ static void mempool_close(void *self)
     free(p);
 }
 
+/* A caller's own `reserve` counts if it is larger than the option. */
 static int pool_create(void *self, const char *name, size_t size, size_t align, uint32_t flags,
                        void (*ctor)(void *), uint32_t reserve, void **out)
 {
@@ -109,6 +110,7 @@ static void pool_free(void *cache, void *object)
     sb_mempool_free(&((struct pool *)cache)->mempool, object);
 }
 
+/* The reserve isn't live: it is in nobody's hands. */
 static int pool_destroy(void *cache)
 {
     struct pool *pool = cache;

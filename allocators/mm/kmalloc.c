@@ -24,11 +24,13 @@ static const struct {
     {"kmalloc-8k", 8192},
 };
 
+/* Powers of two are aligned to themselves in kmalloc since 5.4; the classes between are not. */
 static bool is_power_of_two(size_t n)
 {
     return !(n & (n - 1));
 }
 
+/* All classes at once, as kmalloc_init does at boot: a first call must not pay for creating a cache. */
 int sb_kmalloc_init(struct sb_kmalloc *k, struct sb_mm *mm, bool percpu)
 {
     int status = sb_slub_init(&k->slub, mm, percpu);
@@ -60,6 +62,11 @@ static inline unsigned class_of(const struct sb_kmalloc *k, size_t size)
     return 64 - (unsigned)__builtin_clzll(size - 1) - 1;
 }
 
+/*
+ * Up to a page an alignment is met by taking the power of two that has it; above, whole pages are
+ * aligned to their block. kmalloc itself takes no alignment: this serves aligned requests of the
+ * `sized` interface.
+ */
 void *sb_kmalloc(struct sb_kmalloc *k, size_t size, size_t align, sb_gfp_t gfp)
 {
     if (__builtin_expect(align > 8, 0)) {
@@ -77,6 +84,7 @@ void *sb_kmalloc(struct sb_kmalloc *k, size_t size, size_t align, sb_gfp_t gfp)
     return sb_cache_alloc(k->caches[class_of(k, size)], gfp);
 }
 
+/* The page tells whose block it is: no size is needed, as with the kernel's kfree. */
 void sb_kfree(struct sb_kmalloc *k, void *block)
 {
     if (!block)
@@ -90,6 +98,7 @@ void sb_kfree(struct sb_kmalloc *k, void *block)
         sb_free_pages(k->slub.mm, page, page->order);
 }
 
+/* What may be used, which for large requests is the whole block and not what was asked for. */
 size_t sb_ksize(struct sb_kmalloc *k, const void *block)
 {
     const struct sb_page *page = sb_virt_to_page(k->slub.mm, block)->head;

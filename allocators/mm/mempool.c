@@ -18,6 +18,7 @@
 #include <string.h>
 #include <time.h>
 
+/* curr_nr is written atomically because sb_mempool_free looks at it without the lock. */
 static void *take_reserve(struct sb_mempool *pool)
 {
     void *element = NULL;
@@ -37,6 +38,7 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
+/* The reserve is filled now, while memory is there: that is the point of a pool. */
 int sb_mempool_init(struct sb_mempool *pool, uint32_t min_nr, sb_mempool_alloc_fn alloc,
                     sb_mempool_free_fn free_fn, void *pool_data, uint64_t max_wait_ns)
 {
@@ -68,6 +70,10 @@ void sb_mempool_exit(struct sb_mempool *pool)
     pool->elements = NULL;
 }
 
+/*
+ * Naps grow from 1 microsecond to 1 ms: short enough to see an element soon, long enough not to spin
+ * on the CPU that the one who frees may need.
+ */
 void *sb_mempool_alloc(struct sb_mempool *pool, sb_gfp_t gfp)
 {
     uint64_t deadline = 0, nap = 1000;

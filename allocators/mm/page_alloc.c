@@ -20,11 +20,16 @@
 
 #define DMA_PAGES (UINT64_C(16) << (20 - SB_PAGE_SHIFT))
 
+/* A page's zone follows from its number: zones are ranges without holes here. */
 static struct sb_zone *zone_of(struct sb_mm *mm, uint64_t pfn)
 {
     return &mm->zones[pfn < mm->zones[SB_ZONE_DMA].end_pfn ? SB_ZONE_DMA : SB_ZONE_NORMAL];
 }
 
+/*
+ * To the head of the list: the block freed last is the warmest and is handed out first. Called with
+ * the zone's lock held, as all of this group.
+ */
 static void add_free(struct sb_zone *zone, struct sb_page *page, unsigned order)
 {
     page->flags = SB_PG_BUDDY;
@@ -33,6 +38,7 @@ static void add_free(struct sb_zone *zone, struct sb_page *page, unsigned order)
     zone->free_area[order].nr_free++;
 }
 
+/* Clears the flags too: between lists a block is neither free nor allocated, and check() would say so. */
 static void remove_free(struct sb_zone *zone, struct sb_page *page)
 {
     sb_list_del(&page->link);
@@ -79,6 +85,11 @@ static struct sb_page *take_block(struct sb_zone *zone, unsigned order)
     return page;
 }
 
+/*
+ * The zonelist is walked downwards only: a request for DMA must never be served from above, one for
+ * Normal may dip into DMA when nothing else is left. The heads are written outside the lock, for the
+ * block is ours by then.
+ */
 struct sb_page *sb_alloc_pages(struct sb_mm *mm, sb_gfp_t gfp, unsigned order)
 {
     int first = gfp & SB_GFP_DMA ? SB_ZONE_DMA : SB_ZONE_NORMAL;
@@ -101,6 +112,10 @@ struct sb_page *sb_alloc_pages(struct sb_mm *mm, sb_gfp_t gfp, unsigned order)
     return page;
 }
 
+/*
+ * A free of what isn't allocated is refused, not believed: one bad free would otherwise corrupt the
+ * lists for every later call, and the trial would blame another.
+ */
 void sb_free_pages(struct sb_mm *mm, struct sb_page *page, unsigned order)
 {
     uint64_t pfn = sb_page_to_pfn(mm, page);
@@ -118,6 +133,7 @@ void sb_free_pages(struct sb_mm *mm, struct sb_page *page, unsigned order)
     sb_unlock(&zone->lock);
 }
 
+/* __get_free_pages: the address at once, as drivers want it. No HIGHMEM, so every page has one. */
 void *sb_get_free_pages(struct sb_mm *mm, sb_gfp_t gfp, unsigned order)
 {
     struct sb_page *page = sb_alloc_pages(mm, gfp, order);
@@ -138,6 +154,10 @@ static void init_zone(struct sb_mm *mm, enum sb_zone_type type, const char *name
         merge_and_free(mm, zone, pfn, 0);
 }
 
+/*
+ * The map of page frames is carved off the end of memory, where the kernel's memblock would put it
+ * too, so that its size counts against the allocator and not against the harness.
+ */
 int sb_mm_init(struct sb_mm *mm, const struct sb_host *host)
 {
     uint64_t all = host->memory_size >> SB_PAGE_SHIFT;
@@ -167,6 +187,10 @@ int sb_mm_init(struct sb_mm *mm, const struct sb_host *host)
     return 0;
 }
 
+/*
+ * By subtraction: free pages are counted under the zone's lock anyway, used ones would cost a second
+ * counter.
+ */
 uint64_t sb_mm_used_pages(struct sb_mm *mm)
 {
     uint64_t used = mm->nr_pages - mm->nr_reserved;
@@ -175,6 +199,7 @@ uint64_t sb_mm_used_pages(struct sb_mm *mm)
     return used;
 }
 
+/* Adds to what is there: an allocator on top fills in its own part before or after. */
 void sb_mm_snapshot(struct sb_mm *mm, struct sb_snapshot *snapshot)
 {
     snapshot->has |= SB_HAS_HELD | SB_HAS_FREE_BLOCKS | SB_HAS_METADATA;
@@ -186,6 +211,7 @@ void sb_mm_snapshot(struct sb_mm *mm, struct sb_snapshot *snapshot)
     }
 }
 
+/* Longer lines are cut at 511 bytes; no line of /proc comes near. */
 void sb_sink_printf(const struct sb_sink *sink, const char *format, ...)
 {
     char line[512];

@@ -21,6 +21,7 @@ static bool get_bit(const uint64_t *map, uint64_t i)
     return map[i / 64] >> (i % 64) & 1;
 }
 
+/* Bit by bit: areas are small, and allocation per CPU is not a fast path in the kernel either. */
 static void set_bits(uint64_t *map, uint64_t first, uint64_t n, bool value)
 {
     for (uint64_t i = first; i < first + n; i++) {
@@ -31,6 +32,7 @@ static void set_bits(uint64_t *map, uint64_t first, uint64_t n, bool value)
     }
 }
 
+/* A chunk is one block for all units, so the largest block bounds the number of CPUs. */
 int sb_pcpu_init(struct sb_pcpu *pcpu, struct sb_mm *mm)
 {
     memset(pcpu, 0, sizeof(*pcpu));
@@ -53,6 +55,7 @@ void sb_pcpu_exit(struct sb_pcpu *pcpu)
     }
 }
 
+/* The bookkeeping is the host's memory; the kernel, too, allocates it apart from the units. */
 static struct sb_pcpu_chunk *new_chunk(struct sb_pcpu *pcpu)
 {
     struct sb_pcpu_chunk *chunk = calloc(1, sizeof(*chunk));
@@ -85,6 +88,7 @@ static uint64_t find_room(const struct sb_pcpu_chunk *chunk, uint64_t n, uint64_
     return SB_PCPU_GRAINS;
 }
 
+/* All CPUs' copies are zeroed here, as pcpu_alloc does: the caller may use any of them at once. */
 void *sb_alloc_percpu(struct sb_pcpu *pcpu, size_t size, size_t align)
 {
     uint64_t n = (size + SB_PCPU_GRAIN - 1) / SB_PCPU_GRAIN, grain = SB_PCPU_GRAINS;
@@ -120,6 +124,7 @@ void *sb_alloc_percpu(struct sb_pcpu *pcpu, size_t size, size_t align)
     return cookie;
 }
 
+/* A chunk that is empty goes back at once; the kernel keeps one in hand. */
 void sb_free_percpu(struct sb_pcpu *pcpu, void *cookie)
 {
     struct sb_list *link;

@@ -32,11 +32,13 @@ enum {
     MAX_PARTIAL = 10,
 };
 
+/* `align` is a power of two, as everywhere here. */
 static uint32_t round_up(uint32_t n, uint32_t align)
 {
     return (n + align - 1) & ~(align - 1);
 }
 
+/* The kernel's fls: the number of the highest bit, from 1; 0 for 0. */
 static unsigned fls(uint64_t n)
 {
     return n ? 64 - (unsigned)__builtin_clzll(n) : 0;
@@ -93,6 +95,10 @@ static uint32_t calculate_alignment(uint32_t size, size_t align, uint32_t flags)
     return result;
 }
 
+/*
+ * By memcpy: the object's memory had another type a moment ago, and the middle of an object need not
+ * be aligned for the compiler to know. It compiles to one load.
+ */
 static inline void *get_free_pointer(const struct sb_kmem_cache *cache, void *object)
 {
     void *next;
@@ -114,12 +120,14 @@ int sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, bool percpu)
     return 0;
 }
 
+/* The host's memory only; the slabs are pages of the trial's memory file. */
 static void free_cache(struct sb_kmem_cache *cache)
 {
     free(cache->cpu);
     free(cache);
 }
 
+/* Without a look at what lives: close() has to work after any failure. */
 void sb_slub_exit(struct sb_slub *slub)
 {
     while (!sb_list_empty(&slub->caches)) {
@@ -129,6 +137,11 @@ void sb_slub_exit(struct sb_slub *slub)
     }
 }
 
+/*
+ * set_node and calculate_sizes of the kernel: where the free pointer goes, how far apart objects
+ * stand, how many empty slabs are worth keeping. min_partial grows with the object's size, within 5
+ * and 10, as in 6.1.
+ */
 static int lay_out(struct sb_kmem_cache *cache, size_t size, size_t align)
 {
     uint32_t total = round_up((uint32_t)size, WORD);
@@ -155,6 +168,10 @@ static int lay_out(struct sb_kmem_cache *cache, size_t size, size_t align)
     return 0;
 }
 
+/*
+ * A name may be used twice; the kernel would merge such caches, we keep them apart so that each counts
+ * alone.
+ */
 int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t align, uint32_t flags,
                     void (*ctor)(void *), struct sb_kmem_cache **out)
 {
@@ -213,6 +230,7 @@ static struct sb_page *new_slab(struct sb_kmem_cache *cache, sb_gfp_t gfp)
     return page;
 }
 
+/* The last reference is gone: nobody holds an object of it, no CPU and no list knows it. */
 static void discard_slab(struct sb_kmem_cache *cache, struct sb_page *page)
 {
     page->flags &= ~SB_PG_SLAB;
@@ -220,6 +238,10 @@ static void discard_slab(struct sb_kmem_cache *cache, struct sb_page *page)
     sb_free_pages(cache->mm, page, cache->order);
 }
 
+/*
+ * Head for slabs that were just allocated from (warm, soon full), tail for those just freed into, so
+ * that they have time to become empty. The kernel's DEACTIVATE_TO_HEAD and _TAIL.
+ */
 static void add_partial(struct sb_kmem_cache *cache, struct sb_page *page, bool tail)
 {
     if (tail)
@@ -281,6 +303,7 @@ static void *alloc_slow(struct sb_kmem_cache *cache, struct sb_cpu_slab *cpu, sb
     return freelist;
 }
 
+/* Without per-CPU slabs every call comes here: what the percpu option is measured against. */
 static void *alloc_from_node(struct sb_kmem_cache *cache, sb_gfp_t gfp)
 {
     sb_lock(&cache->lock);
@@ -297,6 +320,10 @@ static void *alloc_from_node(struct sb_kmem_cache *cache, sb_gfp_t gfp)
     return object;
 }
 
+/*
+ * The CPU number is only a hint for which part to take: the thread may have migrated by the time it
+ * holds that part's lock, and is then merely on another CPU's list, which is correct and rare.
+ */
 void *sb_cache_alloc(struct sb_kmem_cache *cache, sb_gfp_t gfp)
 {
     void *object;
@@ -341,6 +368,7 @@ static void free_slow(struct sb_kmem_cache *cache, struct sb_page *page, void *o
         discard_slab(cache, empty);
 }
 
+/* Reading the head without a lock is safe: the object is the caller's, so its slab can't go away. */
 void sb_cache_free(struct sb_kmem_cache *cache, void *object)
 {
     struct sb_page *page = sb_virt_to_page(cache->mm, object)->head;
@@ -362,6 +390,7 @@ void sb_cache_free(struct sb_kmem_cache *cache, void *object)
     free_slow(cache, page, object);
 }
 
+/* Bounded, for check() calls it on lists that may run in circles. */
 static uint64_t list_length(const struct sb_kmem_cache *cache, void *object, uint64_t limit)
 {
     uint64_t n = 0;
@@ -370,6 +399,7 @@ static uint64_t list_length(const struct sb_kmem_cache *cache, void *object, uin
     return n;
 }
 
+/* All objects less the free ones: full slabs are on no list, so the used ones can't be walked. */
 uint64_t sb_cache_live(struct sb_kmem_cache *cache)
 {
     uint64_t live = cache->nr_slabs * cache->objects;
@@ -411,6 +441,10 @@ static void flush_cpus(struct sb_kmem_cache *cache)
     }
 }
 
+/*
+ * kmem_cache_destroy's contract: the leak is reported with name and number, and the cache stays
+ * usable, so that the caller can still give back what it lost.
+ */
 int sb_cache_destroy(struct sb_kmem_cache *cache)
 {
     const struct sb_host *host = cache->mm->host;
@@ -433,6 +467,10 @@ int sb_cache_destroy(struct sb_kmem_cache *cache)
     return 0;
 }
 
+/*
+ * handed_bytes counts whole objects with their padding: what a user may touch is less, what is gone is
+ * this.
+ */
 void sb_slub_snapshot(struct sb_slub *slub, struct sb_snapshot *snapshot)
 {
     struct sb_list *link;
@@ -490,6 +528,7 @@ static int check_freelist(struct sb_kmem_cache *cache, const struct sb_page *pag
     return 0;
 }
 
+/* Every list of the cache against what the slabs on it say of themselves. */
 static int check_cache(struct sb_kmem_cache *cache, char *why, size_t why_size)
 {
     struct sb_list *link;

@@ -44,6 +44,7 @@ static uint64_t max_of(const struct sb_vmap_area *area)
     return larger(area->size, larger(subtree_max(area->left), subtree_max(area->right)));
 }
 
+/* After any change below: what first fit descends by must be right before the lock is dropped. */
 static void update(struct sb_vmap_area *area)
 {
     area->subtree_max = max_of(area);
@@ -66,6 +67,10 @@ static void split(struct sb_vmap_area *tree, uint64_t start, struct sb_vmap_area
     }
 }
 
+/*
+ * All of `left` lies below all of `right`. Depth is logarithmic in expectation, by the random
+ * priorities.
+ */
 static struct sb_vmap_area *join(struct sb_vmap_area *left, struct sb_vmap_area *right)
 {
     if (!left || !right)
@@ -80,6 +85,7 @@ static struct sb_vmap_area *join(struct sb_vmap_area *left, struct sb_vmap_area 
     return right;
 }
 
+/* The lowest or the highest range of a tree: the only candidates for merging. */
 static struct sb_vmap_area *edge(struct sb_vmap_area *tree, bool last)
 {
     while (tree && (last ? tree->right : tree->left))
@@ -155,6 +161,10 @@ static uint64_t take_range(struct sb_vmalloc *vm, uint64_t size, struct sb_vmap_
     return start;
 }
 
+/*
+ * Addresses run out long before they are used up when many wait to be unmapped: purge once, then give
+ * up.
+ */
 static uint64_t reserve_range(struct sb_vmalloc *vm, uint64_t size)
 {
     struct sb_vmap_area *emptied;
@@ -170,6 +180,7 @@ static uint64_t reserve_range(struct sb_vmalloc *vm, uint64_t size)
     return start;
 }
 
+/* Never allocates: `node` is memory the caller already has, so giving back can't fail. */
 static void return_range(struct sb_vmalloc *vm, uint64_t start, uint64_t size, struct sb_vmap_area *node)
 {
     *node = (struct sb_vmap_area){.start = start, .size = size};
@@ -203,6 +214,10 @@ static int map_pages(struct sb_vmalloc *vm, const struct sb_vm_struct *area)
     return 0;
 }
 
+/*
+ * Pages go back at once, even when the addresses come back later: the kernel does the same, and its
+ * stale TLB entries are our stale aliases.
+ */
 static void free_area_pages(struct sb_vmalloc *vm, struct sb_vm_struct *area, uint64_t n)
 {
     for (uint64_t i = 0; i < n; i++)
@@ -229,6 +244,10 @@ static struct sb_vm_struct *new_area(struct sb_vmalloc *vm, size_t size, sb_gfp_
     return NULL;
 }
 
+/*
+ * Gives the area addresses and maps it. On failure the area keeps its range (start), for the caller to
+ * return.
+ */
 static void *place_area(struct sb_vmalloc *vm, struct sb_vm_struct *area)
 {
     area->start = reserve_range(vm, area->nr_pages + 1);
@@ -271,6 +290,7 @@ static void release(struct sb_vmalloc *vm, struct sb_vm_struct *area)
     return_range(vm, start, size, (struct sb_vmap_area *)(void *)area);
 }
 
+/* Sizes are rounded up to pages; the guard page is address space only and costs no memory. */
 void *sb_vmalloc(struct sb_vmalloc *vm, size_t size, sb_gfp_t gfp)
 {
     if (!size || size > vm->mm->nr_pages << SB_PAGE_SHIFT)
@@ -289,6 +309,7 @@ void *sb_vmalloc(struct sb_vmalloc *vm, size_t size, sb_gfp_t gfp)
     return address;
 }
 
+/* The list is taken whole under the lock and unmapped without it: system calls are long. */
 void sb_vmalloc_purge(struct sb_vmalloc *vm)
 {
     sb_lock(&vm->lock);
@@ -317,6 +338,7 @@ void sb_vmalloc_purge(struct sb_vmalloc *vm)
     }
 }
 
+/* The owner's slot is cleared first, so that of two frees of one address exactly one does the work. */
 void sb_vfree(struct sb_vmalloc *vm, void *address)
 {
     uint64_t start = (uint64_t)((char *)address - vm->base) >> SB_PAGE_SHIFT;
@@ -351,6 +373,7 @@ void sb_vfree(struct sb_vmalloc *vm, void *address)
         sb_vmalloc_purge(vm);
 }
 
+/* The space is reserved, not committed, and so is the table of owners: only what is used costs memory. */
 int sb_vmalloc_init(struct sb_vmalloc *vm, struct sb_mm *mm, bool percpu, uint64_t lazy_max)
 {
     memset(vm, 0, sizeof(*vm));

@@ -45,6 +45,7 @@ static uint64_t now_cntvct(void)
 }
 #endif
 
+/* One interval of 10 ms; called once, before any worker runs. */
 static double calibrate(uint64_t (*now)(void))
 {
     uint64_t t0 = sb_now_ns(), c0 = now();
@@ -60,6 +61,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The median, not the minimum: what a batch pays as a rule, interrupts left out by rank. */
 static void measure_cost(struct sb_clock *clock)
 {
     enum { READINGS = 2001 };

@@ -34,6 +34,7 @@ char *sb_diag_hint(const char *word, const char *const *names, size_t n)
     return text.at;
 }
 
+/* Stable by sequence: two errors of one line stay in the order in which they were found. */
 static int by_line(const void *a, const void *b)
 {
     const struct sb_diag_entry *x = a, *y = b;
@@ -64,6 +65,7 @@ size_t sb_diag_flush(struct sb_diag *diag, FILE *out)
     return n;
 }
 
+/* Through the same filter as collected messages: a plugin's words may hold anything. */
 static void say(const char *kind, const char *format, va_list args)
 {
     char *text = NULL;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* In pieces: files of /proc say 0 bytes and hold more. */
 int sb_read_file(const char *path, char **text, size_t *length)
 {
     struct sb_text content = {0};
@@ -58,6 +59,7 @@ static int write_all(int fd, const char *text, size_t length)
     return 0;
 }
 
+/* The rename is the commit: a reader, or a crash, sees the old content or the new, never half. */
 int sb_write_file(const char *path, const char *text, size_t length)
 {
     char *temporary = sb_printf("%s.tmp%ld", path, (long)getpid());
@@ -80,6 +82,7 @@ out:
     return status;
 }
 
+/* A file where a folder should be is only noticed at the end, by looking: mkdir says EEXIST for both. */
 int sb_make_dirs(const char *path)
 {
     char *copy = sb_strdup(path);

@@ -59,6 +59,7 @@ static size_t utf8_length(const char *s)
     return n;
 }
 
+/* jansson refuses what isn't UTF-8 and would lose the whole text; a replaced byte loses one. */
 static json_t *make_text(const char *text)
 {
     if (!text)
@@ -93,6 +94,7 @@ void sb_json_set_int(struct sb_json *object, const char *key, int64_t number)
     sb_json_set(object, key, out(json_integer(number)));
 }
 
+/* JSON has no NaN: null is read back as "not there", which is what it is. */
 void sb_json_set_real(struct sb_json *object, const char *key, double number)
 {
     sb_json_set(object, key, out(isfinite(number) ? json_real(number) : json_null()));

@@ -7,12 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Without memory for its own few strings the host can't even store what failed. */
 static _Noreturn void out_of_host_memory(void)
 {
     fputs("scullbench: the host process is out of memory\n", stderr);
     abort();
 }
 
+/*
+ * Doubling: n additions cost O(n) copies in all. New elements are zeroed, so that a half-filled one is
+ * safe to free.
+ */
 void *sb_vec_grow(void *at, size_t *capacity, size_t n, size_t size)
 {
     if (n == *capacity) {
@@ -25,6 +30,7 @@ void *sb_vec_grow(void *at, size_t *capacity, size_t n, size_t size)
     return at;
 }
 
+/* At least one byte: a table of nothing is still a pointer that may be freed. */
 void *sb_calloc(size_t n, size_t size)
 {
     void *p = calloc(n ? n : 1, size ? size : 1);
@@ -86,6 +92,7 @@ char *sb_printf(const char *format, ...)
     return s;
 }
 
+/* An empty text has no buffer yet, but printing must not care. */
 const char *sb_text_get(const struct sb_text *text)
 {
     return text->at ? text->at : "";
@@ -97,6 +104,7 @@ void sb_text_free(struct sb_text *text)
     *text = (struct sb_text){0};
 }
 
+/* Bytes above 0x7f pass: they are UTF-8 as a rule, and a terminal takes no orders from them. */
 void sb_text_add_visible(struct sb_text *text, const char *s)
 {
     for (; *s; s++) {
@@ -107,6 +115,7 @@ void sb_text_add_visible(struct sb_text *text, const char *s)
     }
 }
 
+/* An empty list is one empty item: the caller says that an item is empty, with its line. */
 struct sb_words sb_split(const char *list)
 {
     struct sb_words words = {0};
@@ -157,6 +166,7 @@ static size_t distance(const char *a, size_t la, const char *b, size_t lb)
     return row[la % 3][lb];
 }
 
+/* A third of the length may differ: "slbu" finds slub, "x" finds nothing. */
 const char *sb_nearest(const char *word, const char *const *names, size_t n)
 {
     size_t length = strlen(word);
@@ -178,6 +188,7 @@ const char *sb_nearest(const char *word, const char *const *names, size_t n)
     return best;
 }
 
+/* Greedy with one point to come back to, so linear in practice and without recursion. */
 bool sb_glob(const char *pattern, const char *text)
 {
     const char *star = NULL, *resume = NULL;

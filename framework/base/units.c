@@ -22,6 +22,7 @@ static const struct unit percent_units[] = {{"%", 1}};
 
 static const char *const unit_names[] = {"B, KiB, MiB or GiB", "ns, us, ms, s or min", "%"};
 
+/* Kinds without units have no table; their numbers stand alone. */
 static const struct unit *units_of(uint32_t kind, size_t *n, const char **names)
 {
     switch (kind) {
@@ -63,6 +64,7 @@ char *sb_format_time(uint64_t ns)
     return format_units(ns, time_units, SB_COUNT(time_units));
 }
 
+/* As the user would write it, so that a range in a message can be pasted into the config. */
 static char *format_number(const struct sb_option *option, uint64_t value)
 {
     size_t n;
@@ -112,6 +114,7 @@ static int read_digits(const char *text, uint64_t *value, const char **end)
     return overflow ? -ERANGE : 0;
 }
 
+/* Out of range is only said when everything else about the text is right: one mistake, one message. */
 static int parse_number(const struct sb_option *option, const char *text, uint64_t *value, char **why)
 {
     size_t n;
@@ -159,6 +162,7 @@ static size_t count_choices(const char *const *choices)
     return n;
 }
 
+/* Texts are compared whole and with case: `Yes`, `ye` and `TRUE` are mistakes, not variants. */
 int sb_option_parse(const struct sb_option *option, const char *text, union sb_value *value, char **why)
 {
     static const char *const no_yes[] = {"no", "yes", NULL};

@@ -76,6 +76,7 @@ static void print_help(FILE *out)
     fprintf(out, "\n`scullbench VERB --help` tells more; `scullbench --version` the version.\n");
 }
 
+/* From the table that parses: help and behaviour can't drift apart. */
 static void print_verb_help(const struct sb_verb *verb)
 {
     bool flags = verb->flags[0].name;
@@ -106,6 +107,7 @@ static const struct sb_verb *find_verb(const char *name)
     return NULL;
 }
 
+/* Whole names only: an abbreviation that works today may be ambiguous tomorrow. */
 static const struct sb_flag *find_flag(const struct sb_verb *verb, const char *name)
 {
     const char *names[SB_MAX_FLAGS + 1] = {0};

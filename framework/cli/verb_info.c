@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Refused files are shown with their reason: a plugin that silently isn't there costs an afternoon. */
 int sb_verb_list(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
 {
     static const char *const kinds[] = {"allocator", "workload"};
@@ -36,6 +37,7 @@ int sb_verb_list(const struct sb_verb *verb, struct sb_words *operands, struct s
     return SB_EXIT_OK;
 }
 
+/* The markdown is what docs/config.md is made of, and what its test compares. */
 static void describe_options(const struct sb_option *options, uint32_t n, bool markdown)
 {
     if (markdown && n)
@@ -76,6 +78,7 @@ static void describe_plugin(const struct sb_plugin *p, bool markdown)
     describe_options(p->options, p->option_count, markdown);
 }
 
+/* Sections and plugins are asked for alike, so both are suggested. */
 static void complain(const struct sb_plugins *plugins, const char *name)
 {
     const char **names = sb_calloc(plugins->n + SB_TABLES, sizeof(*names));

@@ -24,6 +24,7 @@ static char *default_path(const struct sb_experiment *e)
     return path;
 }
 
+/* The folder is made if need be; the file never replaces another. */
 static int create_store(struct sb_store **store, const char *given, const struct sb_experiment *e,
                         char **path, char **why)
 {
@@ -52,6 +53,7 @@ static int create_store(struct sb_store **store, const char *given, const struct
     return status;
 }
 
+/* What to do next, ready to paste, also and above all after Ctrl-C. */
 static void print_end(const struct sb_run_outcome *outcome, const struct sb_plan *plan, const char *path)
 {
     printf("\n%zu of %zu trials are in %s", outcome->done, plan->trials.n, path);
@@ -61,6 +63,7 @@ static void print_end(const struct sb_run_outcome *outcome, const struct sb_plan
            outcome->interrupted ? "interrupted; what is finished is kept. " : "", path);
 }
 
+/* Machine faults are 1, mistakes 2, failed trials 3: scripts can tell them apart. */
 int sb_verb_run(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
 {
     struct sb_session s;
@@ -123,6 +126,7 @@ static int print_trial(const struct sb_plan *plan, const char *number)
     return SB_EXIT_OK;
 }
 
+/* Skipped cells and missing events stand at the end, where they are seen. */
 static void print_plan(const struct sb_plan *plan)
 {
     size_t skipped = 0;

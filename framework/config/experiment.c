@@ -11,6 +11,7 @@
 
 static const char *const kinds[] = {"experiment", "machine", "pmu", "matrix", "allocator", "workload"};
 
+/* Sections that have a name and belong to a plugin; the others are ours and stand once. */
 static bool is_plugin_kind(const char *kind)
 {
     return !strcmp(kind, "allocator") || !strcmp(kind, "workload");
@@ -93,6 +94,7 @@ static struct sb_words read_list(const char *key, const char *value, int line, s
     return words;
 }
 
+/* Whether so many CPUs are there is for the plan to say, which knows the machine. */
 static void read_threads(struct sb_experiment *e, struct sb_diag *diag)
 {
     static const struct sb_option thread_count = {"threads", SB_OPTION_INT, 0, "1", 1, 4096, NULL, ""};
@@ -108,6 +110,7 @@ static void read_threads(struct sb_experiment *e, struct sb_diag *diag)
     }
 }
 
+/* Whether a pattern matches anything is for the plan to say, which knows the names. */
 static void read_excludes(struct sb_experiment *e, const char *value, int line, struct sb_diag *diag)
 {
     struct sb_words words = read_list("exclude", value, line, diag);
@@ -142,6 +145,7 @@ static void read_sweep(struct sb_experiment *e, const struct sb_ini_entry *entry
     sweep->line = entry->line;
 }
 
+/* Required keys are asked for at the end, so that a typo in one is told as a typo first. */
 static void read_matrix(struct sb_experiment *e, struct sb_diag *diag)
 {
     const struct sb_section_table *table = &sb_tables[SB_TABLE_MATRIX];
@@ -218,6 +222,10 @@ static struct sb_ini_section *override_section(struct sb_ini *ini, const char *n
     return NULL;
 }
 
+/*
+ * An override is an entry with a negative line: everything that can be said of a key of the file is
+ * then said of it as well, in the same words.
+ */
 static void apply_override(struct sb_ini *ini, const char *text, int line, struct sb_diag *diag)
 {
     const char *equals = strchr(text, '=');
@@ -238,6 +246,7 @@ out:
     free(path);
 }
 
+/* Reports need a name; the file's is one the user chose. */
 static char *name_of_file(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -248,6 +257,7 @@ static char *name_of_file(const char *path)
     return sb_strndup(base, n);
 }
 
+/* What two keys say together. */
 static void check_values(struct sb_experiment *e, struct sb_diag *diag)
 {
     struct sb_ini_section *section = sb_ini_section(&e->ini, "experiment", "");

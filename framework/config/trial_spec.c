@@ -24,6 +24,7 @@ const struct sb_option sb_trial_options[SB_TRIAL_KEYS] = {
     [SB_TRIAL_DUMP] = {"dump", SB_OPTION_BOOL, 0, "no", 0, 0, NULL, "store the texts of dump"},
 };
 
+/* The plugin is named by file, not by name: a trial must not depend on search paths. */
 static void read_part(struct sb_trial_spec *spec, const char *kind, struct sb_trial_part *part,
                       struct sb_diag *diag)
 {
@@ -44,6 +45,7 @@ static void read_part(struct sb_trial_spec *spec, const char *kind, struct sb_tr
     sb_diag_at(diag, 0, "the trial has no [%s NAME] section", kind);
 }
 
+/* OS numbers: the trial may be run where hwloc numbers differently. */
 static void read_cpus(struct sb_trial_spec *spec, struct sb_diag *diag)
 {
     static const struct sb_option number = {"cpus", SB_OPTION_INT, 0, "0", 0, 65535, NULL, ""};
@@ -61,6 +63,7 @@ static void read_cpus(struct sb_trial_spec *spec, struct sb_diag *diag)
     sb_words_free(&words);
 }
 
+/* The same reader and the same tables as for a config: what a trial says is checked as strictly. */
 void sb_trial_spec_read(struct sb_trial_spec *spec, const char *text, size_t length, struct sb_diag *diag)
 {
     *spec = (struct sb_trial_spec){.ini = sb_ini_parse(text, length, diag)};

@@ -8,6 +8,7 @@ struct free_info {
     uint64_t pages, blocks, suitable; /* suitable: blocks of exactly `order` that could be cut */
 };
 
+/* fill_contig_page_info: one pass over the orders. */
 static struct free_info sum(const uint64_t free_blocks[SB_NR_ORDERS], unsigned order)
 {
     struct free_info info = {0};

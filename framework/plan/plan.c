@@ -154,6 +154,7 @@ static void check_section(struct planner *p, const struct sb_ini_section *sectio
     free(values);
 }
 
+/* Errors in a section were told by check_section, at the section's own lines. */
 static void bind_list(struct planner *p, enum sb_plugin_kind kind, const struct sb_words *names, int line)
 {
     for (size_t i = 0; i < names->n; i++) {
@@ -219,6 +220,7 @@ static void check_memory(struct planner *p, int line, const char *text, uint64_t
         sb_diag_at(p->diag, line, "memory: '%s' is not a multiple of 4MiB, the largest block", text);
 }
 
+/* Values are checked against the same table as a written key: a sweep is that key, several times. */
 static void check_sweep(struct planner *p, const struct sb_sweep *sweep)
 {
     uint32_t n = 0;
@@ -255,6 +257,7 @@ static void check_sweep(struct planner *p, const struct sb_sweep *sweep)
     }
 }
 
+/* A pattern that matches nothing is a typo: the user believes cells are left out that will run. */
 static void check_excludes(struct planner *p)
 {
     for (size_t i = 0; i < p->experiment->excludes.n; i++) {
@@ -295,6 +298,7 @@ static const char *text_of(const struct sb_cell *cell, const char *section_name,
     return entry ? entry->value : option->fallback;
 }
 
+/* Every option is written out, defaults too: a trial's text must mean the same when a default changes. */
 static void copy_texts(struct sb_cell *cell, const char *kind, const char *name, const char *lookup,
                        const struct sb_ini_section *from, const struct sb_option *table, uint32_t n)
 {
@@ -425,6 +429,7 @@ static void choose_cpus(struct planner *p, struct sb_cell *cell, const char *thr
         cell->cpus.n = cell->threads;
 }
 
+/* How a cell is called everywhere: in progress, table, database and report. */
 static void label(struct sb_cell *cell)
 {
     struct sb_text text = {0};
@@ -435,6 +440,10 @@ static void label(struct sb_cell *cell)
     cell->label = text.at;
 }
 
+/*
+ * A sweep over a section multiplies only the cells that use the section: others would be measured
+ * twice.
+ */
 static bool concerns(const struct sb_sweep *sweep, const struct sb_binding *a, const struct sb_binding *w)
 {
     return !strcmp(sweep->section, "machine") || !strcmp(sweep->section, "experiment") ||
@@ -500,6 +509,7 @@ static void add_cells(struct planner *p, const struct sb_binding *a, const struc
     free(at);
 }
 
+/* Location and nodes are looked up now, on the machine as it is; a run would only fail later. */
 static void check_machine(struct planner *p)
 {
     struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
@@ -524,6 +534,10 @@ static void check_machine(struct planner *p)
     SB_VEC_FREE(&found);
 }
 
+/*
+ * A name libpfm4 doesn't know is a mistake; an event the machine lacks is not, and is told with its
+ * reason.
+ */
 static void check_events(struct planner *p)
 {
     struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
@@ -544,6 +558,7 @@ static uint64_t repetition_seed(uint64_t seed, uint32_t repetition)
     return sb_random_next(&random);
 }
 
+/* Fisher and Yates, from the recorded seed. */
 static void shuffle(struct sb_trial *trials, size_t n, struct sb_random *random)
 {
     for (size_t i = n; i > 1; i--) {
@@ -648,6 +663,7 @@ void sb_plan_free(struct sb_plan *plan)
     sb_pmu_free(&plan->pmu);
 }
 
+/* The seed and numbers are the trial's, all else is the cell's. */
 char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial)
 {
     const struct sb_cell *cell = &plan->cells.at[trial->cell];

@@ -30,6 +30,7 @@ static void copy_sized(void *to, size_t to_size, const void *from, size_t from_s
         }                                                                                                    \
     } while (0)
 
+/* The stride is the plugin's own sizeof: rows of an older table are shorter than ours. */
 static void take_options(struct sb_plugin *plugin, const struct sb_option *table, uint32_t n, uint32_t stride)
 {
     plugin->options = sb_calloc(n, sizeof(*plugin->options));
@@ -39,6 +40,7 @@ static void take_options(struct sb_plugin *plugin, const struct sb_option *table
                    stride);
 }
 
+/* The five that every allocator has are needed here and now; the rest by whoever uses it. */
 static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
 {
     struct sb_allocator *a = &plugin->allocator;
@@ -74,6 +76,7 @@ static void take_workload(struct sb_plugin *plugin, const struct sb_head *head)
             sb_printf("it has %u counters; at most %d are kept", w->counter_count, SB_MAX_COUNTERS);
 }
 
+/* The head is checked before anything behind it is believed. */
 static void judge(struct sb_plugin *plugin, const struct sb_head *head, uint32_t magic, uint32_t smallest)
 {
     plugin->abi_major = head->abi_major;
@@ -102,6 +105,7 @@ struct build_id_search {
     char *found;
 };
 
+/* Notes are name and descriptor, each padded to 4 bytes (elf(5)). */
 static char *note_build_id(const char *notes, size_t size)
 {
     for (size_t at = 0; at + sizeof(ElfW(Nhdr)) <= size;) {
@@ -118,6 +122,7 @@ static char *note_build_id(const char *notes, size_t size)
     return NULL;
 }
 
+/* Out of the loaded image, not the file, which may have been rebuilt since. */
 static int find_build_id(struct dl_phdr_info *info, size_t size, void *context)
 {
     struct build_id_search *search = context;
@@ -133,6 +138,10 @@ static int find_build_id(struct dl_phdr_info *info, size_t size, void *context)
     return 1;
 }
 
+/*
+ * RTLD_NOW: a missing symbol is found now and not in the middle of a measurement. RTLD_LOCAL: two
+ * plugins may use the same names inside. Never closed: thread exit may still call into it.
+ */
 struct sb_plugin *sb_plugin_load(const char *path)
 {
     struct sb_plugin *plugin = sb_calloc(1, sizeof(*plugin));
@@ -191,6 +200,7 @@ static int is_shared_object(const struct dirent *entry)
     return n > 3 && !strcmp(entry->d_name + n - 3, ".so");
 }
 
+/* In alphabetical order, so that which of two equal names wins doesn't depend on the file system. */
 static void load_folder(struct sb_plugins *plugins, const char *folder)
 {
     struct dirent **names;
@@ -211,6 +221,7 @@ static void load_folder(struct sb_plugins *plugins, const char *folder)
         free(names);
 }
 
+/* Empty parts are nothing, not the current folder as in PATH: that has surprised enough people. */
 static void add_folders(struct sb_plugins *plugins, const char *list)
 {
     while (list && *list) {
@@ -221,6 +232,7 @@ static void add_folders(struct sb_plugins *plugins, const char *list)
     }
 }
 
+/* A build has plugins/ beside the program; an installation has them under lib. */
 void sb_plugins_load(struct sb_plugins *plugins, const char *extra)
 {
     *plugins = (struct sb_plugins){0};

@@ -71,6 +71,7 @@ struct painter {
     size_t family_count;
 };
 
+/* File names: letters, digits and hyphens, whatever the config calls things. */
 static char *slug_of(const char *workload, const char *swept)
 {
     char *s = sb_printf("%s%s%s", workload, *swept ? "-" : "", swept);
@@ -90,6 +91,7 @@ static char *slug_of(const char *workload, const char *swept)
     return s;
 }
 
+/* Groups are comparable cells; a family adds the threads, which are an axis and not a separate chart. */
 static void find_families(struct painter *p)
 {
     const struct sb_view *v = p->view;
@@ -133,6 +135,7 @@ static void find_families(struct painter *p)
     }
 }
 
+/* What all charts share: title, border without the upper and right sides, a faint grid. */
 static struct sb_figure *add_figure(struct painter *p, const char *kind, const struct family *family,
                                     char *title)
 {
@@ -276,6 +279,7 @@ static void allocator_tics(const struct painter *p, const bool *shown, struct sb
     sb_text_printf(&f->script, ")\nset xrange [-0.6:%zu.6]\n", x ? x - 1 : 0);
 }
 
+/* Allocators side by side, thread counts as shades of one colour: paler for fewer. */
 static void throughput(struct painter *p, const struct family *family)
 {
     struct range r = range_of(p, family, "ops_per_s");
@@ -353,6 +357,7 @@ static void throughput(struct painter *p, const struct family *family)
     free(shown);
 }
 
+/* Lines are drawn because threads are an ordered axis; with one thread count there is nothing to draw. */
 static void scaling(struct painter *p, const struct family *family)
 {
     struct range r = range_of(p, family, "ops_per_s");
@@ -418,6 +423,7 @@ static void scaling(struct painter *p, const struct family *family)
 /* A value computed from one checkpoint of a trial's series; NaN where it can't be. */
 typedef double (*point_fn)(const struct sb_result *r, size_t i);
 
+/* NaN where a series or point is missing: it is left out, never drawn as zero. */
 static double series_value(const struct sb_result *r, const char *name, int key, size_t i)
 {
     for (size_t s = 0; s < r->series.n; s++) {
@@ -470,6 +476,7 @@ struct runs {
     size_t n, capacity;
 };
 
+/* Series are large and used once: loaded for one cell, freed after it. */
 static int load_runs(const struct painter *p, const struct sb_view_cell *cell, struct runs *runs, char **why)
 {
     int status = 0;
@@ -700,6 +707,7 @@ static int free_blocks_chart(struct painter *p, const struct family *family, cha
     return status;
 }
 
+/* By kind first: a reader compares the same chart across workloads. */
 int sb_charts_make(const struct sb_view *view, struct sb_figures *figures, char **why)
 {
     struct painter p = {view, figures, sb_machine_name(&view->data), short_machine_name(&view->data),

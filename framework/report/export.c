@@ -12,6 +12,7 @@ struct columns {
     struct sb_words metrics; /* in the order in which they first appear */
 };
 
+/* In order of appearance: the first trial's metrics lead, what others add follows. */
 static void add_once(struct sb_words *words, const char *word)
 {
     for (size_t i = 0; i < words->n; i++) {
@@ -21,6 +22,7 @@ static void add_once(struct sb_words *words, const char *word)
     *SB_VEC_ADD(words) = sb_strdup(word);
 }
 
+/* Over all trials: failed ones have no metrics, and the first may be one of them. */
 static void find_columns(const struct sb_data *data, struct columns *c)
 {
     *c = (struct columns){0};
@@ -52,6 +54,7 @@ static const char *swept_value(const struct sb_cell_row *cell, const char *name)
     return NULL;
 }
 
+/* RFC 4180: quotes around what needs them, quotes inside doubled. */
 static void csv_text(FILE *out, const char *text)
 {
     if (!text)
@@ -69,6 +72,7 @@ static void csv_text(FILE *out, const char *text)
     fputc('"', out);
 }
 
+/* A metric that a trial hasn't got is an empty cell: not zero, and not a column less. */
 static void write_csv(const struct sb_data *data, const struct columns *c, FILE *out)
 {
     fputs("trial,allocator,workload,threads,repetition,status,reason", out);

@@ -64,6 +64,10 @@ void sb_figures_free(struct sb_figures *figures)
     SB_VEC_FREE(figures);
 }
 
+/*
+ * One script, three outputs by replot, with names relative to its folder: a user edits and runs it
+ * anywhere.
+ */
 static char *whole_script(const struct sb_figure *f)
 {
     struct sb_text s = {0};
@@ -164,6 +168,10 @@ static int move_output(const char *from, const char *to, const char *id, const c
     return status;
 }
 
+/*
+ * File by file, only what we know we made: a recursive delete in a folder the user named is not for
+ * us.
+ */
 static void remove_folder(const char *dir, const char *id)
 {
     static const char *const endings[] = {"svg", "pdf", "png", "gp", "tsv"};

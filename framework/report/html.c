@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Every text from outside goes through here: names, reasons, the config, a plugin's last words. */
 static void escape(struct sb_text *out, const char *text)
 {
     for (; *text; text++) {
@@ -30,6 +31,7 @@ static void escape(struct sb_text *out, const char *text)
     }
 }
 
+/* As data: the page must open without its folder, and no SVG may touch the page around it. */
 static void base64(struct sb_text *out, const char *bytes, size_t n)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -102,6 +104,7 @@ static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell
         free(texts[i]);
 }
 
+/* By name: null is a plugin like any other, and a config may leave it out. */
 static const struct sb_view_cell *null_of(const struct sb_view *v, size_t group)
 {
     for (size_t a = 0; a < v->allocators.n; a++) {
@@ -298,6 +301,7 @@ static void add_warning(struct sb_text *out, const char *text)
     sb_text_printf(out, "</div>\n");
 }
 
+/* Each text once, however many trials said it. */
 static void add_warnings(const struct sb_data *d, struct sb_text *out)
 {
     const char *planned = sb_data_meta(d, "trials_planned"), *ended = sb_data_meta(d, "ended");
@@ -328,6 +332,7 @@ static void add_warnings(const struct sb_data *d, struct sb_text *out)
     sb_words_free(&seen);
 }
 
+/* What is not there is part of the result: skipped cells and failed trials, each with its reason. */
 static void add_gaps(const struct sb_view *v, struct sb_text *out)
 {
     bool any = false;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* One gnuplot a chart, about 0.1 s each; the first failure stops all, for the next would fail alike. */
 static int render_all(const struct sb_figures *figures, const char *dir, char **why)
 {
     bool terminal = isatty(STDERR_FILENO);
@@ -24,6 +25,7 @@ static int render_all(const struct sb_figures *figures, const char *dir, char **
     return status;
 }
 
+/* Charts first: the page embeds them and is written last, so a page that is there is whole. */
 int sb_report_write(const char *db, const char *folder, char **why)
 {
     char *dir = sb_printf("%s/figures", folder), *page = sb_printf("%s/index.html", folder), *html = NULL;

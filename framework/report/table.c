@@ -23,6 +23,7 @@ static void print_number(FILE *out, struct sb_summary s, int width, int digits)
         fprintf(out, " %*s", width, "-");
 }
 
+/* A cell without a number still has its row, with the reason in place of the numbers. */
 static void print_row(const struct sb_view *view, const struct sb_view_cell *cell, struct sb_summary null,
                       FILE *out)
 {
@@ -50,6 +51,7 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
     free(range);
 }
 
+/* The same view as charts and page: they can't disagree. */
 int sb_report_table(const char *db, FILE *out, char **why)
 {
     struct sb_view view;

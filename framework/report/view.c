@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Adds what is new: the order of the config is the order of every table and chart. */
 static size_t index_of(struct sb_words *words, const char *word)
 {
     for (size_t i = 0; i < words->n; i++) {
@@ -47,6 +48,10 @@ static size_t group_of(struct sb_view *view, const struct sb_cell_row *row)
     return view->groups.n - 1;
 }
 
+/*
+ * Failed trials are counted here and nowhere summed: a metric is over ok trials alone, with n beside
+ * it.
+ */
 int sb_view_open(struct sb_view *view, const char *db, char **why)
 {
     *view = (struct sb_view){0};
@@ -92,6 +97,7 @@ const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group
     return NULL;
 }
 
+/* A trial that lacks the metric isn't a zero; n says how many had it. */
 struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell,
                                  const char *name)
 {
@@ -128,6 +134,7 @@ const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell
     return failure ? failure : cell->trials ? "no trial reported it" : "no trial was run";
 }
 
+/* Three digits, for reading; exports have all of them. */
 char *sb_format_si(double value)
 {
     static const char *const prefixes[] = {"", "k", "M", "G", "T"};

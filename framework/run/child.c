@@ -26,6 +26,7 @@ struct child {
     void *context;
 };
 
+/* Close-on-exec: a child must not hold the ends of its siblings' pipes, or end of file never comes. */
 static int make_pipes(int pipes[3][2])
 {
     for (int i = 0; i < 3; i++) {
@@ -41,6 +42,10 @@ static int make_pipes(int pipes[3][2])
     return 0;
 }
 
+/*
+ * A process group of its own, so that Ctrl-C reaches us alone and killing reaches all it has started.
+ * Signals we catch or ignore are given back their defaults.
+ */
 static int spawn(struct child *c, char *const argv[])
 {
     int pipes[3][2];
@@ -81,6 +86,7 @@ static void shut(struct child *c, int which)
     c->fds[which] = -1;
 }
 
+/* Non-blocking: a child that doesn't read must not keep us from reading it, or from its deadline. */
 static void feed(struct child *c)
 {
     ssize_t n = write(c->fds[IN], c->input, strlen(c->input));
@@ -90,6 +96,7 @@ static void feed(struct child *c)
         shut(c, IN);
 }
 
+/* A line may come in pieces, and several in one piece. */
 static void take_lines(struct child *c, const char *bytes, size_t n)
 {
     while (n) {
@@ -105,6 +112,7 @@ static void take_lines(struct child *c, const char *bytes, size_t n)
     }
 }
 
+/* A child may print megabytes; the end is what explains its end. */
 static void keep_errors(struct child *c, const char *bytes, size_t n)
 {
     sb_text_add(&c->errors, bytes, n);
@@ -114,6 +122,7 @@ static void keep_errors(struct child *c, const char *bytes, size_t n)
     }
 }
 
+/* Until there is nothing now; end of file closes our end. */
 static void drain(struct child *c, int which)
 {
     char buffer[65536];
@@ -178,6 +187,7 @@ static void await(struct child *c, uint64_t deadline_ns, volatile sig_atomic_t *
     kill(-c->pid, SIGKILL);
 }
 
+/* What is still in the pipes after the end is read too: a crashed trial's last results are there. */
 int sb_child_run(char *const argv[], const char *input, uint64_t deadline_ns, volatile sig_atomic_t *stop,
                  void (*take)(void *, const char *, size_t), void *context, struct sb_child_end *end)
 {

@@ -17,12 +17,14 @@
 
 static volatile sig_atomic_t stop;
 
+/* Only sets a flag: the trial is killed, and the database closed, by the loop. */
 static void on_signal(int number)
 {
     (void)number;
     stop = 1;
 }
 
+/* Beside this program, wherever that is: never one found on PATH that may be of another version. */
 char *sb_trial_program(char **why)
 {
     char *folder = sb_program_dir();
@@ -35,6 +37,7 @@ char *sb_trial_program(char **why)
     return NULL;
 }
 
+/* Both numbers: readers of a paper need L#, those at the machine P#. */
 static char *cpu_list(const struct sb_cell *cell)
 {
     struct sb_text text = {0};
@@ -44,6 +47,7 @@ static char *cpu_list(const struct sb_cell *cell)
     return text.at;
 }
 
+/* Which kind of memory a series used decides what its footprint means; every report shows it. */
 static const char *memory_kind(const struct sb_allocator *a)
 {
     if (a->flags & SB_ALLOCATOR_ALIASES)
@@ -51,6 +55,7 @@ static const char *memory_kind(const struct sb_allocator *a)
     return a->flags & SB_ALLOCATOR_OS_MEMORY ? "from the OS" : "memory file";
 }
 
+/* Two sections of one plugin are one file, recorded once. */
 static void add_plugin(struct sb_data *head, const struct sb_binding *b, const char *kind)
 {
     const struct sb_plugin *p = b->plugin;
@@ -105,6 +110,7 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
     free(summary);
 }
 
+/* Cells that are skipped are stored as well, with the reason: a report must show what isn't there. */
 int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char *overrides, char **why)
 {
     struct sb_data head = {0};
@@ -130,6 +136,7 @@ int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char 
     return status;
 }
 
+/* A line we can't read is remembered as a fault of the trial, not dropped. */
 static void take_line(void *context, const char *line, size_t length)
 {
     struct sb_result *result = context;
@@ -171,6 +178,10 @@ struct progress {
     size_t all;
 };
 
+/*
+ * On a terminal one line that is overwritten; elsewhere a line every five seconds, and one for every
+ * failure.
+ */
 static void show(struct progress *p, size_t done, const struct sb_cell *cell, const struct sb_result *last)
 {
     uint64_t now = sb_now_ns();
@@ -222,6 +233,7 @@ static int run_trial(struct sb_store *store, const struct sb_plan *plan, const s
     return status;
 }
 
+/* SIGPIPE is ignored: a child that dies while we write to it must not take us along. */
 static void set_signals(struct sigaction *before)
 {
     struct sigaction action = {.sa_handler = on_signal};
@@ -239,6 +251,7 @@ static void reset_signals(const struct sigaction *before)
     sigaction(SIGPIPE, &before[2], NULL);
 }
 
+/* A failed trial is a result. Only what keeps us from storing results ends the run. */
 int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_outcome *outcome, char **why)
 {
     struct progress p = {isatty(STDERR_FILENO), sb_now_ns(), 0, plan->trials.n};

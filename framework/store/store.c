@@ -31,6 +31,7 @@ static const char schema[] =
     "CREATE INDEX metric_trial ON metric(trial);"
     "CREATE INDEX series_trial ON series(trial);";
 
+/* SQLite's own words, with the file's name in front. */
 static int fail(struct sb_store *store, char **why)
 {
     free(*why);
@@ -84,6 +85,7 @@ int sb_store_create(struct sb_store **out, const char *path, char **why)
     return status;
 }
 
+/* -1 for what is no database at all: SQLite finds out only when it reads. */
 static int64_t read_version(struct sb_store *store)
 {
     sqlite3_stmt *s = NULL;
@@ -95,6 +97,7 @@ static int64_t read_version(struct sb_store *store)
     return version;
 }
 
+/* Read-only: a report must never change what was measured, and works on a read-only disk. */
 int sb_store_open(struct sb_store **out, const char *path, char **why)
 {
     if (access(path, R_OK)) {
@@ -160,6 +163,7 @@ static int finish(struct sb_store *store, int status, char **why)
     return status;
 }
 
+/* Swept values are rows of their own: how many keys are swept differs by config. */
 static int insert_cell(struct sb_store *store, const struct sb_cell_row *c, char **why)
 {
     int status =
@@ -190,6 +194,7 @@ int sb_store_begin(struct sb_store *store, const struct sb_data *head, char **wh
     return finish(store, status, why);
 }
 
+/* 17 digits give every double back exactly. */
 static char *points_text(const struct sb_series *series)
 {
     struct sb_text text = {0};
@@ -199,6 +204,7 @@ static char *points_text(const struct sb_series *series)
     return text.at;
 }
 
+/* All that belongs to a trial goes into the transaction of its row: it is there whole or not at all. */
 static int insert_result(struct sb_store *store, int64_t trial, const struct sb_result *r, char **why)
 {
     int status = 0;
@@ -222,6 +228,7 @@ static int insert_result(struct sb_store *store, int64_t trial, const struct sb_
     return status;
 }
 
+/* Durable when it returns: SQLite syncs at COMMIT. A few milliseconds, between trials. */
 int sb_store_add_trial(struct sb_store *store, const struct sb_trial_row *t, char **why)
 {
     int status = execute(store, "BEGIN IMMEDIATE", why);
@@ -308,6 +315,7 @@ static void take_swept(void *context, sqlite3_stmt *s)
     }
 }
 
+/* A status of a later version reads as none, which every report shows as failed. */
 static enum sb_status status_of(const char *name)
 {
     for (enum sb_status s = SB_STATUS_OK; s <= SB_STATUS_CRASHED; s++) {
@@ -369,6 +377,7 @@ static void take_warning(void *context, sqlite3_stmt *s)
         *SB_VEC_ADD(&r->warnings) = column(s, 1);
 }
 
+/* By rowid where order matters: tables keep what was inserted in that order. */
 int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
 {
     static const struct {

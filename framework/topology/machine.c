@@ -46,6 +46,10 @@ static char *bracketed(const char *path)
     return value;
 }
 
+/*
+ * Machines without frequency scaling, virtual ones above all, have no such file: not available, no
+ * warning.
+ */
 static void add_governor(struct sb_facts *facts)
 {
     struct sb_fact *fact =
@@ -56,6 +60,7 @@ static void add_governor(struct sb_facts *facts)
                                   fact->value);
 }
 
+/* Two drivers, two files, opposite senses. */
 static void add_turbo(struct sb_facts *facts)
 {
     char *boost = sb_read_line("/sys/devices/system/cpu/cpufreq/boost");
@@ -75,6 +80,7 @@ static void add_turbo(struct sb_facts *facts)
                       "`echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo`");
 }
 
+/* Half a CPU per CPU: a run beside that competes for its own CPUs. */
 static void add_load(struct sb_facts *facts)
 {
     struct sb_fact *fact = add(facts, "load", sb_read_line("/proc/loadavg"));
@@ -103,6 +109,10 @@ static void add_mitigations(struct sb_facts *facts)
     add(facts, "mitigations", text.at);
 }
 
+/*
+ * Cheap to read and never wrong: files, no guesses. What can't be read is NULL, shown as not
+ * available.
+ */
 struct sb_facts sb_machine_facts(void)
 {
     struct sb_facts facts = {0};

@@ -68,6 +68,7 @@ struct range {
     unsigned first, last, step;
 };
 
+/* An open end is a large number: what exists is decided by counting. */
 static bool read_range(const char *text, struct range *range)
 {
     char *end;
@@ -120,6 +121,7 @@ struct selection {
     bool remove;
 };
 
+/* CPUs keep the order in which the location names them: placement = list means that order. */
 static void select_object(const struct sb_topology *t, hwloc_obj_t object, struct selection *s)
 {
     hwloc_obj_t pu = NULL;
@@ -187,6 +189,7 @@ static int walk(const struct sb_topology *t, char *step, hwloc_const_cpuset_t ar
     return 0;
 }
 
+/* Words add from left to right, and take away with ~: the order matters, as on hwloc's command line. */
 static int read_location(const struct sb_topology *t, const char *location, struct selection *s, char **why)
 {
     char *copy = sb_strdup(location), *state = NULL;
@@ -241,6 +244,7 @@ static hwloc_obj_t around(const struct sb_topology *t, unsigned os, hwloc_obj_ty
     return object ? object : hwloc_get_root_obj(t->hwloc);
 }
 
+/* Ranks are among the chosen CPUs: half a core is a whole one when its sibling isn't ours. */
 static void rank_cpus(const struct sb_topology *t, const struct sb_cpus *cpus, struct ranked *ranked)
 {
     for (size_t i = 0; i < cpus->n; i++) {
@@ -258,6 +262,7 @@ static void rank_cpus(const struct sb_topology *t, const struct sb_cpus *cpus, s
     }
 }
 
+/* list alone keeps the location's order; the others begin from hwloc's, in which neighbours are near. */
 static void place(const struct sb_topology *t, enum sb_placement placement, struct sb_cpus *cpus)
 {
     struct ranked *ranked = sb_calloc(cpus->n, sizeof(*ranked));
@@ -300,6 +305,7 @@ int sb_topology_cpus(const struct sb_topology *t, const char *location, enum sb_
     return status;
 }
 
+/* Verified by the kernel's own word: hwloc reports success for bindings that did nothing. */
 int sb_topology_pin(const struct sb_topology *t, unsigned os_cpu, char **why)
 {
     cpu_set_t set;
@@ -358,6 +364,7 @@ int sb_topology_bind_memory(const struct sb_topology *t, void *at, size_t length
     return status;
 }
 
+/* Kept whole in the database: a later reader can ask what we didn't think of. */
 char *sb_topology_xml(const struct sb_topology *t)
 {
     char *buffer = NULL, *result = NULL;

@@ -149,6 +149,7 @@ static void step(struct worker *w)
         fail_worker(w, status, NULL);
 }
 
+/* Pinned before anything is touched, so that first-touch memory of the thread lies near its CPU. */
 static void do_setup(struct worker *w)
 {
     struct trial *t = w->trial;
@@ -164,12 +165,14 @@ static void do_setup(struct worker *w)
     w->counted = sb_calloc(t->pmu.n, sizeof(*w->counted));
 }
 
+/* Targets are cumulative: a step that overshoots one checkpoint shortens the way to the next. */
 static void do_survey(struct worker *w)
 {
     while (!w->status && w->counts.operations < w->trial->target)
         step(w);
 }
 
+/* By time: caches and predictors don't know what an operation is. */
 static void do_warmup(struct worker *w)
 {
     uint64_t end = sb_now_ns() + w->trial->spec->trial[SB_TRIAL_WARMUP].u;
@@ -293,6 +296,7 @@ static void append(void *context, const char *text, size_t length)
     sb_text_add(context, text, length);
 }
 
+/* Files an allocator doesn't have are left out: dump says -ENOENT. */
 static void dump_files(struct trial *t, const char *files, void *self,
                        int (*dump)(void *, const char *, const struct sb_sink *))
 {
@@ -366,6 +370,7 @@ static void metric(struct trial *t, const char *name, const char *unit, double v
     sb_write_metric(t->out, name, unit, value);
 }
 
+/* Never below zero: for very cheap calls the clock's cost can exceed what was timed. */
 static double timed(const struct trial *t, uint64_t ticks, uint64_t batches, uint64_t calls)
 {
     double ns = (double)ticks * t->clock->ns_per_tick - (double)batches * t->clock->cost_ns;
@@ -521,6 +526,7 @@ static int by_address(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
+/* Sorted by address, an overlap is always one of neighbours. */
 static char *find_overlap(struct trial *t)
 {
     if (t->blocks.n)
@@ -592,6 +598,7 @@ static enum sb_status name_failure(struct trial *t, int status, char **reason)
     return status == -EBADMSG ? SB_STATUS_INVALID : SB_STATUS_ERROR;
 }
 
+/* Workers free their own devices, on their own CPUs, as a module's exit would; then nothing may live. */
 static enum sb_status tear_down(struct trial *t, char **reason)
 {
     struct sb_snapshot s = {.struct_size = sizeof(s)};
@@ -653,6 +660,7 @@ static int measure(struct trial *t)
     return command(t, ORDER_MEASURE);
 }
 
+/* Structures are proved after a failed step as well: out of memory with damaged lists is damage first. */
 static enum sb_status run_phases(struct trial *t, char **reason)
 {
     enum sb_status failed = SB_STATUS_OK, proved;
@@ -694,6 +702,7 @@ static union sb_value *read_options(const struct sb_plugin *plugin, const struct
     return values;
 }
 
+/* The plan has judged it already; between plan and trial the file may have changed. */
 static struct sb_plugin *load(const struct sb_trial_part *part, enum sb_plugin_kind kind, char **reason)
 {
     struct sb_plugin *plugin = sb_plugin_load(part->path);

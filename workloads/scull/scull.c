@@ -89,11 +89,16 @@ struct stream {
     void **own_data;
 };
 
+/* Rounded up: a share above 0 % is at least one quantum. */
 static uint64_t ceil_share(uint64_t n, uint64_t percent)
 {
     return (n * percent + 99) / 100;
 }
 
+/*
+ * A step moves 256 KiB at most, so that the common window closes sharply; quanta larger than that go
+ * one by one.
+ */
 static struct geometry read_geometry(const struct scull_kind *kind, const union sb_value *options)
 {
     uint64_t first = options[SCULL_QUANTUM_OR_ORDER].u;
@@ -154,6 +159,7 @@ int scull_needs(const struct scull_kind *kind, const union sb_value *options, st
     return 0;
 }
 
+/* Read whole, with a quantum's worth of its beginning behind its end: every copy is one memcpy. */
 static int load_source(struct scull *s, const char *source)
 {
     const char *path = source_path(source);
@@ -232,6 +238,10 @@ int scull_setup(const struct scull_kind *kind, const struct sb_bench *bench, con
     return status;
 }
 
+/*
+ * What belongs to the harness (shadow of shifts, user's buffer) is the host's memory: the allocator
+ * under test must only see the device's own calls.
+ */
 int scull_thread_setup(void *self, uint32_t thread, void **state)
 {
     struct scull *s = self;
@@ -304,6 +314,7 @@ static struct item *follow(struct stream *stream, uint64_t device, uint64_t n, s
     }
 }
 
+/* The last quantum of a device may be partly filled, as with any file. */
 static uint64_t length_of(const struct geometry *g, uint64_t quantum)
 {
     uint64_t at = quantum * g->quantum;
@@ -509,6 +520,7 @@ static void advance(struct stream *stream)
     stream->phase = stream->phase == PHASE_TRIM ? PHASE_WRITE : (enum phase)(stream->phase + 1);
 }
 
+/* The new shift is noted before the write, so that what is expected and what is written can't differ. */
 static int overwrite_some(struct stream *stream, uint32_t n, struct sb_counts *counts)
 {
     struct device *dev = &stream->devices[stream->device];
@@ -574,6 +586,7 @@ static int step_phase(struct stream *stream, uint32_t n, struct sb_counts *count
     return copy_some(stream, first, n, counts);
 }
 
+/* Phases without anything to do are passed over here, so a step always does something. */
 int scull_step(void *state, struct sb_counts *counts)
 {
     struct stream *stream = state;
@@ -584,6 +597,7 @@ int scull_step(void *state, struct sb_counts *counts)
     return step_phase(stream, n, counts);
 }
 
+/* Items that a trim has freed already shift the numbering of the rest: dev->trimmed says by how much. */
 static int verify_device(const struct stream *stream, uint64_t number)
 {
     const struct scull *s = stream->scull;
@@ -675,6 +689,7 @@ int scull_dump(void *self, const char *file, const struct sb_sink *sink)
     return 0;
 }
 
+/* May come at any point of the cycle, also in the middle of a trim. */
 void scull_thread_teardown(void *state)
 {
     struct stream *stream = state;
