@@ -127,7 +127,7 @@ static void cell_of_null(const struct sb_view *v, const struct sb_view_cell *cel
         sb_text_printf(out, "<td class=none title=\"null was not measured here\">n/a</td>");
 }
 
-static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, struct sb_text *out)
+static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bool swept, struct sb_text *out)
 {
     static const struct {
         const char *name;
@@ -140,7 +140,8 @@ static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, st
     const struct sb_view_group *group = &v->groups.at[cell->group];
     sb_text_printf(out, "<tr>");
     cell_text(out, cell->row->workload);
-    cell_text(out, group->swept);
+    if (swept)
+        cell_text(out, group->swept);
     sb_text_printf(out, "<td data-v=\"%lld\">%lld</td>", (long long)cell->row->threads,
                    (long long)cell->row->threads);
     cell_text(out, cell->row->allocator);
@@ -174,11 +175,16 @@ static void add_table(const struct sb_view *v, struct sb_text *out)
              "<i>through</i> is the interface that serves the workload's blocks; an operation is a call of "
              "the workload, alloc and free are single calls, timed in batches, the clock's own cost taken "
              "off.</p><div class=scroll><table><thead><tr>");
-    for (size_t i = 0; i < SB_COUNT(heads); i++)
-        sb_text_printf(out, "<th class=\"s%s\">%s</th>", i < 2 || (i > 2 && i < 7) ? " t" : "", heads[i]);
+    bool swept = false;
+    for (size_t i = 0; i < v->groups.n; i++)
+        swept |= *v->groups.at[i].swept != '\0';
+    for (size_t i = 0; i < SB_COUNT(heads); i++) {
+        if (i != 1 || swept)
+            sb_text_printf(out, "<th class=\"s%s\">%s</th>", i < 2 || (i > 2 && i < 7) ? " t" : "", heads[i]);
+    }
     sb_text_printf(out, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < v->cells.n; i++)
-        add_row(v, &v->cells.at[i], out);
+        add_row(v, &v->cells.at[i], swept, out);
     sb_text_printf(out, "</tbody></table></div>\n");
 }
 

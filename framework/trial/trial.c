@@ -491,8 +491,9 @@ static void report_memory(struct trial *t)
     double requested = points ? value_at(t, "requested_bytes", peak) : 0;
     double handed = value_at(t, "handed_bytes", peak), held = value_at(t, held_name, peak);
     const char *reason = t->allocator->allocator.flags & SB_ALLOCATOR_ALIASES ? aliases
-                         : points                                             ? "the allocator doesn't say"
-                                                                              : "no survey was asked for";
+                         : !points                                            ? "no survey was asked for"
+                         : requested <= 0 ? "nothing was live at any checkpoint"
+                                          : "the allocator doesn't say";
     if (requested > 0)
         metric(t, "requested_peak", "B", requested);
     if (requested > 0 && held >= 0)

@@ -1,0 +1,303 @@
+/*
+ * objects: blocks of one size, allocated and freed in a given order. The yardstick for the cost of a call.
+ *
+ * pair frees each block at once, so one block is hot for ever. The others allocate `count` blocks, then free
+ * them all: first in first out, last in first out, or in a random order drawn once from the seed. Each thread
+ * has blocks of its own. An operation is one allocation and its free, counted when the block is freed.
+ *
+ * In a pair the two calls can't be timed apart without the clock weighing more than they do: alloc_ns and
+ * free_ns are not available there, and the time of a pair is the inverse of the rate. With touch = none
+ * nothing but the allocator touches a block.
+ */
+#include "scullbench/random.h"
+#include "scullbench/workload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum option { OPTION_PATTERN, OPTION_SIZE, OPTION_COUNT, OPTION_TOUCH, OPTION_BATCH, OPTIONS };
+enum pattern { PATTERN_PAIR, PATTERN_FIFO, PATTERN_LIFO, PATTERN_RANDOM };
+enum touch { TOUCH_NONE, TOUCH_FIRST, TOUCH_FULL };
+enum { TAG = sizeof(uint64_t) };
+
+static const char *const patterns[] = {"pair", "fifo", "lifo", "random", NULL};
+static const char *const touches[] = {"none", "first", "full", NULL};
+
+static const struct sb_option options[OPTIONS] = {
+    [OPTION_PATTERN] =
+        {"pattern", SB_OPTION_ENUM, 0, "pair", 0, 0, patterns,
+         "the order of frees: each block at once, or all blocks after all were allocated, the oldest "
+         "first, the youngest first, or at random"},
+    [OPTION_SIZE] = {"size", SB_OPTION_SIZE, 0, "64B", 8, UINT64_C(4) << 20, NULL, "bytes of a block"},
+    [OPTION_COUNT] = {"count", SB_OPTION_INT, 0, "10000", 1, 100000000, NULL,
+                      "blocks of each thread that live at once; pair has one"},
+    [OPTION_TOUCH] = {"touch", SB_OPTION_ENUM, 0, "none", 0, 0, touches,
+                      "what is written into a block: nothing, its first 8 bytes, or all"},
+    [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "512", 1, 65536, NULL,
+                      "calls of a step, timed together between two readings of the clock"},
+};
+
+struct objects {
+    const struct sb_bench *bench;
+    struct sb_source source;
+    enum pattern pattern;
+    enum touch touch;
+    uint64_t size, count, batch;
+    struct stream **streams;
+};
+
+struct stream {
+    struct objects *objects;
+    void **blocks;   /* in the order of allocation */
+    uint32_t *order; /* random: which block is freed when */
+    uint64_t at;     /* allocated, or freed, so far in this pass */
+    uint64_t live;
+    bool freeing;
+};
+
+static int objects_needs(const union sb_value *values, struct sb_needs *needs, char *why, size_t why_size)
+{
+    bool pair = values[OPTION_PATTERN].u == PATTERN_PAIR;
+    (void)why;
+    (void)why_size;
+    needs->want = SB_WANT_CACHE;
+    needs->block_size = values[OPTION_SIZE].u;
+    needs->live_bytes = values[OPTION_SIZE].u * (pair ? 1 : values[OPTION_COUNT].u);
+    needs->cycle_operations = pair ? values[OPTION_BATCH].u : values[OPTION_COUNT].u;
+    needs->contents = false;
+    return 0;
+}
+
+static int objects_setup(const struct sb_bench *bench, const union sb_value *values, void **self)
+{
+    struct objects *o = calloc(1, sizeof(*o));
+    if (!o)
+        return -ENOMEM;
+    o->bench = bench;
+    o->pattern = (enum pattern)values[OPTION_PATTERN].u;
+    o->touch = (enum touch)values[OPTION_TOUCH].u;
+    o->size = values[OPTION_SIZE].u;
+    o->count = o->pattern == PATTERN_PAIR ? 1 : values[OPTION_COUNT].u;
+    o->batch = values[OPTION_BATCH].u;
+    o->streams = calloc(bench->threads, sizeof(*o->streams));
+    int status = o->streams ? sb_source_open(&o->source, bench->allocator, bench->self, SB_WANT_CACHE,
+                                             "objects", o->size, 0)
+                            : -ENOMEM;
+    if (status) {
+        free(o->streams);
+        free(o);
+    } else {
+        *self = o;
+    }
+    return status;
+}
+
+/* Fisher and Yates, once: drawing while freeing would be timed along. */
+static void draw_order(struct stream *s, struct sb_random random)
+{
+    uint64_t n = s->objects->count;
+    for (uint64_t i = 0; i < n; i++)
+        s->order[i] = (uint32_t)i;
+    for (uint64_t i = n; i > 1; i--) {
+        uint64_t j = sb_random_below(&random, i);
+        uint32_t t = s->order[i - 1];
+        s->order[i - 1] = s->order[j];
+        s->order[j] = t;
+    }
+}
+
+static int objects_thread_setup(void *self, uint32_t thread, void **state)
+{
+    struct objects *o = self;
+    struct stream *s = calloc(1, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    *state = o->streams[thread] = s;
+    s->objects = o;
+    s->blocks = calloc(o->count, sizeof(*s->blocks));
+    s->order = calloc(o->count, sizeof(*s->order));
+    if (!s->blocks || !s->order)
+        return -ENOMEM;
+    draw_order(s, sb_random_fork(o->bench->seed, thread));
+    return 0;
+}
+
+/* The tag is the block's own address: a block given out twice still holds it, so overlaps are left to the
+ * host. */
+static inline void touch(const struct objects *o, void *block)
+{
+    uint64_t tag = (uintptr_t)block;
+    if (o->touch == TOUCH_FULL)
+        memset(block, (int)(tag >> 4 & 0xff), o->size);
+    if (o->touch != TOUCH_NONE)
+        memcpy(block, &tag, TAG);
+}
+
+/* Not timed apart; the operations' rate is what is measured. */
+static int step_pairs(struct stream *s, struct sb_counts *counts)
+{
+    const struct objects *o = s->objects;
+    for (uint64_t i = 0; i < o->batch; i++) {
+        void *block = sb_source_alloc(&o->source, SB_GFP_KERNEL);
+        if (!block)
+            return -ENOMEM;
+        touch(o, block);
+        sb_source_free(&o->source, block);
+    }
+    counts->operations += o->batch;
+    counts->bytes += o->batch * o->size;
+    return 0;
+}
+
+static int step_allocs(struct stream *s, uint64_t n, struct sb_counts *counts)
+{
+    const struct objects *o = s->objects;
+    void **blocks = s->blocks + s->at;
+    uint64_t got = 0, start = o->bench->now();
+    while (got < n && (blocks[got] = sb_source_alloc(&o->source, SB_GFP_KERNEL)))
+        got++;
+    uint64_t end = o->bench->now();
+    for (uint64_t i = 0; i < got && o->touch != TOUCH_NONE; i++)
+        touch(o, blocks[i]);
+    counts->allocs += got;
+    counts->alloc_ticks += end - start;
+    counts->alloc_batches++;
+    s->at += got;
+    s->live += got;
+    return got < n ? -ENOMEM : 0;
+}
+
+static void step_frees(struct stream *s, uint64_t n, struct sb_counts *counts)
+{
+    const struct objects *o = s->objects;
+    uint64_t first = s->at, count = o->count, start = o->bench->now();
+    if (o->pattern == PATTERN_FIFO) {
+        for (uint64_t i = first; i < first + n; i++)
+            sb_source_free(&o->source, s->blocks[i]);
+    } else if (o->pattern == PATTERN_LIFO) {
+        for (uint64_t i = first; i < first + n; i++)
+            sb_source_free(&o->source, s->blocks[count - 1 - i]);
+    } else {
+        for (uint64_t i = first; i < first + n; i++)
+            sb_source_free(&o->source, s->blocks[s->order[i]]);
+    }
+    counts->frees += n;
+    counts->free_ticks += o->bench->now() - start;
+    counts->free_batches++;
+    counts->operations += n;
+    counts->bytes += n * o->size;
+    s->at += n;
+    s->live -= n;
+}
+
+static int objects_step(void *state, struct sb_counts *counts)
+{
+    struct stream *s = state;
+    const struct objects *o = s->objects;
+    uint64_t left = o->count - s->at, n = left < o->batch ? left : o->batch;
+    int status = 0;
+    if (o->pattern == PATTERN_PAIR)
+        return step_pairs(s, counts);
+    if (s->freeing)
+        step_frees(s, n, counts);
+    else
+        status = step_allocs(s, n, counts);
+    if (s->at == o->count) {
+        s->freeing = !s->freeing;
+        s->at = 0;
+    }
+    return status;
+}
+
+/* The i-th block in the order of frees, or of allocations while those go on. */
+static void *block_at(const struct stream *s, uint64_t i)
+{
+    if (!s->freeing || s->objects->pattern == PATTERN_FIFO)
+        return s->blocks[i];
+    return s->objects->pattern == PATTERN_LIFO ? s->blocks[s->objects->count - 1 - i]
+                                               : s->blocks[s->order[i]];
+}
+
+/* Which positions live: those allocated so far, or those not yet freed. */
+static void live_range(const struct stream *s, uint64_t *first, uint64_t *end)
+{
+    *first = s->freeing ? s->at : 0;
+    *end = s->freeing ? s->objects->count : s->at;
+}
+
+static int objects_verify(void *self)
+{
+    const struct objects *o = self;
+    const struct sb_bench *bench = o->bench;
+    bool keeps = !(bench->allocator->flags & SB_ALLOCATOR_ALIASES);
+    for (uint32_t t = 0; t < bench->threads && o->pattern != PATTERN_PAIR && keeps; t++) {
+        const struct stream *s = o->streams[t];
+        uint64_t first, end, tag;
+        live_range(s, &first, &end);
+        for (uint64_t i = first; i < end; i++) {
+            const void *block = block_at(s, i);
+            bench->live_block(bench->context, block, o->size);
+            memcpy(&tag, block, TAG);
+            if (o->touch != TOUCH_NONE && tag != (uintptr_t)block) {
+                bench->fail(bench->context, "thread %u: a block doesn't hold what was written into it", t);
+                return -EBADMSG;
+            }
+        }
+    }
+    return 0;
+}
+
+static int objects_account(void *self, struct sb_account *account)
+{
+    const struct objects *o = self;
+    for (uint32_t t = 0; t < o->bench->threads; t++) {
+        account->live += o->streams[t]->live;
+        account->requested_bytes += o->streams[t]->live * o->size;
+    }
+    return 0;
+}
+
+static void objects_thread_teardown(void *state)
+{
+    struct stream *s = state;
+    uint64_t first, end;
+    if (!s)
+        return;
+    if (s->objects->pattern != PATTERN_PAIR && s->blocks && s->order) {
+        live_range(s, &first, &end);
+        for (uint64_t i = first; i < end; i++)
+            sb_source_free(&s->objects->source, block_at(s, i));
+    }
+    free((void *)s->blocks);
+    free(s->order);
+}
+
+static int objects_teardown(void *self)
+{
+    struct objects *o = self;
+    int status = sb_source_close(&o->source);
+    for (uint32_t t = 0; t < o->bench->threads; t++)
+        free(o->streams[t]);
+    free((void *)o->streams);
+    free(o);
+    return status;
+}
+
+const struct sb_workload scullbench_workload = {
+    .head = SB_HEAD(SB_WORKLOAD_MAGIC, struct sb_workload),
+    .name = "objects",
+    .summary = "blocks of one size, freed in pairs, in order, in reverse or at random",
+    .models = "",
+    .options = options,
+    .option_count = OPTIONS,
+    .operation = "an allocation and its free",
+    .needs = objects_needs,
+    .setup = objects_setup,
+    .thread_setup = objects_thread_setup,
+    .step = objects_step,
+    .verify = objects_verify,
+    .account = objects_account,
+    .thread_teardown = objects_thread_teardown,
+    .teardown = objects_teardown,
+};
