@@ -136,9 +136,12 @@ time_limit = 3s
 memory = 32MiB
 [workload scullc]
 device_size = 2MiB
+[workload scullp]
+device_size = 256KiB
 [matrix]
-allocator = segv, sleep, overlap, liar, exhaust, miscount, exit, chatter, openfail, kmalloc
-workload = scullc
+allocator = segv, sleep, overlap, liar, exhaust, miscount, exit, chatter, openfail, crooked, kmalloc
+workload = scullc, scullp
+exclude = segv/scullp, sleep/scullp, overlap/scullp, liar/scullp, exhaust/scullp, miscount/scullp, exit/scullp, chatter/scullp, openfail/scullp, crooked/scullc, kmalloc/scullp
 INI
 expect 3 "$s" run bad.ini --db bad.db --plugin-path "$BAD_PLUGINS"
 cp err bad.err
@@ -157,6 +160,7 @@ miscount check-failed
 exit crashed
 chatter ok
 openfail error
+crooked invalid
 kmalloc ok
 EOF
 has bad.csv "ended by signal 11 (Segmentation fault) in phase survey"
@@ -164,7 +168,8 @@ has bad.csv "killed after its time limit of 3.0 s, in phase survey"
 has bad.csv "the third list is upside down"
 has bad.csv "the moon is in the wrong quarter"
 has bad.err "segv / scullc / 1 thread: crashed"
-[ "$(tail -n +2 bad.csv | wc -l)" = 20 ] || fail "not every trial is stored"
+has bad.csv "is not aligned to 4096"
+[ "$(tail -n +2 bad.csv | wc -l)" = 22 ] || fail "not every trial is stored"
 if command -v gnuplot > /dev/null; then
   expect 0 "$s" report bad.db --out rbad
   has rbad/index.html "about to crash"
@@ -186,6 +191,21 @@ expect 0 "$s" export int.db
 [ "$(tail -n +2 out | wc -l)" -ge 3 ] || fail "finished trials are gone"
 pgrep -f "scullbench-trial --die-with-parent" -P $pid > /dev/null && fail "a trial outlived its run"
 
+echo "== names and paths that mean something to others are taken to the letter"
+grep -v "^scullc.quantum" small.ini > plain.ini
+expect 0 "$s" run plain.ini --db :memory: --set matrix.allocator=slub --set matrix.workload=scullp --set experiment.repetitions=1
+expect 0 "$s" export ./:memory:
+[ "$(tail -n +2 out | wc -l)" = 1 ] || fail "a database called :memory: lost its trial"
+mkdir -p "odd ;name" && head -c 5000 /dev/urandom > "odd ;name/\${HOME}"
+expect 0 "$s" run plain.ini --db odd.db --set matrix.allocator=kmalloc --set matrix.workload=scullc-file --set "scullc-file.source=file:odd ;name/\${HOME}" --set experiment.repetitions=1
+"$s" export a.db > /dev/full 2> err && fail "a full disk was not noticed"
+has err "can't be written"
+cat plain.ini > sweep.ini; echo 'scullc-file.source = zero, file:/no/such' >> sweep.ini
+expect 0 "$s" plan sweep.ini
+has out "is not a readable file with contents"
+HWLOC_SYNTHETIC="package:16 core:32 pu:2" "$s" plan plain.ini --set matrix.threads=all --set machine.memory=1024MiB --set matrix.workload=scullv --trial 1 > long.ini || fail "plan of 1024 threads"
+"$build/scullbench-trial" < long.ini 2>&1 | grep -q "at most" && fail "a long line of a trial is refused"
+
 echo "== a killed run leaves a database that reads"
 "$s" run small.ini --db kill.db --set experiment.repetitions=200 > /dev/null 2>&1 &
 pid=$!
@@ -206,13 +226,13 @@ survey = 1
 survey_points = 4
 [machine]
 memory = 32MiB
-[allocator `touch pwned` 'x' "y" $(touch pwned) <i>_^{2}@é]
+[allocator 50% `touch pwned` 'x' "y" $(touch pwned) <i>_^{2}@é]
 plugin = kmalloc
 [workload w'; system "touch pwned" #]
 plugin = scullc
 device_size = 256KiB
 [matrix]
-allocator = null, `touch pwned` 'x' "y" $(touch pwned) <i>_^{2}@é
+allocator = null, 50% `touch pwned` 'x' "y" $(touch pwned) <i>_^{2}@é
 workload = w'; system "touch pwned" #
 INI
 expect 0 "$s" run hostile.ini --db hostile.db
@@ -220,7 +240,7 @@ if command -v gnuplot > /dev/null; then
   expect 0 "$s" report hostile.db --out rh
   [ -e pwned ] || [ -e rh/figures/pwned ] && fail "a name was executed"
   grep -q '<b>`touch' rh/index.html && fail "a name became markup"
-  grep -q 'touch pwned' rh/figures/throughput-*.svg || fail "the name is not shown as it is"
+  grep -q '50% `touch pwned`' rh/figures/throughput-*.svg || fail "the name is not shown as it is"
 fi
 
 if [ $failed != 0 ]; then

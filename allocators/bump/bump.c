@@ -59,7 +59,7 @@ static void *bump_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
     uint64_t grains = (size + GRAIN - 1) / GRAIN;
     uint64_t old = atomic_load_explicit(&arena->word, memory_order_relaxed), at, new;
     (void)gfp;
-    if (align > SB_PAGE_SIZE)
+    if (align > SB_PAGE_SIZE || size > bump->part)
         return NULL;
     do {
         at = ((old >> LIVE_BITS) + step - 1) & ~(step - 1);

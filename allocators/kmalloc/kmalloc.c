@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { OPTION_PERCPU };
+enum { OPTION_PERCPU, OPTION_CPU_SYNC };
 
 static const struct sb_option options[] = {
     [OPTION_PERCPU] = {"percpu", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
                        "each CPU allocates from slabs of its own; no: every call takes the node's lock"},
+    [OPTION_CPU_SYNC] = SB_CPU_SYNC_OPTION,
 };
 
 struct kmalloc {
@@ -21,7 +22,8 @@ static int kmalloc_open(const struct sb_host *host, const union sb_value *values
     struct kmalloc *k = malloc(sizeof(*k));
     int status = k ? sb_mm_init(&k->mm, host) : -ENOMEM;
     if (!status)
-        status = sb_kmalloc_init(&k->kmalloc, &k->mm, values[OPTION_PERCPU].u);
+        status = sb_kmalloc_init(&k->kmalloc, &k->mm, values[OPTION_PERCPU].u,
+                                 (enum sb_cpu_sync)values[OPTION_CPU_SYNC].u);
     if (status)
         free(k);
     else

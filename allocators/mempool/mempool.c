@@ -4,14 +4,16 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { OPTION_MIN_NR, OPTION_PERCPU, OPTION_MAX_WAIT };
+enum { OPTION_MIN_NR, OPTION_PERCPU, OPTION_CPU_SYNC, OPTION_MAX_WAIT };
 
 static const struct sb_option options[] = {
     [OPTION_MIN_NR] = {"min_nr", SB_OPTION_INT, 0, "16", 1, 1000000, NULL,
                        "elements that every pool holds in reserve"},
     [OPTION_PERCPU] = {"percpu", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
                        "slub's per-CPU slabs, in the backing caches"},
+    [OPTION_CPU_SYNC] = SB_CPU_SYNC_OPTION,
     [OPTION_MAX_WAIT] = {"max_wait", SB_OPTION_TIME, 0, "1s", 1000, UINT64_C(3600000000000), NULL,
                          "how long an allocation that may sleep waits for an element (the kernel: for ever)"},
 };
@@ -47,7 +49,8 @@ static int mempool_open(const struct sb_host *host, const union sb_value *values
     struct plugin *p = calloc(1, sizeof(*p));
     int status = p ? sb_mm_init(&p->mm, host) : -ENOMEM;
     if (!status)
-        status = sb_slub_init(&p->slub, &p->mm, values[OPTION_PERCPU].u);
+        status = sb_slub_init(&p->slub, &p->mm, values[OPTION_PERCPU].u,
+                              (enum sb_cpu_sync)values[OPTION_CPU_SYNC].u);
     if (status) {
         free(p);
         return status;
@@ -102,7 +105,12 @@ fail:
 
 static void *pool_alloc(void *cache, sb_gfp_t gfp)
 {
-    return sb_mempool_alloc(&((struct pool *)cache)->mempool, gfp);
+    struct pool *pool = cache;
+    void *element = sb_mempool_alloc(&pool->mempool, gfp & ~SB_GFP_ZERO);
+    /* Here, not in the cache: an element of the reserve has been used before. */
+    if (element && gfp & SB_GFP_ZERO)
+        memset(element, 0, pool->cache->object_size);
+    return element;
 }
 
 static void pool_free(void *cache, void *object)

@@ -31,9 +31,9 @@ static bool is_power_of_two(size_t n)
 }
 
 /* All classes at once, as kmalloc_init does at boot: a first call must not pay for creating a cache. */
-int sb_kmalloc_init(struct sb_kmalloc *k, struct sb_mm *mm, bool percpu)
+int sb_kmalloc_init(struct sb_kmalloc *k, struct sb_mm *mm, bool percpu, enum sb_cpu_sync sync)
 {
-    int status = sb_slub_init(&k->slub, mm, percpu);
+    int status = sb_slub_init(&k->slub, mm, percpu, sync);
     for (unsigned i = 0; i < SB_KMALLOC_CLASSES && !status; i++) {
         size_t align =
             is_power_of_two(classes[i].size) && classes[i].size <= SB_PAGE_SIZE ? classes[i].size : 0;
@@ -92,7 +92,7 @@ void sb_kfree(struct sb_kmalloc *k, void *block)
     struct sb_page *page = sb_virt_to_page(k->slub.mm, block)->head;
     if (__builtin_expect(!page, 0))
         atomic_fetch_add(&k->slub.mm->bad_frees, 1);
-    else if (page->flags & SB_PG_SLAB)
+    else if (page->slab)
         sb_cache_free(page->cache, block);
     else
         sb_free_pages(k->slub.mm, page, page->order);
@@ -102,7 +102,7 @@ void sb_kfree(struct sb_kmalloc *k, void *block)
 size_t sb_ksize(struct sb_kmalloc *k, const void *block)
 {
     const struct sb_page *page = sb_virt_to_page(k->slub.mm, block)->head;
-    return page->flags & SB_PG_SLAB ? page->cache->object_size : (size_t)SB_PAGE_SIZE << page->order;
+    return page->slab ? page->cache->object_size : (size_t)SB_PAGE_SIZE << page->order;
 }
 
 void sb_kmalloc_snapshot(struct sb_kmalloc *k, struct sb_snapshot *snapshot)
@@ -116,7 +116,7 @@ void sb_kmalloc_snapshot(struct sb_kmalloc *k, struct sb_snapshot *snapshot)
     sb_list_for_each (link, &k->slub.caches) {
         const struct sb_kmem_cache *cache = sb_list_entry(link, struct sb_kmem_cache, link);
         blocks += cache->nr_slabs;
-        slab_pages += cache->nr_slabs << cache->order;
+        slab_pages += cache->nr_pages;
     }
     /* What isn't a slab was handed out whole. */
     for (int i = 0; i < SB_NR_ZONES; i++)

@@ -13,7 +13,7 @@ struct sb_kmalloc {
     uint8_t small_class[192 / 8 + 1]; /* class by (size + 7) / 8 */
 };
 
-int sb_kmalloc_init(struct sb_kmalloc *k, struct sb_mm *mm, bool percpu);
+int sb_kmalloc_init(struct sb_kmalloc *k, struct sb_mm *mm, bool percpu, enum sb_cpu_sync sync);
 void sb_kmalloc_exit(struct sb_kmalloc *k);
 
 void *sb_kmalloc(struct sb_kmalloc *k, size_t size, size_t align, sb_gfp_t gfp);

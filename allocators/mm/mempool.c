@@ -5,8 +5,9 @@
  * fails the reserve serves; when that is empty too, an ATOMIC allocation fails and one that may sleep waits
  * for an element to come back. A freed element refills the reserve before it goes to the backing.
  *
- * Differs in one thing: the kernel waits without end, this waits at most max_wait, in growing naps, so that a
- * workload that can never be served ends with NULL and not with a hang.
+ * Differs: the kernel asks the backing once more, with leave to reclaim, before it waits; and it waits
+ * without end, this waits at most max_wait, in growing naps, so that a workload that can never be served ends
+ * with NULL and not with a hang.
  *
  * Locks: pool->lock, taken alone: the backing is called without it.
  */

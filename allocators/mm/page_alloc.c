@@ -2,8 +2,9 @@
  * The page allocator.
  *
  * Models mm/page_alloc.c of Linux 6.1: zones with a free list per order, splitting from the smallest order
- * that fits, merging with the buddy as far as it goes, most recently freed block first; a zonelist
- * that falls back from Normal to DMA, never the other way.
+ * that fits, merging with the buddy as far as it goes, most recently freed block first (6.1 puts a block
+ * whose buddy's buddy is free to the tail instead, hoping for a merge: left out); a zonelist that falls back
+ * from Normal to DMA, never the other way.
  *
  * Locks: one per zone, innermost of all locks of mm; no other lock is taken under it.
  *
@@ -279,33 +280,68 @@ static int check_lists(struct sb_mm *mm, struct sb_zone *zone, char *why, size_t
     return 0;
 }
 
-/* Walks the zone block by block: every page belongs to one block, no two free buddies stand unmerged. */
+/* The pages behind a block's first: no state of their own, and an allocated one's know their head. */
+static int check_tail_pages(struct sb_mm *mm, uint64_t pfn, char *why, size_t why_size)
+{
+    const struct sb_page *page = &mm->memmap[pfn];
+    for (uint64_t i = 1; i < UINT64_C(1) << page->order; i++) {
+        if (page[i].flags || (page->flags & SB_PG_ALLOCATED && page[i].head != page))
+            return sb_check_failed(why, why_size,
+                                   "pfn %llu lies inside the block at pfn %llu, but says otherwise",
+                                   (unsigned long long)(pfn + i), (unsigned long long)pfn);
+    }
+    return 0;
+}
+
+static int check_free_block(struct sb_mm *mm, const struct sb_zone *zone, uint64_t pfn, char *why,
+                            size_t why_size)
+{
+    const struct sb_page *page = &mm->memmap[pfn];
+    uint64_t buddy_pfn = pfn ^ (UINT64_C(1) << page->order);
+    const struct sb_page *buddy = &mm->memmap[buddy_pfn];
+    if (page->order < SB_MAX_ORDER && buddy_pfn >= zone->start_pfn && buddy_pfn < zone->end_pfn &&
+        buddy->flags & SB_PG_BUDDY && buddy->order == page->order)
+        return sb_check_failed(why, why_size,
+                               "zone %s: the buddies at pfn %llu and %llu are free but not merged",
+                               zone->name, (unsigned long long)pfn, (unsigned long long)buddy_pfn);
+    return 0;
+}
+
+/* Walks the zone block by block: every page belongs to one block, and the lists hold just the free ones. */
 static int check_blocks(struct sb_mm *mm, struct sb_zone *zone, char *why, size_t why_size)
 {
-    uint64_t free_pages = 0, allocated = 0;
+    uint64_t free_blocks[SB_NR_ORDERS] = {0}, free_pages = 0, allocated = 0;
     for (uint64_t pfn = zone->start_pfn; pfn < zone->end_pfn;) {
         const struct sb_page *page = &mm->memmap[pfn];
-        uint64_t size = UINT64_C(1) << page->order;
-        if (!(page->flags & (SB_PG_BUDDY | SB_PG_ALLOCATED)))
+        uint32_t state = page->flags & (SB_PG_BUDDY | SB_PG_ALLOCATED);
+        int status = 0;
+        if (state != SB_PG_BUDDY && state != SB_PG_ALLOCATED)
             return sb_check_failed(why, why_size, "zone %s: pfn %llu belongs to no block", zone->name,
                                    (unsigned long long)pfn);
-        if (pfn & (size - 1) || pfn + size > zone->end_pfn)
+        uint64_t size = page->order <= SB_MAX_ORDER ? UINT64_C(1) << page->order : 0;
+        if (!size || pfn & (size - 1) || pfn + size > zone->end_pfn)
             return sb_check_failed(why, why_size,
                                    "zone %s: the block at pfn %llu is not aligned to its order %u",
                                    zone->name, (unsigned long long)pfn, page->order);
-        if (page->flags & SB_PG_BUDDY) {
-            uint64_t buddy_pfn = pfn ^ size;
-            const struct sb_page *buddy = &mm->memmap[buddy_pfn];
-            if (page->order < SB_MAX_ORDER && buddy_pfn >= zone->start_pfn && buddy_pfn < zone->end_pfn &&
-                buddy->flags & SB_PG_BUDDY && buddy->order == page->order)
-                return sb_check_failed(why, why_size,
-                                       "zone %s: the buddies at pfn %llu and %llu are free but not merged",
-                                       zone->name, (unsigned long long)pfn, (unsigned long long)buddy_pfn);
+        if (state == SB_PG_BUDDY) {
+            status = check_free_block(mm, zone, pfn, why, why_size);
+            free_blocks[page->order]++;
             free_pages += size;
         } else {
             allocated++;
         }
+        if (!status)
+            status = check_tail_pages(mm, pfn, why, why_size);
+        if (status)
+            return status;
         pfn += size;
+    }
+    for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
+        if (free_blocks[order] != zone->free_area[order].nr_free)
+            return sb_check_failed(why, why_size,
+                                   "zone %s: there are %llu free blocks of order %u, its list has %llu",
+                                   zone->name, (unsigned long long)free_blocks[order], order,
+                                   (unsigned long long)zone->free_area[order].nr_free);
     }
     if (free_pages != zone->nr_free_pages || allocated != zone->nr_allocated)
         return sb_check_failed(

@@ -18,7 +18,6 @@ struct sb_kmem_cache;
 #define SB_PG_BUDDY     UINT32_C(0x1) /* first page of a free block of `order` */
 #define SB_PG_ALLOCATED UINT32_C(0x2) /* first page of an allocated block of `order` */
 #define SB_PG_RESERVED  UINT32_C(0x4) /* never handed out: the memory map itself */
-#define SB_PG_SLAB      UINT32_C(0x8) /* beside ALLOCATED: the block is a slab */
 
 /* One per page frame, as the kernel's struct page: what it means depends on who holds the page. */
 struct sb_page {
@@ -31,7 +30,8 @@ struct sb_page {
     struct sb_kmem_cache *cache; /* slab: whose */
     void *freelist;              /* slab: free objects, each pointing to the next */
     uint16_t objects;            /* slab: how many fit */
-    uint8_t padding[14];
+    uint8_t slab;                /* the block is a slab; apart from flags, which the zone's lock guards */
+    uint8_t padding[13];
 };
 _Static_assert(sizeof(struct sb_page) == 64, "a struct page is one cache line, as the kernel's");
 

@@ -8,7 +8,7 @@
  * Locks: pcpu->lock, then a zone's lock (a chunk is allocated under it, as the kernel's mutex allows).
  *
  * Left out: the first chunk with the static variables, atomic allocation, block hints (a plain scan stands
- * in), depopulation, slots by free size.
+ * in), depopulation, slots by free size. An empty chunk goes back at once; the kernel keeps one.
  */
 #include "percpu.h"
 

@@ -5,14 +5,19 @@
  * (the pointer in the middle of the object, or behind it where a constructor's work must last); a
  * CPU takes a slab whole ("frozen") and allocates from it without looking at the node; other slabs with
  * free objects wait on the node's partial list; a full slab is on no list at all; an empty one goes back
- * to the pages once min_partial others wait. Order and objects of a slab follow calculate_order.
+ * to the pages once min_partial others wait. Order and objects of a slab follow calculate_order, or the
+ * smallest order that holds an object when a block of the better one can't be had.
  *
- * Locks, outermost first: a CPU's part (cpu->lock), the cache's node lock, a zone's lock. slub->lock, the
- * list of caches, is taken alone. A CPU's lock guards its freelist; the node lock guards `freelist` and
- * `inuse` of every slab, frozen ones included, for others free into them.
+ * Locks, outermost first: a CPU's part (taken by a restartable sequence or, without those, cpu->lock), the
+ * cache's node lock, a zone's lock. slub->lock, the list of caches, is taken alone. A CPU's part is its
+ * freelist and slab; the node lock guards `freelist` and `inuse` of every slab, frozen ones included, for
+ * others free into them.
  *
- * Left out, for now: the cmpxchg fast path (a lock per CPU stands in), per-CPU partial lists, merging,
- * randomisation. Left out for good: debugging flags, memory cgroups.
+ * The kernel's fast path is a cmpxchg of list and transaction id on the CPU's own data; in userspace a
+ * restartable sequence does the same without the cmpxchg (rseq.h).
+ *
+ * Left out, for now: per-CPU partial lists, merging, randomisation. Left out for good: debugging flags,
+ * memory cgroups.
  */
 #define _GNU_SOURCE
 #include "slub.h"
@@ -31,6 +36,8 @@ enum {
     MIN_PARTIAL = 5,
     MAX_PARTIAL = 10,
 };
+
+const char *const sb_cpu_sync_names[] = {"auto", "rseq", "lock", NULL};
 
 /* `align` is a power of two, as everywhere here. */
 static uint32_t round_up(uint32_t n, uint32_t align)
@@ -111,13 +118,19 @@ static inline void set_free_pointer(const struct sb_kmem_cache *cache, void *obj
     memcpy((char *)object + cache->offset, &next, sizeof(next));
 }
 
-int sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, bool percpu)
+int sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, bool percpu, enum sb_cpu_sync sync)
 {
     memset(slub, 0, sizeof(*slub));
     slub->mm = mm;
     slub->percpu = percpu;
+    slub->rseq = percpu && sync != SB_SYNC_LOCK && sb_rseq_available();
     sb_list_init(&slub->caches);
-    return 0;
+    if (!percpu || sync != SB_SYNC_RSEQ || slub->rseq)
+        return 0;
+    mm->host->fail(mm->host->context,
+                   "cpu_sync = rseq: this process has no restartable sequences (old kernel or C library, "
+                   "valgrind, or another processor); use auto or lock");
+    return -ENOTSUP;
 }
 
 /* The host's memory only; the slabs are pages of the trial's memory file. */
@@ -160,7 +173,7 @@ static int lay_out(struct sb_kmem_cache *cache, size_t size, size_t align)
         return -E2BIG;
     cache->order = (uint8_t)order;
     cache->objects = (uint16_t)((SB_PAGE_SIZE << order) / cache->size);
-    cache->min_partial = fls(cache->size) / 2;
+    cache->min_partial = (fls(cache->size) - 1) / 2; /* ilog2(size) / 2 */
     if (cache->min_partial < MIN_PARTIAL)
         cache->min_partial = MIN_PARTIAL;
     if (cache->min_partial > MAX_PARTIAL)
@@ -185,6 +198,7 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
         return -ENOMEM;
     cache->mm = slub->mm;
     cache->slub = slub;
+    cache->rseq = slub->rseq;
     cache->flags = flags;
     cache->ctor = ctor;
     snprintf(cache->name, sizeof(cache->name), "%s", name);
@@ -211,20 +225,25 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
 /* A fresh slab, all objects on its free list in address order, as without randomisation. */
 static struct sb_page *new_slab(struct sb_kmem_cache *cache, sb_gfp_t gfp)
 {
-    struct sb_page *page = sb_alloc_pages(cache->mm, gfp & ~SB_GFP_ZERO, cache->order);
+    unsigned order = cache->order, least = sb_get_order(cache->size);
+    struct sb_page *page = sb_alloc_pages(cache->mm, gfp & ~SB_GFP_ZERO, order);
+    /* allocate_slab's fallback: fewer objects a slab are better than none. */
+    if (!page && least < order)
+        page = sb_alloc_pages(cache->mm, gfp & ~SB_GFP_ZERO, order = least);
     if (!page)
         return NULL;
     char *base = sb_page_address(cache->mm, page);
-    for (uint32_t i = 0; i < cache->objects; i++) {
+    uint16_t objects = (uint16_t)((SB_PAGE_SIZE << order) / cache->size);
+    for (uint32_t i = 0; i < objects; i++) {
         char *object = base + (size_t)i * cache->size;
         if (cache->ctor)
             cache->ctor(object);
-        set_free_pointer(cache, object, i + 1U < cache->objects ? object + cache->size : NULL);
+        set_free_pointer(cache, object, i + 1U < objects ? object + cache->size : NULL);
     }
-    page->flags |= SB_PG_SLAB;
+    page->slab = 1;
     page->cache = cache;
     page->freelist = base;
-    page->objects = cache->objects;
+    page->objects = objects;
     page->inuse = 0;
     page->frozen = 0;
     return page;
@@ -233,9 +252,17 @@ static struct sb_page *new_slab(struct sb_kmem_cache *cache, sb_gfp_t gfp)
 /* The last reference is gone: nobody holds an object of it, no CPU and no list knows it. */
 static void discard_slab(struct sb_kmem_cache *cache, struct sb_page *page)
 {
-    page->flags &= ~SB_PG_SLAB;
+    page->slab = 0;
     page->cache = NULL;
-    sb_free_pages(cache->mm, page, cache->order);
+    sb_free_pages(cache->mm, page, page->order);
+}
+
+/* With the node's lock held. */
+static void count_slab(struct sb_kmem_cache *cache, const struct sb_page *page, int64_t sign)
+{
+    cache->nr_slabs += (uint64_t)sign;
+    cache->nr_objects += (uint64_t)(sign * page->objects);
+    cache->nr_pages += (uint64_t)(sign * (INT64_C(1) << page->order));
 }
 
 /*
@@ -271,7 +298,7 @@ static struct sb_page *get_partial_or_new(struct sb_kmem_cache *cache, sb_gfp_t 
     page = new_slab(cache, gfp);
     sb_lock(&cache->lock);
     if (page)
-        cache->nr_slabs++;
+        count_slab(cache, page, 1);
     return page;
 }
 
@@ -285,8 +312,12 @@ static void *freeze(struct sb_page *page)
     return freelist;
 }
 
-/* The CPU's list is empty: what others freed into its slab meanwhile, else another slab. */
-static void *alloc_slow(struct sb_kmem_cache *cache, struct sb_cpu_slab *cpu, sb_gfp_t gfp)
+/*
+ * The CPU's list is empty: what others freed into its slab meanwhile, else another slab. The caller owns the
+ * CPU's part; the new list is returned, not stored, so that the part stays its own until it has taken an
+ * object.
+ */
+static void *refill(struct sb_kmem_cache *cache, struct sb_cpu_list *cpu, sb_gfp_t gfp)
 {
     void *freelist = NULL;
     sb_lock(&cache->lock);
@@ -321,23 +352,49 @@ static void *alloc_from_node(struct sb_kmem_cache *cache, sb_gfp_t gfp)
 }
 
 /*
- * The CPU number is only a hint for which part to take: the thread may have migrated by the time it
- * holds that part's lock, and is then merely on another CPU's list, which is correct and rare.
+ * The CPU number is only a hint for which part to take: the thread may have migrated by the time it holds
+ * that part's lock, and is then merely on another CPU's list, which is correct and rare.
  */
+static void *alloc_locked(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+{
+    struct sb_cpu_slab *cpu = &cache->cpu[sched_getcpu()];
+    sb_lock(&cpu->lock);
+    void *object = cpu->list.freelist;
+    if (__builtin_expect(!object, 0))
+        object = refill(cache, &cpu->list, gfp);
+    if (object)
+        cpu->list.freelist = get_free_pointer(cache, object);
+    else
+        cpu->list.freelist = NULL;
+    sb_unlock(&cpu->lock);
+    return object;
+}
+
+/*
+ * The sequence found the list empty, or taken by a thread that was preempted or migrated in the middle of
+ * this. Then the node serves directly: waiting for a thread without a CPU could take a time slice.
+ */
+static __attribute__((noinline)) void *alloc_rseq_slow(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+{
+    void *object;
+    struct sb_cpu_list *cpu = sb_rseq_take(cache->cpu, &object);
+    if (!cpu)
+        return alloc_from_node(cache, gfp);
+    if (!object)
+        object = refill(cache, cpu, gfp);
+    sb_cpu_give_back(cpu, object ? get_free_pointer(cache, object) : NULL);
+    return object;
+}
+
 void *sb_cache_alloc(struct sb_kmem_cache *cache, sb_gfp_t gfp)
 {
     void *object;
-    if (cache->cpu) {
-        struct sb_cpu_slab *cpu = &cache->cpu[sched_getcpu()];
-        sb_lock(&cpu->lock);
-        object = cpu->freelist;
+    if (__builtin_expect(cache->rseq, 1)) {
+        object = sb_rseq_pop(cache->cpu, cache->offset);
         if (__builtin_expect(!object, 0))
-            object = alloc_slow(cache, cpu, gfp);
-        if (object)
-            cpu->freelist = get_free_pointer(cache, object);
-        sb_unlock(&cpu->lock);
+            object = alloc_rseq_slow(cache, gfp);
     } else {
-        object = alloc_from_node(cache, gfp);
+        object = cache->cpu ? alloc_locked(cache, gfp) : alloc_from_node(cache, gfp);
     }
     if (__builtin_expect(gfp & SB_GFP_ZERO, 0) && object)
         memset(object, 0, cache->object_size);
@@ -357,7 +414,7 @@ static void free_slow(struct sb_kmem_cache *cache, struct sb_page *page, void *o
         if (!page->inuse && cache->nr_partial >= cache->min_partial) {
             if (!was_full)
                 remove_partial(cache, page);
-            cache->nr_slabs--;
+            count_slab(cache, page, -1);
             empty = page;
         } else if (was_full) {
             add_partial(cache, page, true);
@@ -368,6 +425,20 @@ static void free_slow(struct sb_kmem_cache *cache, struct sb_page *page, void *o
         discard_slab(cache, empty);
 }
 
+/* Onto the CPU's own list, if the slab is the CPU's. */
+static bool free_locked(struct sb_kmem_cache *cache, const struct sb_page *page, void *object)
+{
+    struct sb_cpu_slab *cpu = &cache->cpu[sched_getcpu()];
+    sb_lock(&cpu->lock);
+    bool own = cpu->list.page == page;
+    if (own) {
+        set_free_pointer(cache, object, cpu->list.freelist);
+        cpu->list.freelist = object;
+    }
+    sb_unlock(&cpu->lock);
+    return own;
+}
+
 /* Reading the head without a lock is safe: the object is the caller's, so its slab can't go away. */
 void sb_cache_free(struct sb_kmem_cache *cache, void *object)
 {
@@ -376,16 +447,11 @@ void sb_cache_free(struct sb_kmem_cache *cache, void *object)
         atomic_fetch_add(&cache->mm->bad_frees, 1);
         return;
     }
-    if (cache->cpu) {
-        struct sb_cpu_slab *cpu = &cache->cpu[sched_getcpu()];
-        sb_lock(&cpu->lock);
-        if (cpu->page == page) {
-            set_free_pointer(cache, object, cpu->freelist);
-            cpu->freelist = object;
-            sb_unlock(&cpu->lock);
+    if (__builtin_expect(cache->rseq, 1)) {
+        if (__builtin_expect(sb_rseq_push(cache->cpu, page, object, cache->offset), 1))
             return;
-        }
-        sb_unlock(&cpu->lock);
+    } else if (cache->cpu && free_locked(cache, page, object)) {
+        return;
     }
     free_slow(cache, page, object);
 }
@@ -402,7 +468,7 @@ static uint64_t list_length(const struct sb_kmem_cache *cache, void *object, uin
 /* All objects less the free ones: full slabs are on no list, so the used ones can't be walked. */
 uint64_t sb_cache_live(struct sb_kmem_cache *cache)
 {
-    uint64_t live = cache->nr_slabs * cache->objects;
+    uint64_t live = cache->nr_objects;
     struct sb_list *link;
     sb_list_for_each (link, &cache->partial) {
         const struct sb_page *page = sb_list_entry(link, struct sb_page, link);
@@ -410,9 +476,9 @@ uint64_t sb_cache_live(struct sb_kmem_cache *cache)
     }
     for (unsigned i = 0; cache->cpu && i < cache->mm->nr_cpus; i++) {
         const struct sb_cpu_slab *cpu = &cache->cpu[i];
-        live -= list_length(cache, cpu->freelist, cache->objects);
-        if (cpu->page)
-            live -= (uint64_t)cpu->page->objects - cpu->page->inuse;
+        live -= list_length(cache, cpu->list.freelist, cache->objects);
+        if (cpu->list.page)
+            live -= (uint64_t)cpu->list.page->objects - cpu->list.page->inuse;
     }
     return live;
 }
@@ -423,10 +489,10 @@ static void flush_cpus(struct sb_kmem_cache *cache)
     for (unsigned i = 0; cache->cpu && i < cache->mm->nr_cpus; i++) {
         struct sb_cpu_slab *cpu = &cache->cpu[i];
         sb_lock(&cpu->lock);
-        struct sb_page *page = cpu->page;
-        while (cpu->freelist) {
-            void *object = cpu->freelist;
-            cpu->freelist = get_free_pointer(cache, object);
+        struct sb_page *page = cpu->list.page;
+        while (cpu->list.freelist) {
+            void *object = cpu->list.freelist;
+            cpu->list.freelist = get_free_pointer(cache, object);
             free_slow(cache, page, object);
         }
         if (page) {
@@ -436,7 +502,7 @@ static void flush_cpus(struct sb_kmem_cache *cache)
                 add_partial(cache, page, true);
             sb_unlock(&cache->lock);
         }
-        cpu->page = NULL;
+        cpu->list.page = NULL;
         sb_unlock(&cpu->lock);
     }
 }
@@ -500,14 +566,13 @@ int sb_slub_dump(struct sb_slub *slub, const char *file, const struct sb_sink *s
         sb_sink_printf(sink,
                        "%-17s %6llu %6llu %6u %4u %4u : tunables %4u %4u %4u : slabdata %6llu %6llu %6u\n",
                        cache->name, (unsigned long long)sb_cache_live(cache),
-                       (unsigned long long)(cache->nr_slabs * cache->objects), cache->size, cache->objects,
-                       1U << cache->order, 0, 0, 0, (unsigned long long)cache->nr_slabs,
-                       (unsigned long long)cache->nr_slabs, 0);
+                       (unsigned long long)cache->nr_objects, cache->size, cache->objects, 1U << cache->order,
+                       0, 0, 0, (unsigned long long)cache->nr_slabs, (unsigned long long)cache->nr_slabs, 0);
     }
     return 0;
 }
 
-/* A free list: inside its slab, on object boundaries, of the length it should have. */
+/* A free list: inside its slab, on object boundaries, of the length it should have (UINT64_MAX: any). */
 static int check_freelist(struct sb_kmem_cache *cache, const struct sb_page *page, void *object,
                           uint64_t expected, char *why, size_t why_size)
 {
@@ -515,13 +580,13 @@ static int check_freelist(struct sb_kmem_cache *cache, const struct sb_page *pag
     uint64_t n = 0;
     for (; object; object = get_free_pointer(cache, object), n++) {
         size_t at = (size_t)((char *)object - base);
-        if ((char *)object < base || at >= SB_PAGE_SIZE << cache->order || at % cache->size)
+        if ((char *)object < base || at >= SB_PAGE_SIZE << page->order || at % cache->size)
             return sb_check_failed(why, why_size, "cache %s: a free list leaves its slab after %llu objects",
                                    cache->name, (unsigned long long)n);
         if (n > page->objects)
             return sb_check_failed(why, why_size, "cache %s: a free list runs in a circle", cache->name);
     }
-    if (n != expected)
+    if (expected != UINT64_MAX && n != expected)
         return sb_check_failed(why, why_size,
                                "cache %s: a slab should have %llu free objects, its list has %llu",
                                cache->name, (unsigned long long)expected, (unsigned long long)n);
@@ -535,7 +600,9 @@ static int check_cache(struct sb_kmem_cache *cache, char *why, size_t why_size)
     uint64_t n = 0;
     sb_list_for_each (link, &cache->partial) {
         struct sb_page *page = sb_list_entry(link, struct sb_page, link);
-        if (page->cache != cache || !(page->flags & SB_PG_SLAB) || page->frozen || !page->freelist)
+        if (++n > cache->nr_partial)
+            break;
+        if (page->cache != cache || !page->slab || page->frozen || !page->freelist)
             return sb_check_failed(why, why_size,
                                    "cache %s: a slab on the partial list is not a partial slab of it",
                                    cache->name);
@@ -543,7 +610,6 @@ static int check_cache(struct sb_kmem_cache *cache, char *why, size_t why_size)
             check_freelist(cache, page, page->freelist, (uint64_t)page->objects - page->inuse, why, why_size);
         if (status)
             return status;
-        n++;
     }
     if (n != cache->nr_partial || n > cache->nr_slabs)
         return sb_check_failed(why, why_size,
@@ -552,33 +618,54 @@ static int check_cache(struct sb_kmem_cache *cache, char *why, size_t why_size)
                                (unsigned long long)cache->nr_slabs);
     for (unsigned i = 0; cache->cpu && i < cache->mm->nr_cpus; i++) {
         const struct sb_cpu_slab *cpu = &cache->cpu[i];
-        if (!cpu->page && cpu->freelist)
+        if (!cpu->list.page && cpu->list.freelist)
             return sb_check_failed(why, why_size, "cache %s: CPU %u has free objects but no slab",
                                    cache->name, i);
-        if (!cpu->page)
+        if (!cpu->list.page)
             continue;
-        uint64_t length = list_length(cache, cpu->freelist, cache->objects);
-        int status = check_freelist(cache, cpu->page, cpu->freelist, length, why, why_size);
+        if (cpu->list.freelist == SB_CPU_LOCKED)
+            return sb_check_failed(why, why_size, "cache %s: CPU %u's list was taken and never given back",
+                                   cache->name, i);
+        int status = check_freelist(cache, cpu->list.page, cpu->list.freelist, UINT64_MAX, why, why_size);
         if (!status)
-            status = check_freelist(cache, cpu->page, cpu->page->freelist,
-                                    (uint64_t)cpu->page->objects - cpu->page->inuse, why, why_size);
+            status = check_freelist(cache, cpu->list.page, cpu->list.page->freelist,
+                                    (uint64_t)cpu->list.page->objects - cpu->list.page->inuse, why, why_size);
         if (status)
             return status;
-        if (!cpu->page->frozen || cpu->page->cache != cache)
+        if (!cpu->list.page->frozen || cpu->list.page->cache != cache)
             return sb_check_failed(why, why_size, "cache %s: CPU %u's slab is not frozen", cache->name, i);
     }
     return 0;
 }
 
-/* Every slab page in the memory map belongs to a living cache, and the caches count them all. */
+static bool is_cache_of(const struct sb_slub *slub, const struct sb_kmem_cache *cache)
+{
+    struct sb_list *link;
+    sb_list_for_each (link, &slub->caches) {
+        if (sb_list_entry(link, struct sb_kmem_cache, link) == cache)
+            return true;
+    }
+    return false;
+}
+
+/* Every slab in the memory map belongs to a living cache, and the caches count them all. */
 static int check_slab_pages(struct sb_slub *slub, char *why, size_t why_size)
 {
     struct sb_list *link;
     uint64_t counted = 0, found = 0;
     sb_list_for_each (link, &slub->caches)
         counted += sb_list_entry(link, struct sb_kmem_cache, link)->nr_slabs;
-    for (uint64_t pfn = 0; pfn < slub->mm->nr_pages; pfn++)
-        found += !!(slub->mm->memmap[pfn].flags & SB_PG_SLAB);
+    for (uint64_t pfn = 0; pfn < slub->mm->nr_pages; pfn++) {
+        const struct sb_page *page = &slub->mm->memmap[pfn];
+        if (!page->slab)
+            continue;
+        found++;
+        if (!(page->flags & SB_PG_ALLOCATED) || !is_cache_of(slub, page->cache) ||
+            page->inuse > page->objects)
+            return sb_check_failed(why, why_size,
+                                   "the slab at pfn %llu belongs to no cache, or to a free block",
+                                   (unsigned long long)pfn);
+    }
     if (counted != found)
         return sb_check_failed(why, why_size, "the caches count %llu slabs, the memory map shows %llu",
                                (unsigned long long)counted, (unsigned long long)found);

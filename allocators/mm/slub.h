@@ -3,19 +3,20 @@
 #define SB_MM_SLUB_H
 
 #include "page_alloc.h"
+#include "rseq.h"
 
 /* What one CPU has of a cache. A line pair of its own, so that neighbours don't fight. */
 struct sb_cpu_slab {
-    struct sb_lock lock;
-    void *freelist;       /* the CPU's free objects, all of `page` */
-    struct sb_page *page; /* the CPU's slab, frozen; or NULL */
-    char padding[104];
+    struct sb_cpu_list list; /* the CPU's free objects, all of list.page, its frozen slab; see rseq.h */
+    struct sb_lock lock;     /* guards `list` where there are no restartable sequences; else unused */
+    char padding[108];
 };
-_Static_assert(sizeof(struct sb_cpu_slab) == 128,
+_Static_assert(sizeof(struct sb_cpu_slab) == 1 << SB_CPU_SHIFT,
                "one CPU's part fills two cache lines: adjacent-line prefetch");
 
 struct sb_kmem_cache {
     struct sb_cpu_slab *cpu; /* one per CPU; NULL without per-CPU slabs */
+    bool rseq;               /* CPUs' lists by restartable sequences, else by their locks */
     struct sb_mm *mm;
     struct sb_slub *slub;
     uint32_t offset;      /* of the free pointer in a free object */
@@ -31,19 +32,31 @@ struct sb_kmem_cache {
     struct sb_lock lock; /* the node's: partial list, and freelist and inuse of every slab */
     struct sb_list partial;
     uint64_t nr_partial, min_partial;
-    uint64_t nr_slabs;
+    uint64_t nr_slabs, nr_objects, nr_pages; /* of all slabs, whatever their order */
     char name[64];
 };
 
 /* All caches of one allocator. */
 struct sb_slub {
     struct sb_mm *mm;
-    bool percpu;
+    bool percpu, rseq;
     struct sb_lock lock; /* the list of caches */
     struct sb_list caches;
 };
 
-int sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, bool percpu);
+/* How CPUs' lists are guarded; the plugins' option `cpu_sync`. */
+enum sb_cpu_sync { SB_SYNC_AUTO, SB_SYNC_RSEQ, SB_SYNC_LOCK };
+extern const char *const sb_cpu_sync_names[];
+#define SB_CPU_SYNC_OPTION                                                                                   \
+    {                                                                                                        \
+        "cpu_sync", SB_OPTION_ENUM, 0, "auto", 0, 0, sb_cpu_sync_names,                                      \
+            "how a CPU's list is guarded: by restartable sequences, or by a lock per CPU; auto: by "         \
+            "sequences "                                                                                     \
+            "where the machine has them"                                                                     \
+    }
+
+/* -ENOTSUP: sequences were asked for and aren't to be had. */
+int sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, bool percpu, enum sb_cpu_sync sync);
 /* Gives back what the host lent; the pages die with the memory file. */
 void sb_slub_exit(struct sb_slub *slub);
 

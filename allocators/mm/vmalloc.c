@@ -2,8 +2,12 @@
  * vmalloc.
  *
  * Models mm/vmalloc.c of Linux 6.1: a range of addresses is taken first fit from the low end, with a guard
- * page behind; the pages come one by one from the buddy allocator and are mapped there; a freed range is
- * unmapped and comes back lazily, all of them at once when enough have gathered.
+ * page behind; the pages come one by one from the buddy allocator (6.1 takes up to 100 in one call) and are
+ * mapped there; a freed range comes back lazily, all of them at once when enough have gathered.
+ *
+ * Lazy means more here than there: 6.1 clears the page tables in vfree and defers the TLB flush and the
+ * addresses' return; this defers the unmapping itself, so that neighbours go in one system call. A free is
+ * cheaper than its counterpart, a purge dearer.
  *
  * The mapping is real: pages of the memory file are mapped a second time, so the processor's own MMU does
  * what it does for the kernel. It costs a system call per run of neighbouring pages where the kernel writes
@@ -12,7 +16,10 @@
  * Free ranges are kept in a treap; the kernel's augmented red-black tree has another shape, but finds the
  * same range: the lowest that is large enough.
  *
- * Locks: vm->lock, taken alone; no page is allocated and nothing is mapped under it.
+ * Locks: vm->lock, taken alone; nothing is allocated, freed or mapped under it.
+ *
+ * The array of an area's pages is one kmalloc block here (the kernel takes it from vmalloc itself above a
+ * page), so an area has at most 4 MiB / 8 pages: 2 GiB.
  *
  * Left out, for now: vmap_block for small sizes, huge mappings, nodes. An alias of a lazily freed range stays
  * readable until the purge, as a stale TLB entry would be in the kernel.
@@ -21,9 +28,12 @@
 #include "vmalloc.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 
 #include "scullbench/random.h"
 
@@ -93,28 +103,26 @@ static struct sb_vmap_area *edge(struct sb_vmap_area *tree, bool last)
     return tree;
 }
 
-/* Puts a range back, merged with free neighbours. `area` is used, or handed back when not needed. */
-static struct sb_vmap_area *insert_free(struct sb_vmalloc *vm, struct sb_vmap_area *area)
+/* Puts a range back, merged with free neighbours. Nodes not needed any more (two at most) come back in
+ * `spares`. */
+static void insert_free(struct sb_vmalloc *vm, struct sb_vmap_area *area, struct sb_vmap_area *spares[2])
 {
-    struct sb_vmap_area *left, *right, *spare = NULL;
+    struct sb_vmap_area *left, *right;
+    spares[0] = spares[1] = NULL;
     split(vm->free_tree, area->start, &left, &right);
     struct sb_vmap_area *before = edge(left, true), *after = edge(right, false);
     if (before && before->start + before->size == area->start) {
         struct sb_vmap_area *alone;
         split(left, before->start, &left, &alone);
         before->size += area->size;
-        spare = area;
+        spares[0] = area;
         area = before;
     }
     if (after && area->start + area->size == after->start) {
         struct sb_vmap_area *alone;
         split(right, after->start + 1, &alone, &right);
         area->size += after->size;
-        /* At most one of two is handed back to the caller; the other goes here. */
-        if (spare)
-            sb_kfree(&vm->kmalloc, after);
-        else
-            spare = after;
+        spares[1] = after;
     }
     area->left = area->right = NULL;
     struct sb_random random = {vm->random};
@@ -122,7 +130,6 @@ static struct sb_vmap_area *insert_free(struct sb_vmalloc *vm, struct sb_vmap_ar
     vm->random = random.state;
     update(area);
     vm->free_tree = join(join(left, area), right);
-    return spare;
 }
 
 /* The lowest free range of at least `size` pages, or NULL. */
@@ -183,33 +190,61 @@ static uint64_t reserve_range(struct sb_vmalloc *vm, uint64_t size)
 /* Never allocates: `node` is memory the caller already has, so giving back can't fail. */
 static void return_range(struct sb_vmalloc *vm, uint64_t start, uint64_t size, struct sb_vmap_area *node)
 {
+    struct sb_vmap_area *spares[2];
     *node = (struct sb_vmap_area){.start = start, .size = size};
     sb_lock(&vm->lock);
-    struct sb_vmap_area *spare = insert_free(vm, node);
+    insert_free(vm, node, spares);
     sb_unlock(&vm->lock);
-    sb_kfree(&vm->kmalloc, spare);
+    for (int i = 0; i < 2; i++)
+        sb_kfree(&vm->kmalloc, spares[i]);
 }
 
-/* Mapping nothing over a range never needs more mappings than there are, so it doesn't fail; if it did, the
- * range would only keep an alias of pages that nobody looks at there. */
+/*
+ * Takes a range's mappings away. It can split what is around into one mapping more, and the OS refuses that
+ * at its limit: the budget keeps a margin so that this never happens.
+ */
 static void unmap(struct sb_vmalloc *vm, uint64_t start, uint64_t pages)
 {
-    (void)!mmap(vm->base + (start << SB_PAGE_SHIFT), pages << SB_PAGE_SHIFT, PROT_NONE,
-                MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mmap(vm->base + (start << SB_PAGE_SHIFT), pages << SB_PAGE_SHIFT, PROT_NONE,
+             MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+        atomic_fetch_add(&vm->failed_unmaps, 1);
 }
 
-/* Maps the pages, one system call per run of neighbours. */
-static int map_pages(struct sb_vmalloc *vm, const struct sb_vm_struct *area)
+/* How many neighbouring pages, in memory, follow from page `i` on. */
+static uint64_t run_from(const struct sb_vmalloc *vm, const struct sb_vm_struct *area, uint64_t i)
 {
-    for (uint64_t i = 0; i < area->nr_pages;) {
-        uint64_t pfn = sb_page_to_pfn(vm->mm, area->pages[i]), run = 1;
-        while (i + run < area->nr_pages && sb_page_to_pfn(vm->mm, area->pages[i + run]) == pfn + run)
-            run++;
+    uint64_t pfn = sb_page_to_pfn(vm->mm, area->pages[i]), run = 1;
+    while (i + run < area->nr_pages && sb_page_to_pfn(vm->mm, area->pages[i + run]) == pfn + run)
+        run++;
+    return run;
+}
+
+/* Mappings that the OS counts for an area: one per run, and the hole of its guard page. */
+static int64_t count_maps(const struct sb_vmalloc *vm, const struct sb_vm_struct *area)
+{
+    int64_t maps = 1;
+    for (uint64_t i = 0; i < area->nr_pages; i += run_from(vm, area, i))
+        maps++;
+    return maps;
+}
+
+/* Maps the pages, one system call per run of neighbours. -ENOMEM at the OS's limit, which is never reached
+ * quite. */
+static int map_pages(struct sb_vmalloc *vm, struct sb_vm_struct *area)
+{
+    int64_t maps = count_maps(vm, area);
+    if (atomic_fetch_add(&vm->maps, maps) + maps > vm->max_maps) {
+        atomic_fetch_sub(&vm->maps, maps);
+        return -ENOMEM;
+    }
+    area->maps = maps;
+    for (uint64_t i = 0, run; i < area->nr_pages; i += run) {
+        run = run_from(vm, area, i);
         void *at = vm->base + ((area->start + i) << SB_PAGE_SHIFT);
+        off_t offset = (off_t)(sb_page_to_pfn(vm->mm, area->pages[i]) << SB_PAGE_SHIFT);
         if (mmap(at, run << SB_PAGE_SHIFT, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_SHARED | MAP_POPULATE,
-                 vm->mm->fd, (off_t)(pfn << SB_PAGE_SHIFT)) == MAP_FAILED)
+                 vm->mm->fd, offset) == MAP_FAILED)
             return -errno;
-        i += run;
     }
     return 0;
 }
@@ -261,13 +296,14 @@ static void *place_area(struct sb_vmalloc *vm, struct sb_vm_struct *area)
     }
     if (status) {
         unmap(vm, area->start, area->nr_pages);
-        if (!vm->exhausted_maps)
-            vm->mm->host->fail(
-                vm->mm->host->context,
-                "vmalloc: the OS refuses another mapping (%s); vm.max_map_count limits how many "
-                "discontiguous pages can be mapped",
-                strerror(-status));
-        vm->exhausted_maps = true;
+        atomic_fetch_sub(&vm->maps, area->maps);
+        area->maps = 0;
+        vm->mm->host->fail(
+            vm->mm->host->context,
+            status == -ENOMEM ? "vmalloc: vm.max_map_count, which limits how many runs of neighbouring pages "
+                                "a process can have mapped, is reached (%s)"
+                              : "vmalloc: pages can't be mapped: %s",
+            strerror(-status));
         return NULL;
     }
     sb_lock(&vm->lock);
@@ -283,6 +319,7 @@ static void *place_area(struct sb_vmalloc *vm, struct sb_vm_struct *area)
 static void release(struct sb_vmalloc *vm, struct sb_vm_struct *area)
 {
     uint64_t start = area->start, size = area->nr_pages + 1;
+    atomic_fetch_sub(&vm->maps, area->maps);
     _Static_assert(
         sizeof(struct sb_vm_struct) <= 64 && sizeof(struct sb_vmap_area) <= 64,
         "an allocation's record and a free range's come from one size class, so one becomes the other "
@@ -373,13 +410,34 @@ void sb_vfree(struct sb_vmalloc *vm, void *address)
         sb_vmalloc_purge(vm);
 }
 
+/* The OS's limit less a margin for the process's own mappings and for those that unmapping makes. */
+static int64_t read_max_maps(void)
+{
+    long long limit = 65530;
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+    if (file) {
+        if (fscanf(file, "%lld", &limit) != 1)
+            limit = 65530;
+        fclose(file);
+    }
+    return limit > 4096 ? limit - 2048 : limit / 2;
+}
+
 /* The space is reserved, not committed, and so is the table of owners: only what is used costs memory. */
 int sb_vmalloc_init(struct sb_vmalloc *vm, struct sb_mm *mm, bool percpu, uint64_t lazy_max)
 {
     memset(vm, 0, sizeof(*vm));
-    int status = sb_kmalloc_init(&vm->kmalloc, mm, percpu);
+    struct statfs fs;
+    if (mm->fd < 0 || fstatfs(mm->fd, &fs) || fs.f_type == HUGETLBFS_MAGIC) {
+        mm->host->fail(mm->host->context,
+                       "vmalloc maps single pages of the memory file a second time, which huge pages "
+                       "don't allow: use pages = 4KiB or thp");
+        return -EINVAL;
+    }
+    int status = sb_kmalloc_init(&vm->kmalloc, mm, percpu, SB_SYNC_AUTO);
     if (status)
         return status;
+    vm->max_maps = read_max_maps();
     vm->mm = mm;
     vm->random = mm->host->seed;
     vm->lazy_max = lazy_max;
@@ -392,9 +450,8 @@ int sb_vmalloc_init(struct sb_vmalloc *vm, struct sb_mm *mm, bool percpu, uint64
     vm->base = base == MAP_FAILED ? NULL : base;
     vm->owner = owner == MAP_FAILED ? NULL : owner;
     struct sb_vmap_area *all = sb_kmalloc(&vm->kmalloc, sizeof(*all), 0, SB_GFP_KERNEL);
-    if (!vm->base || !vm->owner || !all || mm->fd < 0) {
-        mm->host->fail(mm->host->context,
-                       "vmalloc: no address space, or no memory file to map a second time");
+    if (!vm->base || !vm->owner || !all) {
+        mm->host->fail(mm->host->context, "vmalloc: no address space for %d times the memory", SPACE_FACTOR);
         sb_vmalloc_exit(vm);
         return -ENOMEM;
     }
@@ -450,6 +507,49 @@ static int check_tree(const struct sb_vmap_area *area, uint64_t *last_end, uint6
     return check_tree(area->right, last_end, free_pages, why, why_size);
 }
 
+/* An area's own pages: single, allocated, no slab, and in no other area (`seen`, a bit a page). */
+static int check_area(const struct sb_vmalloc *vm, const struct sb_vm_struct *area, uint64_t *seen, char *why,
+                      size_t why_size)
+{
+    for (uint64_t i = 0; i < area->nr_pages; i++) {
+        const struct sb_page *page = area->pages[i];
+        uint64_t pfn = sb_page_to_pfn(vm->mm, page);
+        if (pfn >= vm->mm->nr_pages || !(page->flags & SB_PG_ALLOCATED) || page->order || page->slab)
+            return sb_check_failed(why, why_size,
+                                   "vmalloc: page %llu of the area at %llu is not a single allocated page",
+                                   (unsigned long long)i, (unsigned long long)area->start);
+        if (seen[pfn / 64] >> (pfn % 64) & 1)
+            return sb_check_failed(why, why_size, "vmalloc: pfn %llu is mapped in two areas",
+                                   (unsigned long long)pfn);
+        seen[pfn / 64] |= UINT64_C(1) << (pfn % 64);
+    }
+    return 0;
+}
+
+/* In address order: each starts where it says, none reaches into the next. Counts them and their pages. */
+static int check_areas(const struct sb_vmalloc *vm, uint64_t *live, uint64_t *pages, char *why,
+                       size_t why_size)
+{
+    uint64_t *seen = calloc(vm->mm->nr_pages / 64 + 1, sizeof(*seen)), end = 0;
+    int status = seen ? 0 : -ENOMEM;
+    for (uint64_t i = 0; i < vm->space_pages && !status; i++) {
+        const struct sb_vm_struct *area = vm->owner[i];
+        if (!area)
+            continue;
+        if (area->start != i || i < end)
+            status = sb_check_failed(why, why_size,
+                                     "vmalloc: the area at page %llu starts elsewhere, or in another one",
+                                     (unsigned long long)i);
+        else
+            status = check_area(vm, area, seen, why, why_size);
+        end = i + area->nr_pages + 1;
+        *pages += area->nr_pages + 1;
+        ++*live;
+    }
+    free(seen);
+    return status;
+}
+
 int sb_vmalloc_check(struct sb_vmalloc *vm, char *why, size_t why_size)
 {
     uint64_t last_end = UINT64_MAX, pages = 0, live = 0;
@@ -458,17 +558,12 @@ int sb_vmalloc_check(struct sb_vmalloc *vm, char *why, size_t why_size)
         status = check_tree(vm->free_tree, &last_end, &pages, why, why_size);
     if (status)
         return status;
-    for (uint64_t i = 0; i < vm->space_pages; i++) {
-        const struct sb_vm_struct *area = vm->owner[i];
-        if (!area)
-            continue;
-        if (area->start != i)
-            return sb_check_failed(why, why_size,
-                                   "vmalloc: page %llu is owned by an area that starts elsewhere",
-                                   (unsigned long long)i);
-        live++;
-        pages += area->nr_pages + 1;
-    }
+    status = check_areas(vm, &live, &pages, why, why_size);
+    if (status)
+        return status;
+    if (atomic_load(&vm->failed_unmaps))
+        return sb_check_failed(why, why_size, "vmalloc: the OS refused to unmap %u ranges",
+                               atomic_load(&vm->failed_unmaps));
     for (const struct sb_vm_struct *area = vm->lazy; area; area = area->next)
         pages += area->nr_pages + 1;
     if (live != vm->live || pages != vm->space_pages)

@@ -17,6 +17,7 @@ struct sb_vm_struct {
     uint64_t start, nr_pages; /* in pages of the space; the guard page behind is not counted */
     size_t requested;
     struct sb_page **pages;
+    int64_t maps;              /* what it costs of the OS's mappings */
     struct sb_vm_struct *next; /* lazily freed ones */
 };
 
@@ -33,7 +34,9 @@ struct sb_vmalloc {
     uint64_t lazy_pages;
     uint64_t lazy_max; /* 0: unmap at once */
     uint64_t live, live_pages, live_requested;
-    bool exhausted_maps; /* the OS refused a mapping: said once */
+    atomic_llong maps; /* mappings in use, of max_maps */
+    int64_t max_maps;
+    atomic_uint failed_unmaps;
 };
 
 /* `lazy_max` in bytes: how much unmapped space may wait; 0 unmaps at once. */

@@ -44,10 +44,10 @@ static inline void *block(const struct null *null)
 
 static void *null_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
 {
-    (void)size;
+    const struct null *null = self;
     (void)align;
     (void)gfp;
-    return block(self);
+    return size <= null->part ? block(null) : NULL;
 }
 
 static void null_free(void *self, void *at, size_t size)
@@ -95,9 +95,9 @@ static int null_destroy(void *cache)
 
 static void *null_get_free_pages(void *self, sb_gfp_t gfp, unsigned order)
 {
+    const struct null *null = self;
     (void)gfp;
-    (void)order;
-    return block(self);
+    return SB_PAGE_SIZE << order <= null->part ? block(null) : NULL;
 }
 
 static void null_free_pages_at(void *self, void *address, unsigned order)

@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { OPTION_PERCPU };
+enum { OPTION_PERCPU, OPTION_CPU_SYNC };
 
 static const struct sb_option options[] = {
     [OPTION_PERCPU] = {"percpu", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
                        "each CPU allocates from a slab of its own; no: every call takes the node's lock"},
+    [OPTION_CPU_SYNC] = SB_CPU_SYNC_OPTION,
 };
 
 struct slub {
@@ -21,7 +22,8 @@ static int slub_open(const struct sb_host *host, const union sb_value *values, v
     struct slub *s = malloc(sizeof(*s));
     int status = s ? sb_mm_init(&s->mm, host) : -ENOMEM;
     if (!status)
-        status = sb_slub_init(&s->slub, &s->mm, values[OPTION_PERCPU].u);
+        status = sb_slub_init(&s->slub, &s->mm, values[OPTION_PERCPU].u,
+                              (enum sb_cpu_sync)values[OPTION_CPU_SYNC].u);
     if (status)
         free(s);
     else
@@ -92,7 +94,7 @@ const struct sb_allocator scullbench_allocator = {
     .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
     .name = "slub",
     .summary = "lookaside caches: slabs with embedded free lists, per-CPU slabs, partial lists",
-    .models = "mm/slub.c, Linux 6.1, with a lock per CPU for the cmpxchg fast path",
+    .models = "mm/slub.c, Linux 6.1, with restartable sequences for the cmpxchg fast path",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
     .open = slub_open,

@@ -8,7 +8,7 @@ enum { OPTION_LAZY, OPTION_LAZY_MAX };
 
 static const struct sb_option options[] = {
     [OPTION_LAZY] = {"lazy", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
-                     "freed ranges are unmapped together, later, as the kernel does; no: each at once"},
+                     "freed ranges are unmapped together, later; no: each at once"},
     [OPTION_LAZY_MAX] = {"lazy_max", SB_OPTION_SIZE, 0, "32MiB", 4096, UINT64_C(1) << 40, NULL,
                          "how much freed space may wait to be unmapped (the kernel: 32 MiB times fls(CPUs))"},
 };
@@ -73,6 +73,7 @@ static int vmalloc_check(void *self, char *why, size_t why_size)
 
 static const struct sb_sized_ops sized = {
     .struct_size = sizeof(sized),
+    .max_size = UINT64_C(2) << 30,
     .alloc = vmalloc_alloc,
     .free = vmalloc_free,
 };

@@ -12,23 +12,16 @@
 #include <unistd.h>
 
 /* In pieces: files of /proc say 0 bytes and hold more. */
-int sb_read_file(const char *path, char **text, size_t *length)
+int sb_read_fd(int fd, char **text, size_t *length)
 {
     struct sb_text content = {0};
     char buffer[65536];
-    int status = 0;
     ssize_t n;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return -errno;
     sb_text_add(&content, "", 0);
     while ((n = read(fd, buffer, sizeof(buffer))) > 0)
         sb_text_add(&content, buffer, (size_t)n);
-    if (n < 0)
-        status = -errno;
-    close(fd);
-    if (status) {
+    if (n < 0) {
+        int status = -errno;
         sb_text_free(&content);
         return status;
     }
@@ -36,6 +29,16 @@ int sb_read_file(const char *path, char **text, size_t *length)
     if (length)
         *length = content.n;
     return 0;
+}
+
+int sb_read_file(const char *path, char **text, size_t *length)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int status = sb_read_fd(fd, text, length);
+    close(fd);
+    return status;
 }
 
 char *sb_read_line(const char *path)

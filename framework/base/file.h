@@ -7,6 +7,9 @@
 /* Reads a file as a string with a 0 behind it (the caller's to free). Directories give -EISDIR. */
 int sb_read_file(const char *path, char **text, size_t *length);
 
+/* Reads what is left of an open file; `fd` stays open. */
+int sb_read_fd(int fd, char **text, size_t *length);
+
 /* The first line of a short file such as those of /proc and /sys, or NULL. The caller's to free. */
 char *sb_read_line(const char *path);
 

@@ -2,6 +2,7 @@
 #include "base/diag.h"
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -197,5 +198,9 @@ int main(int argc, char **argv)
     }
     sb_words_free(&operands);
     sb_words_free(&values);
+    if (fflush(stdout) || ferror(stdout)) {
+        sb_error("standard output can't be written: %s", strerror(errno));
+        status = status ? status : SB_EXIT_FAILURE;
+    }
     return status;
 }

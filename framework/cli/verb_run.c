@@ -16,7 +16,7 @@ static char *default_path(const struct sb_experiment *e)
 {
     char when[32];
     sb_utc(when, sizeof(when), 1);
-    char *path = sb_printf("results/%s-%s.db", e->values[SB_EXPERIMENT_NAME].s, when);
+    char *path = sb_printf("results/%.100s-%s.db", e->values[SB_EXPERIMENT_NAME].s, when);
     for (char *p = path + strlen("results/"); *p; p++) {
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *p))
             *p = '-';
@@ -91,10 +91,13 @@ int sb_verb_run(const struct sb_verb *verb, struct sb_words *operands, struct sb
         status = sb_run(store, &s.plan, &outcome, &why);
     if (status)
         goto out;
-    sb_store_set_meta(store, "ended", outcome.interrupted ? "interrupted" : "complete", &why);
+    status = sb_store_set_meta(store, "ended", outcome.interrupted ? "interrupted" : "complete", &why);
     sb_store_close(store);
     store = NULL;
-    sb_report_table(path, stdout, &why);
+    if (!status)
+        status = sb_report_table(path, stdout, &why);
+    if (status)
+        goto out;
     print_end(&outcome, &s.plan, path);
     code = outcome.interrupted ? SB_EXIT_INTERRUPTED : outcome.failed ? SB_EXIT_TRIALS_FAILED : SB_EXIT_OK;
 out:

@@ -290,8 +290,13 @@ int sb_experiment_load(struct sb_experiment *e, const char *path, const char *co
         return status;
     }
     e->ini = sb_ini_parse(e->text, length, diag);
-    for (size_t i = 0; i < override_count; i++)
-        apply_override(&e->ini, overrides[i], -(int)i - 1, diag);
+    /* The matrix first: other overrides may speak of what it names only then. */
+    for (int matrix = 1; matrix >= 0; matrix--) {
+        for (size_t i = 0; i < override_count; i++) {
+            if ((strncmp(overrides[i], "matrix.", 7) == 0) == matrix)
+                apply_override(&e->ini, overrides[i], -(int)i - 1, diag);
+        }
+    }
     check_sections(e, diag);
     for (size_t i = 0; i < SB_COUNT(into); i++) {
         char *what = sb_printf("[%s]", sb_tables[i].kind);

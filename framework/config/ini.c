@@ -1,10 +1,10 @@
 /*
  * The line reader in front of inih.
  *
- * inih (as distributions build it) splits lines at 200 bytes, cuts section names at 49, takes an indented
- * key for a continuation and keeps no line numbers. So this reader checks every line itself and hands
- * inih only what it can't misread: headers become `[number]`, long values are passed on in pieces as
- * inih's own continuation lines. Splitting, trimming and comments' grammar stay inih's.
+ * inih (as distributions build it) splits lines at 200 bytes, cuts section names and keys at 49, takes an
+ * indented key for a continuation, keeps no line numbers and accepts much in silence. So this reader checks
+ * every line itself and hands inih only what it can't misread: a header becomes `[number]`, a pair becomes
+ * `entry=number`, and what the numbers stand for is kept here.
  */
 #define _GNU_SOURCE
 #include "config/ini.h"
@@ -16,20 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    LINE_MAX_BYTES = 4000,
-    PIECE = 120, /* of a long value; with its key always under inih's 200 */
-    KEY_MAX = 60,
-};
+enum { LINE_MAX_BYTES = 4000, KEY_MAX = 60 };
 
 struct reader {
     const char *text, *end;
     int line;
+    bool literal;
     struct sb_ini *ini;
     struct sb_diag *diag;
-    char *rest; /* what of the present line inih hasn't been given yet */
-    char *rest_start;
-    int value_line; /* the line whose value the handler is assembling */
+    struct sb_ini_section pairs; /* every pair of the text, by the number that inih is given */
 };
 
 struct sb_ini_section *sb_ini_section(struct sb_ini *ini, const char *kind, const char *name)
@@ -111,7 +106,8 @@ static void cut_comment(char *s)
 /* `[kind]` or `[kind name]`: a new section even where it is wrong, so that its keys aren't lost. */
 static void read_header(struct reader *r, char *line)
 {
-    cut_comment(line);
+    if (!r->literal)
+        cut_comment(line);
     line = trim(line);
     char *close = strrchr(line, ']');
     struct sb_ini_section *before;
@@ -149,109 +145,79 @@ static bool good_key(const char *key)
     return true;
 }
 
-/* Whether `line` is a good `key = value` in a section; complains otherwise. Cuts its comment. */
-static bool check_pair(struct reader *r, char *line)
+/* Takes in `key = value`; returns its number, or -1 after a complaint. */
+static long take_pair(struct reader *r, char *line)
 {
     char *equals = strchr(line, '=');
     if (!equals) {
         sb_diag_at(r->diag, r->line, "'%s' is neither a [section], a comment nor 'key = value'", line);
-        return false;
+        return -1;
     }
-    char *key = sb_strndup(line, (size_t)(equals - line));
-    bool good = good_key(trim(key));
-    if (!good)
+    *equals = '\0';
+    char *key = trim(line), *value = equals + 1;
+    if (!good_key(key)) {
         sb_diag_at(r->diag, r->line, "'%s' is not a key; keys are 1 to %d letters, digits, '_', '-' and '.'",
-                   trim(key), KEY_MAX);
-    free(key);
-    cut_comment(equals + 1);
-    if (good && !r->ini->n) {
+                   key, KEY_MAX);
+        return -1;
+    }
+    if (!r->literal)
+        cut_comment(value);
+    value = trim(value);
+    if (!r->ini->n) {
         sb_diag_at(r->diag, r->line, "a key stands before the first [section]");
-        return false;
+        return -1;
     }
-    if (good && !*trim(equals + 1)) {
+    if (!*value && !r->literal) {
         sb_diag_at(r->diag, r->line, "the key has no value");
-        return false;
+        return -1;
     }
-    return good;
-}
-
-/* Hands inih the next piece of a long line; never cuts at a blank, which inih would drop. */
-static char *next_piece(struct reader *r, char *buffer, int size)
-{
-    bool first = r->rest == r->rest_start;
-    size_t n = strlen(r->rest), take = n;
-    size_t limit = PIECE;
-    if (first)
-        limit += (size_t)(strchr(r->rest, '=') - r->rest);
-    if (n > limit) {
-        take = limit;
-        while (take > 1 && (strchr(" \t;#", r->rest[take]) || strchr(" \t", r->rest[take - 1])))
-            take--;
-    }
-    snprintf(buffer, (size_t)size, "%s%.*s\n", first ? "" : " ", (int)take, r->rest);
-    r->rest += take;
-    if (!*r->rest) {
-        free(r->rest_start);
-        r->rest = r->rest_start = NULL;
-    }
-    return buffer;
+    struct sb_ini_entry *entry = SB_VEC_ADD(&r->pairs);
+    *entry = (struct sb_ini_entry){sb_strdup(key), sb_strdup(value), r->line};
+    return (long)r->pairs.n - 1;
 }
 
 /* One line of the text, checked; an empty line stands in for whatever inih shouldn't see. */
-static char *take_line(struct reader *r, char *buffer, int size)
+static char *take_line(char *buffer, int size, void *stream)
 {
+    struct reader *r = stream;
+    if (r->text >= r->end)
+        return NULL;
     const char *newline = memchr(r->text, '\n', (size_t)(r->end - r->text));
     const char *stop = newline ? newline : r->end;
     size_t length = (size_t)(stop - r->text);
-    char *line = sb_strndup(r->text, length);
+    char *line = sb_strndup(r->text, length), *start = trim(line);
+    bool binary = strlen(line) != length && memchr(r->text, '\0', length);
     r->line++;
     r->text = newline ? newline + 1 : r->end;
     snprintf(buffer, (size_t)size, "\n");
-    if (memchr(line, '\0', length) || strlen(line) != length) {
+    if (binary) {
         sb_diag_at(r->diag, r->line, "the line holds a NUL byte; a config is text");
-    } else if (length > LINE_MAX_BYTES) {
+    } else if (length > LINE_MAX_BYTES && !r->literal) {
         sb_diag_at(r->diag, r->line, "the line has %zu bytes; at most %d are read", length, LINE_MAX_BYTES);
-    } else {
-        char *start = trim(line);
-        if (*start == '[') {
-            read_header(r, start);
-            snprintf(buffer, (size_t)size, "[%zu]\n", r->ini->n - 1);
-        } else if (*start && *start != ';' && *start != '#' && check_pair(r, start)) {
-            char *equals = strchr(start, '=');
-            *equals = '\0';
-            r->rest = r->rest_start = sb_printf("%s=%s", trim(start), trim(equals + 1));
-            free(line);
-            return next_piece(r, buffer, size);
-        }
+    } else if (*start == '[') {
+        read_header(r, start);
+        snprintf(buffer, (size_t)size, "[%zu]\n", r->ini->n - 1);
+    } else if (*start && *start != ';' && *start != '#') {
+        long number = take_pair(r, start);
+        if (number >= 0)
+            snprintf(buffer, (size_t)size, "entry=%ld\n", number);
     }
     free(line);
     return buffer;
 }
 
-static char *read_piece(char *buffer, int size, void *stream)
-{
-    struct reader *r = stream;
-    if (r->rest)
-        return next_piece(r, buffer, size);
-    return r->text < r->end ? take_line(r, buffer, size) : NULL;
-}
-
-static int take_entry(void *user, const char *section_number, const char *key, const char *value)
+static int take_entry(void *user, const char *section_number, const char *name, const char *number)
 {
     struct reader *r = user;
     struct sb_ini_section *section = &r->ini->at[strtoul(section_number, NULL, 10)];
-    struct sb_ini_entry *before = sb_ini_entry(section, key);
-    if (before && r->value_line == r->line) {
-        char *joined = sb_printf("%s%s", before->value, value);
-        free(before->value);
-        before->value = joined;
-    } else if (before) {
-        sb_diag_at(r->diag, r->line, "the key '%s' stands twice in its section; first on line %d", key,
-                   before->line);
-    } else {
-        sb_ini_set(section, key, value, r->line);
-        r->value_line = r->line;
-    }
+    const struct sb_ini_entry *pair = &r->pairs.at[strtoul(number, NULL, 10)];
+    const struct sb_ini_entry *before = sb_ini_entry(section, pair->key);
+    (void)name;
+    if (before)
+        sb_diag_at(r->diag, pair->line, "the key '%s' stands twice in its section; first on line %d",
+                   pair->key, before->line);
+    else
+        sb_ini_set(section, pair->key, pair->value, pair->line);
     return 1;
 }
 
@@ -278,14 +244,29 @@ static char *expand(const char *value, int line, struct sb_diag *diag)
     return text.at;
 }
 
-struct sb_ini sb_ini_parse(const char *text, size_t length, struct sb_diag *diag)
+static struct sb_ini parse(const char *text, size_t length, bool literal, struct sb_diag *diag)
 {
     struct sb_ini ini = {0};
-    struct reader r = {.text = text, .end = text + length, .ini = &ini, .diag = diag};
+    struct reader r = {.text = text, .end = text + length, .literal = literal, .ini = &ini, .diag = diag};
     if (length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
         r.text += 3;
-    ini_parse_stream(read_piece, &r, take_entry, &r);
-    free(r.rest_start);
+    ini_parse_stream(take_line, &r, take_entry, &r);
+    for (size_t i = 0; i < r.pairs.n; i++) {
+        free(r.pairs.at[i].key);
+        free(r.pairs.at[i].value);
+    }
+    SB_VEC_FREE(&r.pairs);
+    return ini;
+}
+
+struct sb_ini sb_ini_parse_literal(const char *text, size_t length, struct sb_diag *diag)
+{
+    return parse(text, length, true, diag);
+}
+
+struct sb_ini sb_ini_parse(const char *text, size_t length, struct sb_diag *diag)
+{
+    struct sb_ini ini = parse(text, length, false, diag);
     for (size_t i = 0; i < ini.n; i++) {
         for (size_t j = 0; j < ini.at[i].n; j++) {
             struct sb_ini_entry *entry = &ini.at[i].at[j];

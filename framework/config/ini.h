@@ -31,6 +31,11 @@ struct sb_ini {
 
 /* Reads `text`; all errors are collected in `diag`, and what could be read is in the result. */
 struct sb_ini sb_ini_parse(const char *text, size_t length, struct sb_diag *diag);
+/*
+ * The same for a text that a program wrote: a value is the rest of its line to the letter (no comment, no
+ * ${NAME}), may be empty and of any length.
+ */
+struct sb_ini sb_ini_parse_literal(const char *text, size_t length, struct sb_diag *diag);
 void sb_ini_free(struct sb_ini *ini);
 
 struct sb_ini_section *sb_ini_section(struct sb_ini *ini, const char *kind, const char *name);

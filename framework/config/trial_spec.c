@@ -66,7 +66,7 @@ static void read_cpus(struct sb_trial_spec *spec, struct sb_diag *diag)
 /* The same reader and the same tables as for a config: what a trial says is checked as strictly. */
 void sb_trial_spec_read(struct sb_trial_spec *spec, const char *text, size_t length, struct sb_diag *diag)
 {
-    *spec = (struct sb_trial_spec){.ini = sb_ini_parse(text, length, diag)};
+    *spec = (struct sb_trial_spec){.ini = sb_ini_parse_literal(text, length, diag)};
     sb_read_section(sb_ini_section(&spec->ini, "trial", ""), "[trial]", sb_trial_options, SB_TRIAL_KEYS, NULL,
                     spec->trial, diag);
     sb_read_section(sb_ini_section(&spec->ini, "machine", ""), "[machine]",

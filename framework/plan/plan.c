@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What [trial] takes from [experiment], and by which key. */
 static const struct {
@@ -214,10 +215,26 @@ static char *hint_section(const struct planner *p, const char *name)
     return hint;
 }
 
-static void check_memory(struct planner *p, int line, const char *text, uint64_t bytes)
+/* A value of [machine] against the machine there is, written or swept. */
+static void check_machine_value(struct planner *p, int line, const char *key, const char *text,
+                                union sb_value value)
 {
-    if (bytes % (UINT64_C(4) << 20))
+    uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    struct sb_cpus found = {0};
+    char *why = NULL;
+    if (!strcmp(key, "memory") && value.u % (UINT64_C(4) << 20))
         sb_diag_at(p->diag, line, "memory: '%s' is not a multiple of 4MiB, the largest block", text);
+    else if (!strcmp(key, "memory") && value.u > ram && sb_topology_is_real(p->plan->topology))
+        sb_diag_at(p->diag, line, "memory: '%s' is more than the machine's %llu MiB", text,
+                   (unsigned long long)(ram >> 20));
+    else if (!strcmp(key, "cpus"))
+        sb_topology_cpus(p->plan->topology, text, SB_PLACE_LIST, &found, &why);
+    else if (!strcmp(key, "node"))
+        sb_topology_check_nodes(p->plan->topology, text, &why);
+    if (why)
+        sb_diag_at(p->diag, line, "%s: %s", key, why);
+    free(why);
+    SB_VEC_FREE(&found);
 }
 
 /* Values are checked against the same table as a written key: a sweep is that key, several times. */
@@ -250,9 +267,8 @@ static void check_sweep(struct planner *p, const struct sb_sweep *sweep)
         if (*sweep->values.at[i] && sb_option_parse(option, sweep->values.at[i], &value, &why)) {
             sb_diag_at(p->diag, sweep->line, "%s.%s: %s", sweep->section, sweep->key, why);
             free(why);
-        } else if (!strcmp(sweep->section, "machine") && !strcmp(sweep->key, "memory") &&
-                   *sweep->values.at[i]) {
-            check_memory(p, sweep->line, sweep->values.at[i], value.u);
+        } else if (!strcmp(sweep->section, "machine") && *sweep->values.at[i]) {
+            check_machine_value(p, sweep->line, sweep->key, sweep->values.at[i], value);
         }
     }
 }
@@ -387,12 +403,15 @@ static void judge(struct planner *p, struct sb_cell *cell)
                     trial, &scratch);
     sb_read_section(sb_ini_section(&cell->settings, "workload", cell->workload->name), "", workload->options,
                     workload->option_count, "file", options, &scratch);
-    if (workload->workload.needs(options, &needs, why, sizeof(why)))
+    enum sb_route route = SB_ROUTE_NONE;
+    if (workload->workload.needs(options, &needs, why, sizeof(why))) {
         text = sb_printf("%s", why);
-    else
+    } else {
         text = skip_reason(&cell->allocator->plugin->allocator, &needs, cell->threads, machine);
+        route = sb_route_for(&cell->allocator->plugin->allocator, (enum sb_want)needs.want);
+    }
     cell->skip = text;
-    cell->route = sb_route_name(sb_route_for(&cell->allocator->plugin->allocator, (enum sb_want)needs.want));
+    cell->route = sb_route_name(route);
     cell->least_ns =
         trial[SB_TRIAL_WARMUP].u + (trial[SB_TRIAL_OPERATIONS].u ? 0 : trial[SB_TRIAL_DURATION].u);
     for (size_t i = 0; i < scratch.n; i++)
@@ -509,29 +528,52 @@ static void add_cells(struct planner *p, const struct sb_binding *a, const struc
     free(at);
 }
 
-/* Location and nodes are looked up now, on the machine as it is; a run would only fail later. */
+/* Location, nodes and memory are looked up now, on the machine as it is; a run would only fail later. */
 static void check_machine(struct planner *p)
 {
+    static const enum sb_machine_key keys[] = {SB_MACHINE_CPUS, SB_MACHINE_NODE, SB_MACHINE_MEMORY};
     struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
     const struct sb_ini_section *section = sb_ini_section(ini, "machine", "");
-    const struct sb_ini_entry *cpus = section ? sb_ini_entry(section, "cpus") : NULL;
-    const struct sb_ini_entry *node = section ? sb_ini_entry(section, "node") : NULL;
-    const struct sb_ini_entry *memory = section ? sb_ini_entry(section, "memory") : NULL;
-    struct sb_cpus found = {0};
-    char *why = NULL;
-    if (sb_topology_cpus(p->plan->topology, p->experiment->machine[SB_MACHINE_CPUS].s, SB_PLACE_LIST, &found,
-                         &why)) {
-        sb_diag_at(p->diag, cpus ? cpus->line : 0, "cpus: %s", why);
-        free(why);
-        why = NULL;
+    for (size_t i = 0; i < SB_COUNT(keys); i++) {
+        const struct sb_option *option = &sb_tables[SB_TABLE_MACHINE].options[keys[i]];
+        const struct sb_ini_entry *entry = section ? sb_ini_entry(section, option->name) : NULL;
+        check_machine_value(p, entry ? entry->line : 0, option->name, entry ? entry->value : option->fallback,
+                            p->experiment->machine[keys[i]]);
     }
-    if (sb_topology_check_nodes(p->plan->topology, p->experiment->machine[SB_MACHINE_NODE].s, &why)) {
-        sb_diag_at(p->diag, node ? node->line : 0, "node: %s", why);
-        free(why);
+}
+
+/* What keys of [experiment] say together, swept ones included. */
+static void check_times(struct planner *p, const struct sb_cell *cell)
+{
+    struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
+    const struct sb_ini_section *section = sb_ini_section(ini, "experiment", "");
+    const struct sb_ini_entry *limit = section ? sb_ini_entry(section, "time_limit") : NULL;
+    if (!cell->skip && cell->least_ns >= cell->time_limit_ns) {
+        char *least = sb_format_time(cell->least_ns), *most = sb_format_time(cell->time_limit_ns);
+        sb_diag_at(p->diag, limit ? limit->line : 0,
+                   "time_limit: warm-up and measured phase take %s, but a trial is killed after %s", least,
+                   most);
+        free(least);
+        free(most);
     }
-    if (memory)
-        check_memory(p, memory->line, memory->value, p->experiment->machine[SB_MACHINE_MEMORY].u);
-    SB_VEC_FREE(&found);
+}
+
+/* duration and operations exclude each other, also when one of them is swept. */
+static void check_exclusive(struct planner *p)
+{
+    const struct sb_sweep *duration = NULL;
+    bool operations = p->experiment->values[SB_EXPERIMENT_OPERATIONS].u;
+    for (size_t i = 0; i < p->experiment->sweeps.n; i++) {
+        const struct sb_sweep *sweep = &p->experiment->sweeps.at[i];
+        if (strcmp(sweep->section, "experiment"))
+            continue;
+        if (!strcmp(sweep->key, "duration"))
+            duration = sweep;
+        operations |= !strcmp(sweep->key, "operations");
+    }
+    if (duration && operations)
+        sb_diag_at(p->diag, duration->line,
+                   "both duration and operations are given; the measured phase has one length");
 }
 
 /*
@@ -622,6 +664,7 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
         *SB_VEC_ADD(&plan->swept) =
             sb_printf("%s.%s", experiment->sweeps.at[i].section, experiment->sweeps.at[i].key);
     }
+    check_exclusive(&p);
     check_excludes(&p);
     check_machine(&p);
     check_events(&p);
@@ -640,8 +683,11 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
     }
     while (diag->n > 1)
         free(diag->at[--diag->n].text);
-    for (size_t i = 0; i < plan->cells.n; i++)
+    for (size_t i = 0; i < plan->cells.n; i++) {
         read_time_limit(&p, &plan->cells.at[i]);
+        if (!diag->n)
+            check_times(&p, &plan->cells.at[i]);
+    }
     order_trials(&p);
     if (!plan->cells.n && !diag->n)
         sb_diag_at(diag, experiment->matrix_line[SB_MATRIX_EXCLUDE], "exclude leaves no cell of the matrix");

@@ -3,6 +3,7 @@
 #include "plugin/plugin.h"
 
 #include "base/file.h"
+#include "base/units.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -33,6 +34,12 @@ static void copy_sized(void *to, size_t to_size, const void *from, size_t from_s
 /* The stride is the plugin's own sizeof: rows of an older table are shorter than ours. */
 static void take_options(struct sb_plugin *plugin, const struct sb_option *table, uint32_t n, uint32_t stride)
 {
+    enum { MOST_OPTIONS = 1000 };
+    if (n > MOST_OPTIONS || (n && !table)) {
+        plugin->refused =
+            sb_printf("it says it has %u options%s", n, table ? "; at most 1000 are read" : ", but no table");
+        return;
+    }
     plugin->options = sb_calloc(n, sizeof(*plugin->options));
     plugin->option_count = n;
     for (uint32_t i = 0; i < n; i++)
@@ -41,6 +48,48 @@ static void take_options(struct sb_plugin *plugin, const struct sb_option *table
 }
 
 /* The five that every allocator has are needed here and now; the rest by whoever uses it. */
+/* What the host relies on in an option's row; the INI could not say, or the host would read nothing. */
+static char *judge_option(const struct sb_option *o)
+{
+    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    union sb_value value;
+    char *why = NULL;
+    if (!o->name || !*o->name || o->name[strspn(o->name, good)])
+        return sb_strdup("an option's name is not made of letters, digits, '_' and '-'");
+    if (!strcmp(o->name, "plugin") || !strcmp(o->name, "file"))
+        return sb_printf("its option '%s' has a name that scullbench uses itself", o->name);
+    if (!o->help || !o->fallback || o->kind < SB_OPTION_BOOL || o->kind > SB_OPTION_TEXT ||
+        (o->kind == SB_OPTION_ENUM && !o->choices))
+        return sb_printf("its option '%s' lacks its help, default, kind or choices", o->name);
+    if (sb_option_parse(o, o->fallback, &value, &why)) {
+        char *text = sb_printf("the default of its option '%s' is wrong: %s", o->name, why);
+        free(why);
+        return text;
+    }
+    return NULL;
+}
+
+static void judge_names(struct sb_plugin *plugin)
+{
+    if (!plugin->refused && (!plugin->name || !*plugin->name || strpbrk(plugin->name, "/,*[] \t\n")))
+        plugin->refused = sb_strdup("it has no name, or one that a config can't write");
+    for (uint32_t i = 0; i < plugin->option_count && !plugin->refused; i++)
+        plugin->refused = judge_option(&plugin->options[i]);
+    if (!plugin->summary)
+        plugin->summary = "";
+    if (!plugin->models)
+        plugin->models = "";
+}
+
+/* Interfaces are offered whole: a workload calls what the plan promised it. */
+static bool ops_complete(const struct sb_allocator *a)
+{
+    return (!a->sized || (a->sized->alloc && a->sized->free)) &&
+           (!a->cache || (a->cache->create && a->cache->alloc && a->cache->free && a->cache->destroy)) &&
+           (!a->pages || (a->pages->get_free_pages && a->pages->free_pages_at)) &&
+           (!a->percpu || (a->percpu->alloc_percpu && a->percpu->per_cpu_ptr && a->percpu->free_percpu));
+}
+
 static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
 {
     struct sb_allocator *a = &plugin->allocator;
@@ -54,10 +103,14 @@ static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
     plugin->name = a->name;
     plugin->summary = a->summary;
     plugin->models = a->models;
+    if (plugin->refused)
+        return;
     if (!a->open || !a->close || !a->snapshot || !a->check || !a->dump)
         plugin->refused = sb_printf("one of open, close, snapshot, dump and check is missing");
     else if (!a->sized && !a->cache && !a->pages && !a->percpu)
         plugin->refused = sb_printf("it offers no interface (sized, cache, pages or percpu)");
+    else if (!ops_complete(a))
+        plugin->refused = sb_printf("an interface that it offers lacks a function");
 }
 
 static void take_workload(struct sb_plugin *plugin, const struct sb_head *head)
@@ -68,6 +121,8 @@ static void take_workload(struct sb_plugin *plugin, const struct sb_head *head)
     plugin->name = w->name;
     plugin->summary = w->summary;
     plugin->models = w->models;
+    if (plugin->refused)
+        return;
     if (!w->needs || !w->setup || !w->thread_setup || !w->step || !w->verify || !w->account ||
         !w->thread_teardown || !w->teardown)
         plugin->refused = sb_printf("one of its functions is missing");
@@ -98,6 +153,7 @@ static void judge(struct sb_plugin *plugin, const struct sb_head *head, uint32_t
         take_allocator(plugin, head);
     else
         take_workload(plugin, head);
+    judge_names(plugin);
 }
 
 struct build_id_search {

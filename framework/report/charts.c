@@ -214,12 +214,27 @@ static char *range_note(const struct painter *p, const struct range *r)
     return sb_printf("n = %zu to %zu, median, whiskers: range; %s", r->least_n, r->most_n, p->machine_short);
 }
 
-static char *series_note(const struct painter *p, int64_t threads, size_t n, const char *spread)
+static void note_n(struct range *r, size_t n)
 {
-    char *head = n == 1 ? sb_strdup("one run") : sb_printf("n = %zu, %s", n, spread);
-    char *note = sb_printf("%lld thread%s; %s; %s", (long long)threads, threads == 1 ? "" : "s", head,
-                           p->machine_short);
-    free(head);
+    r->least_n = n < r->least_n ? n : r->least_n;
+    r->most_n = n > r->most_n ? n : r->most_n;
+}
+
+/* "n = 5", "n = 3 to 5", "one run". */
+static char *n_text(const struct range *r)
+{
+    if (r->most_n == 1)
+        return sb_strdup("one run");
+    return r->least_n == r->most_n ? sb_printf("n = %zu", r->most_n)
+                                   : sb_printf("n = %zu to %zu", r->least_n, r->most_n);
+}
+
+static char *series_note(const struct painter *p, int64_t threads, const struct range *r, const char *spread)
+{
+    char *n = n_text(r);
+    char *note = sb_printf("%lld thread%s; %s%s%s; %s", (long long)threads, threads == 1 ? "" : "s", n,
+                           r->most_n == 1 ? "" : ", ", r->most_n == 1 ? "" : spread, p->machine_short);
+    free(n);
     return note;
 }
 
@@ -264,6 +279,26 @@ static void add_name(struct sb_text *data, const char *name)
     }
 }
 
+/*
+ * gnuplot takes an explicit tic label for a format, and keeps 50 bytes of the result. Longer names are cut,
+ * visibly; the page's table has them whole.
+ */
+static char *quote_tic(const char *name)
+{
+    enum { MOST = 40 };
+    struct sb_text label = {0};
+    size_t n = strlen(name), keep = n > MOST ? MOST - 3 : n;
+    while (keep && keep < n && ((unsigned char)name[keep] & 0xc0) == 0x80)
+        keep--;
+    sb_text_add(&label, "", 0);
+    for (size_t i = 0; i < keep; i++)
+        sb_text_printf(&label, name[i] == '%' ? "%c%c" : "%c", name[i], name[i]);
+    sb_text_printf(&label, "%s", keep < n ? "\xe2\x80\xa6" : "");
+    char *quoted = sb_gp_quote(label.at);
+    sb_text_free(&label);
+    return quoted;
+}
+
 static void allocator_tics(const struct painter *p, const bool *shown, struct sb_figure *f)
 {
     size_t x = 0;
@@ -271,7 +306,7 @@ static void allocator_tics(const struct painter *p, const bool *shown, struct sb
     for (size_t a = 0; a < p->view->allocators.n; a++) {
         if (!shown[a])
             continue;
-        char *name = sb_gp_quote(p->view->allocators.at[a]);
+        char *name = quote_tic(p->view->allocators.at[a]);
         sb_text_printf(&f->script, "%s%s %zu", x ? ", " : "", name, x);
         free(name);
         x++;
@@ -573,7 +608,8 @@ static double last_x(const struct runs *runs)
 static int series_chart(struct painter *p, const struct family *family, const struct series_kind *kind,
                         char **why)
 {
-    size_t group = family->groups[0], block = 0, runs_n = 0;
+    struct range r = {.least_n = SIZE_MAX};
+    size_t group = family->groups[0], block = 0;
     struct sb_text plots = {0}, caption = {0}, data = {0};
     char *reference = NULL;
     const char *prefix = "";
@@ -586,7 +622,7 @@ static int series_chart(struct painter *p, const struct family *family, const st
         if (!cell || !cell->ok)
             continue;
         status = load_runs(p, cell, &runs, why);
-        if (!runs_n)
+        if (!r.most_n)
             scale = scale_of(last_x(&runs) / 10, &prefix);
         if (kind->reference && !reference && add_series(&runs, kind->reference, "requested", &data, &spread))
             reference =
@@ -595,11 +631,11 @@ static int series_chart(struct painter *p, const struct family *family, const st
                           block++, scale);
         if (add_series(&runs, kind->value, p->view->allocators.at[a], &data, &spread)) {
             add_clause(&plots, block++, a, p->view->allocators.at[a], scale);
-            runs_n = runs.n;
+            note_n(&r, runs.n);
         }
         free_runs(&runs);
     }
-    if (!runs_n || status)
+    if (!r.most_n || status)
         goto out;
     /* Last, hence on top: where an allocator holds just what was requested its line must not hide it. */
     sb_text_printf(&plots, "%s", reference ? reference : "");
@@ -614,17 +650,16 @@ static int series_chart(struct painter *p, const struct family *family, const st
         "set key outside bottom center horizontal samplen 2\nset xrange [0:*]\nset yrange [0:*]\nplot %s\n",
         prefix, kind->label, sb_text_get(&plots));
     int64_t threads = p->view->groups.at[group].threads;
-    sb_text_printf(&caption, "%s. %lld thread%s; %s. Machine: %s.", kind->caption, (long long)threads,
-                   threads == 1 ? "" : "s",
-                   runs_n == 1 ? "one run each"
-                   : spread    ? "medians, band from the smallest to the largest"
-                               : "all "
-                                 "processes agree",
+    char *n = n_text(&r);
+    sb_text_printf(&caption, "%s. %lld thread%s; %s%s%s. Machine: %s.", kind->caption, (long long)threads,
+                   threads == 1 ? "" : "s", n, r.most_n == 1 ? "" : " processes each, ",
+                   r.most_n == 1 ? ""
+                   : spread      ? "medians, band from the smallest to the largest"
+                                 : "which all agree",
                    p->machine);
-    if (runs_n > 1)
-        sb_text_printf(&caption, " n = %zu processes.", runs_n);
+    free(n);
     figure->caption = caption.at;
-    figure->note = series_note(p, threads, runs_n, "median, band: range");
+    figure->note = series_note(p, threads, &r, "median, band: range");
 out:
     free(reference);
     sb_text_free(&data);
@@ -645,7 +680,8 @@ static size_t fullest(const struct runs *runs)
 
 static int free_blocks_chart(struct painter *p, const struct family *family, char **why)
 {
-    size_t group = family->groups[0], block = 0, n = 0;
+    struct range r = {.least_n = SIZE_MAX};
+    size_t group = family->groups[0], block = 0;
     struct sb_text plots = {0}, data = {0}, caption = {0};
     int status = 0;
     for (size_t a = 0; a < p->view->allocators.n && !status; a++) {
@@ -678,11 +714,11 @@ static int free_blocks_chart(struct painter *p, const struct family *family, cha
             block++;
             free(name);
             free(samples);
-            n = runs.n;
+            note_n(&r, runs.n);
         }
         free_runs(&runs);
     }
-    if (n && !status) {
+    if (r.most_n && !status) {
         struct sb_figure *f =
             add_figure(p, "free-blocks", family, sb_printf("%s: free blocks by order", family->title));
         sb_text_printf(&f->data, "# order\tmedian\tmin\tmax\tn\tallocator\n%s", sb_text_get(&data));
@@ -693,14 +729,16 @@ static int free_blocks_chart(struct painter *p, const struct family *family, cha
             "set yrange [0:*]\nset bars 0.5\nplot %s\n",
             sb_text_get(&plots));
         int64_t threads = p->view->groups.at[group].threads;
+        char *n = n_text(&r);
         sb_text_printf(
             &caption,
             "Free blocks of the page allocator, as /proc/buddyinfo counts them, at the checkpoint where most "
-            "is live. %lld thread%s, median of n = %zu processes, whiskers from the smallest to the largest. "
+            "is live. %lld thread%s, %s, median, whiskers from the smallest to the largest. "
             "Machine: %s.",
             (long long)threads, threads == 1 ? "" : "s", n, p->machine);
+        free(n);
         f->caption = caption.at;
-        f->note = series_note(p, threads, n, "median, whiskers: range");
+        f->note = series_note(p, threads, &r, "median, whiskers: range");
     }
     sb_text_free(&plots);
     sb_text_free(&data);

@@ -120,7 +120,7 @@ static void cell_of_null(const struct sb_view *v, const struct sb_view_cell *cel
     struct sb_summary mine = sb_view_metric(v, cell, "ops_per_s"), floor = {0};
     if (null)
         floor = sb_view_metric(v, null, "ops_per_s");
-    if (mine.n && floor.n)
+    if (mine.n && floor.n && floor.median > 0)
         sb_text_printf(out, "<td data-v=\"%.9g\">%.3f</td>", mine.median / floor.median,
                        mine.median / floor.median);
     else

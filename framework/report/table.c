@@ -37,7 +37,7 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
     char *median = sb_format_si(rate.median), *low = sb_format_si(rate.min), *high = sb_format_si(rate.max);
     char *range = rate.n == 1 ? sb_strdup("one run") : sb_printf("%s - %s", low, high);
     fprintf(out, " %9s  %-19s", median, range);
-    if (null.n)
+    if (null.n && null.median > 0)
         fprintf(out, " %7.3f", rate.median / null.median);
     else
         fprintf(out, " %7s", "-");

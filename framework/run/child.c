@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LAST_WORDS = 2000, IN = 0, OUT = 1, ERR = 2 };
+enum { LAST_WORDS = 2000, IN = 0, OUT = 1, ERR = 2, GRACE_NS = 200000000 };
 
 extern char **environ;
 
@@ -141,8 +141,15 @@ static void drain(struct child *c, int which)
 static void converse(struct child *c, uint64_t deadline_ns, volatile sig_atomic_t *stop,
                      struct sb_child_end *end)
 {
+    uint64_t ended_ns = 0;
     while (c->fds[OUT] >= 0 || c->fds[ERR] >= 0) {
         uint64_t now = sb_now_ns();
+        siginfo_t info = {0};
+        /* What it left running may hold the pipes open for ever; the child itself is what counts. */
+        if (!ended_ns && !waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid)
+            ended_ns = now;
+        if (ended_ns && now - ended_ns > GRACE_NS)
+            return;
         if (*stop || now >= deadline_ns) {
             end->stopped = *stop;
             end->timed_out = !*stop;

@@ -151,10 +151,23 @@ static void set_status(struct sb_result *result, enum sb_status status, char *re
     result->reason = reason;
 }
 
+/* The last line that says something; never NULL. */
+static char *last_line(const char *words)
+{
+    size_t n = words ? strlen(words) : 0;
+    while (n && (unsigned char)words[n - 1] <= ' ')
+        n--;
+    size_t start = n;
+    while (start && words[start - 1] != '\n' && n - start < 200)
+        start--;
+    return n ? sb_strndup(words + start, n - start) : sb_strdup("");
+}
+
 /* What the process's end means where it didn't say so itself, or says something else. */
 static void judge_end(struct sb_result *result, const struct sb_child_end *end, uint64_t limit_ns)
 {
     const char *phase = result->phase ? result->phase : "start";
+    char *last = last_line(end->last_words);
     if (end->timed_out)
         set_status(
             result, SB_STATUS_TIMEOUT,
@@ -165,11 +178,12 @@ static void judge_end(struct sb_result *result, const struct sb_child_end *end, 
                              strsignal(WTERMSIG(end->wait_status)), phase));
     else if (result->status == SB_STATUS_NONE)
         set_status(result, SB_STATUS_CRASHED,
-                   sb_printf("ended with exit status %d and without a result in phase %s",
-                             WEXITSTATUS(end->wait_status), phase));
+                   sb_printf("ended with exit status %d and without a result in phase %s%s%s",
+                             WEXITSTATUS(end->wait_status), phase, *last ? "; its last words: " : "", last));
     else if (result->status == SB_STATUS_OK && WEXITSTATUS(end->wait_status))
         set_status(result, SB_STATUS_CRASHED,
                    sb_printf("ended with exit status %d after its result", WEXITSTATUS(end->wait_status)));
+    free(last);
 }
 
 struct progress {
@@ -182,13 +196,22 @@ struct progress {
  * On a terminal one line that is overwritten; elsewhere a line every five seconds, and one for every
  * failure.
  */
+static void show_failure(const struct progress *p, const struct sb_cell *cell, const struct sb_result *last)
+{
+    struct sb_text text = {0};
+    sb_text_add_visible(&text, cell->label);
+    sb_text_printf(&text, ": %s: ", sb_status_name(last->status));
+    sb_text_add_visible(&text, last->reason ? last->reason : "");
+    fprintf(stderr, "%s%s\n", p->terminal ? "\r\033[K" : "", sb_text_get(&text));
+    sb_text_free(&text);
+}
+
 static void show(struct progress *p, size_t done, const struct sb_cell *cell, const struct sb_result *last)
 {
     uint64_t now = sb_now_ns();
     bool bad = last && last->status != SB_STATUS_OK;
     if (bad)
-        fprintf(stderr, "%s%s: %s: %s\n", p->terminal ? "\r\033[K" : "", cell->label,
-                sb_status_name(last->status), last->reason ? last->reason : "");
+        show_failure(p, cell, last);
     if (!p->terminal && done < p->all && now - p->last_ns < UINT64_C(5000000000))
         return;
     p->last_ns = now;

@@ -49,7 +49,11 @@ static int open_database(struct sb_store **out, const char *path, int flags, cha
     struct sb_store *store = sb_calloc(1, sizeof(*store));
     store->path = sb_strdup(path);
     *out = NULL;
-    if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK) {
+    /* A name such as ":memory:" means something to SQLite; a path doesn't. */
+    char *file = sb_printf("%s%s", *path == '/' ? "" : "./", path);
+    int opened = sqlite3_open_v2(file, &store->db, flags, NULL);
+    free(file);
+    if (opened != SQLITE_OK) {
         fail(store, why);
         sb_store_close(store);
         return -EIO;

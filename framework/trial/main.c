@@ -53,7 +53,7 @@ int main(int argc, char **argv)
         }
     }
     FILE *out = take_standard_output();
-    if (!out || sb_read_file("/dev/stdin", &text, &length)) {
+    if (!out || sb_read_fd(STDIN_FILENO, &text, &length)) {
         sb_error("standard input or output can't be used");
         return 2;
     }

@@ -34,7 +34,7 @@ enum order { ORDER_SETUP, ORDER_SURVEY, ORDER_WARMUP, ORDER_MEASURE, ORDER_TEARD
 
 struct block {
     const char *at;
-    uint64_t size;
+    uint64_t size, align;
 };
 
 struct worker {
@@ -47,9 +47,10 @@ struct worker {
     struct sb_counts counts;                  /* since the phase began */
     uint64_t closed_operations, closed_bytes; /* what lies in the common window */
     double closed_ns;
+    uint64_t begin_tick; /* when its measured phase began: the common start, or later if it was late */
     struct sb_pmu_counters pmu;
     struct sb_pmu_reading *readings;
-    bool *counted;
+    bool *counted, *opened;
 };
 
 struct trial {
@@ -106,10 +107,10 @@ static void take_fail(void *context, const char *format, ...)
     pthread_mutex_unlock(&t->fail_lock);
 }
 
-static void take_block(void *context, const void *block, uint64_t size)
+static void take_block(void *context, const void *block, uint64_t size, uint64_t align)
 {
     struct trial *t = context;
-    *SB_VEC_ADD(&t->blocks) = (struct block){block, size};
+    *SB_VEC_ADD(&t->blocks) = (struct block){block, size, align};
 }
 
 /* The plugin's own words, if it had any. */
@@ -163,6 +164,9 @@ static void do_setup(struct worker *w)
     sb_pmu_open(&t->pmu, &w->pmu);
     w->readings = sb_calloc(t->pmu.n, sizeof(*w->readings));
     w->counted = sb_calloc(t->pmu.n, sizeof(*w->counted));
+    w->opened = sb_calloc(t->pmu.n, sizeof(*w->opened));
+    for (size_t i = 0; i < t->pmu.n; i++)
+        w->opened[i] = w->pmu.fds[i] >= 0;
 }
 
 /* Targets are cumulative: a step that overshoots one checkpoint shortens the way to the next. */
@@ -186,7 +190,7 @@ static void close_window(struct worker *w, uint64_t tick)
     struct trial *t = w->trial;
     w->closed_operations = w->counts.operations;
     w->closed_bytes = w->counts.bytes;
-    w->closed_ns = (double)(tick - t->start_tick) * t->clock->ns_per_tick;
+    w->closed_ns = (double)(tick - w->begin_tick) * t->clock->ns_per_tick;
 }
 
 static void do_measure(struct worker *w)
@@ -200,6 +204,8 @@ static void do_measure(struct worker *w)
     while (now() < t->start_tick)
         ;
     sb_pmu_start(&w->pmu);
+    /* Starting counters takes microseconds of system calls; they are nobody's operations. */
+    w->begin_tick = now();
     for (;;) {
         tick = now();
         if (!closed && tick >= atomic_load_explicit(&t->window_end_tick, memory_order_relaxed)) {
@@ -388,6 +394,8 @@ static void report_calls(struct trial *t, const struct sb_counts *sum)
         metric(t, "free_ns", "ns", timed(t, sum->free_ticks, sum->free_batches, sum->frees));
     else
         sb_write_unavailable(t->out, "free_ns", none);
+    if (sum->alloc_batches)
+        metric(t, "allocs_per_batch", "calls", (double)sum->allocs / (double)sum->alloc_batches);
     metric(t, "allocs", "calls", (double)sum->allocs);
     metric(t, "frees", "calls", (double)sum->frees);
     for (uint32_t i = 0; i < t->workload->workload.counter_count; i++)
@@ -432,8 +440,12 @@ static void report_rates(struct trial *t)
         for (uint32_t c = 0; c < SB_MAX_COUNTERS; c++)
             sum.counters[c] += w->counts.counters[c];
     }
-    metric(t, "ops_per_s", "1/s", operations);
-    metric(t, "bytes_per_s", "B/s", bytes);
+    if (operations > 0) {
+        metric(t, "ops_per_s", "1/s", operations);
+        metric(t, "bytes_per_s", "B/s", bytes);
+    } else {
+        sb_write_unavailable(t->out, "ops_per_s", "not one operation was finished in the measured phase");
+    }
     metric(t, "operations", "operations", (double)sum.operations);
     metric(t, "window_ns", "ns", longest);
     warn_of_short_window(t);
@@ -452,8 +464,11 @@ static void report_event(struct trial *t, size_t event)
     for (uint32_t i = 0; i < t->spec->threads; i++) {
         const struct sb_pmu_reading *r = &t->workers[i].readings[event];
         if (!t->workers[i].counted[event]) {
-            sb_write_unavailable(t->out, e->name,
-                                 "not counted: the counter was never scheduled on the hardware");
+            sb_write_unavailable(
+                t->out, e->name,
+                t->workers[i].opened[event]
+                    ? "not counted: the counter was never scheduled on the hardware"
+                    : "not counted: a thread could not open it (too many open files or counters)");
             return;
         }
         double running = (double)r->running_ns / (double)r->enabled_ns;
@@ -461,6 +476,12 @@ static void report_event(struct trial *t, size_t event)
         share = running < share ? running : share;
     }
     metric(t, e->name, "events", sum);
+    if (e->user_only) {
+        char *text = sb_printf(
+            "%s counts user mode only: the kernel doesn't allow more (perf_event_paranoid)", e->name);
+        sb_write_warning(t->out, text);
+        free(text);
+    }
     if (share < 1) {
         char *text = sb_printf("%s was counted %.0f %% of the time and scaled up", e->name, 100 * share);
         sb_write_warning(t->out, text);
@@ -528,10 +549,16 @@ static int by_address(const void *a, const void *b)
 }
 
 /* Sorted by address, an overlap is always one of neighbours. */
-static char *find_overlap(struct trial *t)
+static char *find_bad_block(struct trial *t)
 {
     if (t->blocks.n)
         qsort(t->blocks.at, t->blocks.n, sizeof(*t->blocks.at), by_address);
+    for (size_t i = 0; i < t->blocks.n; i++) {
+        const struct block *b = &t->blocks.at[i];
+        if (b->align && (uintptr_t)b->at % b->align)
+            return sb_printf("a block of %llu bytes at %p is not aligned to %llu, as was asked for",
+                             (unsigned long long)b->size, (const void *)b->at, (unsigned long long)b->align);
+    }
     for (size_t i = 1; i < t->blocks.n; i++) {
         const struct block *a = &t->blocks.at[i - 1], *b = &t->blocks.at[i];
         if (a->at + a->size > b->at)
@@ -570,7 +597,7 @@ static enum sb_status check_structures(struct trial *t, char **reason)
 static enum sb_status prove(struct trial *t, bool books, char **reason)
 {
     int status = t->workload->workload.verify(t->w);
-    *reason = find_overlap(t);
+    *reason = find_bad_block(t);
     if (*reason)
         return SB_STATUS_INVALID;
     if (status) {
@@ -672,6 +699,9 @@ static enum sb_status run_phases(struct trial *t, char **reason)
             *reason = t->workers[i].why;
         return SB_STATUS_ERROR;
     }
+    /* The harness's own memory, sources and shadows and stacks, is all there now: what grows is the
+     * allocator's. */
+    t->resident_before = sb_resident_bytes();
     status = survey(t);
     if (!status)
         status = measure(t);
@@ -691,8 +721,11 @@ static enum sb_status run_phases(struct trial *t, char **reason)
     }
     if (failed != SB_STATUS_OK)
         return failed;
-    report(t);
-    return tear_down(t, reason);
+    /* Numbers only once nothing can be found against them any more. */
+    proved = tear_down(t, reason);
+    if (proved == SB_STATUS_OK)
+        report(t);
+    return proved;
 }
 
 static union sb_value *read_options(const struct sb_plugin *plugin, const struct sb_trial_part *part,
@@ -738,7 +771,6 @@ static int open_all(struct trial *t, char **reason)
         if (t->memory.warning)
             sb_write_warning(t->out, t->memory.warning);
     }
-    t->resident_before = sb_resident_bytes();
     status = a->open(&t->host, t->allocator_options, &t->a);
     if (status) {
         *reason = reason_or(t, "the allocator can't be opened: %s", strerror(-status));
@@ -787,6 +819,7 @@ static void free_trial(struct trial *t)
     for (uint32_t i = 0; i < t->spec->threads && t->workers; i++) {
         free(t->workers[i].readings);
         free(t->workers[i].counted);
+        free(t->workers[i].opened);
     }
     free(t->workers);
     for (size_t i = 0; i < t->series.n; i++) {

@@ -24,6 +24,10 @@ enum {
     OPENFAIL,  /* can't be opened, and says why */
     OLD_MAJOR, /* says another ABI */
     NOTHING,   /* offers no interface */
+    CROOKED,   /* ignores alignment */
+    NAMELESS,  /* has no name */
+    BADOPTION, /* its option's default is none of its choices */
+    HALF,      /* offers an interface that lacks a function */
 };
 
 static atomic_ulong calls;
@@ -74,7 +78,7 @@ static void *bad_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
     void *block = aligned_alloc(align < 64 ? 64 : align, (size + 4096) & ~(size_t)63);
     if (size > 1000)
         atomic_store(&last, block);
-    return block;
+    return MISBEHAVE == CROOKED ? (char *)block + 8 : block;
 }
 
 static void bad_free(void *self, void *block, size_t size)
@@ -82,7 +86,7 @@ static void bad_free(void *self, void *block, size_t size)
     (void)self;
     (void)size;
     atomic_fetch_sub(&live, 1);
-    if (MISBEHAVE != OVERLAP)
+    if (MISBEHAVE != OVERLAP && MISBEHAVE != CROOKED)
         free(block);
 }
 
@@ -111,16 +115,22 @@ static int bad_check(void *self, char *why, size_t why_size)
     return -EUCLEAN;
 }
 
+static const char *const choices[] = {"yes", "no", NULL};
+static const struct sb_option options[] = {
+    {"maybe", SB_OPTION_ENUM, 0, "perhaps", 0, 0, choices, "a choice that isn't one"}};
+
 static const struct sb_sized_ops sized = {
     .struct_size = sizeof(sized),
     .alloc = bad_alloc,
-    .free = bad_free,
+    .free = MISBEHAVE == HALF ? NULL : bad_free,
 };
 
 const struct sb_allocator scullbench_allocator = {
     .head = {SB_ALLOCATOR_MAGIC, MISBEHAVE == OLD_MAJOR ? 0 : SB_ABI_MAJOR, SB_ABI_MINOR,
              sizeof(struct sb_allocator), sizeof(struct sb_option)},
-    .name = NAME,
+    .name = MISBEHAVE == NAMELESS ? NULL : NAME,
+    .options = options,
+    .option_count = MISBEHAVE == BADOPTION,
     .summary = "misbehaves on purpose",
     .models = "",
     .flags = SB_ALLOCATOR_OS_MEMORY,

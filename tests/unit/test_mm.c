@@ -159,6 +159,33 @@ static void check_notices_damage(void **state)
     assert_int_equal(sb_mm_check(&mm, why, sizeof(why)), -EUCLEAN);
     mm.zones[SB_ZONE_DMA].free_area[3].nr_free--;
     CHECK(sb_mm_check, &mm);
+
+    /* A page inside a live block, put on a free list. */
+    struct sb_page *block = sb_alloc_pages(&mm, SB_GFP_KERNEL, 3);
+    struct sb_free_area *area = &mm.zones[SB_ZONE_DMA].free_area[0];
+    block[5].flags = SB_PG_BUDDY;
+    sb_list_add(&block[5].link, &area->list);
+    area->nr_free++;
+    assert_int_equal(sb_mm_check(&mm, why, sizeof(why)), -EUCLEAN);
+    sb_list_del(&block[5].link);
+    block[5].flags = 0;
+    area->nr_free--;
+    CHECK(sb_mm_check, &mm);
+
+    /* A free block that fell off its list. */
+    for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
+        area = &mm.zones[SB_ZONE_DMA].free_area[order];
+        if (!area->nr_free)
+            continue;
+        struct sb_list *link = area->list.next;
+        sb_list_del(link);
+        area->nr_free--;
+        assert_int_equal(sb_mm_check(&mm, why, sizeof(why)), -EUCLEAN);
+        sb_list_add(link, &area->list);
+        area->nr_free++;
+        CHECK(sb_mm_check, &mm);
+        break;
+    }
     test_host_close(&t);
 }
 
@@ -185,7 +212,7 @@ static void slab_layout_equals_the_kernels(void **state)
         size_t size = strtoul(*f[4] ? f[4] : f[5], NULL, 10);
         test_host_open(&t, 16, (unsigned)strtoul(f[1], NULL, 10));
         assert_int_equal(sb_mm_init(&mm, &t.host), 0);
-        sb_slub_init(&slub, &mm, true);
+        sb_slub_init(&slub, &mm, true, SB_SYNC_AUTO);
         size_t align = kmalloc && !(size & (size - 1)) && size <= SB_PAGE_SIZE ? size : 0;
         assert_int_equal(sb_cache_create(&slub, "c", size, align, flags_of(f[2]), NULL, &cache), 0);
         if (cache->size != strtoul(f[5], NULL, 10) || cache->objects != strtoul(f[6], NULL, 10) ||
@@ -211,7 +238,7 @@ static void slab_layout_holds_for_all_sizes(void **state)
     for (size_t size = 8; size <= 8192; size++) {
         struct sb_slub slub;
         struct sb_kmem_cache *cache;
-        sb_slub_init(&slub, &mm, true);
+        sb_slub_init(&slub, &mm, true, SB_SYNC_AUTO);
         assert_int_equal(sb_cache_create(&slub, "c", size, 0, 0, NULL, &cache), 0);
         uint64_t slab = SB_PAGE_SIZE << cache->order;
         assert_true(cache->size >= size && cache->size % 8 == 0);
@@ -239,7 +266,7 @@ static void allocation_sequence_equals_the_kernels(void **state)
     test_host_open(&t, 32, 1);
     assert_int_equal(sb_mm_init(&mm, &t.host), 0);
     /* Without per-CPU parts the order is the same and needs no CPU 0 to run on. */
-    sb_slub_init(&slub, &mm, false);
+    sb_slub_init(&slub, &mm, false, SB_SYNC_AUTO);
     while (next_row(file, line, sizeof(line), f, 4)) {
         size_t size = strtoul(f[0], NULL, 10);
         if (size != last_size) {
@@ -276,7 +303,7 @@ static void constructed_objects_stay_constructed(void **state)
     (void)state;
     test_host_open(&t, 16, test_cpus());
     assert_int_equal(sb_mm_init(&mm, &t.host), 0);
-    sb_slub_init(&slub, &mm, true);
+    sb_slub_init(&slub, &mm, true, SB_SYNC_AUTO);
     assert_int_equal(sb_cache_create(&slub, "ctor", 40, 0, 0, construct, &cache), 0);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < 300; i++) {
@@ -302,7 +329,7 @@ static void destroy_refuses_while_objects_live(void **state)
     (void)state;
     test_host_open(&t, 16, test_cpus());
     assert_int_equal(sb_mm_init(&mm, &t.host), 0);
-    sb_slub_init(&slub, &mm, true);
+    sb_slub_init(&slub, &mm, true, SB_SYNC_AUTO);
     uint64_t before = free_pages(&mm);
     assert_int_equal(sb_cache_create(&slub, "leaky", 100, 0, 0, NULL, &cache), 0);
     void *a = sb_cache_alloc(cache, SB_GFP_KERNEL), *b = sb_cache_alloc(cache, SB_GFP_KERNEL);
@@ -327,7 +354,7 @@ static void check_notices_a_damaged_free_list(void **state)
     (void)state;
     test_host_open(&t, 16, test_cpus());
     assert_int_equal(sb_mm_init(&mm, &t.host), 0);
-    sb_slub_init(&slub, &mm, false);
+    sb_slub_init(&slub, &mm, false, SB_SYNC_AUTO);
     assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
     for (int i = 0; i < 8; i++)
         objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
@@ -337,6 +364,45 @@ static void check_notices_a_damaged_free_list(void **state)
     /* A write after free runs over the pointer in the middle of the object. */
     memset(objects[1], 0x41, 64);
     assert_int_equal(sb_slub_check(&slub, why, sizeof(why)), -EUCLEAN);
+    sb_slub_exit(&slub);
+    test_host_close(&t);
+}
+
+/* With single pages only, a slab of the best order can't be had: then one of the least order serves. */
+static void a_slab_of_the_least_order_is_better_than_none(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_kmem_cache *cache;
+    void *objects[64];
+    (void)state;
+    test_host_open(&t, 16, test_cpus());
+    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    assert_int_equal(sb_slub_init(&slub, &mm, true, SB_SYNC_AUTO), 0);
+    assert_int_equal(sb_cache_create(&slub, "c", 2048, 0, 0, NULL, &cache), 0);
+    assert_true(cache->order > 0);
+    uint64_t all = free_pages(&mm), n = 0;
+    struct sb_page **pages = calloc(all + 1, sizeof(*pages));
+    while ((pages[n] = sb_alloc_pages(&mm, SB_GFP_KERNEL, 0)))
+        n++;
+    for (uint64_t i = 0; i < n; i += 2)
+        sb_free_pages(&mm, pages[i], 0);
+    for (int i = 0; i < 64; i++) {
+        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+        assert_non_null(objects[i]);
+    }
+    assert_int_equal(sb_cache_live(cache), 64);
+    CHECK(sb_slub_check, &slub);
+    for (int i = 0; i < 64; i++)
+        sb_cache_free(cache, objects[i]);
+    assert_int_equal(sb_cache_live(cache), 0);
+    CHECK(sb_slub_check, &slub);
+    assert_int_equal(sb_cache_destroy(cache), 0);
+    for (uint64_t i = 1; i < n; i += 2)
+        sb_free_pages(&mm, pages[i], 0);
+    assert_int_equal(free_pages(&mm), all);
+    free(pages);
     sb_slub_exit(&slub);
     test_host_close(&t);
 }
@@ -354,7 +420,7 @@ static void ksize_equals_the_kernels(void **state)
     (void)state;
     test_host_open(&t, 32, test_cpus());
     assert_int_equal(sb_mm_init(&mm, &t.host), 0);
-    assert_int_equal(sb_kmalloc_init(&k, &mm, true), 0);
+    assert_int_equal(sb_kmalloc_init(&k, &mm, true, SB_SYNC_AUTO), 0);
     bool more = next_row(file, line, sizeof(line), f, 4);
     for (size_t size = 1; size <= 65536; size++) {
         if (more && size == strtoul(f[2], NULL, 10)) {
@@ -384,7 +450,7 @@ static void kmalloc_aligns(void **state)
     (void)state;
     test_host_open(&t, 32, test_cpus());
     assert_int_equal(sb_mm_init(&mm, &t.host), 0);
-    assert_int_equal(sb_kmalloc_init(&k, &mm, true), 0);
+    assert_int_equal(sb_kmalloc_init(&k, &mm, true, SB_SYNC_AUTO), 0);
     for (size_t align = 8; align <= 65536; align *= 2) {
         for (size_t size = 1; size <= 20000; size = size * 3 / 2 + 1) {
             char *a = sb_kmalloc(&k, size, align, SB_GFP_KERNEL),
@@ -510,6 +576,61 @@ static void vmalloc_runs_out_and_recovers(void **state)
     for (int i = 0; i < n; i++)
         sb_vfree(&vm, blocks[i]);
     assert_non_null(sb_vmalloc(&vm, 8 << 20, SB_GFP_KERNEL));
+    CHECK(sb_vmalloc_check, &vm);
+    sb_vmalloc_exit(&vm);
+    test_host_close(&t);
+}
+
+/* At the OS's limit of mappings vmalloc gives NULL with the reason, and works again once something was freed.
+ */
+static void the_mapping_limit_is_survived(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_vmalloc vm;
+    void *blocks[200];
+    int n = 0;
+    (void)state;
+    open_vmalloc(&t, &mm, &vm, 0);
+    vm.max_maps = 300;
+    while (n < 200 && (blocks[n] = sb_vmalloc(&vm, SB_PAGE_SIZE, SB_GFP_KERNEL)))
+        n++;
+    assert_int_equal(n, 150);
+    assert_non_null(strstr(t.failure, "vm.max_map_count"));
+    CHECK(sb_vmalloc_check, &vm);
+    for (int i = 0; i < n; i++)
+        sb_vfree(&vm, blocks[i]);
+    assert_int_equal(vm.maps, 0);
+    for (int i = 0; i < n; i++) {
+        blocks[i] = sb_vmalloc(&vm, SB_PAGE_SIZE, SB_GFP_KERNEL);
+        assert_non_null(blocks[i]);
+    }
+    CHECK(sb_vmalloc_check, &vm);
+    for (int i = 0; i < n; i++)
+        sb_vfree(&vm, blocks[i]);
+    sb_vmalloc_exit(&vm);
+    test_host_close(&t);
+}
+
+static void check_notices_shared_and_overlapping_areas(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_vmalloc vm;
+    char why[256];
+    (void)state;
+    open_vmalloc(&t, &mm, &vm, 0);
+    char *a = sb_vmalloc(&vm, 2 * SB_PAGE_SIZE, SB_GFP_KERNEL),
+         *b = sb_vmalloc(&vm, 2 * SB_PAGE_SIZE, SB_GFP_KERNEL);
+    struct sb_vm_struct *first = vm.owner[(a - vm.base) >> SB_PAGE_SHIFT];
+    struct sb_vm_struct *second = vm.owner[(b - vm.base) >> SB_PAGE_SHIFT];
+    struct sb_page *page = second->pages[0];
+    second->pages[0] = first->pages[1];
+    assert_int_equal(sb_vmalloc_check(&vm, why, sizeof(why)), -EUCLEAN);
+    second->pages[0] = page;
+    first->nr_pages = 5;
+    assert_int_equal(sb_vmalloc_check(&vm, why, sizeof(why)), -EUCLEAN);
+    first->nr_pages = 2;
     CHECK(sb_vmalloc_check, &vm);
     sb_vmalloc_exit(&vm);
     test_host_close(&t);
@@ -645,12 +766,15 @@ int main(void)
         cmocka_unit_test(constructed_objects_stay_constructed),
         cmocka_unit_test(destroy_refuses_while_objects_live),
         cmocka_unit_test(check_notices_a_damaged_free_list),
+        cmocka_unit_test(a_slab_of_the_least_order_is_better_than_none),
         cmocka_unit_test(ksize_equals_the_kernels),
         cmocka_unit_test(kmalloc_aligns),
         cmocka_unit_test(addresses_step_as_the_kernels),
         cmocka_unit_test(the_mapping_is_real),
         cmocka_unit_test(freed_ranges_come_back_lazily),
         cmocka_unit_test(vmalloc_runs_out_and_recovers),
+        cmocka_unit_test(the_mapping_limit_is_survived),
+        cmocka_unit_test(check_notices_shared_and_overlapping_areas),
         cmocka_unit_test(the_reserve_serves_when_the_backing_fails),
         cmocka_unit_test(percpu_steps_as_the_kernels),
         cmocka_unit_test(every_cpu_has_its_own_copy),

@@ -28,6 +28,9 @@ static void refusals_say_what_to_do(void **state)
     expect_refusal("nothing", "offers no interface (sized, cache, pages or percpu)");
     expect_refusal("no-plugin", "exports neither scullbench_allocator nor scullbench_workload");
     expect_refusal("not-there", "No such file or directory");
+    expect_refusal("nameless", "it has no name");
+    expect_refusal("badoption", "the default of its option 'maybe' is wrong: 'perhaps' is not a valid value");
+    expect_refusal("half", "an interface that it offers lacks a function");
     expect_refusal("segv", "taken");
 }
 

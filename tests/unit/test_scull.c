@@ -13,11 +13,12 @@
 
 static uint64_t blocks_seen;
 
-static void see_block(void *context, const void *block, uint64_t size)
+static void see_block(void *context, const void *block, uint64_t size, uint64_t align)
 {
     (void)context;
     (void)block;
     (void)size;
+    assert_int_equal((uintptr_t)block % (align ? align : 1), 0);
     blocks_seen++;
 }
 
@@ -260,7 +261,7 @@ static void options_are_checked_together(void **state)
     assert_string_equal(why, "source: 'flie:/bin/sh' is none of zero, random and file:PATH");
     set(&r, "source", "file:/nowhere");
     assert_true(r.w->workload.needs(r.workload_options, &r.needs, why, sizeof(why)) < 0);
-    assert_string_equal(why, "source: the file '/nowhere' can't be read, or is empty");
+    assert_string_equal(why, "source: '/nowhere' is not a readable file with contents");
     set(&r, "source", "file:/proc/self/exe");
     set(&r, "touch", "first");
     assert_true(r.w->workload.needs(r.workload_options, &r.needs, why, sizeof(why)) < 0);

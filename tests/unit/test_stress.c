@@ -161,7 +161,8 @@ static void stress(const struct sb_plugin *p, const union sb_value *options, uns
     free(workers);
 }
 
-static void stress_plugin(const char *name, int percpu)
+/* `sync`: index into cpu_sync's choices, auto or lock. */
+static void stress_plugin(const char *name, unsigned percpu, unsigned sync)
 {
     char path[512];
     snprintf(path, sizeof(path), "%s/allocator-%s.so", PLUGIN_DIR, name);
@@ -173,6 +174,8 @@ static void stress_plugin(const char *name, int percpu)
         /* Small reserves and thresholds make the rare paths common. */
         if (!strcmp(p->options[i].name, "percpu"))
             options[i].u = percpu;
+        else if (!strcmp(p->options[i].name, "cpu_sync"))
+            options[i].u = sync;
         else if (!strcmp(p->options[i].name, "lazy_max"))
             options[i].u = 1 << 20;
         else
@@ -185,29 +188,31 @@ static void stress_plugin(const char *name, int percpu)
     sb_plugin_free(p);
 }
 
-#define STRESS(name, plugin, percpu)                                                                         \
+#define STRESS(name, plugin, percpu, sync)                                                                   \
     static void name(void **state)                                                                           \
     {                                                                                                        \
         (void)state;                                                                                         \
-        stress_plugin(plugin, percpu);                                                                       \
+        stress_plugin(plugin, percpu, sync);                                                                 \
     }
 
-STRESS(buddy, "buddy", 0)
-STRESS(slub, "slub", 1)
-STRESS(slub_shared, "slub", 0)
-STRESS(kmalloc, "kmalloc", 1)
-STRESS(kmalloc_shared, "kmalloc", 0)
-STRESS(vmalloc, "vmalloc", 1)
-STRESS(mempool, "mempool", 1)
-STRESS(bump, "bump", 0)
-STRESS(own_malloc, "malloc", 0)
+STRESS(buddy, "buddy", 0, 0)
+STRESS(slub, "slub", 1, 0)
+STRESS(slub_shared, "slub", 0, 0)
+STRESS(slub_lock, "slub", 1, 2)
+STRESS(kmalloc, "kmalloc", 1, 0)
+STRESS(kmalloc_shared, "kmalloc", 0, 0)
+STRESS(vmalloc, "vmalloc", 1, 0)
+STRESS(mempool, "mempool", 1, 0)
+STRESS(bump, "bump", 0, 0)
+STRESS(own_malloc, "malloc", 0, 0)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(buddy),   cmocka_unit_test(slub),           cmocka_unit_test(slub_shared),
-        cmocka_unit_test(kmalloc), cmocka_unit_test(kmalloc_shared), cmocka_unit_test(vmalloc),
-        cmocka_unit_test(mempool), cmocka_unit_test(bump),           cmocka_unit_test(own_malloc),
+        cmocka_unit_test(buddy),      cmocka_unit_test(slub),    cmocka_unit_test(slub_shared),
+        cmocka_unit_test(slub_lock),  cmocka_unit_test(kmalloc), cmocka_unit_test(kmalloc_shared),
+        cmocka_unit_test(vmalloc),    cmocka_unit_test(mempool), cmocka_unit_test(bump),
+        cmocka_unit_test(own_malloc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -237,7 +237,7 @@ static int objects_verify(void *self)
         live_range(s, &first, &end);
         for (uint64_t i = first; i < end; i++) {
             const void *block = block_at(s, i);
-            bench->live_block(bench->context, block, o->size);
+            bench->live_block(bench->context, block, o->size, 0);
             memcpy(&tag, block, TAG);
             if (o->touch != TOUCH_NONE && tag != (uintptr_t)block) {
                 bench->fail(bench->context, "thread %u: a block doesn't hold what was written into it", t);

@@ -13,7 +13,8 @@
  * which single calls would, then zeroes and copies. `batch = 1` is LDD3's order to the letter.
  *
  * What a byte must be follows from its position and a shift that is remembered per quantum in the host's own
- * memory, so that any block given out twice shows as wrong contents.
+ * memory, so that with source = random or file a block given out twice shows as wrong contents. Zeroes are
+ * all alike; the host's search for overlapping addresses serves there.
  */
 #include "scull.h"
 
@@ -22,6 +23,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     STEP_BYTES = 256 * 1024, /* a step moves about this much, to stay short */
@@ -116,7 +119,7 @@ static struct geometry read_geometry(const struct scull_kind *kind, const union 
     g.overwrites = ceil_share(g.written, options[SCULL_OVERWRITE].u);
     g.copies = ceil_share(g.written, options[SCULL_COPY].u);
     uint64_t most = STEP_BYTES / g.quantum;
-    if (g.touch != SCULL_TOUCH_NONE && g.batch > most)
+    if (g.touch == SCULL_TOUCH_FULL && g.batch > most)
         g.batch = most ? (uint32_t)most : 1;
     return g;
 }
@@ -133,13 +136,16 @@ int scull_needs(const struct scull_kind *kind, const union sb_value *options, st
     const char *path = source_path(source);
     struct geometry g = read_geometry(kind, options);
 
+    if (g.qset * sizeof(void *) > SB_PAGE_SIZE << SB_MAX_ORDER) {
+        snprintf(why, why_size, "qset: %llu pointers need more than 4 MiB, the largest block",
+                 (unsigned long long)g.qset);
+        return -EINVAL;
+    }
     if (path) {
-        FILE *file = fopen(path, "rb");
-        int c = file ? fgetc(file) : EOF;
-        if (file)
-            fclose(file);
-        if (c == EOF) {
-            snprintf(why, why_size, "source: the file '%s' can't be read, or is empty", path);
+        struct stat st;
+        /* A pipe would hang, a device never end; both have no length to repeat. */
+        if (access(path, R_OK) || stat(path, &st) || !S_ISREG(st.st_mode) || !st.st_size) {
+            snprintf(why, why_size, "source: '%s' is not a readable file with contents", path);
             return -EINVAL;
         }
         if (g.touch != SCULL_TOUCH_FULL) {
@@ -174,6 +180,8 @@ static int load_source(struct scull *s, const char *source)
         s->bench->fail(s->bench->context, "the file '%s' can't be read", path);
         return -ENOENT;
     }
+    if (!length || length > (uint64_t)INT64_MAX)
+        goto fail;
     s->source_length = length;
     s->source = calloc(1, length + s->g.quantum);
     if (!s->source)
@@ -605,12 +613,13 @@ static int verify_device(const struct stream *stream, uint64_t number)
     const struct device *dev = &stream->devices[number];
     uint64_t first = dev->trimmed;
     for (const struct item *item = dev->list; item; item = item->next, first += s->g.qset) {
-        bench->live_block(bench->context, item, sizeof(*item));
-        bench->live_block(bench->context, (const void *)item->data, s->g.qset * sizeof(void *));
+        bench->live_block(bench->context, item, sizeof(*item), _Alignof(struct item));
+        bench->live_block(bench->context, (const void *)item->data, s->g.qset * sizeof(void *),
+                          _Alignof(void *));
         for (uint64_t i = 0; i < s->g.qset; i++) {
             if (!item->data[i])
                 continue;
-            bench->live_block(bench->context, item->data[i], s->g.quantum);
+            bench->live_block(bench->context, item->data[i], s->g.quantum, s->quanta.align);
             const char *wanted = expected(s, dev, first + i);
             uint64_t length = length_of(&s->g, first + i);
             if (memcmp(item->data[i], wanted, length))

@@ -73,8 +73,15 @@ extern const char *const scull_touch_names[];
          0,      100,                                                                                        \
          NULL,   "share of every even device that is then copied to the next one, trimmed before"},          \
     [SCULL_BATCH] = {                                                                                        \
-        "batch", SB_OPTION_INT, 0,    "32",                                                                  \
-        1,       256,           NULL, "allocator calls timed together between two readings of the clock"},
+        "batch",                                                                                             \
+        SB_OPTION_INT,                                                                                       \
+        0,                                                                                                   \
+        "32",                                                                                                \
+        1,                                                                                                   \
+        256,                                                                                                 \
+        NULL,                                                                                                \
+        "allocator calls timed together between two readings of the clock; with touch = full at most as "    \
+        "many as make 256 KiB"},
 
 extern const char *const scull_counters[];
 enum { SCULL_COUNTERS = 7 };

@@ -51,7 +51,7 @@ static inline enum sb_route sb_route_for(const struct sb_allocator *allocator, e
         {SB_ROUTE_PAGES, SB_ROUTE_SIZED, SB_ROUTE_CACHE},
         {SB_ROUTE_SIZED, SB_ROUTE_PAGES, SB_ROUTE_CACHE},
     };
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 3 && want >= SB_WANT_CACHE && want <= SB_WANT_VIRTUAL; i++) {
         enum sb_route route = (enum sb_route)preference[want - SB_WANT_CACHE][i];
         if ((route == SB_ROUTE_CACHE && allocator->cache) || (route == SB_ROUTE_SIZED && allocator->sized) ||
             (route == SB_ROUTE_PAGES && allocator->pages))

@@ -56,8 +56,9 @@ struct sb_bench {
     uint64_t (*now)(void);                /* a clock in ticks of the host's choice; never steps back */
     void *context;
     void (*fail)(void *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
-    /* Reports one live block, for the host's search for overlaps. */
-    void (*live_block)(void *context, const void *block, uint64_t size);
+    /* Reports one live block, for the host's search for overlaps; `align` is what was asked for, 0 for none.
+     */
+    void (*live_block)(void *context, const void *block, uint64_t size, uint64_t align);
 };
 
 /* The exported descriptor: `const struct sb_workload scullbench_workload`. */
