@@ -59,29 +59,39 @@ static size_t utf8_length(const char *s)
     return n;
 }
 
+/* The text with what isn't UTF-8 replaced. The caller frees it. */
+static char *clean(const char *text)
+{
+    struct sb_text good = {0};
+    sb_text_add(&good, "", 0);
+    while (*text) {
+        size_t n = utf8_length(text);
+        sb_text_add(&good, n ? text : "\xef\xbf\xbd", n ? n : 3);
+        text += n ? n : 1;
+    }
+    return good.at;
+}
+
 /* jansson refuses what isn't UTF-8 and would lose the whole text; a replaced byte loses one. */
 static json_t *make_text(const char *text)
 {
     if (!text)
         return json_null();
     json_t *value = json_string(text);
-    if (value)
-        return value;
-    struct sb_text clean = {0};
-    while (*text) {
-        size_t n = utf8_length(text);
-        sb_text_add(&clean, n ? text : "\xef\xbf\xbd", n ? n : 3);
-        text += n ? n : 1;
+    if (!value) {
+        char *good = clean(text);
+        value = json_string(good);
+        free(good);
     }
-    value = json_string(sb_text_get(&clean));
-    sb_text_free(&clean);
     return value;
 }
 
 void sb_json_set(struct sb_json *object, const char *key, struct sb_json *value)
 {
-    if (json_object_set_new(in(object), key, in(value)))
+    char *good = clean(key);
+    if (json_object_set_new(in(object), good, in(value)))
         abort();
+    free(good);
 }
 
 void sb_json_set_text(struct sb_json *object, const char *key, const char *text)

@@ -142,6 +142,7 @@ static void json_keeps_any_bytes_readable(void **state)
     sb_json_set_text(o, "good", "a \"quoted\" \xc3\xa9\n");
     sb_json_set_text(o, "bad", "x\xff\xc3(\xed\xa0\x80y");
     sb_json_set_real(o, "nan", 0.0 / 0.0);
+    sb_json_set_int(o, "k\xff", 1);
     char *text = sb_json_print(o, false);
     struct sb_json *back = sb_json_parse(text, strlen(text));
     assert_non_null(back);
@@ -149,6 +150,7 @@ static void json_keeps_any_bytes_readable(void **state)
     assert_string_equal(sb_json_text(back, "bad"),
                         "x\xef\xbf\xbd\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdy");
     assert_false(sb_json_has(back, "nan"));
+    assert_int_equal(sb_json_int(back, "k\xef\xbf\xbd", 0), 1);
     assert_null(sb_json_parse("{\"a\":1} junk", 12));
     free(text);
     sb_json_free(o);
