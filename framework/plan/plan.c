@@ -34,6 +34,12 @@ struct planner {
     const struct sb_experiment *experiment;
 };
 
+/* Of the machine we run on: what no trial can exceed, whatever allocator it uses. */
+static uint64_t machine_ram(void)
+{
+    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 /* Names that a plugin of this kind may go by: sections of the config, and plugins. */
 static char *hint_plugin(const struct planner *p, enum sb_plugin_kind kind, const char *name, bool sections)
 {
@@ -219,7 +225,7 @@ static char *hint_section(const struct planner *p, const char *name)
 static void check_machine_value(struct planner *p, int line, const char *key, const char *text,
                                 union sb_value value)
 {
-    uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t ram = machine_ram();
     struct sb_cpus found = {0};
     char *why = NULL;
     if (!strcmp(key, "memory") && value.u % (UINT64_C(4) << 20))
@@ -379,6 +385,10 @@ static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *ne
         reason = sb_printf("%s allocates at most %s at once; the workload wants %s", a->name, limit, size);
         free(size);
         free(limit);
+    } else if (needs->live_bytes > machine_ram() / (threads ? threads : 1)) {
+        reason =
+            sb_printf("the workload holds %.1f MiB live; the machine has %.0f MiB",
+                      (double)needs->live_bytes * threads / (1 << 20), (double)machine_ram() / (1 << 20));
     } else if (!(a->flags & (SB_ALLOCATOR_ALIASES | SB_ALLOCATOR_OS_MEMORY)) &&
                needs->live_bytes > memory / (threads ? threads : 1)) {
         reason = sb_printf("the workload holds %.1f MiB live; [machine] memory is %.0f MiB",

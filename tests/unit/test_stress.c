@@ -182,6 +182,9 @@ static void stress_plugin(const char *name, unsigned percpu, unsigned sync)
             options[i].u = 1;
     }
     uint64_t operations = strcmp(name, "vmalloc") ? 300000 : 4000;
+#ifdef __SANITIZE_THREAD__
+    operations /= 6; /* which runs some thirty times slower under it */
+#endif
     stress(p, options, 1, operations);
     stress(p, options, MAX_THREADS, operations);
     free(options);
