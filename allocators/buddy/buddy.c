@@ -20,6 +20,7 @@ static void buddy_close(void *self)
     free(self);
 }
 
+/* A block is aligned to its size, so a larger alignment is a larger block. */
 static unsigned order_for(size_t size, size_t align)
 {
     return sb_get_order(size > align ? size : align ? align : 1);
@@ -30,6 +31,7 @@ static void *buddy_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
     return sb_get_free_pages(self, gfp, order_for(size, align));
 }
 
+/* The order is known from the page: callers of `sized` need not remember it. */
 static void buddy_free(void *self, void *block, size_t size)
 {
     (void)size;
@@ -81,6 +83,7 @@ static void buddy_free_pages_at(void *self, void *address, unsigned order)
         sb_free_pages(self, sb_virt_to_page(self, address), order);
 }
 
+/* What was handed out is what is held: whole blocks, nothing kept back. */
 static int buddy_snapshot(void *self, struct sb_snapshot *snapshot)
 {
     struct sb_mm *mm = self;

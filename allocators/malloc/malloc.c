@@ -39,6 +39,7 @@ static void malloc_close(void *self)
     free(self);
 }
 
+/* aligned_alloc wants a multiple of the alignment; malloc itself serves up to max_align_t. */
 static void *malloc_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
 {
     void *block;

@@ -45,6 +45,7 @@ static void percpu_free(void *self, void *cookie)
     sb_free_percpu(&((struct percpu *)self)->pcpu, cookie);
 }
 
+/* One object is handed out once per CPU. */
 static int percpu_snapshot(void *self, struct sb_snapshot *snapshot)
 {
     struct percpu *p = self;

@@ -51,6 +51,7 @@ static void vmalloc_free(void *self, void *block, size_t size)
     sb_vfree(&((struct vmalloc *)self)->vm, block);
 }
 
+/* The guard page is address space, not memory; the array of pages is held, and metadata. */
 static int vmalloc_snapshot(void *self, struct sb_snapshot *snapshot)
 {
     struct vmalloc *v = self;

@@ -66,6 +66,7 @@ const struct sb_verb sb_verbs[] = {
 };
 const size_t sb_verb_count = SB_COUNT(sb_verbs);
 
+/* Verbs in the order in which a user meets them. */
 static void print_help(FILE *out)
 {
     fprintf(out, "usage: scullbench VERB ...\n\n"
@@ -94,6 +95,7 @@ static void print_verb_help(const struct sb_verb *verb)
     printf("  %-28s %s\n", "--help", "this text");
 }
 
+/* A near miss is named; anything else gets the whole list. */
 static const struct sb_verb *find_verb(const char *name)
 {
     const char *names[SB_COUNT(sb_verbs)];
@@ -174,6 +176,10 @@ static int parse(const struct sb_verb *verb, int argc, char **argv, struct sb_wo
     return -1;
 }
 
+/*
+ * Output that could not be written is a failure: an empty export on a full disk must not look like
+ * success.
+ */
 int main(int argc, char **argv)
 {
     struct sb_words operands = {0}, values = {0};

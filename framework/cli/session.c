@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+/* Everything is loaded and looked at before the first complaint goes out, so that one pass shows all. */
 int sb_session_open(struct sb_session *s, const struct sb_verb *verb, const char *config,
                     const struct sb_words *values)
 {

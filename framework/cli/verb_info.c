@@ -54,6 +54,7 @@ static void describe_options(const struct sb_option *options, uint32_t n, bool m
     }
 }
 
+/* What a reader needs to cite: file, build-id and ABI stand beside what it models. */
 static void describe_plugin(const struct sb_plugin *p, bool markdown)
 {
     if (!markdown) {
@@ -95,6 +96,7 @@ static void complain(const struct sb_plugins *plugins, const char *name)
     free(names);
 }
 
+/* Plugins and sections share one verb: to a user both are tables of keys. */
 int sb_verb_describe(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
 {
     const char *name = operands->at[0], *format = sb_flag_value(verb, values, "--format");
@@ -124,6 +126,7 @@ int sb_verb_describe(const struct sb_verb *verb, struct sb_words *operands, stru
     return found ? SB_EXIT_OK : SB_EXIT_USAGE;
 }
 
+/* What a config would get, without writing one. */
 static int show_cpus(const struct sb_topology *t, const char *location, const char *placement)
 {
     const struct sb_option *option = &sb_tables[SB_TABLE_MACHINE].options[SB_MACHINE_PLACEMENT];
@@ -144,6 +147,7 @@ static int show_cpus(const struct sb_topology *t, const char *location, const ch
     return code;
 }
 
+/* On a machine that isn't ours its state can't be read, so only the tree is shown. */
 int sb_verb_topology(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
 {
     const char *cpus = sb_flag_value(verb, values, "--cpus"),

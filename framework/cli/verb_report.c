@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The default folder stands beside the database and bears its name: several reports don't mix. */
 int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
 {
     const char *db = operands->at[0], *out = sb_flag_value(verb, values, "--out");
@@ -23,6 +24,7 @@ int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct
     return status ? SB_EXIT_FAILURE : SB_EXIT_OK;
 }
 
+/* To standard output, so that it can be piped into whatever the reader uses. */
 int sb_verb_export(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
 {
     const char *format = sb_flag_value(verb, values, "--format");

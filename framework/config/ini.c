@@ -82,6 +82,7 @@ void sb_ini_free(struct sb_ini *ini)
     *ini = (struct sb_ini){0};
 }
 
+/* In place; the result points into the text. */
 static char *trim(char *s)
 {
     while (isspace((unsigned char)*s))
@@ -133,6 +134,7 @@ static void read_header(struct reader *r, char *line)
     sb_ini_add_section(r->ini, kind, name, r->line);
 }
 
+/* What a key may be made of decides what a typo can look like. */
 static bool good_key(const char *key)
 {
     size_t n = strlen(key);
@@ -206,6 +208,7 @@ static char *take_line(char *buffer, int size, void *stream)
     return buffer;
 }
 
+/* Called by inih for each stand-in, in the order of the lines. */
 static int take_entry(void *user, const char *section_number, const char *name, const char *number)
 {
     struct reader *r = user;

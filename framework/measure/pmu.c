@@ -30,6 +30,7 @@ static bool needs_kernel(const struct perf_event_attr *attr)
            (attr->config == PERF_COUNT_SW_CONTEXT_SWITCHES || attr->config == PERF_COUNT_SW_CPU_MIGRATIONS);
 }
 
+/* As nanobench does: the errno alone tells a user nothing, the usual cause and the remedy do. */
 static char *explain(int error, const struct perf_event_attr *attr)
 {
     char *paranoid = sb_read_line("/proc/sys/kernel/perf_event_paranoid");
@@ -80,6 +81,7 @@ static void probe(struct sb_pmu_event *event)
         event->reason = explain(fd, attr);
 }
 
+/* libpfm4 names are looked up once; what comes out is opened again by each thread. */
 static void prepare_event(struct sb_pmu_event *event)
 {
     struct perf_event_attr *attr = sb_calloc(1, sizeof(*attr));
@@ -127,6 +129,7 @@ void sb_pmu_free(struct sb_pmu *pmu)
     SB_VEC_FREE(pmu);
 }
 
+/* For the calling thread, on whatever CPU it runs: threads are pinned before this. */
 void sb_pmu_open(const struct sb_pmu *pmu, struct sb_pmu_counters *counters)
 {
     counters->n = pmu->n;
@@ -153,6 +156,7 @@ void sb_pmu_stop(const struct sb_pmu_counters *counters)
     control(counters, PERF_EVENT_IOC_DISABLE);
 }
 
+/* running = 0 means that the counter never got onto the hardware: not counted, which isn't zero. */
 bool sb_pmu_read(const struct sb_pmu_counters *counters, size_t i, struct sb_pmu_reading *reading)
 {
     uint64_t raw[3];

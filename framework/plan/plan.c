@@ -206,6 +206,7 @@ static const struct sb_option *table_of(const struct planner *p, const char *nam
     return NULL;
 }
 
+/* Only what the matrix uses can be swept, so only that is suggested. */
 static char *hint_section(const struct planner *p, const char *name)
 {
     size_t a = p->plan->allocators.n, w = p->plan->workloads.n, n = 0;
@@ -295,6 +296,7 @@ static void check_excludes(struct planner *p)
     }
 }
 
+/* Patterns are matched against names of sections, as the matrix writes them. */
 static bool excluded(const struct planner *p, const struct sb_binding *a, const struct sb_binding *w)
 {
     for (size_t i = 0; i < p->experiment->excludes.n; i++) {
@@ -331,6 +333,7 @@ static void copy_texts(struct sb_cell *cell, const char *kind, const char *name,
         sb_ini_set(to, table[i].name, text_of(cell, lookup, from, &table[i]), 0);
 }
 
+/* The plugin's path is absolute: a trial runs from any folder. */
 static void write_part(struct sb_cell *cell, const char *kind, const struct sb_binding *b)
 {
     struct sb_ini_section *section = sb_ini_add_section(&cell->settings, kind, b->name, 0);
@@ -603,6 +606,7 @@ static void check_events(struct planner *p)
     }
 }
 
+/* Not of the cell: a difference between allocators must not be one between streams. */
 static uint64_t repetition_seed(uint64_t seed, uint32_t repetition)
 {
     /* One for all cells of a block: allocators are compared on the same stream. */
@@ -648,6 +652,7 @@ static void order_trials(struct planner *p)
         plan->trials.at[i].number = (uint32_t)i + 1;
 }
 
+/* Per cell, since it may be swept. */
 static void read_time_limit(const struct planner *p, struct sb_cell *cell)
 {
     struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;

@@ -45,6 +45,7 @@ static const struct sb_cell_row *cell_of(const struct sb_data *data, int64_t id)
     return NULL;
 }
 
+/* A key that was not swept in this cell has no value: the cell stays empty. */
 static const char *swept_value(const struct sb_cell_row *cell, const char *name)
 {
     for (size_t i = 0; i < cell->swept.n; i++) {
@@ -109,6 +110,7 @@ static void write_csv(const struct sb_data *data, const struct columns *c, FILE 
     }
 }
 
+/* null for what isn't there, so that every row has the same keys. */
 static struct sb_json *trial_json(const struct sb_data *data, const struct sb_trial_row *t,
                                   const struct columns *c)
 {

@@ -74,6 +74,7 @@ static const char script[] =
     "if(typeof a!==typeof c)return typeof a==='number'?-1:1;"
     "return (typeof a==='number'?a-c:a.localeCompare(c))*d;}).forEach(function(r){b.appendChild(r);});});});";
 
+/* Left-aligned; numbers are right-aligned by default. */
 static void cell_text(struct sb_text *out, const char *text)
 {
     sb_text_printf(out, "<td class=t>");
@@ -114,6 +115,7 @@ static const struct sb_view_cell *null_of(const struct sb_view *v, size_t group)
     return NULL;
 }
 
+/* The ratio to the floor, or why there is none: a floor of zero is no floor. */
 static void cell_of_null(const struct sb_view *v, const struct sb_view_cell *cell, struct sb_text *out)
 {
     const struct sb_view_cell *null = null_of(v, cell->group);
@@ -127,6 +129,7 @@ static void cell_of_null(const struct sb_view *v, const struct sb_view_cell *cel
         sb_text_printf(out, "<td class=none title=\"null was not measured here\">n/a</td>");
 }
 
+/* The columns' order is that of the heads in add_table. */
 static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bool swept, struct sb_text *out)
 {
     static const struct {
@@ -245,6 +248,7 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
     sb_words_free(&names);
 }
 
+/* A chart that isn't there was never made; the report stops before this if one fails. */
 static void add_figures(const struct sb_figures *figures, const char *dir, struct sb_text *out)
 {
     sb_text_printf(
@@ -270,6 +274,7 @@ static void add_figures(const struct sb_figures *figures, const char *dir, struc
     sb_text_printf(out, "</div>\n");
 }
 
+/* File names without their folders: a published report needn't tell where things lay. */
 static void add_machine(const struct sb_data *d, struct sb_text *out)
 {
     const char *summary = sb_data_meta(d, "topology_summary");
@@ -378,6 +383,7 @@ static void add_gaps(const struct sb_view *v, struct sb_text *out)
     sb_text_printf(out, "%s", any ? "</ul>" : "");
 }
 
+/* No date of its own: the same database gives the same page, byte for byte. */
 char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures, const char *dir)
 {
     const struct sb_data *d = &view->data;

@@ -29,6 +29,7 @@ static char *swept_text(const struct sb_cell_row *row)
     return text.at;
 }
 
+/* Threads are part of a group: allocators are compared at equal parallelism. */
 static size_t group_of(struct sb_view *view, const struct sb_cell_row *row)
 {
     char *swept = swept_text(row);
@@ -88,6 +89,7 @@ void sb_view_close(struct sb_view *view)
     sb_store_close(view->store);
 }
 
+/* At most one: the matrix has each combination once. */
 const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group, size_t allocator)
 {
     for (size_t i = 0; i < view->cells.n; i++) {

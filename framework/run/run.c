@@ -224,6 +224,7 @@ static void show(struct progress *p, size_t done, const struct sb_cell *cell, co
     fflush(stderr);
 }
 
+/* The deadline counts from before the process starts: loading is part of what can hang. */
 static int run_trial(struct sb_store *store, const struct sb_plan *plan, const struct sb_trial *trial,
                      char *program, struct sb_result *result, bool *interrupted, char **why)
 {

@@ -39,11 +39,13 @@ static int fail(struct sb_store *store, char **why)
     return -EIO;
 }
 
+/* For statements without values only: everything a user wrote is bound, never pasted. */
 static int execute(struct sb_store *store, const char *sql, char **why)
 {
     return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(store, why);
 }
 
+/* A busy database is waited for: a reader may look at one that is being written. */
 static int open_database(struct sb_store **out, const char *path, int flags, char **why)
 {
     struct sb_store *store = sb_calloc(1, sizeof(*store));
@@ -295,6 +297,7 @@ static void take_plugin(void *context, sqlite3_stmt *s)
         (struct sb_plugin_row){column(s, 0), column(s, 1), column(s, 2), column(s, 3), column(s, 4)};
 }
 
+/* Column order is that of the query, which stands beside it below. */
 static void take_cell(void *context, sqlite3_stmt *s)
 {
     struct sb_data *d = context;
@@ -409,6 +412,7 @@ int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
     return status;
 }
 
+/* Text, two numbers a line: readable by any tool, and small enough. */
 static void take_series(void *context, sqlite3_stmt *s)
 {
     struct sb_result *r = context;
@@ -445,6 +449,7 @@ int sb_store_load_series(struct sb_store *store, int64_t trial, struct sb_result
     return status;
 }
 
+/* A dozen rows at most: a search costs nothing. */
 const char *sb_data_meta(const struct sb_data *data, const char *name)
 {
     for (size_t i = 0; i < data->meta.n; i++) {
@@ -489,6 +494,7 @@ static void free_cell(struct sb_cell_row *c)
     free_pairs(&c->swept);
 }
 
+/* Also of what was read only in part. */
 void sb_data_free(struct sb_data *data)
 {
     free(data->path);

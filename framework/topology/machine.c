@@ -91,6 +91,7 @@ static void add_load(struct sb_facts *facts)
                       fact->value, sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+/* They cost system calls above all, which vmalloc here lives on. */
 static void add_mitigations(struct sb_facts *facts)
 {
     struct sb_text text = {0};

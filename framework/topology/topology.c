@@ -15,6 +15,7 @@ struct sb_topology {
     bool real;
 };
 
+/* What the process may run on is asked once: taskset and cgroups set it before we start. */
 int sb_topology_load(struct sb_topology **out, char **why)
 {
     struct sb_topology *t = sb_calloc(1, sizeof(*t));
@@ -56,6 +57,7 @@ bool sb_topology_is_real(const struct sb_topology *t)
     return t->real;
 }
 
+/* Configured, not online: a CPU that comes up later must not be past the end of a table. */
 unsigned sb_topology_nr_cpus(const struct sb_topology *t)
 {
     int last = hwloc_bitmap_last(hwloc_topology_get_complete_cpuset(t->hwloc));
@@ -95,6 +97,7 @@ static bool read_range(const char *text, struct range *range)
     return !*end && range->last >= range->first;
 }
 
+/* Our list is shorter than hwloc's: what can be pinned to, or holds what can. */
 static int read_type(const char *text, hwloc_obj_type_t *type, char **why)
 {
     static const char *const names[] = {"pu", "core", "l2", "l3", "die", "package", "numa", "machine"};
@@ -237,6 +240,7 @@ static int by_logical(const void *a, const void *b)
     return x->logical < y->logical ? -1 : x->logical > y->logical;
 }
 
+/* Machines without such objects (a VM may hide its packages) count as one. */
 static hwloc_obj_t around(const struct sb_topology *t, unsigned os, hwloc_obj_type_t type)
 {
     hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(t->hwloc, os);
@@ -325,6 +329,7 @@ int sb_topology_pin(const struct sb_topology *t, unsigned os_cpu, char **why)
     return status;
 }
 
+/* Nodes near the chosen objects: core:0 names the memory next to it. */
 static int read_nodes(const struct sb_topology *t, const char *location, hwloc_bitmap_t *nodes, char **why)
 {
     struct selection s = {hwloc_bitmap_alloc(), hwloc_bitmap_alloc(), NULL, false};
@@ -348,6 +353,7 @@ int sb_topology_check_nodes(const struct sb_topology *t, const char *location, c
     return status;
 }
 
+/* Strict: silently landing on another node is what spoils NUMA results. */
 int sb_topology_bind_memory(const struct sb_topology *t, void *at, size_t length, const char *location,
                             char **why)
 {
@@ -405,6 +411,7 @@ char *sb_topology_summary(const struct sb_topology *t)
     return text.at;
 }
 
+/* Memory hangs beside CPUs in hwloc's tree, so it is printed first. */
 static void print_object(const struct sb_topology *t, hwloc_obj_t object, int depth, FILE *out)
 {
     char type[64], attributes[128];

@@ -15,6 +15,7 @@ const char *sb_status_name(enum sb_status status)
     return names[status];
 }
 
+/* Flushed line by line: what is known must be out before the next phase can crash. */
 static void write_line(FILE *out, struct sb_json *object)
 {
     char *line = sb_json_print(object, false);
@@ -24,6 +25,7 @@ static void write_line(FILE *out, struct sb_json *object)
     sb_json_free(object);
 }
 
+/* Every line is told apart by its first key. */
 static struct sb_json *named(const char *kind, const char *name)
 {
     struct sb_json *object = sb_json_object();
@@ -86,12 +88,14 @@ void sb_write_status(FILE *out, enum sb_status status, const char *reason)
     write_line(out, object);
 }
 
+/* A missing text is an empty one: the line is still worth keeping. */
 static char *take_text(const struct sb_json *object, const char *key)
 {
     const char *text = sb_json_text(object, key);
     return sb_strdup(text ? text : "");
 }
 
+/* The last status counts; a trial writes one, and a plugin can't write here. */
 static int take_status(struct sb_result *result, const struct sb_json *object)
 {
     const char *status = sb_json_text(object, "status");
@@ -106,6 +110,7 @@ static int take_status(struct sb_result *result, const struct sb_json *object)
     return -EPROTO;
 }
 
+/* Points that aren't pairs of numbers become NaN, which every reader leaves out. */
 static void take_series(struct sb_result *result, const struct sb_json *object)
 {
     const struct sb_json *points = sb_json_get(object, "points");
@@ -145,6 +150,7 @@ static int take_object(struct sb_result *result, const struct sb_json *object)
     return 0;
 }
 
+/* A line is one JSON object or it is nothing: half a line of a dying process is told, not guessed at. */
 int sb_result_take(struct sb_result *result, const char *line, size_t length)
 {
     struct sb_json *object = sb_json_parse(line, length);

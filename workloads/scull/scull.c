@@ -214,6 +214,7 @@ static void free_scull(struct scull *s)
     free(s);
 }
 
+/* Sources are shared by all threads: they are read-only once opened. */
 int scull_setup(const struct scull_kind *kind, const struct sb_bench *bench, const union sb_value *options,
                 void **self)
 {
@@ -542,6 +543,7 @@ static int overwrite_some(struct stream *stream, uint32_t n, struct sb_counts *c
     return status;
 }
 
+/* A read and a write call each, as cp on two devices makes them. */
 static int copy_some(struct stream *stream, uint64_t first, uint32_t n, struct sb_counts *counts)
 {
     const struct device *from = &stream->devices[stream->device];
@@ -573,6 +575,7 @@ static int read_some(struct stream *stream, uint32_t n, struct sb_counts *counts
     return read_quanta(stream, stream->device, first, n, counts);
 }
 
+/* Exactly one batch: the host looks at its clock between steps. */
 static int step_phase(struct stream *stream, uint32_t n, struct sb_counts *counts)
 {
     uint64_t first = stream->done;
@@ -718,6 +721,7 @@ void scull_thread_teardown(void *state)
     stream->devices = NULL;
 }
 
+/* All three sources are closed whatever the first says: the first fault is reported. */
 int scull_teardown(void *self)
 {
     struct scull *s = self;
