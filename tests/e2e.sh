@@ -107,7 +107,7 @@ fi
 
 echo "== one printed trial reproduces alone"
 grep -v "^duration" small.ini > fixed.ini
-"$s" plan fixed.ini --set experiment.operations=2000 --set experiment.warmup=0ms --trial 5 > trial.ini || fail "plan --trial"
+"$s" plan fixed.ini --set experiment.operations=2000 --set experiment.warmup=0ms --set matrix.allocator=slub --trial 5 > trial.ini || fail "plan --trial"
 expect 0 "$build/scullbench-trial" < trial.ini
 cp out first
 expect 0 "$build/scullbench-trial" < trial.ini

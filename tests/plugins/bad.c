@@ -86,8 +86,8 @@ static void bad_free(void *self, void *block, size_t size)
     (void)self;
     (void)size;
     atomic_fetch_sub(&live, 1);
-    if (MISBEHAVE != OVERLAP && MISBEHAVE != CROOKED)
-        free(block);
+    if (MISBEHAVE != OVERLAP && block)
+        free((char *)block - (MISBEHAVE == CROOKED ? 8 : 0));
 }
 
 static int bad_snapshot(void *self, struct sb_snapshot *snapshot)
