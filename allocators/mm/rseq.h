@@ -58,16 +58,21 @@ static inline struct sb_cpu_list *sb_cpu_list_of(void *parts, uint32_t cpu)
     return (struct sb_cpu_list *)((char *)parts + ((size_t)cpu << SB_CPU_SHIFT));
 }
 
-#if defined(__x86_64__)
-
-/* The descriptor (struct rseq_cs) of the sequence between labels 1 and 2, with its abort handler at 4. */
-#define SB_RSEQ_BEGIN                                                                                        \
+/* The descriptor (struct rseq_cs) at label 3, of the sequence between labels 1 and 2 with its abort handler
+ * at 4. */
+#define SB_RSEQ_DESCRIPTOR                                                                                   \
     ".pushsection __rseq_cs, \"aw\"\n\t"                                                                     \
     ".balign 32\n"                                                                                           \
     "3:\n\t"                                                                                                 \
     ".long 0, 0\n\t"                                                                                         \
     ".quad 1f, (2f - 1f), 4f\n\t"                                                                            \
-    ".popsection\n\t"                                                                                        \
+    ".popsection\n\t"
+
+#if defined(__x86_64__)
+
+/* Announces the sequence to the kernel, then makes sure of the CPU. */
+#define SB_RSEQ_BEGIN                                                                                        \
+    SB_RSEQ_DESCRIPTOR                                                                                       \
     "leaq 3b(%%rip), %[head]\n\t"                                                                            \
     "movq %[head], %[rseq_cs]\n"                                                                             \
     "1:\n\t"                                                                                                 \
@@ -97,12 +102,7 @@ static inline struct sb_cpu_list *sb_cpu_list_of(void *parts, uint32_t cpu)
 #else /* aarch64 */
 
 #define SB_RSEQ_BEGIN                                                                                        \
-    ".pushsection __rseq_cs, \"aw\"\n\t"                                                                     \
-    ".balign 32\n"                                                                                           \
-    "3:\n\t"                                                                                                 \
-    ".long 0, 0\n\t"                                                                                         \
-    ".quad 1f, (2f - 1f), 4f\n\t"                                                                            \
-    ".popsection\n\t"                                                                                        \
+    SB_RSEQ_DESCRIPTOR                                                                                       \
     "adrp x16, 3b\n\t"                                                                                       \
     "add x16, x16, :lo12:3b\n\t"                                                                             \
     "str x16, %[rseq_cs]\n"                                                                                  \

@@ -21,6 +21,13 @@ static void expect_clean(int status, const char *why)
         expect_clean(function(object, why_, sizeof(why_)), why_);                                            \
     } while (0)
 
+/* Memory of `mib` MiB as a machine of `cpus` CPUs would have it, all free. */
+static void open_mm(struct test_host *t, struct sb_mm *mm, uint64_t mib, unsigned cpus)
+{
+    test_host_open(t, mib, cpus);
+    assert_int_equal(sb_mm_init(mm, &t->host), 0);
+}
+
 /* Reads a CSV's next row into fields; false at the end. */
 static bool next_row(FILE *file, char *line, size_t size, char **fields, size_t n)
 {
@@ -60,8 +67,7 @@ static void blocks_are_aligned_and_merge(void **state)
     struct sb_snapshot before = {0}, after = {0};
     struct sb_page *pages[SB_NR_ORDERS];
     (void)state;
-    test_host_open(&t, 64, 2);
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 64, 2);
     CHECK(sb_mm_check, &mm);
     sb_mm_snapshot(&mm, &before);
     for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
@@ -85,8 +91,7 @@ static void exhaustion_gives_null_and_recovers(void **state)
     struct test_host t;
     struct sb_mm mm;
     (void)state;
-    test_host_open(&t, 32, 2);
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 32, 2);
     uint64_t all = free_pages(&mm), n = 0;
     struct sb_page **pages = calloc(all + 1, sizeof(*pages));
     struct sb_snapshot before = {0}, after = {0};
@@ -115,8 +120,7 @@ static void dma_stays_below_16_mib(void **state)
     struct test_host t;
     struct sb_mm mm;
     (void)state;
-    test_host_open(&t, 64, 2);
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 64, 2);
     unsigned got = 0;
     for (struct sb_page *page; (page = sb_alloc_pages(&mm, SB_GFP_DMA, SB_MAX_ORDER)); got++)
         assert_true(sb_page_to_pfn(&mm, page) < 4096);
@@ -132,8 +136,7 @@ static void bad_frees_are_refused_and_reported(void **state)
     struct sb_mm mm;
     char why[256];
     (void)state;
-    test_host_open(&t, 16, 2);
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 16, 2);
     struct sb_page *page = sb_alloc_pages(&mm, SB_GFP_KERNEL, 2);
     sb_free_pages(&mm, page, 1);
     sb_free_pages(&mm, page, 2);
@@ -149,8 +152,7 @@ static void check_notices_damage(void **state)
     struct sb_mm mm;
     char why[256];
     (void)state;
-    test_host_open(&t, 16, 2);
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 16, 2);
     struct sb_page *page = sb_alloc_pages(&mm, SB_GFP_KERNEL, 0);
     page->flags = SB_PG_BUDDY;
     assert_int_equal(sb_mm_check(&mm, why, sizeof(why)), -EUCLEAN);
@@ -210,8 +212,7 @@ static void slab_layout_equals_the_kernels(void **state)
         struct sb_kmem_cache *cache;
         bool kmalloc = !strcmp(f[2], "kmalloc");
         size_t size = strtoul(*f[4] ? f[4] : f[5], NULL, 10);
-        test_host_open(&t, 16, (unsigned)strtoul(f[1], NULL, 10));
-        assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+        open_mm(&t, &mm, 16, (unsigned)strtoul(f[1], NULL, 10));
         sb_slub_init(&slub, &mm, true, SB_SYNC_AUTO);
         size_t align = kmalloc && !(size & (size - 1)) && size <= SB_PAGE_SIZE ? size : 0;
         assert_int_equal(sb_cache_create(&slub, "c", size, align, flags_of(f[2]), NULL, &cache), 0);
@@ -233,8 +234,7 @@ static void slab_layout_holds_for_all_sizes(void **state)
     struct test_host t;
     struct sb_mm mm;
     (void)state;
-    test_host_open(&t, 16, 4);
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 16, 4);
     for (size_t size = 8; size <= 8192; size++) {
         struct sb_slub slub;
         struct sb_kmem_cache *cache;
@@ -263,8 +263,7 @@ static void allocation_sequence_equals_the_kernels(void **state)
     char *slabs[96] = {0};
     unsigned nr_slabs = 0;
     (void)state;
-    test_host_open(&t, 32, 1);
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 32, 1);
     /* Without per-CPU parts the order is the same and needs no CPU 0 to run on. */
     sb_slub_init(&slub, &mm, false, SB_SYNC_AUTO);
     while (next_row(file, line, sizeof(line), f, 4)) {
@@ -301,8 +300,7 @@ static void constructed_objects_stay_constructed(void **state)
     struct sb_kmem_cache *cache;
     unsigned char *objects[300];
     (void)state;
-    test_host_open(&t, 16, test_cpus());
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 16, test_cpus());
     sb_slub_init(&slub, &mm, true, SB_SYNC_AUTO);
     assert_int_equal(sb_cache_create(&slub, "ctor", 40, 0, 0, construct, &cache), 0);
     for (int round = 0; round < 2; round++) {
@@ -327,8 +325,7 @@ static void destroy_refuses_while_objects_live(void **state)
     struct sb_slub slub;
     struct sb_kmem_cache *cache;
     (void)state;
-    test_host_open(&t, 16, test_cpus());
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 16, test_cpus());
     sb_slub_init(&slub, &mm, true, SB_SYNC_AUTO);
     uint64_t before = free_pages(&mm);
     assert_int_equal(sb_cache_create(&slub, "leaky", 100, 0, 0, NULL, &cache), 0);
@@ -352,8 +349,7 @@ static void check_notices_a_damaged_free_list(void **state)
     char why[256];
     void *objects[8];
     (void)state;
-    test_host_open(&t, 16, test_cpus());
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 16, test_cpus());
     sb_slub_init(&slub, &mm, false, SB_SYNC_AUTO);
     assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
     for (int i = 0; i < 8; i++)
@@ -377,8 +373,7 @@ static void a_slab_of_the_least_order_is_better_than_none(void **state)
     struct sb_kmem_cache *cache;
     void *objects[64];
     (void)state;
-    test_host_open(&t, 16, test_cpus());
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 16, test_cpus());
     assert_int_equal(sb_slub_init(&slub, &mm, true, SB_SYNC_AUTO), 0);
     assert_int_equal(sb_cache_create(&slub, "c", 2048, 0, 0, NULL, &cache), 0);
     assert_true(cache->order > 0);
@@ -418,8 +413,7 @@ static void ksize_equals_the_kernels(void **state)
     struct sb_kmalloc k;
     size_t usable = 0, first = 0;
     (void)state;
-    test_host_open(&t, 32, test_cpus());
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 32, test_cpus());
     assert_int_equal(sb_kmalloc_init(&k, &mm, true, SB_SYNC_AUTO), 0);
     bool more = next_row(file, line, sizeof(line), f, 4);
     for (size_t size = 1; size <= 65536; size++) {
@@ -448,8 +442,7 @@ static void kmalloc_aligns(void **state)
     struct sb_mm mm;
     struct sb_kmalloc k;
     (void)state;
-    test_host_open(&t, 32, test_cpus());
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 32, test_cpus());
     assert_int_equal(sb_kmalloc_init(&k, &mm, true, SB_SYNC_AUTO), 0);
     for (size_t align = 8; align <= 65536; align *= 2) {
         for (size_t size = 1; size <= 20000; size = size * 3 / 2 + 1) {
@@ -475,8 +468,7 @@ static void kmalloc_aligns(void **state)
 
 static void open_vmalloc(struct test_host *t, struct sb_mm *mm, struct sb_vmalloc *vm, uint64_t lazy_max)
 {
-    test_host_open(t, 64, test_cpus());
-    assert_int_equal(sb_mm_init(mm, &t->host), 0);
+    open_mm(t, mm, 64, test_cpus());
     assert_int_equal(sb_vmalloc_init(vm, mm, true, lazy_max), 0);
 }
 
@@ -701,8 +693,7 @@ static void percpu_steps_as_the_kernels(void **state)
     struct sb_pcpu pcpu;
     unsigned equal = 0;
     (void)state;
-    test_host_open(&t, 16, 4);
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 16, 4);
     assert_int_equal(sb_pcpu_init(&pcpu, &mm), 0);
     while (next_row(file, line, sizeof(line), f, 2)) {
         char *cookie = sb_alloc_percpu(&pcpu, 8, 8);
@@ -726,8 +717,7 @@ static void every_cpu_has_its_own_copy(void **state)
     struct sb_pcpu pcpu;
     uint64_t *cookies[2000];
     (void)state;
-    test_host_open(&t, 16, 4);
-    assert_int_equal(sb_mm_init(&mm, &t.host), 0);
+    open_mm(&t, &mm, 16, 4);
     assert_int_equal(sb_pcpu_init(&pcpu, &mm), 0);
     uint64_t before = free_pages(&mm);
     for (uint64_t i = 0; i < 2000; i++) {
