@@ -482,10 +482,15 @@ static bool concerns(const struct sb_sweep *sweep, const struct sb_binding *a, c
            !strcmp(sweep->section, a->name) || !strcmp(sweep->section, w->name);
 }
 
-static bool find_label(const struct sb_plan *plan, const char *wanted)
+static bool stands_before(const struct sb_plan *plan)
 {
-    for (size_t i = 0; i + 1 < plan->cells.n; i++) {
-        if (!strcmp(plan->cells.at[i].label, wanted))
+    const struct sb_cell *last = &plan->cells.at[plan->cells.n - 1];
+    /* Cells of one allocator and workload are neighbours: only they can be equal. */
+    for (size_t i = plan->cells.n - 1; i-- > 0;) {
+        const struct sb_cell *c = &plan->cells.at[i];
+        if (c->allocator != last->allocator || c->workload != last->workload)
+            return false;
+        if (!strcmp(c->label, last->label))
             return true;
     }
     return false;
@@ -521,7 +526,7 @@ static void add_cells(struct planner *p, const struct sb_binding *a, const struc
         }
         choose_cpus(p, cell, threads);
         label(cell);
-        if (find_label(p->plan, cell->label)) {
+        if (stands_before(p->plan)) {
             /* threads = 2, all: on two CPUs one and the same. */
             free_cell(cell);
             p->plan->cells.n--;
