@@ -85,12 +85,6 @@ static inline struct sb_page *sb_virt_to_page(const struct sb_mm *mm, const void
     return mm->memmap + ((uint64_t)((const char *)address - mm->base) >> SB_PAGE_SHIFT);
 }
 
-static inline bool sb_mm_owns(const struct sb_mm *mm, const void *address)
-{
-    return (const char *)address >= mm->base &&
-           (const char *)address < mm->base + (mm->nr_pages << SB_PAGE_SHIFT);
-}
-
 /* The parts of snapshot, dump and check that every allocator on pages shares. */
 void sb_mm_snapshot(struct sb_mm *mm, struct sb_snapshot *snapshot);
 uint64_t sb_mm_used_pages(struct sb_mm *mm);

@@ -39,12 +39,3 @@ int sb_extfrag_index(const uint64_t free_blocks[SB_NR_ORDERS], unsigned order)
         return -1000;
     return 1000 - (int)((1000 + info.pages * 1000 / requested) / info.blocks);
 }
-
-int sb_largest_free_order(const uint64_t free_blocks[SB_NR_ORDERS])
-{
-    for (int order = SB_MAX_ORDER; order >= 0; order--) {
-        if (free_blocks[order])
-            return order;
-    }
-    return -1;
-}

@@ -18,7 +18,4 @@ int sb_unusable_index(const uint64_t free_blocks[SB_NR_ORDERS], unsigned order);
  */
 int sb_extfrag_index(const uint64_t free_blocks[SB_NR_ORDERS], unsigned order);
 
-/* The highest order with a free block, or -1. */
-int sb_largest_free_order(const uint64_t free_blocks[SB_NR_ORDERS]);
-
 #endif

@@ -401,7 +401,7 @@ static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *ne
 }
 
 /* Resolves machine, workload and time of a cell; complains or sets its reason to be skipped. */
-static void judge(struct planner *p, struct sb_cell *cell)
+static void judge(struct sb_cell *cell)
 {
     const struct sb_plugin *workload = cell->workload->plugin;
     union sb_value machine[SB_MACHINE_KEYS], trial[SB_TRIAL_KEYS];
@@ -431,7 +431,6 @@ static void judge(struct planner *p, struct sb_cell *cell)
         free(scratch.at[i].text);
     SB_VEC_FREE(&scratch);
     free(options);
-    (void)p;
 }
 
 /* The CPUs of `threads` threads in this cell, which needs the machine's keys as swept. */
@@ -532,7 +531,7 @@ static void add_cells(struct planner *p, const struct sb_binding *a, const struc
             p->plan->cells.n--;
         } else {
             write_settings(p, cell);
-            judge(p, cell);
+            judge(cell);
         }
         /* The odometer: the last sweep turns fastest. */
         for (i = e->sweeps.n; i-- > 0;) {
@@ -714,7 +713,7 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
     else if (!plan->trials.n && !diag->n)
         sb_diag_at(diag, experiment->matrix_line[SB_MATRIX_ALLOCATOR],
                    "no cell of the matrix can be measured; %zu skipped, the first because %s", plan->cells.n,
-                   plan->cells.n ? plan->cells.at[0].skip : "exclude leaves none");
+                   plan->cells.at[0].skip);
 }
 
 void sb_plan_free(struct sb_plan *plan)

@@ -314,73 +314,95 @@ static void allocator_tics(const struct painter *p, const bool *shown, struct sb
     sb_text_printf(&f->script, ")\nset xrange [-0.6:%zu.6]\n", x ? x - 1 : 0);
 }
 
-/* Allocators side by side, thread counts as shades of one colour: paler for fewer. */
-static void throughput(struct painter *p, const struct family *family)
+/* Allocators that have a rate anywhere in the family: each has its place on the axis in all thread counts. */
+static bool *find_shown(const struct painter *p, const struct family *family)
 {
-    struct range r = range_of(p, family, "ops_per_s");
-    if (!r.most_n)
-        return;
     bool *shown = sb_calloc(p->view->allocators.n, sizeof(*shown));
-    const char *prefix;
-    double scale = scale_of(r.max, &prefix);
-    bool logarithmic = r.max > 10 * r.min;
-    struct sb_text caption = {0};
-    struct sb_figure *f = add_figure(p, "throughput", family, sb_printf("%s: throughput", family->title));
     for (size_t a = 0; a < p->view->allocators.n; a++) {
         for (size_t g = 0; g < family->n; g++) {
             const struct sb_view_cell *cell = sb_view_find(p->view, family->groups[g], a);
             shown[a] |= cell && sb_view_metric(p->view, cell, "ops_per_s").n;
         }
     }
+    return shown;
+}
+
+/* The rows of one thread count, g-th of the family; false where it has none, for gnuplot doesn't count empty
+ * blocks. */
+static bool throughput_rows(struct painter *p, const struct family *family, size_t g, const bool *shown,
+                            double scale, struct sb_text *data)
+{
+    const char *const *palette = g + 1 == family->n ? colours : pale;
     double width = 0.8 / (double)family->n;
+    bool any = false;
+    for (size_t a = 0, x = 0; a < p->view->allocators.n; a++) {
+        const struct sb_view_cell *cell = sb_view_find(p->view, family->groups[g], a);
+        struct sb_summary s = {0};
+        if (!shown[a])
+            continue;
+        double at = (double)x++ - 0.4 + width * ((double)g + 0.5);
+        if (cell)
+            s = sb_view_metric(p->view, cell, "ops_per_s");
+        if (!s.n)
+            continue;
+        sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g\t0x%s\t%zu\t%lld\t", at, s.median / scale, s.min / scale,
+                       s.max / scale, palette[style_of(a)] + 1, s.n, (long long)cell->row->threads);
+        add_name(data, cell->row->allocator);
+        sb_text_printf(data, "\n");
+        any = true;
+    }
+    if (any)
+        sb_text_printf(data, "\n\n");
+    return any;
+}
+
+/* What draws one thread count: bars from zero, or points where the axis is logarithmic; both with their
+ * range. */
+static void throughput_clause(struct painter *p, const struct family *family, size_t g, size_t block,
+                              bool logarithmic, struct sb_text *plots)
+{
+    int64_t threads = p->view->groups.at[family->groups[g]].threads;
+    bool last = g + 1 == family->n;
+    const char *shade = last ? "#555555" : "#bbbbbb", *comma = plots->n ? ", \\\n  " : "";
+    int mark = last ? 7 : g ? 9 : 5;
+    if (logarithmic)
+        sb_text_printf(
+            plots,
+            "%sdata index %zu using 1:2:3:4:5 with yerrorbars pt %d ps 1.1 lw 1.5 lc rgb variable notitle, "
+            "keyentry with points pt %d ps 1.1 lc rgb '%s'",
+            comma, block, mark, mark, shade);
+    else
+        sb_text_printf(plots,
+                       "%sdata index %zu using 1:2:(%.3f):5 with boxes lc rgb variable notitle, "
+                       "data index %zu using 1:3:(0):($4-$3) with vectors heads size graph 0.006,90 lw 1.2 "
+                       "lc rgb '#333333' "
+                       "notitle, keyentry with boxes lc rgb '%s'",
+                       comma, block, 0.72 / (double)family->n, block, shade);
+    sb_text_printf(plots, " title '%lld thread%s'", (long long)threads, threads == 1 ? "" : "s");
+}
+
+/* Allocators side by side, thread counts as shades of one colour: paler for fewer. */
+static void throughput(struct painter *p, const struct family *family)
+{
+    struct range r = range_of(p, family, "ops_per_s");
+    if (!r.most_n)
+        return;
+    bool *shown = find_shown(p, family), logarithmic = r.max > 10 * r.min;
+    const char *prefix;
+    double scale = scale_of(r.max, &prefix);
+    struct sb_text caption = {0}, plots = {0};
+    struct sb_figure *f = add_figure(p, "throughput", family, sb_printf("%s: throughput", family->title));
     sb_text_printf(&f->data, "# x\tmedian\tmin\tmax\tcolour\tn\tthreads\tallocator\n");
-    for (size_t g = 0; g < family->n; g++) {
-        size_t x = 0;
-        for (size_t a = 0; a < p->view->allocators.n; a++) {
-            const struct sb_view_cell *cell = sb_view_find(p->view, family->groups[g], a);
-            struct sb_summary s = {0};
-            if (!shown[a])
-                continue;
-            double at = (double)x++ - 0.4 + width * ((double)g + 0.5);
-            if (cell)
-                s = sb_view_metric(p->view, cell, "ops_per_s");
-            if (!s.n)
-                continue;
-            const char *const *palette = g + 1 == family->n ? colours : pale;
-            sb_text_printf(&f->data, "%.4f\t%.6g\t%.6g\t%.6g\t0x%s\t%zu\t%lld\t", at, s.median / scale,
-                           s.min / scale, s.max / scale, palette[style_of(a)] + 1, s.n,
-                           (long long)cell->row->threads);
-            add_name(&f->data, cell->row->allocator);
-            sb_text_printf(&f->data, "\n");
-        }
-        sb_text_printf(&f->data, "\n\n");
+    for (size_t g = 0, block = 0; g < family->n; g++) {
+        if (throughput_rows(p, family, g, shown, scale, &f->data))
+            throughput_clause(p, family, g, block++, logarithmic, &plots);
     }
     allocator_tics(p, shown, f);
     sb_text_printf(&f->script,
                    "set ylabel '%soperations / s'\nset key outside bottom center horizontal samplen 2\n"
-                   "set style fill solid 1.0 noborder\nset bars 0.6\n",
-                   prefix);
-    sb_text_printf(&f->script, logarithmic ? "set logscale y 10\nset yrange [*:*]\n" : "set yrange [0:*]\n");
-    sb_text_printf(&f->script, "plot ");
-    for (size_t g = 0; g < family->n; g++) {
-        int64_t threads = p->view->groups.at[family->groups[g]].threads;
-        const char *shade = g + 1 == family->n ? "#555555" : "#bbbbbb";
-        int mark = g + 1 == family->n ? 7 : g ? 9 : 5;
-        const char *end = g + 1 < family->n ? ", \\\n  " : "\n";
-        if (logarithmic)
-            sb_text_printf(
-                &f->script,
-                "data index %zu using 1:2:3:4:5 with yerrorbars pt %d ps 1.1 lw 1.5 lc rgb variable notitle, "
-                "keyentry with points pt %d ps 1.1 lc rgb '%s' title '%lld thread%s'%s",
-                g, mark, mark, shade, (long long)threads, threads == 1 ? "" : "s", end);
-        else
-            sb_text_printf(
-                &f->script,
-                "data index %zu using 1:2:(%.3f):5 with boxes lc rgb variable notitle, data index %zu using "
-                "1:2:3:4 with yerrorbars ps 0 lw 1.2 lc rgb '#333333' notitle, keyentry with boxes lc rgb "
-                "'%s' title '%lld thread%s'%s",
-                g, width * 0.9, g, shade, (long long)threads, threads == 1 ? "" : "s", end);
-    }
+                   "set style fill solid 1.0 noborder\nset bars 0.6\n%splot %s\n",
+                   prefix, logarithmic ? "set logscale y 10\nset yrange [*:*]\n" : "set yrange [0:*]\n",
+                   sb_text_get(&plots));
     char *interval = interval_caption(&r);
     sb_text_printf(&caption, "Operations per second over all threads; %s.%s Machine: %s.", interval,
                    logarithmic ? " Logarithmic axis." : "", p->machine);
@@ -388,6 +410,7 @@ static void throughput(struct painter *p, const struct family *family)
     add_os_memory(p, &caption);
     f->caption = caption.at;
     f->note = range_note(p, &r);
+    sb_text_free(&plots);
     free(interval);
     free(shown);
 }

@@ -143,15 +143,6 @@ struct sb_facts sb_machine_facts(void)
     return facts;
 }
 
-const char *sb_fact_value(const struct sb_facts *facts, const char *name)
-{
-    for (size_t i = 0; i < facts->n; i++) {
-        if (!strcmp(facts->at[i].name, name))
-            return facts->at[i].value;
-    }
-    return NULL;
-}
-
 void sb_facts_free(struct sb_facts *facts)
 {
     for (size_t i = 0; i < facts->n; i++) {

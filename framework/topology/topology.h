@@ -68,7 +68,6 @@ struct sb_facts {
 };
 /* Kernel, CPU model, governor, turbo, SMT, THP, ASLR, mitigations, load: read off /proc and /sys. */
 struct sb_facts sb_machine_facts(void);
-const char *sb_fact_value(const struct sb_facts *facts, const char *name);
 void sb_facts_free(struct sb_facts *facts);
 
 #endif

@@ -67,7 +67,6 @@ struct trial {
     struct sb_needs needs;
     struct sb_pmu pmu;
     struct worker *workers;
-    uint32_t started; /* workers with a thread */
 
     pthread_barrier_t gate;
     enum order order;
@@ -596,6 +595,7 @@ static enum sb_status check_structures(struct trial *t, char **reason)
 /* Contents, overlaps, structures, books: in the order in which a fault explains the next. */
 static enum sb_status prove(struct trial *t, bool books, char **reason)
 {
+    t->blocks.n = 0;
     int status = t->workload->workload.verify(t->w);
     *reason = find_bad_block(t);
     if (*reason)
@@ -635,7 +635,6 @@ static enum sb_status tear_down(struct trial *t, char **reason)
     command(t, ORDER_TEARDOWN);
     for (uint32_t i = 0; i < t->spec->threads; i++)
         pthread_join(t->workers[i].thread, NULL);
-    t->started = 0;
     int status = t->workload->workload.teardown(t->w);
     if (status) {
         *reason = reason_or(t, "the workload can't be torn down: %s", strerror(-status));
@@ -652,20 +651,26 @@ static enum sb_status tear_down(struct trial *t, char **reason)
     return checked;
 }
 
-/* ---- the course of a trial ---- */
-
-static int survey(struct trial *t)
+/*
+ * The first checkpoint is before the first operation: series begin at zero. Proved is early and at the end of
+ * the last cycle, when workloads hold much: where the measured phase ends by the clock, nothing may be live
+ * to be proved.
+ */
+static int survey(struct trial *t, enum sb_status *proved, char **reason)
 {
     uint64_t cycles = t->spec->trial[SB_TRIAL_SURVEY].u, points = t->spec->trial[SB_TRIAL_SURVEY_POINTS].u;
     int status = 0;
+    *proved = SB_STATUS_OK;
     if (!cycles)
         return 0;
     sb_write_phase(t->out, "survey");
     checkpoint(t);
-    for (uint64_t i = 1; i <= points && !status; i++) {
+    for (uint64_t i = 1; i <= points && !status && *proved == SB_STATUS_OK; i++) {
         t->target = cycles * t->needs.cycle_operations * i / points;
         status = command(t, ORDER_SURVEY);
         checkpoint(t);
+        if (!status && (i == 1 || i == points))
+            *proved = prove(t, true, reason);
     }
     return status;
 }
@@ -702,7 +707,9 @@ static enum sb_status run_phases(struct trial *t, char **reason)
     /* The harness's own memory, sources and shadows and stacks, is all there now: what grows is the
      * allocator's. */
     t->resident_before = sb_resident_bytes();
-    status = survey(t);
+    status = survey(t, &proved, reason);
+    if (proved != SB_STATUS_OK)
+        return proved;
     if (!status)
         status = measure(t);
     if (status)
@@ -809,7 +816,6 @@ static int start_workers(struct trial *t, char **reason)
             *reason = sb_printf("thread %u can't be started: %s", i, strerror(error));
             return -error;
         }
-        t->started++;
     }
     return 0;
 }

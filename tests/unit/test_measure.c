@@ -49,9 +49,6 @@ static void indices_of_nothing(void **state)
     (void)state;
     assert_int_equal(sb_unusable_index(none, 3), 1000);
     assert_int_equal(sb_extfrag_index(none, 3), 0);
-    assert_int_equal(sb_largest_free_order(none), -1);
-    none[7] = 1;
-    assert_int_equal(sb_largest_free_order(none), 7);
 }
 
 static void unknown_event_is_a_mistake(void **state)
