@@ -33,6 +33,22 @@ golden plan-trial-wrong "$s" plan two-packages.ini --trial 99
 golden run-simulated "$s" run two-packages.ini --db /dev/null/x.db
 golden describe-slub "$s" describe slub
 golden describe-scullv "$s" describe scullv
+golden describe-buddy "$s" describe buddy
+golden describe-slab "$s" describe slab
+golden dump-slub "$s" dump slub --option nr_cpus=8 --option cpu_sync=lock --cache 64 --cache 192,hwcache --cache 700,align=64 --cache 4000,hwcache --file slabinfo
+golden dump-kmalloc "$s" dump kmalloc --option nr_cpus=2 --file slabinfo
+golden dump-slab "$s" dump slab --option percpu=no --cache 300 --file slabinfo
+golden dump-buddy "$s" dump buddy --memory 128MiB --option nodes=2 --option dma32=48MiB --option highmem=32MiB --option page_lists=no
+golden dump-bootmem "$s" dump bootmem --memory 32MiB --option pool=25% --file buddyinfo
+golden dump-wrong "$s" dump slub --option percup=no
+golden dump-wrong-value "$s" dump slub --option percpu=perhaps
+golden dump-wrong-cache "$s" dump slub --cache 64,algn=3
+golden dump-wrong-size "$s" dump slub --cache 0
+golden dump-no-cache "$s" dump buddy --cache 64
+golden dump-no-file "$s" dump slub --file slabinf
+golden dump-nothing "$s" dump null
+golden dump-plugin "$s" dump slbu
+golden help-dump "$s" dump --help
 golden describe-matrix "$s" describe matrix
 golden describe-wrong "$s" describe slbu
 golden list "$s" list

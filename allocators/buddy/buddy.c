@@ -1,23 +1,27 @@
 /* The page allocator as a plugin: blocks of 2^order pages, by order or by size. See mm/page_alloc.c. */
 #include "../mm/page_alloc.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
-static int buddy_open(const struct sb_host *host, const union sb_value *options, void **self)
-{
-    struct sb_mm *mm = malloc(sizeof(*mm));
-    int status = mm ? sb_mm_init(mm, host) : -1;
-    (void)options;
-    if (status)
-        free(mm);
-    else
-        *self = mm;
-    return status;
-}
+static const struct sb_option options[] = {SB_MM_OPTION_ROWS};
 
 static void buddy_close(void *self)
 {
+    sb_mm_exit(self);
     free(self);
+}
+
+static int buddy_open(const struct sb_host *host, const union sb_value *values, void **self)
+{
+    struct sb_mm *mm = calloc(1, sizeof(*mm));
+    struct sb_mm_config config = sb_mm_read_options(values);
+    int status = mm ? sb_mm_init(mm, host, &config) : -ENOMEM;
+    if (status && mm)
+        buddy_close(mm);
+    else
+        *self = mm;
+    return status;
 }
 
 /* A block is aligned to its size, so a larger alignment is a larger block. */
@@ -48,8 +52,7 @@ static size_t buddy_usable(void *self, void *block)
 
 static struct sb_page *buddy_alloc_pages(void *self, int node, sb_gfp_t gfp, unsigned order)
 {
-    (void)node;
-    return sb_alloc_pages(self, gfp, order);
+    return sb_alloc_pages_node(self, node, gfp, order);
 }
 
 static void buddy_free_pages(void *self, struct sb_page *page, unsigned order)
@@ -57,9 +60,10 @@ static void buddy_free_pages(void *self, struct sb_page *page, unsigned order)
     sb_free_pages(self, page, order);
 }
 
+/* NULL for a page of HighMem, as the kernel's page_address without a kmap. */
 static void *buddy_page_address(void *self, struct sb_page *page)
 {
-    return sb_page_address(self, page);
+    return sb_page_is_high(self, page) ? NULL : sb_page_address(self, page);
 }
 
 static struct sb_page *buddy_virt_to_page(void *self, void *address)
@@ -79,20 +83,23 @@ static void *buddy_get_free_pages(void *self, sb_gfp_t gfp, unsigned order)
 
 static void buddy_free_pages_at(void *self, void *address, unsigned order)
 {
-    if (address)
-        sb_free_pages(self, sb_virt_to_page(self, address), order);
+    sb_free_pages_at(self, address, order);
 }
 
-/* What was handed out is what is held: whole blocks, nothing kept back. */
+/* Whole blocks; what is held beyond them waits on per-CPU lists. */
 static int buddy_snapshot(void *self, struct sb_snapshot *snapshot)
 {
     struct sb_mm *mm = self;
     sb_mm_snapshot(mm, snapshot);
     snapshot->has |= SB_HAS_LIVE | SB_HAS_HANDED;
-    for (int i = 0; i < SB_NR_ZONES; i++)
-        snapshot->live += mm->zones[i].nr_allocated;
-    snapshot->handed_bytes = snapshot->held_bytes;
+    snapshot->live = sb_mm_live_blocks(mm);
+    snapshot->handed_bytes = snapshot->held_bytes - (sb_mm_pcp_pages(mm) << SB_PAGE_SHIFT);
     return 0;
+}
+
+static void buddy_shrink(void *self)
+{
+    sb_mm_reclaim(self);
 }
 
 static int buddy_dump(void *self, const char *file, const struct sb_sink *sink)
@@ -127,14 +134,17 @@ static const struct sb_pages_ops pages = {
 const struct sb_allocator scullbench_allocator = {
     .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
     .name = "buddy",
-    .summary = "page blocks of orders 0 to 10, split and merged with their buddies",
-    .models = "mm/page_alloc.c, Linux 6.1, without per-CPU lists",
+    .summary = "page blocks of orders 0 to 10, split and merged with their buddies, per-CPU lists in front",
+    .models = "mm/page_alloc.c, Linux 6.1",
+    .options = options,
+    .option_count = sizeof(options) / sizeof(options[0]),
     .open = buddy_open,
     .close = buddy_close,
     .snapshot = buddy_snapshot,
     .dump = buddy_dump,
-    .dump_files = "buddyinfo",
+    .dump_files = SB_MM_DUMP_FILES,
     .check = buddy_check,
+    .shrink = buddy_shrink,
     .sized = &sized,
     .pages = &pages,
 };

@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { OPTION_PERCPU, OPTION_CPU_SYNC };
+enum { OPTION_PERCPU = SB_MM_OPTIONS, OPTION_RANDOMIZE, OPTION_NR_CPUS };
 
 static const struct sb_option options[] = {
-    [OPTION_PERCPU] = {"percpu", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
-                       "each CPU allocates from slabs of its own; no: every call takes the node's lock"},
-    [OPTION_CPU_SYNC] = SB_CPU_SYNC_OPTION,
+    SB_MM_OPTION_ROWS,
+    [OPTION_PERCPU] = SB_SLUB_OPTION_PERCPU,
+    [OPTION_RANDOMIZE] = SB_SLUB_OPTION_RANDOMIZE,
+    [OPTION_NR_CPUS] = SB_SLUB_OPTION_NR_CPUS,
 };
 
 struct kmalloc {
@@ -17,24 +18,29 @@ struct kmalloc {
     struct sb_kmalloc kmalloc;
 };
 
+static void kmalloc_close(void *self)
+{
+    struct kmalloc *k = self;
+    sb_kmalloc_exit(&k->kmalloc);
+    sb_mm_exit(&k->mm);
+    free(k);
+}
+
 static int kmalloc_open(const struct sb_host *host, const union sb_value *values, void **self)
 {
-    struct kmalloc *k = malloc(sizeof(*k));
-    int status = k ? sb_mm_init(&k->mm, host) : -ENOMEM;
+    struct kmalloc *k = calloc(1, sizeof(*k));
+    struct sb_mm_config config = sb_mm_read_options(values);
+    int status = k ? sb_mm_init(&k->mm, host, &config) : -ENOMEM;
     if (!status)
-        status = sb_kmalloc_init(&k->kmalloc, &k->mm, values[OPTION_PERCPU].u,
-                                 (enum sb_cpu_sync)values[OPTION_CPU_SYNC].u);
-    if (status)
-        free(k);
+        status = sb_kmalloc_init(&k->kmalloc, &k->mm,
+                                 &(struct sb_slub_config){.percpu = values[OPTION_PERCPU].u,
+                                                          .randomize = values[OPTION_RANDOMIZE].u,
+                                                          .nr_cpus = (unsigned)values[OPTION_NR_CPUS].u});
+    if (status && k)
+        kmalloc_close(k);
     else
         *self = k;
     return status;
-}
-
-static void kmalloc_close(void *self)
-{
-    sb_kmalloc_exit(&((struct kmalloc *)self)->kmalloc);
-    free(self);
 }
 
 static void *kmalloc_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
@@ -69,6 +75,11 @@ static int kmalloc_check(void *self, char *why, size_t why_size)
     return sb_slub_check(&((struct kmalloc *)self)->kmalloc.slub, why, why_size);
 }
 
+static void kmalloc_shrink(void *self)
+{
+    sb_mm_reclaim(&((struct kmalloc *)self)->mm);
+}
+
 static const struct sb_sized_ops sized = {
     .struct_size = sizeof(sized),
     .max_size = SB_PAGE_SIZE << SB_MAX_ORDER,
@@ -88,7 +99,8 @@ const struct sb_allocator scullbench_allocator = {
     .close = kmalloc_close,
     .snapshot = kmalloc_snapshot,
     .dump = kmalloc_dump,
-    .dump_files = "buddyinfo slabinfo",
+    .dump_files = SB_MM_DUMP_FILES " slabinfo",
     .check = kmalloc_check,
+    .shrink = kmalloc_shrink,
     .sized = &sized,
 };

@@ -1,19 +1,57 @@
 /*
- * The process's own malloc as a plugin: glibc's, unless something else was preloaded. It takes its memory
- * from the OS as in any program. What it holds is read by mallinfo2 as a difference from what the process had
- * when the plugin was opened; what it has handed out isn't said: blocks cached by threads count as used
- * there.
+ * Any malloc library as a plugin: the process's own (glibc's, unless something else was preloaded), or a
+ * shared library loaded beside it, whose functions are taken by name from its own handle. Memory comes from
+ * the OS as in any program.
+ *
+ * A library's own prefix is looked for first (mi_malloc, tc_malloc, scalable_malloc), then the plain names.
+ * That a function found is the library's, and not glibc's found through its dependencies, is proved by the
+ * file it lies in (dladdr); a library without a malloc of its own is refused. It is never closed: thread exit
+ * may still run its code.
+ *
+ * What glibc holds is read by mallinfo2 as a difference from what the process had when the plugin was opened;
+ * of other libraries, and of what is handed out (blocks cached by threads count as used there), nothing is
+ * said: the host reads the process's resident memory.
  */
 #define _GNU_SOURCE
 #include "scullbench/allocator.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct own {
+enum { OPTION_LIBRARY };
+
+static const struct sb_option options[] = {
+    [OPTION_LIBRARY] =
+        {"library", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+         "a malloc library to load, by file name or path, such as libjemalloc.so.2; empty: the "
+         "process's own malloc"},
+};
+
+struct library {
+    void *(*malloc)(size_t size);
+    void (*free)(void *block);
+    void *(*calloc)(size_t n, size_t size);
+    void *(*aligned)(size_t a, size_t b);
+    size_t (*usable)(void *block);
+    bool size_first; /* of aligned's two arguments */
+    bool own;        /* the process's: mallinfo2 knows it */
     size_t baseline;
+};
+
+/* The names that each family gives its functions; NULL: it has none. */
+struct names {
+    const char *malloc, *free, *calloc, *aligned, *usable;
+    bool size_first;
+};
+static const struct names families[] = {
+    {"mi_malloc", "mi_free", "mi_calloc", "mi_malloc_aligned", "mi_usable_size", true},
+    {"tc_malloc", "tc_free", "tc_calloc", "tc_memalign", "tc_malloc_size", false},
+    {"scalable_malloc", "scalable_free", "scalable_calloc", "scalable_aligned_malloc", "scalable_msize",
+     true},
+    {"malloc", "free", "calloc", "aligned_alloc", "malloc_usable_size", false},
 };
 
 static size_t held(void)
@@ -22,16 +60,75 @@ static size_t held(void)
     return info.arena + info.hblkhd;
 }
 
-static int malloc_open(const struct sb_host *host, const union sb_value *options, void **self)
+/* A function of the library itself. dlsym alone would go on to the libraries that it needs. */
+static void *own_symbol(void *handle, const char *name, const char *marker)
 {
-    struct own *own = malloc(sizeof(*own));
-    (void)host;
-    (void)options;
-    if (!own)
+    Dl_info here, there;
+    void *symbol = dlsym(handle, name), *first = dlsym(handle, marker);
+    if (!symbol || !first || !dladdr(symbol, &here) || !dladdr(first, &there))
+        return NULL;
+    /* ISO C has no cast from a data pointer to a function; POSIX says it works. */
+    return here.dli_fbase == there.dli_fbase ? symbol : NULL;
+}
+
+static bool take_family(struct library *library, void *handle, const struct names *names,
+                        const void *libc_base)
+{
+    Dl_info info;
+    void *found = dlsym(handle, names->malloc);
+    if (!found || !dladdr(found, &info) || info.dli_fbase == libc_base)
+        return false;
+    const char *all[] = {names->malloc, names->free, names->calloc, names->aligned, names->usable};
+    void *symbols[5];
+    for (int i = 0; i < 5; i++)
+        symbols[i] = own_symbol(handle, all[i], names->malloc);
+    memcpy(&library->malloc, &symbols[0], sizeof(symbols[0]));
+    memcpy(&library->free, &symbols[1], sizeof(symbols[1]));
+    memcpy(&library->calloc, &symbols[2], sizeof(symbols[2]));
+    memcpy(&library->aligned, &symbols[3], sizeof(symbols[3]));
+    memcpy(&library->usable, &symbols[4], sizeof(symbols[4]));
+    library->size_first = names->size_first;
+    return library->malloc && library->free && library->calloc && library->aligned;
+}
+
+static int load(const struct sb_host *host, struct library *library, const char *file)
+{
+    void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    Dl_info libc;
+    void *process_malloc = dlsym(RTLD_DEFAULT, "malloc");
+    if (!handle) {
+        host->fail(host->context, "library = %s: %s", file, dlerror());
+        return -ENOENT;
+    }
+    if (!process_malloc || !dladdr(process_malloc, &libc))
+        libc.dli_fbase = NULL;
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        if (take_family(library, handle, &families[i], libc.dli_fbase))
+            return 0;
+    }
+    host->fail(host->context,
+               "library = %s: it has no malloc of its own (looked for mi_malloc, tc_malloc, scalable_malloc "
+               "and malloc, each with free, calloc and an aligned one)",
+               file);
+    return -ENOSYS;
+}
+
+static int malloc_open(const struct sb_host *host, const union sb_value *values, void **self)
+{
+    struct library *library = calloc(1, sizeof(*library));
+    int status = 0;
+    if (!library)
         return -ENOMEM;
-    own->baseline = held();
-    *self = own;
-    return 0;
+    if (*values[OPTION_LIBRARY].s)
+        status = load(host, library, values[OPTION_LIBRARY].s);
+    else
+        *library =
+            (struct library){malloc, free, calloc, aligned_alloc, malloc_usable_size, false, true, held()};
+    if (status)
+        free(library);
+    else
+        *self = library;
+    return status;
 }
 
 static void malloc_close(void *self)
@@ -39,38 +136,46 @@ static void malloc_close(void *self)
     free(self);
 }
 
-/* aligned_alloc wants a multiple of the alignment; malloc itself serves up to max_align_t. */
-static void *malloc_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
+static void *alloc_aligned(const struct library *library, size_t size, size_t align, sb_gfp_t gfp)
 {
-    void *block;
-    (void)self;
-    if (align <= _Alignof(max_align_t))
-        return gfp & SB_GFP_ZERO ? calloc(1, size) : malloc(size);
-    block = aligned_alloc(align, (size + align - 1) & ~(align - 1));
+    /* aligned_alloc wants a multiple of the alignment. */
+    size_t whole = (size + align - 1) & ~(align - 1);
+    void *block = library->size_first ? library->aligned(size, align) : library->aligned(align, whole);
     if (block && gfp & SB_GFP_ZERO)
         memset(block, 0, size);
     return block;
 }
 
+/* malloc itself serves up to max_align_t. */
+static void *malloc_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
+{
+    const struct library *library = self;
+    if (__builtin_expect(align > _Alignof(max_align_t), 0))
+        return alloc_aligned(library, size, align, gfp);
+    return __builtin_expect(gfp & SB_GFP_ZERO, 0) ? library->calloc(1, size) : library->malloc(size);
+}
+
+/* One free for aligned blocks too: of those that have two, tbbmalloc says they may be mixed. */
 static void malloc_free(void *self, void *block, size_t size)
 {
-    (void)self;
     (void)size;
-    free(block);
+    ((const struct library *)self)->free(block);
 }
 
 static size_t malloc_usable(void *self, void *block)
 {
-    (void)self;
-    return malloc_usable_size(block);
+    const struct library *library = self;
+    return library->usable ? library->usable(block) : 0;
 }
 
 static int malloc_snapshot(void *self, struct sb_snapshot *snapshot)
 {
-    const struct own *own = self;
+    const struct library *library = self;
+    if (!library->own)
+        return 0;
     size_t now = held();
     snapshot->has = SB_HAS_HELD;
-    snapshot->held_bytes = now > own->baseline ? now - own->baseline : 0;
+    snapshot->held_bytes = now > library->baseline ? now - library->baseline : 0;
     return 0;
 }
 
@@ -100,8 +205,10 @@ static const struct sb_sized_ops sized = {
 const struct sb_allocator scullbench_allocator = {
     .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
     .name = "malloc",
-    .summary = "the process's own malloc (glibc's), with memory from the OS",
+    .summary = "the process's own malloc, or any malloc library, with memory from the OS",
     .models = "",
+    .options = options,
+    .option_count = sizeof(options) / sizeof(options[0]),
     .flags = SB_ALLOCATOR_OS_MEMORY,
     .open = malloc_open,
     .close = malloc_close,

@@ -1,4 +1,7 @@
-/* mempool over slub as a plugin: each cache is a pool with a reserve. See mm/mempool.c. */
+/*
+ * mempool as a plugin: each cache is a pool with a reserve, over slub or over page blocks, and with an array
+ * of elements per CPU in front if asked for. See mm/mempool.c.
+ */
 #include "../mm/mempool.h"
 #include "../mm/slub.h"
 
@@ -6,14 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_MIN_NR, OPTION_PERCPU, OPTION_CPU_SYNC, OPTION_MAX_WAIT };
+enum { OPTION_PERCPU = SB_MM_OPTIONS, OPTION_MIN_NR, OPTION_BACKING, OPTION_CACHE, OPTION_MAX_WAIT };
+enum backing { BACKING_SLUB, BACKING_PAGES };
+
+static const char *const backings[] = {"slub", "pages", NULL};
 
 static const struct sb_option options[] = {
+    SB_MM_OPTION_ROWS,
+    [OPTION_PERCPU] = SB_SLUB_OPTION_PERCPU,
     [OPTION_MIN_NR] = {"min_nr", SB_OPTION_INT, 0, "16", 1, 1000000, NULL,
                        "elements that every pool holds in reserve"},
-    [OPTION_PERCPU] = {"percpu", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
-                       "slub's per-CPU slabs, in the backing caches"},
-    [OPTION_CPU_SYNC] = SB_CPU_SYNC_OPTION,
+    [OPTION_BACKING] = {"backing", SB_OPTION_ENUM, 0, "slub", 0, 0, backings,
+                        "what elements are made of: objects of a slub cache, or whole page blocks"},
+    [OPTION_CACHE] =
+        {"cache", SB_OPTION_INT, 0, "0", 0, 512, NULL,
+         "elements that each CPU keeps in an array in front of the pool, as DPDK's mempool does; 0: "
+         "no arrays"},
     [OPTION_MAX_WAIT] = {"max_wait", SB_OPTION_TIME, 0, "1s", 1000, UINT64_C(3600000000000), NULL,
                          "how long an allocation that may sleep waits for an element (the kernel: for ever)"},
 };
@@ -21,7 +32,8 @@ static const struct sb_option options[] = {
 struct plugin {
     struct sb_mm mm;
     struct sb_slub slub;
-    uint32_t min_nr;
+    uint32_t min_nr, cache;
+    enum backing backing;
     uint64_t max_wait;
     struct sb_list pools;
     struct sb_lock lock; /* pools */
@@ -29,50 +41,107 @@ struct plugin {
 
 struct pool {
     struct sb_mempool mempool;
-    struct sb_kmem_cache *cache;
+    struct sb_mempool_cache front; /* arrays.base is NULL without */
+    struct sb_kmem_cache *cache;   /* BACKING_SLUB */
+    struct sb_mempool_pages pages; /* BACKING_PAGES */
+    atomic_ullong live;            /* BACKING_PAGES: blocks don't know whose they are */
     struct plugin *plugin;
     struct sb_list link;
+    char name[64];
+    uint32_t size, handed;
 };
 
-static void *element_alloc(sb_gfp_t gfp, void *cache)
+static void *object_alloc(sb_gfp_t gfp, void *cache)
 {
     return sb_cache_alloc(cache, gfp);
 }
 
-static void element_free(void *element, void *cache)
+static void object_free(void *element, void *cache)
 {
     sb_cache_free(cache, element);
 }
 
-static int mempool_open(const struct sb_host *host, const union sb_value *values, void **self)
+/* Elements in the arrays are the pool's to give, so pressure takes them. */
+static void drain_fronts(void *owner)
 {
-    struct plugin *p = calloc(1, sizeof(*p));
-    int status = p ? sb_mm_init(&p->mm, host) : -ENOMEM;
-    if (!status)
-        status = sb_slub_init(&p->slub, &p->mm, values[OPTION_PERCPU].u,
-                              (enum sb_cpu_sync)values[OPTION_CPU_SYNC].u);
-    if (status) {
-        free(p);
-        return status;
+    struct plugin *p = owner;
+    struct sb_list *link;
+    sb_lock(&p->lock);
+    sb_list_for_each (link, &p->pools) {
+        struct pool *pool = sb_list_entry(link, struct pool, link);
+        if (pool->front.arrays.base)
+            sb_mempool_cache_drain(&pool->front);
     }
-    p->min_nr = (uint32_t)values[OPTION_MIN_NR].u;
-    p->max_wait = values[OPTION_MAX_WAIT].u;
-    sb_list_init(&p->pools);
-    *self = p;
-    return 0;
+    sb_unlock(&p->lock);
 }
 
 static void mempool_close(void *self)
 {
     struct plugin *p = self;
-    while (!sb_list_empty(&p->pools)) {
+    while (p->slub.mm && !sb_list_empty(&p->pools)) {
         struct pool *pool = sb_list_entry(p->pools.next, struct pool, link);
         sb_list_del(&pool->link);
+        sb_mempool_cache_exit(&pool->front);
         sb_mempool_exit(&pool->mempool);
         free(pool);
     }
     sb_slub_exit(&p->slub);
+    sb_mm_exit(&p->mm);
     free(p);
+}
+
+static int mempool_open(const struct sb_host *host, const union sb_value *values, void **self)
+{
+    struct plugin *p = calloc(1, sizeof(*p));
+    struct sb_mm_config config = sb_mm_read_options(values);
+    int status = p ? sb_mm_init(&p->mm, host, &config) : -ENOMEM;
+    if (status) {
+        if (p)
+            mempool_close(p);
+        return status;
+    }
+    sb_list_init(&p->pools);
+    /* Before slub's: what the arrays give back must be there for it to find. */
+    sb_register_shrinker(&p->mm, drain_fronts, p);
+    sb_slub_init(&p->slub, &p->mm, &(struct sb_slub_config){.percpu = values[OPTION_PERCPU].u});
+    p->min_nr = (uint32_t)values[OPTION_MIN_NR].u;
+    p->backing = (enum backing)values[OPTION_BACKING].u;
+    p->cache = (uint32_t)values[OPTION_CACHE].u;
+    p->max_wait = values[OPTION_MAX_WAIT].u;
+    *self = p;
+    return 0;
+}
+
+/* The backing, then the reserve out of it, then the arrays. */
+static int make_pool(struct plugin *p, struct pool *pool, size_t size, size_t align, uint32_t flags,
+                     void (*ctor)(void *), uint32_t min_nr)
+{
+    int status = 0;
+    if (p->backing == BACKING_PAGES) {
+        pool->pages = (struct sb_mempool_pages){&p->mm, sb_get_order(size > align ? size : align)};
+        pool->handed = (uint32_t)(SB_PAGE_SIZE << pool->pages.order);
+        status = ctor ? -EINVAL
+                      : sb_mempool_init(&pool->mempool, min_nr, sb_mempool_alloc_pages, sb_mempool_free_pages,
+                                        &pool->pages, p->max_wait);
+    } else {
+        status = sb_cache_create(&p->slub, pool->name, size, align, flags, ctor, &pool->cache);
+        if (!status) {
+            pool->handed = pool->cache->size;
+            status =
+                sb_mempool_init(&pool->mempool, min_nr, object_alloc, object_free, pool->cache, p->max_wait);
+        }
+    }
+    if (!status && p->cache) {
+        status = sb_mempool_cache_init(&pool->front, &pool->mempool, p->mm.nr_cpus, p->cache, p->mm.rseq);
+        if (status)
+            sb_mempool_exit(&pool->mempool);
+    }
+    if (status == -ENOMEM)
+        p->mm.host->fail(p->mm.host->context,
+                         "mempool: no memory for the reserve of %u elements of %zu bytes", min_nr, size);
+    if (status && pool->cache)
+        sb_cache_destroy(pool->cache);
+    return status;
 }
 
 /* A caller's own `reserve` counts if it is larger than the option. */
@@ -81,74 +150,87 @@ static int pool_create(void *self, const char *name, size_t size, size_t align, 
 {
     struct plugin *p = self;
     struct pool *pool = calloc(1, sizeof(*pool));
-    uint32_t min_nr = reserve > p->min_nr ? reserve : p->min_nr;
-    int status = pool ? sb_cache_create(&p->slub, name, size, align, flags, ctor, &pool->cache) : -ENOMEM;
-    if (status)
-        goto fail;
-    status = sb_mempool_init(&pool->mempool, min_nr, element_alloc, element_free, pool->cache, p->max_wait);
-    if (status) {
-        p->mm.host->fail(p->mm.host->context,
-                         "mempool: no memory for the reserve of %u elements of %zu bytes", min_nr, size);
-        sb_cache_destroy(pool->cache);
-        goto fail;
-    }
+    if (!pool)
+        return -ENOMEM;
     pool->plugin = p;
+    pool->size = (uint32_t)size;
+    strncat(pool->name, name, sizeof(pool->name) - 1);
+    int status = make_pool(p, pool, size, align, flags, ctor, reserve > p->min_nr ? reserve : p->min_nr);
+    if (status) {
+        free(pool);
+        return status;
+    }
     sb_lock(&p->lock);
     sb_list_add_tail(&pool->link, &p->pools);
     sb_unlock(&p->lock);
     *out = pool;
     return 0;
-fail:
-    free(pool);
-    return status;
 }
 
 static void *pool_alloc(void *cache, sb_gfp_t gfp)
 {
     struct pool *pool = cache;
-    void *element = sb_mempool_alloc(&pool->mempool, gfp & ~SB_GFP_ZERO);
-    /* Here, not in the cache: an element of the reserve has been used before. */
+    sb_gfp_t plain = gfp & ~SB_GFP_ZERO;
+    void *element = pool->front.arrays.base ? sb_mempool_cache_alloc(&pool->front, plain)
+                                            : sb_mempool_alloc(&pool->mempool, plain);
+    if (element && !pool->cache)
+        atomic_fetch_add_explicit(&pool->live, 1, memory_order_relaxed);
+    /* Here, not in the backing: an element of the reserve has been used before. */
     if (element && gfp & SB_GFP_ZERO)
-        memset(element, 0, pool->cache->object_size);
+        memset(element, 0, pool->size);
     return element;
 }
 
 static void pool_free(void *cache, void *object)
 {
-    sb_mempool_free(&((struct pool *)cache)->mempool, object);
+    struct pool *pool = cache;
+    if (!pool->cache)
+        atomic_fetch_sub_explicit(&pool->live, 1, memory_order_relaxed);
+    if (pool->front.arrays.base)
+        sb_mempool_cache_free(&pool->front, object);
+    else
+        sb_mempool_free(&pool->mempool, object);
 }
 
-/* The reserve isn't live: it is in nobody's hands. */
+/* Neither the reserve nor the arrays are live: they are in nobody's hands. */
+static uint64_t live_of(const struct pool *pool)
+{
+    if (!pool->cache)
+        return atomic_load(&pool->live);
+    return sb_cache_live(pool->cache) - pool->mempool.curr_nr - sb_mempool_cached(&pool->front);
+}
+
 static int pool_destroy(void *cache)
 {
     struct pool *pool = cache;
     struct plugin *p = pool->plugin;
-    uint64_t live = sb_cache_live(pool->cache) - pool->mempool.curr_nr;
+    uint64_t live = live_of(pool);
     if (live) {
         p->mm.host->fail(p->mm.host->context, "mempool_destroy: pool '%s' still has %llu live elements",
-                         pool->cache->name, (unsigned long long)live);
+                         pool->name, (unsigned long long)live);
         return -EBUSY;
     }
-    sb_mempool_exit(&pool->mempool);
     sb_lock(&p->lock);
     sb_list_del(&pool->link);
     sb_unlock(&p->lock);
-    int status = sb_cache_destroy(pool->cache);
+    sb_mempool_cache_exit(&pool->front);
+    sb_mempool_exit(&pool->mempool);
+    int status = pool->cache ? sb_cache_destroy(pool->cache) : 0;
     free(pool);
     return status;
 }
 
-/* The reserve is held, but in nobody's hands. */
 static int mempool_snapshot(void *self, struct sb_snapshot *snapshot)
 {
     struct plugin *p = self;
-    struct sb_list *link;
+    const struct sb_list *link;
     sb_mm_snapshot(&p->mm, snapshot);
-    sb_slub_snapshot(&p->slub, snapshot);
+    snapshot->has |= SB_HAS_LIVE | SB_HAS_HANDED;
     sb_list_for_each (link, &p->pools) {
         const struct pool *pool = sb_list_entry(link, struct pool, link);
-        snapshot->live -= pool->mempool.curr_nr;
-        snapshot->handed_bytes -= (uint64_t)pool->mempool.curr_nr * pool->cache->size;
+        snapshot->live += live_of(pool);
+        snapshot->handed_bytes += live_of(pool) * pool->handed;
+        snapshot->metadata_bytes += sizeof(*pool) + pool->mempool.min_nr * sizeof(void *);
     }
     return 0;
 }
@@ -158,26 +240,36 @@ static int mempool_dump(void *self, const char *file, const struct sb_sink *sink
     return sb_slub_dump(&((struct plugin *)self)->slub, file, sink);
 }
 
+static int check_pool(struct plugin *p, const struct pool *pool, char *why, size_t why_size)
+{
+    const struct sb_mempool *m = &pool->mempool;
+    if (m->curr_nr > m->min_nr)
+        return sb_check_failed(why, why_size, "mempool %s: %u elements in a reserve of %u", pool->name,
+                               m->curr_nr, m->min_nr);
+    for (uint32_t i = 0; i < m->curr_nr; i++) {
+        const struct sb_page *page = sb_virt_to_head(&p->mm, m->elements[i]);
+        if (!page || sb_page_flags(page) != SB_PG_ALLOCATED || page->owner != pool->cache)
+            return sb_check_failed(
+                why, why_size, "mempool %s: element %u of the reserve is not of its backing", pool->name, i);
+    }
+    return 0;
+}
+
 static int mempool_check(void *self, char *why, size_t why_size)
 {
     struct plugin *p = self;
-    struct sb_list *link;
+    const struct sb_list *link;
     int status = sb_slub_check(&p->slub, why, why_size);
-    if (status)
-        return status;
     sb_list_for_each (link, &p->pools) {
-        const struct pool *pool = sb_list_entry(link, struct pool, link);
-        if (pool->mempool.curr_nr > pool->mempool.min_nr)
-            return sb_check_failed(why, why_size, "mempool %s: %u elements in a reserve of %u",
-                                   pool->cache->name, pool->mempool.curr_nr, pool->mempool.min_nr);
-        for (uint32_t i = 0; i < pool->mempool.curr_nr; i++) {
-            if (sb_virt_to_page(&p->mm, pool->mempool.elements[i])->head->cache != pool->cache)
-                return sb_check_failed(why, why_size,
-                                       "mempool %s: element %u of the reserve is not of its cache",
-                                       pool->cache->name, i);
-        }
+        if (!status)
+            status = check_pool(p, sb_list_entry(link, struct pool, link), why, why_size);
     }
-    return 0;
+    return status;
+}
+
+static void mempool_shrink(void *self)
+{
+    sb_mm_reclaim(&((struct plugin *)self)->mm);
 }
 
 static const struct sb_cache_ops cache = {
@@ -192,15 +284,16 @@ static const struct sb_cache_ops cache = {
 const struct sb_allocator scullbench_allocator = {
     .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
     .name = "mempool",
-    .summary = "slub caches with a reserve that serves when the pages are gone",
-    .models = "mm/mempool.c, Linux 6.1",
+    .summary = "slub caches or page blocks with a reserve that serves when the pages are gone",
+    .models = "mm/mempool.c, Linux 6.1; the option cache: lib/mempool, DPDK 22.11",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
     .open = mempool_open,
     .close = mempool_close,
     .snapshot = mempool_snapshot,
     .dump = mempool_dump,
-    .dump_files = "buddyinfo slabinfo",
+    .dump_files = SB_MM_DUMP_FILES " slabinfo",
     .check = mempool_check,
+    .shrink = mempool_shrink,
     .cache = &cache,
 };

@@ -2,17 +2,17 @@
  * kmalloc.
  *
  * Models mm/slab_common.c and include/linux/slab.h of Linux 6.1: caches kmalloc-8 to kmalloc-8k, the powers
- * of two with 96 and 192 between, powers of two aligned to their size; requests above 8 KiB get whole
- * pages of the smallest order that holds them.
+ * of two with 96 and 192 between, powers of two aligned to their size, and a second set of them in the DMA
+ * zone (dma-kmalloc-8 and so on) for GFP_DMA; requests above 8 KiB get whole pages of the smallest order that
+ * holds them.
  *
  * Locks: none of its own.
  *
- * Left out: the DMA, reclaimable and accounted copies of the caches; kmalloc never reclaims here.
+ * Left out: the reclaimable and accounted copies of the caches.
  */
 #include "kmalloc.h"
 
-#include <errno.h>
-#include <string.h>
+#include <stdio.h>
 
 static const struct {
     const char *name;
@@ -30,17 +30,24 @@ static bool is_power_of_two(size_t n)
     return !(n & (n - 1));
 }
 
-/* All classes at once, as kmalloc_init does at boot: a first call must not pay for creating a cache. */
-int sb_kmalloc_init(struct sb_kmalloc *k, struct sb_mm *mm, bool percpu, enum sb_cpu_sync sync)
+static int create_class(struct sb_kmalloc *k, unsigned class, bool dma)
 {
-    int status = sb_slub_init(&k->slub, mm, percpu, sync);
-    for (unsigned i = 0; i < SB_KMALLOC_CLASSES && !status; i++) {
-        size_t align =
-            is_power_of_two(classes[i].size) && classes[i].size <= SB_PAGE_SIZE ? classes[i].size : 0;
-        if (classes[i].size > SB_PAGE_SIZE)
-            align = SB_PAGE_SIZE;
-        status = sb_cache_create(&k->slub, classes[i].name, classes[i].size, align, 0, NULL, &k->caches[i]);
-    }
+    size_t size = classes[class].size, align = is_power_of_two(size) ? size : 0;
+    char name[32];
+    if (align > SB_PAGE_SIZE)
+        align = SB_PAGE_SIZE;
+    snprintf(name, sizeof(name), "%s%s", dma ? "dma-" : "", classes[class].name);
+    return sb_cache_create(&k->slub, name, size, align, dma ? SB_SLAB_CACHE_DMA : 0, NULL,
+                           &k->caches[dma][class]);
+}
+
+/* All classes at once, as kmalloc_init does at boot: a first call must not pay for creating a cache. */
+int sb_kmalloc_init(struct sb_kmalloc *k, struct sb_mm *mm, const struct sb_slub_config *config)
+{
+    int status = 0;
+    sb_slub_init(&k->slub, mm, config);
+    for (unsigned i = 0; i < 2 * SB_KMALLOC_CLASSES && !status; i++)
+        status = create_class(k, i % SB_KMALLOC_CLASSES, i >= SB_KMALLOC_CLASSES);
     for (unsigned i = 0, class = 0; i < sizeof(k->small_class); i++) {
         while (classes[class].size < 8 * i)
             class ++;
@@ -81,7 +88,12 @@ void *sb_kmalloc(struct sb_kmalloc *k, size_t size, size_t align, sb_gfp_t gfp)
             return NULL;
         return sb_get_free_pages(k->slub.mm, gfp, sb_get_order(size));
     }
-    return sb_cache_alloc(k->caches[class_of(k, size)], gfp);
+    return sb_cache_alloc(k->caches[gfp & SB_GFP_DMA][class_of(k, size)], gfp);
+}
+
+void *sb_kzalloc(struct sb_kmalloc *k, size_t size, sb_gfp_t gfp)
+{
+    return sb_kmalloc(k, size, 0, gfp | SB_GFP_ZERO);
 }
 
 /* The page tells whose block it is: no size is needed, as with the kernel's kfree. */
@@ -89,11 +101,11 @@ void sb_kfree(struct sb_kmalloc *k, void *block)
 {
     if (!block)
         return;
-    struct sb_page *page = sb_virt_to_page(k->slub.mm, block)->head;
+    struct sb_page *page = sb_virt_to_head(k->slub.mm, block);
     if (__builtin_expect(!page, 0))
         atomic_fetch_add(&k->slub.mm->bad_frees, 1);
-    else if (page->slab)
-        sb_cache_free(page->cache, block);
+    else if (page->user == SB_PAGE_SLUB)
+        sb_cache_free(page->owner, block);
     else
         sb_free_pages(k->slub.mm, page, page->order);
 }
@@ -101,8 +113,10 @@ void sb_kfree(struct sb_kmalloc *k, void *block)
 /* What may be used, which for large requests is the whole block and not what was asked for. */
 size_t sb_ksize(struct sb_kmalloc *k, const void *block)
 {
-    const struct sb_page *page = sb_virt_to_page(k->slub.mm, block)->head;
-    return page->slab ? page->cache->object_size : (size_t)SB_PAGE_SIZE << page->order;
+    const struct sb_page *page = sb_virt_to_head(k->slub.mm, block);
+    if (page->user != SB_PAGE_SLUB)
+        return (size_t)SB_PAGE_SIZE << page->order;
+    return ((const struct sb_kmem_cache *)page->owner)->object_size;
 }
 
 void sb_kmalloc_snapshot(struct sb_kmalloc *k, struct sb_snapshot *snapshot)
@@ -115,12 +129,10 @@ void sb_kmalloc_snapshot(struct sb_kmalloc *k, struct sb_snapshot *snapshot)
     sb_slub_snapshot(&k->slub, snapshot);
     sb_list_for_each (link, &k->slub.caches) {
         const struct sb_kmem_cache *cache = sb_list_entry(link, struct sb_kmem_cache, link);
-        blocks += cache->nr_slabs;
-        slab_pages += cache->nr_pages;
+        blocks += atomic_load(&cache->nr_slabs);
+        slab_pages += atomic_load(&cache->nr_pages);
     }
-    /* What isn't a slab was handed out whole. */
-    for (int i = 0; i < SB_NR_ZONES; i++)
-        snapshot->live += mm->zones[i].nr_allocated;
-    snapshot->live -= blocks;
-    snapshot->handed_bytes += (sb_mm_used_pages(mm) - slab_pages) << SB_PAGE_SHIFT;
+    /* What is neither a slab nor on a CPU's list was handed out whole. */
+    snapshot->live += sb_mm_live_blocks(mm) - blocks;
+    snapshot->handed_bytes += (sb_mm_used_pages(mm) - sb_mm_pcp_pages(mm) - slab_pages) << SB_PAGE_SHIFT;
 }

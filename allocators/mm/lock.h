@@ -9,6 +9,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct sb_lock {
     atomic_int held;
@@ -34,6 +35,12 @@ static inline void sb_lock(struct sb_lock *lock)
                 sched_yield();
         }
     }
+}
+
+static inline bool sb_trylock(struct sb_lock *lock)
+{
+    return !atomic_load_explicit(&lock->held, memory_order_relaxed) &&
+           !atomic_exchange_explicit(&lock->held, 1, memory_order_acquire);
 }
 
 static inline void sb_unlock(struct sb_lock *lock)

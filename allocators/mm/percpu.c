@@ -5,14 +5,19 @@
  * first fit by a bitmap of 4-byte grains, so that a CPU's copy lies at cookie + cpu * unit size and
  * successive small objects are neighbours.
  *
- * Locks: pcpu->lock, then a zone's lock (a chunk is allocated under it, as the kernel's mutex allows).
+ * The first chunk holds the copies of the static variables at its start and is never given back; of the
+ * others one is kept when it becomes empty. percpu_counter is lib/percpu_counter.c.
  *
- * Left out: the first chunk with the static variables, atomic allocation, block hints (a plain scan stands
- * in), depopulation, slots by free size. An empty chunk goes back at once; the kernel keeps one.
+ * Locks: pcpu->lock, then those of the page allocator (a chunk is allocated under it, as the kernel's mutex
+ * allows). A CPU's guard and a counter's lock are taken alone, the guard last.
+ *
+ * Left out: atomic allocation, block hints (a plain scan stands in), depopulation, slots by free size.
  */
+#define _GNU_SOURCE
 #include "percpu.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,29 +37,6 @@ static void set_bits(uint64_t *map, uint64_t first, uint64_t n, bool value)
     }
 }
 
-/* A chunk is one block for all units, so the largest block bounds the number of CPUs. */
-int sb_pcpu_init(struct sb_pcpu *pcpu, struct sb_mm *mm)
-{
-    memset(pcpu, 0, sizeof(*pcpu));
-    pcpu->mm = mm;
-    pcpu->order = sb_get_order(SB_PCPU_UNIT_SIZE * mm->nr_cpus);
-    sb_list_init(&pcpu->chunks);
-    if (pcpu->order <= SB_MAX_ORDER)
-        return 0;
-    mm->host->fail(mm->host->context, "percpu: %u CPUs need a block of order %u; the largest is %d",
-                   mm->nr_cpus, pcpu->order, SB_MAX_ORDER);
-    return -E2BIG;
-}
-
-void sb_pcpu_exit(struct sb_pcpu *pcpu)
-{
-    while (!sb_list_empty(&pcpu->chunks)) {
-        struct sb_list *link = pcpu->chunks.next;
-        sb_list_del(link); // NOLINT(clang-analyzer-unix.Malloc): it doesn't see the head change
-        free(sb_list_entry(link, struct sb_pcpu_chunk, link));
-    }
-}
-
 /* The bookkeeping is the host's memory; the kernel, too, allocates it apart from the units. */
 static struct sb_pcpu_chunk *new_chunk(struct sb_pcpu *pcpu)
 {
@@ -70,6 +52,79 @@ static struct sb_pcpu_chunk *new_chunk(struct sb_pcpu *pcpu)
     sb_list_add_tail(&chunk->link, &pcpu->chunks);
     pcpu->nr_chunks++;
     return chunk;
+}
+
+/* The static variables' copies, in the first chunk's every unit. */
+static int place_static(struct sb_pcpu *pcpu)
+{
+    struct sb_pcpu_chunk *chunk = new_chunk(pcpu);
+    if (!chunk)
+        return -ENOMEM;
+    uint64_t grains = (pcpu->image_size + SB_PCPU_GRAIN - 1) / SB_PCPU_GRAIN;
+    pcpu->first = chunk->base;
+    set_bits(chunk->used, 0, grains, true);
+    chunk->free_grains -= grains;
+    pcpu->static_grains = grains;
+    for (unsigned cpu = 0; cpu < pcpu->mm->nr_cpus && pcpu->image_size; cpu++)
+        memcpy(sb_per_cpu_ptr(chunk->base, cpu), pcpu->image, pcpu->image_size);
+    return 0;
+}
+
+/* A chunk is one block for all units, so the largest block bounds the number of CPUs. */
+int sb_pcpu_init(struct sb_pcpu *pcpu, struct sb_mm *mm, const char *image, uint64_t image_size)
+{
+    memset(pcpu, 0, sizeof(*pcpu));
+    pcpu->mm = mm;
+    pcpu->order = sb_get_order(SB_PCPU_UNIT_SIZE * mm->nr_cpus);
+    pcpu->image = image;
+    pcpu->image_size = image_size;
+    sb_list_init(&pcpu->chunks);
+    if (pcpu->order > SB_MAX_ORDER || image_size > SB_PCPU_UNIT_SIZE) {
+        mm->host->fail(mm->host->context, "percpu: %u CPUs need a block of order %u; the largest is %d",
+                       mm->nr_cpus, pcpu->order, SB_MAX_ORDER);
+        return -E2BIG;
+    }
+    pcpu->guards = aligned_alloc(64, mm->nr_cpus * sizeof(*pcpu->guards));
+    if (!pcpu->guards)
+        return -ENOMEM;
+    memset(pcpu->guards, 0, mm->nr_cpus * sizeof(*pcpu->guards));
+    return place_static(pcpu);
+}
+
+void sb_pcpu_exit(struct sb_pcpu *pcpu)
+{
+    while (pcpu->mm && !sb_list_empty(&pcpu->chunks)) {
+        struct sb_list *link = pcpu->chunks.next;
+        sb_list_del(link); // NOLINT(clang-analyzer-unix.Malloc): it doesn't see the head change
+        free(sb_list_entry(link, struct sb_pcpu_chunk, link));
+    }
+    free(pcpu->guards);
+}
+
+static void free_chunk(struct sb_pcpu *pcpu, struct sb_pcpu_chunk *chunk)
+{
+    sb_list_del(&chunk->link);
+    sb_free_pages(pcpu->mm, sb_virt_to_page(pcpu->mm, chunk->base), pcpu->order);
+    free(chunk);
+    pcpu->nr_chunks--;
+}
+
+static bool may_go(const struct sb_pcpu *pcpu, const struct sb_pcpu_chunk *chunk)
+{
+    return chunk->free_grains == SB_PCPU_GRAINS && chunk->base != pcpu->first;
+}
+
+void sb_pcpu_shrink(struct sb_pcpu *pcpu)
+{
+    struct sb_list *link, *next;
+    sb_lock(&pcpu->lock);
+    for (link = pcpu->chunks.next; link != &pcpu->chunks; link = next) {
+        struct sb_pcpu_chunk *chunk = sb_list_entry(link, struct sb_pcpu_chunk, link);
+        next = link->next;
+        if (may_go(pcpu, chunk))
+            free_chunk(pcpu, chunk);
+    }
+    sb_unlock(&pcpu->lock);
 }
 
 /* First fit; SB_PCPU_GRAINS if there is no room. */
@@ -124,7 +179,21 @@ void *sb_alloc_percpu(struct sb_pcpu *pcpu, size_t size, size_t align)
     return cookie;
 }
 
-/* A chunk that is empty goes back at once; the kernel keeps one in hand. */
+/* Of empty chunks one is kept in hand. */
+static void drop_surplus(struct sb_pcpu *pcpu, struct sb_pcpu_chunk *chunk)
+{
+    struct sb_list *link;
+    if (!may_go(pcpu, chunk))
+        return;
+    sb_list_for_each (link, &pcpu->chunks) {
+        struct sb_pcpu_chunk *other = sb_list_entry(link, struct sb_pcpu_chunk, link);
+        if (other != chunk && may_go(pcpu, other)) {
+            free_chunk(pcpu, chunk);
+            return;
+        }
+    }
+}
+
 void sb_free_percpu(struct sb_pcpu *pcpu, void *cookie)
 {
     struct sb_list *link;
@@ -147,17 +216,81 @@ void sb_free_percpu(struct sb_pcpu *pcpu, void *cookie)
         pcpu->live--;
         pcpu->live_bytes -= n * SB_PCPU_GRAIN;
         found = true;
-        if (chunk->free_grains == SB_PCPU_GRAINS) {
-            sb_list_del(link);
-            sb_free_pages(pcpu->mm, sb_virt_to_page(pcpu->mm, chunk->base), pcpu->order);
-            free(chunk);
-            pcpu->nr_chunks--;
-        }
+        drop_surplus(pcpu, chunk);
         break;
     }
     sb_unlock(&pcpu->lock);
     if (!found)
         atomic_fetch_add(&pcpu->mm->bad_frees, 1);
+}
+
+void *sb_get_cpu_ptr(struct sb_pcpu *pcpu, void *cookie, unsigned *cpu)
+{
+    *cpu = (unsigned)sched_getcpu();
+    sb_lock(&pcpu->guards[*cpu].lock);
+    return sb_per_cpu_ptr(cookie, *cpu);
+}
+
+void sb_put_cpu_ptr(struct sb_pcpu *pcpu, unsigned cpu)
+{
+    sb_unlock(&pcpu->guards[cpu].lock);
+}
+
+int64_t sb_this_cpu_add(struct sb_pcpu *pcpu, void *cookie, int64_t n)
+{
+    uint64_t sum;
+    (void)pcpu;
+#ifdef SB_HAVE_RSEQ
+    while (pcpu->mm->rseq) {
+        uint32_t cpu = sb_rseq_cpu();
+        if (sb_rseq_add(sb_per_cpu_ptr(cookie, cpu), cpu, (uint64_t)n, &sum) == SB_RSEQ_DONE)
+            return (int64_t)sum;
+    }
+#endif
+    uint64_t *number = sb_per_cpu_ptr(cookie, (unsigned)sched_getcpu());
+    sum = __atomic_add_fetch(number, (uint64_t)n, __ATOMIC_RELAXED);
+    return (int64_t)sum;
+}
+
+int sb_percpu_counter_init(struct sb_percpu_counter *counter, struct sb_pcpu *pcpu, int64_t value,
+                           int64_t batch)
+{
+    *counter = (struct sb_percpu_counter){.pcpu = pcpu, .count = value, .batch = batch};
+    counter->parts = sb_alloc_percpu(pcpu, sizeof(int64_t), sizeof(int64_t));
+    return counter->parts ? 0 : -ENOMEM;
+}
+
+void sb_percpu_counter_destroy(struct sb_percpu_counter *counter)
+{
+    sb_free_percpu(counter->pcpu, counter->parts);
+    counter->parts = NULL;
+}
+
+/* What a CPU takes over into the sum it takes off its own part, whichever CPU that is by then. */
+void sb_percpu_counter_add(struct sb_percpu_counter *counter, int64_t n)
+{
+    int64_t part = sb_this_cpu_add(counter->pcpu, counter->parts, n);
+    if (part < counter->batch && part > -counter->batch)
+        return;
+    sb_lock(&counter->lock);
+    __atomic_store_n(&counter->count, counter->count + part, __ATOMIC_RELAXED);
+    sb_this_cpu_add(counter->pcpu, counter->parts, -part);
+    sb_unlock(&counter->lock);
+}
+
+int64_t sb_percpu_counter_read(const struct sb_percpu_counter *counter)
+{
+    return __atomic_load_n(&counter->count, __ATOMIC_RELAXED);
+}
+
+int64_t sb_percpu_counter_sum(struct sb_percpu_counter *counter)
+{
+    sb_lock(&counter->lock);
+    int64_t sum = counter->count;
+    for (unsigned cpu = 0; cpu < counter->pcpu->mm->nr_cpus; cpu++)
+        sum += __atomic_load_n((int64_t *)sb_per_cpu_ptr(counter->parts, cpu), __ATOMIC_RELAXED);
+    sb_unlock(&counter->lock);
+    return sum;
 }
 
 int sb_pcpu_check(struct sb_pcpu *pcpu, char *why, size_t why_size)
@@ -183,6 +316,7 @@ int sb_pcpu_check(struct sb_pcpu *pcpu, char *why, size_t why_size)
         used += taken;
         chunks++;
     }
+    used -= pcpu->static_grains;
     if (chunks != pcpu->nr_chunks || live != pcpu->live || used * SB_PCPU_GRAIN != pcpu->live_bytes)
         return sb_check_failed(why, why_size, "percpu: %llu objects in %llu chunks, counted %llu in %llu",
                                (unsigned long long)live, (unsigned long long)chunks,

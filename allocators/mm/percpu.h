@@ -9,6 +9,12 @@
 #define SB_PCPU_GRAIN      4 /* PCPU_MIN_ALLOC_SIZE */
 #define SB_PCPU_GRAINS     (SB_PCPU_UNIT_SIZE / SB_PCPU_GRAIN)
 
+/*
+ * DEFINE_PER_CPU: a variable of which every CPU has a copy. The definition itself is only the image that the
+ * copies begin as; it lies in a section of its own, as in the kernel, and the first chunk holds the copies.
+ */
+#define SB_DEFINE_PER_CPU(type, name) __attribute__((section("sb_percpu"), used)) type name
+
 /* nr_cpus units side by side; an object has the same offset in each. */
 struct sb_pcpu_chunk {
     struct sb_list link;
@@ -18,16 +24,29 @@ struct sb_pcpu_chunk {
     uint64_t start[SB_PCPU_GRAINS / 64]; /* a bit a grain: an object starts here */
 };
 
-struct sb_pcpu {
-    struct sb_mm *mm;
-    unsigned order;      /* of a chunk's block */
-    struct sb_lock lock; /* protects all below */
-    struct sb_list chunks;
-    uint64_t nr_chunks, live, live_bytes;
+/* What get_cpu_var holds off: the others on this CPU. */
+struct sb_pcpu_guard {
+    struct sb_lock lock;
+    char padding[60];
 };
 
-int sb_pcpu_init(struct sb_pcpu *pcpu, struct sb_mm *mm);
+struct sb_pcpu {
+    struct sb_mm *mm;
+    unsigned order;    /* of a chunk's block */
+    const char *image; /* of the static variables */
+    uint64_t image_size;
+    char *first;                  /* the first chunk's base: where the static variables' copies are */
+    struct sb_pcpu_guard *guards; /* by CPU */
+    struct sb_lock lock;          /* protects all below */
+    struct sb_list chunks;
+    uint64_t nr_chunks, live, live_bytes, static_grains;
+};
+
+/* `image`: what SB_DEFINE_PER_CPU's section holds, or NULL. Needs sb_pcpu_exit, also after a failure. */
+int sb_pcpu_init(struct sb_pcpu *pcpu, struct sb_mm *mm, const char *image, uint64_t image_size);
 void sb_pcpu_exit(struct sb_pcpu *pcpu);
+/* Empty chunks but the first one go back. */
+void sb_pcpu_shrink(struct sb_pcpu *pcpu);
 
 /* The cookie is the address of CPU 0's object, zero-filled on all CPUs. */
 void *sb_alloc_percpu(struct sb_pcpu *pcpu, size_t size, size_t align);
@@ -37,6 +56,38 @@ static inline void *sb_per_cpu_ptr(void *cookie, unsigned cpu)
 {
     return (char *)cookie + ((uint64_t)cpu << SB_PCPU_UNIT_SHIFT);
 }
+
+/* The cookie of a static variable: &per_cpu(name, cpu) is sb_per_cpu_ptr of it. */
+static inline void *sb_pcpu_static(const struct sb_pcpu *pcpu, const void *variable)
+{
+    return pcpu->first + ((const char *)variable - pcpu->image);
+}
+
+/*
+ * get_cpu_var: this CPU's object, and nobody else's on this CPU until put. The kernel forbids preemption;
+ * here the CPU's guard is taken, so that a thread that comes to the CPU meanwhile waits. Not recursive.
+ */
+void *sb_get_cpu_ptr(struct sb_pcpu *pcpu, void *cookie, unsigned *cpu);
+void sb_put_cpu_ptr(struct sb_pcpu *pcpu, unsigned cpu);
+
+/* this_cpu_add on a 64-bit number; returns what it is then. */
+int64_t sb_this_cpu_add(struct sb_pcpu *pcpu, void *cookie, int64_t n);
+
+/* A counter that is exact in its sum and cheap to add to: each CPU keeps less than `batch` back. */
+struct sb_percpu_counter {
+    struct sb_pcpu *pcpu;
+    struct sb_lock lock; /* protects count */
+    int64_t count, batch;
+    void *parts; /* a number per CPU */
+};
+int sb_percpu_counter_init(struct sb_percpu_counter *counter, struct sb_pcpu *pcpu, int64_t value,
+                           int64_t batch);
+void sb_percpu_counter_destroy(struct sb_percpu_counter *counter);
+void sb_percpu_counter_add(struct sb_percpu_counter *counter, int64_t n);
+/* Off by less than batch times the CPUs. */
+int64_t sb_percpu_counter_read(const struct sb_percpu_counter *counter);
+/* Exact while nobody adds. */
+int64_t sb_percpu_counter_sum(struct sb_percpu_counter *counter);
 
 int sb_pcpu_check(struct sb_pcpu *pcpu, char *why, size_t why_size);
 

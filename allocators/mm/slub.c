@@ -2,22 +2,24 @@
  * Lookaside caches.
  *
  * Models mm/slub.c of Linux 6.1: slabs are page blocks with the free list threaded through the free objects
- * (the pointer in the middle of the object, or behind it where a constructor's work must last); a
- * CPU takes a slab whole ("frozen") and allocates from it without looking at the node; other slabs with
- * free objects wait on the node's partial list; a full slab is on no list at all; an empty one goes back
- * to the pages once min_partial others wait. Order and objects of a slab follow calculate_order, or the
- * smallest order that holds an object when a block of the better one can't be had.
+ * (the pointer in the middle of the object, or behind it where a constructor's work must last); a CPU takes a
+ * slab whole ("frozen") and allocates from it without looking at the node; it keeps a few more on its
+ * partial list, where a full slab goes when the first of its objects is freed; other slabs with free objects
+ * wait on the node's partial list; a full slab is on no list at all; an empty one goes back to the pages
+ * once min_partial others wait. Order and objects of a slab follow calculate_order, or the smallest order
+ * that holds an object when a block of the better one can't be had.
+ *
+ * A slab's own state is one word (head of its free list, objects in use, frozen) changed by
+ * compare-and-swap, as the kernel changes two words by cmpxchg_double; the head is an offset here, so that
+ * one word holds it all. Whoever frees into a slab that isn't the CPU's needs this one atomic instruction and
+ * mostly no lock. The kernel's fast path is a cmpxchg of list and transaction id on the CPU's own data; in
+ * userspace a restartable sequence does the same without the cmpxchg (rseq.h).
  *
  * Locks, outermost first: a CPU's part (taken by a restartable sequence or, without those, cpu->lock), the
- * cache's node lock, a zone's lock. slub->lock, the list of caches, is taken alone. A CPU's part is its
- * freelist and slab; the node lock guards `freelist` and `inuse` of every slab, frozen ones included, for
- * others free into them.
+ * cache's node lock, a zone's lock. slub->lock, the list of caches, comes before the CPUs' parts. No page is
+ * allocated with a CPU's part or the node's lock taken, since that may wait.
  *
- * The kernel's fast path is a cmpxchg of list and transaction id on the CPU's own data; in userspace a
- * restartable sequence does the same without the cmpxchg (rseq.h).
- *
- * Left out, for now: per-CPU partial lists, merging, randomisation. Left out for good: debugging flags,
- * memory cgroups.
+ * Left out: caches are never merged; one node; debugging flags; memory cgroups; sheaves (6.18).
  */
 #define _GNU_SOURCE
 #include "slub.h"
@@ -28,6 +30,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scullbench/random.h"
+
 enum {
     CACHE_LINE = 64,
     WORD = sizeof(void *),
@@ -35,9 +39,8 @@ enum {
     SLUB_MAX_ORDER = 3,  /* PAGE_ALLOC_COSTLY_ORDER */
     MIN_PARTIAL = 5,
     MAX_PARTIAL = 10,
+    DETACH = 64, /* objects that free_bulk groups by slab at a time */
 };
-
-const char *const sb_cpu_sync_names[] = {"auto", "rseq", "lock", NULL};
 
 /* `align` is a power of two, as everywhere here. */
 static uint32_t round_up(uint32_t n, uint32_t align)
@@ -118,31 +121,96 @@ static inline void set_free_pointer(const struct sb_kmem_cache *cache, void *obj
     memcpy((char *)object + cache->offset, &next, sizeof(next));
 }
 
-int sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, bool percpu, enum sb_cpu_sync sync)
+/* ---- a slab's state: one word ---- */
+
+/*
+ * Bits 0-31: offset of the free list's head in the slab, in words, plus one; 0: empty. Bits 32-47: objects
+ * not on that list. Bit 48: frozen, some CPU's own.
+ */
+struct state {
+    void *head;
+    uint32_t inuse;
+    bool frozen;
+};
+
+static char *slab_base(const struct sb_kmem_cache *cache, const struct sb_page *page)
+{
+    return sb_page_address(cache->mm, page);
+}
+
+static inline struct state unpack(const char *base, uint64_t word)
+{
+    uint32_t at = (uint32_t)word;
+    return (struct state){at ? (void *)(base + (size_t)(at - 1) * WORD) : NULL,
+                          (uint32_t)(word >> 32) & 0xffff, word >> 48 & 1};
+}
+
+static inline uint64_t pack(const char *base, struct state s)
+{
+    uint64_t at = s.head ? (uint64_t)((char *)s.head - base) / WORD + 1 : 0;
+    // NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): it takes 64 bits for too few
+    return at | (uint64_t)s.inuse << 32 | (uint64_t)s.frozen << 48;
+}
+
+static inline uint64_t state_word(struct sb_page *page)
+{
+    return atomic_load_explicit(&page->slub_state, memory_order_acquire);
+}
+
+static struct state state_of(const struct sb_kmem_cache *cache, struct sb_page *page)
+{
+    return unpack(slab_base(cache, page), state_word(page));
+}
+
+/* Release: what was written into the objects must be seen by whoever takes the list. */
+static inline bool change(struct sb_page *page, uint64_t *old, uint64_t new)
+{
+    return atomic_compare_exchange_weak_explicit(&page->slub_state, old, new, memory_order_acq_rel,
+                                                 memory_order_acquire);
+}
+
+/* Takes a slab's free list whole; the slab is a CPU's from now on, or stays nobody's if there is none. */
+static void *take_freelist(struct sb_kmem_cache *cache, struct sb_page *page)
+{
+    const char *base = slab_base(cache, page);
+    uint64_t old = state_word(page);
+    struct state s;
+    do {
+        s = unpack(base, old);
+    } while (!change(page, &old, pack(base, (struct state){NULL, page->objects, s.head != NULL})));
+    return s.head;
+}
+
+/* ---- caches ---- */
+
+static void shrink_under_pressure(void *owner)
+{
+    sb_slub_shrink(owner);
+}
+
+void sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, const struct sb_slub_config *config)
 {
     memset(slub, 0, sizeof(*slub));
     slub->mm = mm;
-    slub->percpu = percpu;
-    slub->rseq = percpu && sync != SB_SYNC_LOCK && sb_rseq_available();
+    slub->config = *config;
     sb_list_init(&slub->caches);
-    if (!percpu || sync != SB_SYNC_RSEQ || slub->rseq)
-        return 0;
-    mm->host->fail(mm->host->context,
-                   "cpu_sync = rseq: this process has no restartable sequences (old kernel or C library, "
-                   "valgrind, or another processor); use auto or lock");
-    return -ENOTSUP;
+    sb_register_shrinker(mm, shrink_under_pressure, slub);
 }
 
 /* The host's memory only; the slabs are pages of the trial's memory file. */
 static void free_cache(struct sb_kmem_cache *cache)
 {
     free(cache->cpu);
+    free(cache->random_order);
     free(cache);
 }
 
 /* Without a look at what lives: close() has to work after any failure. */
 void sb_slub_exit(struct sb_slub *slub)
 {
+    if (!slub->mm)
+        return;
+    sb_unregister_shrinkers(slub->mm, slub);
     while (!sb_list_empty(&slub->caches)) {
         struct sb_list *link = slub->caches.next;
         sb_list_del(link); // NOLINT(clang-analyzer-unix.Malloc): it doesn't see the head change
@@ -150,13 +218,21 @@ void sb_slub_exit(struct sb_slub *slub)
     }
 }
 
+/* set_cpu_partial: objects a CPU may keep, by size, then the slabs that hold so many when half full. */
+static void set_cpu_partial(struct sb_kmem_cache *cache)
+{
+    uint32_t n = cache->size >= SB_PAGE_SIZE ? 6 : cache->size >= 1024 ? 24 : cache->size >= 256 ? 52 : 120;
+    cache->cpu_partial_objects = n;
+    cache->cpu_partial_slabs = (2 * n + cache->objects - 1) / cache->objects;
+}
+
 /*
- * set_node and calculate_sizes of the kernel: where the free pointer goes, how far apart objects
- * stand, how many empty slabs are worth keeping. min_partial grows with the object's size, within 5
- * and 10, as in 6.1.
+ * set_node and calculate_sizes of the kernel: where the free pointer goes, how far apart objects stand, how
+ * many empty slabs are worth keeping. min_partial grows with the object's size, within 5 and 10, as in 6.1.
  */
 static int lay_out(struct sb_kmem_cache *cache, size_t size, size_t align)
 {
+    unsigned nr_cpus = cache->slub->config.nr_cpus ? cache->slub->config.nr_cpus : cache->mm->nr_cpus;
     uint32_t total = round_up((uint32_t)size, WORD);
     cache->object_size = total;
     cache->requested = (uint32_t)size;
@@ -168,7 +244,7 @@ static int lay_out(struct sb_kmem_cache *cache, size_t size, size_t align)
         cache->offset = total / 2 & ~(uint32_t)(WORD - 1);
     }
     cache->size = round_up(total, calculate_alignment((uint32_t)size, align, cache->flags));
-    unsigned order = calculate_order(cache->size, cache->mm->nr_cpus);
+    unsigned order = calculate_order(cache->size, nr_cpus);
     if (order > SB_MAX_ORDER)
         return -E2BIG;
     cache->order = (uint8_t)order;
@@ -178,12 +254,26 @@ static int lay_out(struct sb_kmem_cache *cache, size_t size, size_t align)
         cache->min_partial = MIN_PARTIAL;
     if (cache->min_partial > MAX_PARTIAL)
         cache->min_partial = MAX_PARTIAL;
+    set_cpu_partial(cache);
     return 0;
 }
 
-/*
- * A name may be used twice; the kernel would merge such caches, we keep them apart so that each counts
- * alone.
+/* init_cache_random_seq: one shuffled order a cache; each slab starts somewhere in it. */
+static int draw_random_order(struct sb_kmem_cache *cache)
+{
+    struct sb_random random = sb_random_fork(cache->mm->host->seed, cache->size);
+    cache->random_order = calloc(cache->objects, sizeof(*cache->random_order));
+    if (!cache->random_order)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < cache->objects; i++) {
+        uint32_t j = (uint32_t)sb_random_below(&random, i + 1);
+        cache->random_order[i] = cache->random_order[j];
+        cache->random_order[j] = i;
+    }
+    return 0;
+}
+
+/* A name may be used twice; the kernel would merge such caches, we keep them apart so that each counts alone.
  */
 int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t align, uint32_t flags,
                     void (*ctor)(void *), struct sb_kmem_cache **out)
@@ -198,13 +288,15 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
         return -ENOMEM;
     cache->mm = slub->mm;
     cache->slub = slub;
-    cache->rseq = slub->rseq;
     cache->flags = flags;
     cache->ctor = ctor;
     snprintf(cache->name, sizeof(cache->name), "%s", name);
     sb_list_init(&cache->partial);
     int status = lay_out(cache, size, align);
-    if (!status && slub->percpu) {
+    if (!status && slub->config.randomize)
+        status = draw_random_order(cache);
+    if (!status && slub->config.percpu) {
+        cache->rseq = slub->mm->rseq;
         cache->cpu = aligned_alloc(sizeof(*cache->cpu), slub->mm->nr_cpus * sizeof(*cache->cpu));
         if (cache->cpu)
             memset(cache->cpu, 0, slub->mm->nr_cpus * sizeof(*cache->cpu));
@@ -222,238 +314,574 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
     return 0;
 }
 
-/* A fresh slab, all objects on its free list in address order, as without randomisation. */
+/* ---- slabs ---- */
+
+/* Threads the free list through a fresh slab's objects; returns its head. */
+static void *thread_freelist(struct sb_kmem_cache *cache, char *base, uint32_t objects)
+{
+    const uint32_t *order = objects == cache->objects ? cache->random_order : NULL;
+    uint32_t start = 0;
+    if (order) {
+        struct sb_random random = {(uintptr_t)base};
+        start = (uint32_t)sb_random_below(&random, objects);
+    }
+    void *head = NULL;
+    for (uint32_t i = objects; i-- > 0;) {
+        uint32_t number = order ? order[(start + i) % objects] : i;
+        char *object = base + (size_t)number * cache->size;
+        if (cache->ctor)
+            cache->ctor(object);
+        set_free_pointer(cache, object, head);
+        head = object;
+    }
+    return head;
+}
+
+static void count_slab(struct sb_kmem_cache *cache, const struct sb_page *page, int sign)
+{
+    uint64_t pages = UINT64_C(1) << page->order, objects = page->objects;
+    atomic_fetch_add_explicit(&cache->nr_slabs, sign > 0 ? 1 : UINT64_MAX, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cache->nr_objects, sign > 0 ? objects : -objects, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cache->nr_pages, sign > 0 ? pages : -pages, memory_order_relaxed);
+}
+
+/* A fresh slab, all its objects free, on no list. */
 static struct sb_page *new_slab(struct sb_kmem_cache *cache, sb_gfp_t gfp)
 {
     unsigned order = cache->order, least = sb_get_order(cache->size);
-    struct sb_page *page = sb_alloc_pages(cache->mm, gfp & ~SB_GFP_ZERO, order);
-    /* allocate_slab's fallback: fewer objects a slab are better than none. */
+    gfp &= ~(SB_GFP_ZERO | SB_GFP_HIGHMEM | SB_GFP_MOVABLE);
+    if (cache->flags & SB_SLAB_CACHE_DMA)
+        gfp |= SB_GFP_DMA;
+    /* allocate_slab: the better order without effort, then fewer objects a slab are better than none. */
+    sb_gfp_t easy =
+        least < order ? (gfp | SB_GFP_NOWARN) & ~(SB_GFP_DIRECT_RECLAIM | SB_GFP_NOFAIL | SB_GFP_HIGH) : gfp;
+    struct sb_page *page = sb_alloc_pages(cache->mm, easy, order);
     if (!page && least < order)
-        page = sb_alloc_pages(cache->mm, gfp & ~SB_GFP_ZERO, order = least);
+        page = sb_alloc_pages(cache->mm, gfp, order = least);
     if (!page)
         return NULL;
-    char *base = sb_page_address(cache->mm, page);
-    uint16_t objects = (uint16_t)((SB_PAGE_SIZE << order) / cache->size);
-    for (uint32_t i = 0; i < objects; i++) {
-        char *object = base + (size_t)i * cache->size;
-        if (cache->ctor)
-            cache->ctor(object);
-        set_free_pointer(cache, object, i + 1U < objects ? object + cache->size : NULL);
-    }
-    page->slab = 1;
-    page->cache = cache;
-    page->freelist = base;
-    page->objects = objects;
-    page->inuse = 0;
-    page->frozen = 0;
+    char *base = slab_base(cache, page);
+    page->user = SB_PAGE_SLUB;
+    page->owner = cache;
+    page->objects = (uint16_t)((SB_PAGE_SIZE << order) / cache->size);
+    void *head = thread_freelist(cache, base, page->objects);
+    atomic_store_explicit(&page->slub_state, pack(base, (struct state){head, 0, false}),
+                          memory_order_release);
+    count_slab(cache, page, 1);
     return page;
 }
 
 /* The last reference is gone: nobody holds an object of it, no CPU and no list knows it. */
 static void discard_slab(struct sb_kmem_cache *cache, struct sb_page *page)
 {
-    page->slab = 0;
-    page->cache = NULL;
+    count_slab(cache, page, -1);
+    page->user = SB_PAGE_PLAIN;
+    page->owner = NULL;
     sb_free_pages(cache->mm, page, page->order);
 }
 
-/* With the node's lock held. */
-static void count_slab(struct sb_kmem_cache *cache, const struct sb_page *page, int64_t sign)
+/* With the node's lock; as all that touches the list. At the tail a slab has time to become empty. */
+static void add_partial(struct sb_kmem_cache *cache, struct sb_page *page)
 {
-    cache->nr_slabs += (uint64_t)sign;
-    cache->nr_objects += (uint64_t)(sign * page->objects);
-    cache->nr_pages += (uint64_t)(sign * (INT64_C(1) << page->order));
-}
-
-/*
- * Head for slabs that were just allocated from (warm, soon full), tail for those just freed into, so
- * that they have time to become empty. The kernel's DEACTIVATE_TO_HEAD and _TAIL.
- */
-static void add_partial(struct sb_kmem_cache *cache, struct sb_page *page, bool tail)
-{
-    if (tail)
-        sb_list_add_tail(&page->link, &cache->partial);
-    else
-        sb_list_add(&page->link, &cache->partial);
-    cache->nr_partial++;
+    sb_list_add_tail(&page->link, &cache->partial);
+    __atomic_store_n(&cache->nr_partial, cache->nr_partial + 1, __ATOMIC_RELAXED);
 }
 
 static void remove_partial(struct sb_kmem_cache *cache, struct sb_page *page)
 {
     sb_list_del(&page->link);
-    cache->nr_partial--;
-}
-
-/* The first slab with a free object, taken off the partial list; a new one where there is none. */
-static struct sb_page *get_partial_or_new(struct sb_kmem_cache *cache, sb_gfp_t gfp)
-{
-    struct sb_page *page = NULL;
-    if (!sb_list_empty(&cache->partial)) {
-        page = sb_list_entry(cache->partial.next, struct sb_page, link);
-        remove_partial(cache, page);
-        return page;
-    }
-    /* Page allocation doesn't belong under the node lock: constructors run in it. */
-    sb_unlock(&cache->lock);
-    page = new_slab(cache, gfp);
-    sb_lock(&cache->lock);
-    if (page)
-        count_slab(cache, page, 1);
-    return page;
-}
-
-/* Takes a slab's free list whole, for a CPU. */
-static void *freeze(struct sb_page *page)
-{
-    void *freelist = page->freelist;
-    page->freelist = NULL;
-    page->inuse = page->objects;
-    page->frozen = 1;
-    return freelist;
+    __atomic_store_n(&cache->nr_partial, cache->nr_partial - 1, __ATOMIC_RELAXED);
 }
 
 /*
- * The CPU's list is empty: what others freed into its slab meanwhile, else another slab. The caller owns the
- * CPU's part; the new list is returned, not stored, so that the part stays its own until it has taken an
- * object.
+ * A frozen slab, with what is left of a CPU's list of it, becomes the node's again: on the partial list, on
+ * none if it is full, or back to the pages if it is empty and enough others wait. The lock is held over the
+ * change, so that nobody looks for it on a list before it is there.
  */
-static void *refill(struct sb_kmem_cache *cache, struct sb_cpu_list *cpu, sb_gfp_t gfp)
+static void unfreeze(struct sb_kmem_cache *cache, struct sb_page *page, void *freelist)
 {
-    void *freelist = NULL;
+    const char *base = slab_base(cache, page);
+    void *tail = NULL;
+    uint32_t n = 0;
+    struct state s;
+    for (void *object = freelist; object; object = get_free_pointer(cache, object), n++)
+        tail = object;
     sb_lock(&cache->lock);
-    if (cpu->page && cpu->page->freelist) {
-        freelist = freeze(cpu->page);
-    } else {
-        if (cpu->page)
-            cpu->page->frozen = 0; /* full now, and on no list until something of it is freed */
-        cpu->page = get_partial_or_new(cache, gfp);
-        if (cpu->page)
-            freelist = freeze(cpu->page);
-    }
+    uint64_t old = state_word(page);
+    do {
+        s = unpack(base, old);
+        if (tail) {
+            set_free_pointer(cache, tail, s.head);
+            s.head = freelist;
+            s.inuse -= n;
+        }
+        s.frozen = false;
+    } while (!change(page, &old, pack(base, s)));
+    bool empty = !s.inuse && cache->nr_partial >= cache->min_partial;
+    if (!empty && s.head)
+        add_partial(cache, page);
     sb_unlock(&cache->lock);
-    return freelist;
+    if (empty)
+        discard_slab(cache, page);
 }
 
-/* Without per-CPU slabs every call comes here: what the percpu option is measured against. */
-static void *alloc_from_node(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+static void unfreeze_list(struct sb_kmem_cache *cache, struct sb_page *page)
 {
-    sb_lock(&cache->lock);
-    struct sb_page *page = get_partial_or_new(cache, gfp);
-    void *object = NULL;
-    if (page) {
-        object = page->freelist;
-        page->freelist = get_free_pointer(cache, object);
-        page->inuse++;
-        if (page->freelist)
-            add_partial(cache, page, false);
+    while (page) {
+        struct sb_page *next = page->next;
+        unfreeze(cache, page, NULL);
+        page = next;
     }
-    sb_unlock(&cache->lock);
-    return object;
 }
 
-/*
- * The CPU number is only a hint for which part to take: the thread may have migrated by the time it holds
- * that part's lock, and is then merely on another CPU's list, which is correct and rare.
- */
-static void *alloc_locked(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+/* ---- a CPU's part ---- */
+
+/* This CPU's part for the slow path, and its list; NULL if a thread that is not running has it. */
+static struct sb_cpu_slab *take_cpu(struct sb_kmem_cache *cache, void **freelist)
 {
+#ifdef SB_HAVE_RSEQ
+    while (cache->rseq) {
+        uint32_t cpu = sb_rseq_cpu();
+        enum sb_rseq_end end = sb_rseq_list_take(&cache->cpu[cpu].list, cpu, freelist);
+        if (end == SB_RSEQ_DONE)
+            return &cache->cpu[cpu];
+        if (end == SB_RSEQ_OTHER)
+            return NULL;
+    }
+#endif
+    /* Only a hint: migrated by now, one is merely on another CPU's part, which is correct and rare. */
     struct sb_cpu_slab *cpu = &cache->cpu[sched_getcpu()];
     sb_lock(&cpu->lock);
-    void *object = cpu->list.freelist;
-    if (__builtin_expect(!object, 0))
-        object = refill(cache, &cpu->list, gfp);
-    if (object)
-        cpu->list.freelist = get_free_pointer(cache, object);
-    else
-        cpu->list.freelist = NULL;
-    sb_unlock(&cpu->lock);
-    return object;
+    *freelist = cpu->list.freelist;
+    return cpu;
+}
+
+static struct sb_cpu_slab *seize_cpu(struct sb_kmem_cache *cache, unsigned number, void **freelist)
+{
+    struct sb_cpu_slab *cpu = &cache->cpu[number];
+    uint64_t before;
+    if (cache->rseq) {
+        if (!sb_rseq_seize((uint64_t *)(void *)&cpu->list.freelist, number, SB_LIST_TAKEN, SB_LIST_SEIZED,
+                           &before))
+            return NULL;
+        memcpy((void *)freelist, &before, sizeof(before));
+        return cpu;
+    }
+    if (!sb_trylock(&cpu->lock))
+        return NULL;
+    *freelist = cpu->list.freelist;
+    return cpu;
+}
+
+static void give_back_cpu(struct sb_kmem_cache *cache, struct sb_cpu_slab *cpu, void *freelist)
+{
+    if (cache->rseq) {
+        __atomic_store_n(&cpu->list.freelist, freelist, __ATOMIC_RELEASE);
+    } else {
+        cpu->list.freelist = freelist;
+        sb_unlock(&cpu->lock);
+    }
 }
 
 /*
- * The sequence found the list empty, or taken by a thread that was preempted or migrated in the middle of
- * this. Then the node serves directly: waiting for a thread without a CPU could take a time slice.
+ * put_cpu_partial: a slab that was full got its first free object and was frozen for this CPU. When the CPU
+ * keeps enough already, those go to the node, all in one go.
  */
-static __attribute__((noinline)) void *alloc_rseq_slow(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+static void put_cpu_partial(struct sb_kmem_cache *cache, struct sb_page *page)
 {
+    void *freelist;
+    struct sb_page *old = NULL;
+    struct sb_cpu_slab *cpu = take_cpu(cache, &freelist);
+    if (!cpu) {
+        unfreeze(cache, page, NULL);
+        return;
+    }
+    if (cpu->nr_partial >= cache->cpu_partial_slabs) {
+        old = cpu->partial;
+        cpu->partial = NULL;
+        cpu->nr_partial = 0;
+    }
+    page->next = cpu->partial;
+    cpu->partial = page;
+    cpu->nr_partial++;
+    give_back_cpu(cache, cpu, freelist);
+    unfreeze_list(cache, old);
+}
+
+/*
+ * Slabs of the node for a CPU: one to allocate from, and more until half of what the CPU may keep is there,
+ * so that the next ones need no lock.
+ */
+static struct sb_page *get_partial(struct sb_kmem_cache *cache, struct sb_cpu_slab *cpu, void **freelist)
+{
+    struct sb_page *first = NULL;
+    if (!__atomic_load_n(&cache->nr_partial, __ATOMIC_RELAXED))
+        return NULL;
+    sb_lock(&cache->lock);
+    while (!sb_list_empty(&cache->partial)) {
+        struct sb_page *page = sb_list_entry(cache->partial.next, struct sb_page, link);
+        const char *base = slab_base(cache, page);
+        remove_partial(cache, page);
+        if (!first) {
+            first = page;
+            *freelist = take_freelist(cache, page);
+        } else {
+            uint64_t old = state_word(page);
+            struct state s;
+            do {
+                s = unpack(base, old);
+                s.frozen = true;
+            } while (!change(page, &old, pack(base, s)));
+            page->next = cpu->partial;
+            cpu->partial = page;
+            cpu->nr_partial++;
+        }
+        if (cpu->nr_partial > cache->cpu_partial_slabs / 2)
+            break;
+    }
+    sb_unlock(&cache->lock);
+    return first;
+}
+
+/*
+ * The CPU's list is empty: what others freed into its slab meanwhile, else a slab it keeps, else one of the
+ * node's. NULL: only a new slab helps. The CPU's part is the caller's.
+ */
+static void *refill(struct sb_kmem_cache *cache, struct sb_cpu_slab *cpu)
+{
+    void *freelist = NULL;
+    if (cpu->list.page) {
+        freelist = take_freelist(cache, cpu->list.page);
+        if (freelist)
+            return freelist;
+    }
+    /* Full now, and on no list until something of it is freed. */
+    cpu->list.page = cpu->partial;
+    if (cpu->partial) {
+        cpu->partial = cpu->list.page->next;
+        cpu->nr_partial--;
+        return take_freelist(cache, cpu->list.page);
+    }
+    cpu->list.page = get_partial(cache, cpu, &freelist);
+    return freelist;
+}
+
+/* ---- allocation ---- */
+
+/* One object off a slab that is no CPU's, with the node's lock: nobody else takes, so the head can't recur.
+ */
+static void *pop_shared(struct sb_kmem_cache *cache, struct sb_page *page, bool *full)
+{
+    const char *base = slab_base(cache, page);
+    uint64_t old = state_word(page);
+    struct state s;
     void *object;
-    struct sb_cpu_list *cpu = sb_rseq_take(cache->cpu, &object);
+    do {
+        s = unpack(base, old);
+        object = s.head;
+        if (!object) /* on the partial list all have one: what is full leaves it */
+            break;
+        s.head = get_free_pointer(cache, object);
+        s.inuse++;
+    } while (!change(page, &old, pack(base, s)));
+    *full = !s.head;
+    return object;
+}
+
+/* Without a CPU's part: what the percpu option is measured against, and the way out when the part is taken.
+ */
+static void *alloc_from_node(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+{
+    bool full;
+    struct sb_page *page = NULL;
+    sb_lock(&cache->lock);
+    if (sb_list_empty(&cache->partial)) {
+        sb_unlock(&cache->lock);
+        page = new_slab(cache, gfp);
+        if (!page)
+            return NULL;
+        sb_lock(&cache->lock);
+        add_partial(cache, page);
+    }
+    page = page ? page : sb_list_entry(cache->partial.next, struct sb_page, link);
+    void *object = pop_shared(cache, page, &full);
+    if (full)
+        remove_partial(cache, page);
+    sb_unlock(&cache->lock);
+    return object;
+}
+
+/* The CPU's part was given back while the page was allocated: whatever it has by now goes to the node. */
+static void *alloc_from_new(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+{
+    void *mine, *theirs;
+    struct sb_page *page = new_slab(cache, gfp), *replaced;
+    if (!page)
+        return NULL;
+    mine = take_freelist(cache, page);
+    void *object = mine;
+    mine = get_free_pointer(cache, object);
+    struct sb_cpu_slab *cpu = take_cpu(cache, &theirs);
+    if (!cpu) {
+        unfreeze(cache, page, mine);
+        return object;
+    }
+    replaced = cpu->list.page;
+    cpu->list.page = page;
+    give_back_cpu(cache, cpu, mine);
+    if (replaced)
+        unfreeze(cache, replaced, theirs);
+    return object;
+}
+
+static __attribute__((noinline)) void *alloc_slow(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+{
+    void *freelist, *object;
+    if (!cache->cpu)
+        return alloc_from_node(cache, gfp);
+    struct sb_cpu_slab *cpu = take_cpu(cache, &freelist);
     if (!cpu)
         return alloc_from_node(cache, gfp);
-    if (!object)
-        object = refill(cache, cpu, gfp);
-    sb_cpu_give_back(cpu, object ? get_free_pointer(cache, object) : NULL);
-    return object;
+    object = freelist ? freelist : refill(cache, cpu);
+    give_back_cpu(cache, cpu, object ? get_free_pointer(cache, object) : NULL);
+    return object ? object : alloc_from_new(cache, gfp);
+}
+
+/* Off the CPU's list by a restartable sequence; NULL: the slow way. */
+static inline void *alloc_fast(struct sb_kmem_cache *cache)
+{
+#ifdef SB_HAVE_RSEQ
+    while (__builtin_expect(cache->rseq, 1)) {
+        uint32_t cpu = sb_rseq_cpu();
+        void *object;
+        enum sb_rseq_end end = sb_rseq_list_pop(&cache->cpu[cpu].list, cpu, cache->offset, &object);
+        if (__builtin_expect(end == SB_RSEQ_DONE, 1))
+            return object;
+        if (end == SB_RSEQ_OTHER)
+            return NULL;
+    }
+#else
+    (void)cache;
+#endif
+    return NULL;
 }
 
 void *sb_cache_alloc(struct sb_kmem_cache *cache, sb_gfp_t gfp)
 {
-    void *object;
-    if (__builtin_expect(cache->rseq, 1)) {
-        object = sb_rseq_pop(cache->cpu, cache->offset);
-        if (__builtin_expect(!object, 0))
-            object = alloc_rseq_slow(cache, gfp);
-    } else {
-        object = cache->cpu ? alloc_locked(cache, gfp) : alloc_from_node(cache, gfp);
-    }
+    void *object = alloc_fast(cache);
+    if (__builtin_expect(!object, 0))
+        object = alloc_slow(cache, gfp);
     if (__builtin_expect(gfp & SB_GFP_ZERO, 0) && object)
         memset(object, 0, cache->object_size);
     return object;
 }
 
-/* Frees into a slab that isn't this CPU's. */
-static void free_slow(struct sb_kmem_cache *cache, struct sb_page *page, void *object)
+size_t sb_cache_alloc_bulk(struct sb_kmem_cache *cache, sb_gfp_t gfp, size_t n, void **objects)
 {
-    struct sb_page *empty = NULL;
-    sb_lock(&cache->lock);
-    bool was_full = !page->freelist;
-    set_free_pointer(cache, object, page->freelist);
-    page->freelist = object;
-    page->inuse--;
-    if (!page->frozen) {
-        if (!page->inuse && cache->nr_partial >= cache->min_partial) {
-            if (!was_full)
-                remove_partial(cache, page);
-            count_slab(cache, page, -1);
-            empty = page;
-        } else if (was_full) {
-            add_partial(cache, page, true);
+    size_t got = 0;
+    while (got < n) {
+        /* As many as the CPU's list has in one taking; then one by the slow way, which refills it. */
+        void *freelist = NULL;
+        struct sb_cpu_slab *cpu = cache->cpu ? take_cpu(cache, &freelist) : NULL;
+        while (got < n && freelist) {
+            objects[got++] = freelist;
+            freelist = get_free_pointer(cache, freelist);
         }
+        if (cpu)
+            give_back_cpu(cache, cpu, freelist);
+        if (got < n && !(objects[got] = alloc_slow(cache, gfp)))
+            break;
+        got += got < n;
     }
-    sb_unlock(&cache->lock);
-    if (empty)
-        discard_slab(cache, empty);
+    if (got < n) {
+        sb_cache_free_bulk(cache, got, objects);
+        return 0;
+    }
+    for (size_t i = 0; i < n && gfp & SB_GFP_ZERO; i++)
+        memset(objects[i], 0, cache->object_size);
+    return n;
+}
+
+/* ---- freeing ---- */
+
+/*
+ * __slab_free: a chain of `n` objects of one slab, linked from head to tail, into a slab that isn't this
+ * CPU's. A slab that was full goes to the CPU's partial list; only where there is none, or where it becomes
+ * empty, the node's lock is needed, and then it is held over the change.
+ */
+static __attribute__((noinline)) void free_slow(struct sb_kmem_cache *cache, struct sb_page *page, void *head,
+                                                void *tail, uint32_t n)
+{
+    const char *base = slab_base(cache, page);
+    uint64_t old = state_word(page);
+    bool locked = false, freeze, was_full;
+    struct state s;
+    for (;;) {
+        s = unpack(base, old);
+        was_full = !s.head;
+        set_free_pointer(cache, tail, s.head);
+        s.head = head;
+        s.inuse -= n;
+        freeze = !s.frozen && was_full && cache->cpu;
+        bool need_lock = !s.frozen && !freeze && (!s.inuse || was_full);
+        if (need_lock != locked) {
+            if (need_lock)
+                sb_lock(&cache->lock);
+            else
+                sb_unlock(&cache->lock);
+            locked = need_lock;
+            old = state_word(page);
+            continue;
+        }
+        if (freeze)
+            s.frozen = true;
+        if (__builtin_expect(change(page, &old, pack(base, s)), 1))
+            break;
+    }
+    if (freeze) {
+        put_cpu_partial(cache, page);
+    } else if (locked) {
+        bool empty = !s.inuse && cache->nr_partial >= cache->min_partial;
+        if (empty && !was_full)
+            remove_partial(cache, page);
+        else if (!empty && was_full)
+            add_partial(cache, page);
+        sb_unlock(&cache->lock);
+        if (empty)
+            discard_slab(cache, page);
+    }
 }
 
 /* Onto the CPU's own list, if the slab is the CPU's. */
 static bool free_locked(struct sb_kmem_cache *cache, const struct sb_page *page, void *object)
 {
-    struct sb_cpu_slab *cpu = &cache->cpu[sched_getcpu()];
-    sb_lock(&cpu->lock);
+    void *freelist;
+    struct sb_cpu_slab *cpu = take_cpu(cache, &freelist);
     bool own = cpu->list.page == page;
-    if (own) {
-        set_free_pointer(cache, object, cpu->list.freelist);
-        cpu->list.freelist = object;
-    }
-    sb_unlock(&cpu->lock);
+    if (own)
+        set_free_pointer(cache, object, freelist);
+    give_back_cpu(cache, cpu, own ? object : freelist);
     return own;
 }
 
-/* Reading the head without a lock is safe: the object is the caller's, so its slab can't go away. */
+static inline bool free_fast(struct sb_kmem_cache *cache, const struct sb_page *page, void *object)
+{
+#ifdef SB_HAVE_RSEQ
+    while (__builtin_expect(cache->rseq, 1)) {
+        uint32_t cpu = sb_rseq_cpu();
+        enum sb_rseq_end end = sb_rseq_list_push(&cache->cpu[cpu].list, cpu, page, object, cache->offset);
+        if (__builtin_expect(end == SB_RSEQ_DONE, 1))
+            return true;
+        if (end == SB_RSEQ_OTHER)
+            return false;
+    }
+#endif
+    return cache->cpu && free_locked(cache, page, object);
+}
+
+/* The slab an object lies in; NULL, counted, for what is no object of the cache. */
+static inline struct sb_page *slab_of(struct sb_kmem_cache *cache, const void *object)
+{
+    /* Reading the head without a lock is safe: the object is the caller's, so its slab can't go away. */
+    struct sb_page *page = sb_virt_to_head(cache->mm, object);
+    if (__builtin_expect(page && page->owner == cache, 1))
+        return page;
+    atomic_fetch_add(&cache->mm->bad_frees, 1);
+    return NULL;
+}
+
 void sb_cache_free(struct sb_kmem_cache *cache, void *object)
 {
-    struct sb_page *page = sb_virt_to_page(cache->mm, object)->head;
-    if (__builtin_expect(!page || page->cache != cache, 0)) {
-        atomic_fetch_add(&cache->mm->bad_frees, 1);
-        return;
+    struct sb_page *page = slab_of(cache, object);
+    if (page && !free_fast(cache, page, object))
+        free_slow(cache, page, object, object, 1);
+}
+
+/* build_detached_freelist: those of one slab are linked to a chain and freed in one change of its state. */
+static void free_group(struct sb_kmem_cache *cache, size_t n, void **objects)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!objects[i])
+            continue;
+        struct sb_page *page = slab_of(cache, objects[i]);
+        void *head = objects[i], *tail = objects[i];
+        uint32_t length = 1;
+        for (size_t j = i + 1; page && j < n; j++) {
+            if (!objects[j] || sb_virt_to_head(cache->mm, objects[j]) != page)
+                continue;
+            set_free_pointer(cache, objects[j], head);
+            head = objects[j];
+            objects[j] = NULL;
+            length++;
+        }
+        if (page && (length > 1 || !free_fast(cache, page, head)))
+            free_slow(cache, page, head, tail, length);
     }
-    if (__builtin_expect(cache->rseq, 1)) {
-        if (__builtin_expect(sb_rseq_push(cache->cpu, page, object, cache->offset), 1))
-            return;
-    } else if (cache->cpu && free_locked(cache, page, object)) {
-        return;
+}
+
+/* Like the kernel's, it uses up the array. */
+void sb_cache_free_bulk(struct sb_kmem_cache *cache, size_t n, void **objects)
+{
+    for (size_t i = 0; i < n; i += DETACH)
+        free_group(cache, n - i < DETACH ? n - i : DETACH, objects + i);
+}
+
+/* ---- giving back ---- */
+
+static void flush_cpus(struct sb_kmem_cache *cache)
+{
+    for (unsigned i = 0; cache->cpu && i < cache->mm->nr_cpus; i++) {
+        void *freelist;
+        struct sb_cpu_slab *cpu = &cache->cpu[i];
+        /* A look without taking part: mostly there is nothing, and seizing is a system call. */
+        if (cache->rseq && !__atomic_load_n(&cpu->list.page, __ATOMIC_RELAXED) &&
+            !__atomic_load_n(&cpu->partial, __ATOMIC_RELAXED))
+            continue;
+        if (!seize_cpu(cache, i, &freelist))
+            continue;
+        struct sb_page *page = cpu->list.page, *partial = cpu->partial;
+        cpu->list.page = cpu->partial = NULL;
+        cpu->nr_partial = 0;
+        give_back_cpu(cache, cpu, NULL);
+        if (page)
+            unfreeze(cache, page, freelist);
+        unfreeze_list(cache, partial);
     }
-    free_slow(cache, page, object);
+}
+
+/* Empty slabs on the partial list, which min_partial keeps there, go too. */
+void sb_cache_shrink(struct sb_kmem_cache *cache)
+{
+    struct sb_list discard, *link, *next;
+    sb_list_init(&discard);
+    flush_cpus(cache);
+    sb_lock(&cache->lock);
+    for (link = cache->partial.next; link != &cache->partial; link = next) {
+        struct sb_page *page = sb_list_entry(link, struct sb_page, link);
+        next = link->next;
+        if (state_of(cache, page).inuse)
+            continue;
+        remove_partial(cache, page);
+        sb_list_add(&page->link, &discard);
+    }
+    sb_unlock(&cache->lock);
+    while (!sb_list_empty(&discard)) {
+        struct sb_page *page = sb_list_entry(discard.next, struct sb_page, link);
+        sb_list_del(&page->link);
+        discard_slab(cache, page);
+    }
+}
+
+void sb_slub_shrink(struct sb_slub *slub)
+{
+    struct sb_list *link;
+    sb_lock(&slub->lock);
+    sb_list_for_each (link, &slub->caches) {
+        struct sb_kmem_cache *cache = sb_list_entry(link, struct sb_kmem_cache, link);
+        if (!(cache->flags & SB_SLAB_NO_REAP))
+            sb_cache_shrink(cache);
+    }
+    sb_unlock(&slub->lock);
 }
 
 /* Bounded, for check() calls it on lists that may run in circles. */
@@ -465,51 +893,32 @@ static uint64_t list_length(const struct sb_kmem_cache *cache, void *object, uin
     return n;
 }
 
+static uint64_t free_in(const struct sb_kmem_cache *cache, struct sb_page *page)
+{
+    return (uint64_t)page->objects - state_of(cache, page).inuse;
+}
+
 /* All objects less the free ones: full slabs are on no list, so the used ones can't be walked. */
 uint64_t sb_cache_live(struct sb_kmem_cache *cache)
 {
-    uint64_t live = cache->nr_objects;
+    uint64_t live = atomic_load(&cache->nr_objects);
     struct sb_list *link;
-    sb_list_for_each (link, &cache->partial) {
-        const struct sb_page *page = sb_list_entry(link, struct sb_page, link);
-        live -= (uint64_t)page->objects - page->inuse;
-    }
+    sb_list_for_each (link, &cache->partial)
+        live -= free_in(cache, sb_list_entry(link, struct sb_page, link));
     for (unsigned i = 0; cache->cpu && i < cache->mm->nr_cpus; i++) {
         const struct sb_cpu_slab *cpu = &cache->cpu[i];
-        live -= list_length(cache, cpu->list.freelist, cache->objects);
+        live -= list_length(cache, cpu->list.freelist, MAX_OBJECTS);
         if (cpu->list.page)
-            live -= (uint64_t)cpu->list.page->objects - cpu->list.page->inuse;
+            live -= free_in(cache, cpu->list.page);
+        for (struct sb_page *page = cpu->partial; page; page = page->next)
+            live -= free_in(cache, page);
     }
     return live;
 }
 
-/* Gives each CPU's objects back to their slab, and the slab to the node. */
-static void flush_cpus(struct sb_kmem_cache *cache)
-{
-    for (unsigned i = 0; cache->cpu && i < cache->mm->nr_cpus; i++) {
-        struct sb_cpu_slab *cpu = &cache->cpu[i];
-        sb_lock(&cpu->lock);
-        struct sb_page *page = cpu->list.page;
-        while (cpu->list.freelist) {
-            void *object = cpu->list.freelist;
-            cpu->list.freelist = get_free_pointer(cache, object);
-            free_slow(cache, page, object);
-        }
-        if (page) {
-            sb_lock(&cache->lock);
-            page->frozen = 0;
-            if (page->freelist)
-                add_partial(cache, page, true);
-            sb_unlock(&cache->lock);
-        }
-        cpu->list.page = NULL;
-        sb_unlock(&cpu->lock);
-    }
-}
-
 /*
- * kmem_cache_destroy's contract: the leak is reported with name and number, and the cache stays
- * usable, so that the caller can still give back what it lost.
+ * kmem_cache_destroy's contract: the leak is reported with name and number, and the cache stays usable, so
+ * that the caller can still give back what it lost.
  */
 int sb_cache_destroy(struct sb_kmem_cache *cache)
 {
@@ -520,12 +929,7 @@ int sb_cache_destroy(struct sb_kmem_cache *cache)
                    cache->name, (unsigned long long)live, cache->requested);
         return -EBUSY;
     }
-    flush_cpus(cache);
-    while (!sb_list_empty(&cache->partial)) {
-        struct sb_page *page = sb_list_entry(cache->partial.next, struct sb_page, link);
-        remove_partial(cache, page);
-        discard_slab(cache, page);
-    }
+    sb_cache_shrink(cache);
     sb_lock(&cache->slub->lock);
     sb_list_del(&cache->link);
     sb_unlock(&cache->slub->lock);
@@ -533,9 +937,9 @@ int sb_cache_destroy(struct sb_kmem_cache *cache)
     return 0;
 }
 
-/*
- * handed_bytes counts whole objects with their padding: what a user may touch is less, what is gone is
- * this.
+/* ---- looking ---- */
+
+/* handed_bytes counts whole objects with their padding: what a user may touch is less, what is gone is this.
  */
 void sb_slub_snapshot(struct sb_slub *slub, struct sb_snapshot *snapshot)
 {
@@ -551,23 +955,41 @@ void sb_slub_snapshot(struct sb_slub *slub, struct sb_snapshot *snapshot)
     }
 }
 
-/* /proc/slabinfo, version 2.1. */
+void sb_slabinfo_header(const struct sb_sink *sink)
+{
+    sb_sink_printf(
+        sink, "slabinfo - version: 2.1\n"
+              "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables "
+              "<limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+}
+
+void sb_slabinfo_line(const struct sb_sink *sink, const struct sb_slabinfo *i)
+{
+    sb_sink_printf(sink,
+                   "%-17s %6llu %6llu %6u %4u %4u : tunables %4u %4u %4u : slabdata %6llu %6llu %6llu\n",
+                   i->name, (unsigned long long)i->active_objects, (unsigned long long)i->objects, i->size,
+                   i->per_slab, i->pages, i->limit, i->batch, i->shared, (unsigned long long)i->active_slabs,
+                   (unsigned long long)i->slabs, (unsigned long long)i->shared_available);
+}
+
+/* SLUB has no tunables here, and counts every slab as active. */
 int sb_slub_dump(struct sb_slub *slub, const char *file, const struct sb_sink *sink)
 {
     struct sb_list *link;
     if (strcmp(file, "slabinfo"))
         return sb_mm_dump(slub->mm, file, sink);
-    sb_sink_printf(
-        sink, "slabinfo - version: 2.1\n"
-              "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables "
-              "<limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+    sb_slabinfo_header(sink);
     sb_list_for_each (link, &slub->caches) {
         struct sb_kmem_cache *cache = sb_list_entry(link, struct sb_kmem_cache, link);
-        sb_sink_printf(sink,
-                       "%-17s %6llu %6llu %6u %4u %4u : tunables %4u %4u %4u : slabdata %6llu %6llu %6u\n",
-                       cache->name, (unsigned long long)sb_cache_live(cache),
-                       (unsigned long long)cache->nr_objects, cache->size, cache->objects, 1U << cache->order,
-                       0, 0, 0, (unsigned long long)cache->nr_slabs, (unsigned long long)cache->nr_slabs, 0);
+        uint64_t slabs = atomic_load(&cache->nr_slabs);
+        sb_slabinfo_line(sink, &(struct sb_slabinfo){.name = cache->name,
+                                                     .active_objects = sb_cache_live(cache),
+                                                     .objects = atomic_load(&cache->nr_objects),
+                                                     .size = cache->size,
+                                                     .per_slab = cache->objects,
+                                                     .pages = 1U << cache->order,
+                                                     .active_slabs = slabs,
+                                                     .slabs = slabs});
     }
     return 0;
 }
@@ -576,7 +998,7 @@ int sb_slub_dump(struct sb_slub *slub, const char *file, const struct sb_sink *s
 static int check_freelist(struct sb_kmem_cache *cache, const struct sb_page *page, void *object,
                           uint64_t expected, char *why, size_t why_size)
 {
-    const char *base = sb_page_address(cache->mm, page);
+    const char *base = slab_base(cache, page);
     uint64_t n = 0;
     for (; object; object = get_free_pointer(cache, object), n++) {
         size_t at = (size_t)((char *)object - base);
@@ -593,54 +1015,75 @@ static int check_freelist(struct sb_kmem_cache *cache, const struct sb_page *pag
     return 0;
 }
 
-/* Every list of the cache against what the slabs on it say of themselves. */
-static int check_cache(struct sb_kmem_cache *cache, char *why, size_t why_size)
+/* One slab that is on a list or a CPU's: the cache's, frozen as it should be, its list as long as it says. */
+static int check_slab(struct sb_kmem_cache *cache, struct sb_page *page, bool frozen, char *why,
+                      size_t why_size)
 {
-    struct sb_list *link;
+    if (page->owner != cache || page->user != SB_PAGE_SLUB || sb_page_flags(page) != SB_PG_ALLOCATED)
+        return sb_check_failed(why, why_size, "cache %s: a list of its slabs holds what is none",
+                               cache->name);
+    struct state s = state_of(cache, page);
+    if (s.frozen != frozen || s.inuse > page->objects)
+        return sb_check_failed(
+            why, why_size, "cache %s: a slab is %sfrozen where it should %sbe, %u of %u used", cache->name,
+            s.frozen ? "" : "not ", frozen ? "" : "not ", s.inuse, page->objects);
+    return check_freelist(cache, page, s.head, free_in(cache, page), why, why_size);
+}
+
+static int check_partial(struct sb_kmem_cache *cache, char *why, size_t why_size)
+{
+    const struct sb_list *link;
     uint64_t n = 0;
     sb_list_for_each (link, &cache->partial) {
         struct sb_page *page = sb_list_entry(link, struct sb_page, link);
         if (++n > cache->nr_partial)
             break;
-        if (page->cache != cache || !page->slab || page->frozen || !page->freelist)
-            return sb_check_failed(why, why_size,
-                                   "cache %s: a slab on the partial list is not a partial slab of it",
+        int status = check_slab(cache, page, false, why, why_size);
+        if (status)
+            return status;
+        if (!state_of(cache, page).head)
+            return sb_check_failed(why, why_size, "cache %s: a full slab is on the partial list",
                                    cache->name);
-        int status =
-            check_freelist(cache, page, page->freelist, (uint64_t)page->objects - page->inuse, why, why_size);
-        if (status)
-            return status;
     }
-    if (n != cache->nr_partial || n > cache->nr_slabs)
-        return sb_check_failed(why, why_size,
-                               "cache %s: %llu slabs on the partial list, %llu counted, %llu in all",
-                               cache->name, (unsigned long long)n, (unsigned long long)cache->nr_partial,
-                               (unsigned long long)cache->nr_slabs);
-    for (unsigned i = 0; cache->cpu && i < cache->mm->nr_cpus; i++) {
-        const struct sb_cpu_slab *cpu = &cache->cpu[i];
-        if (!cpu->list.page && cpu->list.freelist)
-            return sb_check_failed(why, why_size, "cache %s: CPU %u has free objects but no slab",
-                                   cache->name, i);
-        if (!cpu->list.page)
-            continue;
-        if (cpu->list.freelist == SB_CPU_LOCKED)
-            return sb_check_failed(why, why_size, "cache %s: CPU %u's list was taken and never given back",
-                                   cache->name, i);
-        int status = check_freelist(cache, cpu->list.page, cpu->list.freelist, UINT64_MAX, why, why_size);
-        if (!status)
-            status = check_freelist(cache, cpu->list.page, cpu->list.page->freelist,
-                                    (uint64_t)cpu->list.page->objects - cpu->list.page->inuse, why, why_size);
-        if (status)
-            return status;
-        if (!cpu->list.page->frozen || cpu->list.page->cache != cache)
-            return sb_check_failed(why, why_size, "cache %s: CPU %u's slab is not frozen", cache->name, i);
-    }
-    return 0;
+    if (n == cache->nr_partial && n <= atomic_load(&cache->nr_slabs))
+        return 0;
+    return sb_check_failed(why, why_size,
+                           "cache %s: %llu slabs on the partial list, %llu counted, %llu in all", cache->name,
+                           (unsigned long long)n, (unsigned long long)cache->nr_partial,
+                           (unsigned long long)atomic_load(&cache->nr_slabs));
 }
 
-static bool is_cache_of(const struct sb_slub *slub, const struct sb_kmem_cache *cache)
+static int check_cpu(struct sb_kmem_cache *cache, unsigned number, char *why, size_t why_size)
 {
-    struct sb_list *link;
+    const struct sb_cpu_slab *cpu = &cache->cpu[number];
+    uint32_t n = 0;
+    int status = 0;
+    if ((uintptr_t)cpu->list.freelist == SB_LIST_TAKEN || (uintptr_t)cpu->list.freelist == SB_LIST_SEIZED)
+        return sb_check_failed(why, why_size, "cache %s: CPU %u's list was taken and never given back",
+                               cache->name, number);
+    if (!cpu->list.page && cpu->list.freelist)
+        return sb_check_failed(why, why_size, "cache %s: CPU %u has free objects but no slab", cache->name,
+                               number);
+    if (cpu->list.page) {
+        /* A slab whose list the CPU has used up is not frozen any more than one with nothing free is. */
+        status = check_slab(cache, cpu->list.page, state_of(cache, cpu->list.page).frozen, why, why_size);
+        if (!status)
+            status = check_freelist(cache, cpu->list.page, cpu->list.freelist, UINT64_MAX, why, why_size);
+        if (!status && !state_of(cache, cpu->list.page).frozen)
+            status =
+                sb_check_failed(why, why_size, "cache %s: CPU %u's slab is not frozen", cache->name, number);
+    }
+    for (struct sb_page *page = cpu->partial; page && !status && n <= cpu->nr_partial; page = page->next, n++)
+        status = check_slab(cache, page, true, why, why_size);
+    if (!status && n != cpu->nr_partial)
+        status = sb_check_failed(why, why_size, "cache %s: CPU %u keeps another number of slabs than %u",
+                                 cache->name, number, cpu->nr_partial);
+    return status;
+}
+
+static bool is_cache_of(const struct sb_slub *slub, const void *cache)
+{
+    const struct sb_list *link;
     sb_list_for_each (link, &slub->caches) {
         if (sb_list_entry(link, struct sb_kmem_cache, link) == cache)
             return true;
@@ -654,22 +1097,21 @@ static int check_slab_pages(struct sb_slub *slub, char *why, size_t why_size)
     struct sb_list *link;
     uint64_t counted = 0, found = 0;
     sb_list_for_each (link, &slub->caches)
-        counted += sb_list_entry(link, struct sb_kmem_cache, link)->nr_slabs;
+        counted += atomic_load(&sb_list_entry(link, struct sb_kmem_cache, link)->nr_slabs);
     for (uint64_t pfn = 0; pfn < slub->mm->nr_pages; pfn++) {
         const struct sb_page *page = &slub->mm->memmap[pfn];
-        if (!page->slab)
+        if (page->user != SB_PAGE_SLUB)
             continue;
         found++;
-        if (!(page->flags & SB_PG_ALLOCATED) || !is_cache_of(slub, page->cache) ||
-            page->inuse > page->objects)
+        if (sb_page_flags(page) != SB_PG_ALLOCATED || !is_cache_of(slub, page->owner))
             return sb_check_failed(why, why_size,
                                    "the slab at pfn %llu belongs to no cache, or to a free block",
                                    (unsigned long long)pfn);
     }
-    if (counted != found)
-        return sb_check_failed(why, why_size, "the caches count %llu slabs, the memory map shows %llu",
-                               (unsigned long long)counted, (unsigned long long)found);
-    return 0;
+    if (counted == found)
+        return 0;
+    return sb_check_failed(why, why_size, "the caches count %llu slabs, the memory map shows %llu",
+                           (unsigned long long)counted, (unsigned long long)found);
 }
 
 int sb_slub_check(struct sb_slub *slub, char *why, size_t why_size)
@@ -677,9 +1119,12 @@ int sb_slub_check(struct sb_slub *slub, char *why, size_t why_size)
     struct sb_list *link;
     int status = sb_mm_check(slub->mm, why, why_size);
     sb_list_for_each (link, &slub->caches) {
+        struct sb_kmem_cache *cache = sb_list_entry(link, struct sb_kmem_cache, link);
         if (status)
             break;
-        status = check_cache(sb_list_entry(link, struct sb_kmem_cache, link), why, why_size);
+        status = check_partial(cache, why, why_size);
+        for (unsigned i = 0; cache->cpu && i < slub->mm->nr_cpus && !status; i++)
+            status = check_cpu(cache, i, why, why_size);
     }
     return status ? status : check_slab_pages(slub, why, why_size);
 }

@@ -3,60 +3,76 @@
 #define SB_MM_SLUB_H
 
 #include "page_alloc.h"
-#include "rseq.h"
 
-/* What one CPU has of a cache. A line pair of its own, so that neighbours don't fight. */
+/* What one CPU has of a cache; a line pair of its own, so that neighbours don't fight. */
 struct sb_cpu_slab {
     struct sb_cpu_list list; /* the CPU's free objects, all of list.page, its frozen slab; see rseq.h */
-    struct sb_lock lock;     /* guards `list` where there are no restartable sequences; else unused */
-    char padding[108];
+    struct sb_page *partial; /* slabs with free objects kept for this CPU, frozen, linked by `next` */
+    uint32_t nr_partial;
+    struct sb_lock lock; /* guards all above where there are no restartable sequences; else unused */
+    char padding[96];
 };
-_Static_assert(sizeof(struct sb_cpu_slab) == 1 << SB_CPU_SHIFT,
+#define SB_CPU_SLAB_SHIFT 7
+_Static_assert(sizeof(struct sb_cpu_slab) == 1 << SB_CPU_SLAB_SHIFT,
                "one CPU's part fills two cache lines: adjacent-line prefetch");
 
 struct sb_kmem_cache {
     struct sb_cpu_slab *cpu; /* one per CPU; NULL without per-CPU slabs */
-    bool rseq;               /* CPUs' lists by restartable sequences, else by their locks */
     struct sb_mm *mm;
-    struct sb_slub *slub;
+    bool rseq;            /* CPUs' parts by restartable sequences, else by their locks */
+    uint8_t order;        /* of a slab */
+    uint16_t objects;     /* per slab */
     uint32_t offset;      /* of the free pointer in a free object */
     uint32_t size;        /* from one object to the next */
     uint32_t object_size; /* as asked for, rounded up to words */
     uint32_t requested;   /* as asked for */
-    uint16_t objects;     /* per slab */
-    uint8_t order;        /* of a slab */
-    uint8_t pad;
     uint32_t flags;
+    uint32_t cpu_partial_objects;
+    uint32_t cpu_partial_slabs; /* how many a CPU keeps; 0: none */
     void (*ctor)(void *object);
-    struct sb_list link; /* slub->caches */
-    struct sb_lock lock; /* the node's: partial list, and freelist and inuse of every slab */
+    struct sb_slub *slub;
+    uint32_t *random_order; /* object numbers in the order of a fresh slab's free list; NULL: ascending */
+    struct sb_list link;    /* slub->caches */
+    struct sb_lock lock;    /* the node's: the partial list, and who joins or leaves it */
     struct sb_list partial;
     uint64_t nr_partial, min_partial;
-    uint64_t nr_slabs, nr_objects, nr_pages; /* of all slabs, whatever their order */
+    atomic_ullong nr_slabs, nr_objects, nr_pages; /* of all slabs, whatever their order */
     char name[64];
+};
+
+struct sb_slub_config {
+    bool percpu;      /* per-CPU slabs and partial lists */
+    bool randomize;   /* shuffled free lists: CONFIG_SLAB_FREELIST_RANDOM */
+    unsigned nr_cpus; /* whose layout to compute; 0: the machine's own */
 };
 
 /* All caches of one allocator. */
 struct sb_slub {
     struct sb_mm *mm;
-    bool percpu, rseq;
+    struct sb_slub_config config;
     struct sb_lock lock; /* the list of caches */
     struct sb_list caches;
 };
 
-/* How CPUs' lists are guarded; the plugins' option `cpu_sync`. */
-enum sb_cpu_sync { SB_SYNC_AUTO, SB_SYNC_RSEQ, SB_SYNC_LOCK };
-extern const char *const sb_cpu_sync_names[];
-#define SB_CPU_SYNC_OPTION                                                                                   \
+/* Options of the plugins whose objects come from here. */
+#define SB_SLUB_OPTION_PERCPU                                                                                \
     {                                                                                                        \
-        "cpu_sync", SB_OPTION_ENUM, 0, "auto", 0, 0, sb_cpu_sync_names,                                      \
-            "how a CPU's list is guarded: by restartable sequences, or by a lock per CPU; auto: by "         \
-            "sequences "                                                                                     \
-            "where the machine has them"                                                                     \
+        "percpu", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,                                                      \
+            "each CPU allocates from slabs of its own; no: every allocation takes the node's lock"           \
+    }
+#define SB_SLUB_OPTION_RANDOMIZE                                                                             \
+    {                                                                                                        \
+        "randomize", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,                                                    \
+            "shuffle the free list of each new slab, as CONFIG_SLAB_FREELIST_RANDOM does"                    \
+    }
+#define SB_SLUB_OPTION_NR_CPUS                                                                               \
+    {                                                                                                        \
+        "nr_cpus", SB_OPTION_INT, 0, "0", 0, 8192, NULL,                                                     \
+            "lay slabs out as a machine of so many CPUs does; 0: as many as this one has"                    \
     }
 
-/* -ENOTSUP: sequences were asked for and aren't to be had. */
-int sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, bool percpu, enum sb_cpu_sync sync);
+/* `mm` must outlive it. Registers a shrinker. */
+void sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, const struct sb_slub_config *config);
 /* Gives back what the host lent; the pages die with the memory file. */
 void sb_slub_exit(struct sb_slub *slub);
 
@@ -64,8 +80,14 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
                     void (*ctor)(void *), struct sb_kmem_cache **cache);
 void *sb_cache_alloc(struct sb_kmem_cache *cache, sb_gfp_t gfp);
 void sb_cache_free(struct sb_kmem_cache *cache, void *object);
-/* -EBUSY while objects live. */
+/* All n or none: 0. */
+size_t sb_cache_alloc_bulk(struct sb_kmem_cache *cache, sb_gfp_t gfp, size_t n, void **objects);
+void sb_cache_free_bulk(struct sb_kmem_cache *cache, size_t n, void **objects);
+/* -EBUSY while objects live; the host is told the cache's name and their number. */
 int sb_cache_destroy(struct sb_kmem_cache *cache);
+/* Gives all CPUs' slabs back to the node, and the empty ones to the page allocator. */
+void sb_cache_shrink(struct sb_kmem_cache *cache);
+void sb_slub_shrink(struct sb_slub *slub);
 
 /* Objects in users' hands; exact while nothing else runs. */
 uint64_t sb_cache_live(struct sb_kmem_cache *cache);
@@ -73,5 +95,14 @@ uint64_t sb_cache_live(struct sb_kmem_cache *cache);
 void sb_slub_snapshot(struct sb_slub *slub, struct sb_snapshot *snapshot);
 int sb_slub_dump(struct sb_slub *slub, const char *file, const struct sb_sink *sink);
 int sb_slub_check(struct sb_slub *slub, char *why, size_t why_size);
+
+/* Lines of /proc/slabinfo, shared by all slab allocators. */
+void sb_slabinfo_header(const struct sb_sink *sink);
+struct sb_slabinfo {
+    const char *name;
+    uint64_t active_objects, objects, slabs, active_slabs, shared_available;
+    uint32_t size, per_slab, pages, limit, batch, shared;
+};
+void sb_slabinfo_line(const struct sb_sink *sink, const struct sb_slabinfo *info);
 
 #endif

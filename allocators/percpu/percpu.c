@@ -3,35 +3,47 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+static const struct sb_option options[] = {SB_MM_OPTION_ROWS};
+
+/* Counted per CPU in a static variable, as the kernel's own statistics are. */
+static SB_DEFINE_PER_CPU(uint64_t, nr_allocs);
+extern const char __start_sb_percpu[], __stop_sb_percpu[]; /* the linker's */
 
 struct percpu {
     struct sb_mm mm;
     struct sb_pcpu pcpu;
 };
 
+static void percpu_close(void *self)
+{
+    struct percpu *p = self;
+    sb_pcpu_exit(&p->pcpu);
+    sb_mm_exit(&p->mm);
+    free(p);
+}
+
 static int percpu_open(const struct sb_host *host, const union sb_value *values, void **self)
 {
-    struct percpu *p = malloc(sizeof(*p));
-    int status = p ? sb_mm_init(&p->mm, host) : -ENOMEM;
-    (void)values;
+    struct percpu *p = calloc(1, sizeof(*p));
+    struct sb_mm_config config = sb_mm_read_options(values);
+    int status = p ? sb_mm_init(&p->mm, host, &config) : -ENOMEM;
     if (!status)
-        status = sb_pcpu_init(&p->pcpu, &p->mm);
-    if (status)
-        free(p);
+        status = sb_pcpu_init(&p->pcpu, &p->mm, __start_sb_percpu,
+                              (uint64_t)(__stop_sb_percpu - __start_sb_percpu));
+    if (status && p)
+        percpu_close(p);
     else
         *self = p;
     return status;
 }
 
-static void percpu_close(void *self)
-{
-    sb_pcpu_exit(&((struct percpu *)self)->pcpu);
-    free(self);
-}
-
 static void *percpu_alloc(void *self, size_t size, size_t align)
 {
-    return sb_alloc_percpu(&((struct percpu *)self)->pcpu, size, align);
+    struct sb_pcpu *pcpu = &((struct percpu *)self)->pcpu;
+    sb_this_cpu_add(pcpu, sb_pcpu_static(pcpu, &nr_allocs), 1);
+    return sb_alloc_percpu(pcpu, size, align);
 }
 
 static void *percpu_ptr(void *self, void *cookie, unsigned cpu)
@@ -57,9 +69,27 @@ static int percpu_snapshot(void *self, struct sb_snapshot *snapshot)
     return 0;
 }
 
+/* The kernel has no such file in /proc; debugfs' percpu_stats is the nearest. */
 static int percpu_dump(void *self, const char *file, const struct sb_sink *sink)
 {
-    return sb_mm_dump(&((struct percpu *)self)->mm, file, sink);
+    struct percpu *p = self;
+    if (strcmp(file, "percpu_stats"))
+        return sb_mm_dump(&p->mm, file, sink);
+    sb_sink_printf(sink, "unit_size           : %10llu\nnr_chunks           : %10llu\n",
+                   (unsigned long long)SB_PCPU_UNIT_SIZE, (unsigned long long)p->pcpu.nr_chunks);
+    sb_sink_printf(sink, "nr_cur_alloc        : %10llu\nstatic_size         : %10llu\n",
+                   (unsigned long long)p->pcpu.live, (unsigned long long)p->pcpu.image_size);
+    for (unsigned cpu = 0; cpu < p->mm.nr_cpus; cpu++)
+        sb_sink_printf(sink, "nr_alloc_cpu%-7u : %10llu\n", cpu,
+                       *(unsigned long long *)sb_per_cpu_ptr(sb_pcpu_static(&p->pcpu, &nr_allocs), cpu));
+    return 0;
+}
+
+static void percpu_shrink(void *self)
+{
+    struct percpu *p = self;
+    sb_pcpu_shrink(&p->pcpu);
+    sb_mm_reclaim(&p->mm);
 }
 
 static int percpu_check(void *self, char *why, size_t why_size)
@@ -79,11 +109,14 @@ const struct sb_allocator scullbench_allocator = {
     .name = "percpu",
     .summary = "one object per CPU behind one cookie, at the same offset in every CPU's unit",
     .models = "mm/percpu.c, Linux 6.1",
+    .options = options,
+    .option_count = sizeof(options) / sizeof(options[0]),
     .open = percpu_open,
     .close = percpu_close,
     .snapshot = percpu_snapshot,
     .dump = percpu_dump,
-    .dump_files = "buddyinfo",
+    .dump_files = SB_MM_DUMP_FILES " percpu_stats",
     .check = percpu_check,
+    .shrink = percpu_shrink,
     .percpu = &percpu,
 };

@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { OPTION_PERCPU, OPTION_CPU_SYNC };
+enum { OPTION_PERCPU = SB_MM_OPTIONS, OPTION_RANDOMIZE, OPTION_NR_CPUS };
 
 static const struct sb_option options[] = {
-    [OPTION_PERCPU] = {"percpu", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
-                       "each CPU allocates from a slab of its own; no: every call takes the node's lock"},
-    [OPTION_CPU_SYNC] = SB_CPU_SYNC_OPTION,
+    SB_MM_OPTION_ROWS,
+    [OPTION_PERCPU] = SB_SLUB_OPTION_PERCPU,
+    [OPTION_RANDOMIZE] = SB_SLUB_OPTION_RANDOMIZE,
+    [OPTION_NR_CPUS] = SB_SLUB_OPTION_NR_CPUS,
 };
 
 struct slub {
@@ -17,25 +18,30 @@ struct slub {
     struct sb_slub slub;
 };
 
-static int slub_open(const struct sb_host *host, const union sb_value *values, void **self)
-{
-    struct slub *s = malloc(sizeof(*s));
-    int status = s ? sb_mm_init(&s->mm, host) : -ENOMEM;
-    if (!status)
-        status = sb_slub_init(&s->slub, &s->mm, values[OPTION_PERCPU].u,
-                              (enum sb_cpu_sync)values[OPTION_CPU_SYNC].u);
-    if (status)
-        free(s);
-    else
-        *self = s;
-    return status;
-}
-
 static void slub_close(void *self)
 {
     struct slub *s = self;
     sb_slub_exit(&s->slub);
+    sb_mm_exit(&s->mm);
     free(s);
+}
+
+static int slub_open(const struct sb_host *host, const union sb_value *values, void **self)
+{
+    struct slub *s = calloc(1, sizeof(*s));
+    struct sb_mm_config config = sb_mm_read_options(values);
+    int status = s ? sb_mm_init(&s->mm, host, &config) : -ENOMEM;
+    if (status) {
+        if (s)
+            slub_close(s);
+        return status;
+    }
+    sb_slub_init(&s->slub, &s->mm,
+                 &(struct sb_slub_config){.percpu = values[OPTION_PERCPU].u,
+                                          .randomize = values[OPTION_RANDOMIZE].u,
+                                          .nr_cpus = (unsigned)values[OPTION_NR_CPUS].u});
+    *self = s;
+    return 0;
 }
 
 static int slub_create(void *self, const char *name, size_t size, size_t align, uint32_t flags,
@@ -81,6 +87,27 @@ static int slub_check(void *self, char *why, size_t why_size)
     return sb_slub_check(&((struct slub *)self)->slub, why, why_size);
 }
 
+static void slub_shrink(void *self)
+{
+    sb_mm_reclaim(&((struct slub *)self)->mm);
+}
+
+static size_t slub_alloc_bulk(void *cache, sb_gfp_t gfp, size_t n, void **objects)
+{
+    return sb_cache_alloc_bulk(cache, gfp, n, objects);
+}
+
+static void slub_free_bulk(void *cache, size_t n, void **objects)
+{
+    sb_cache_free_bulk(cache, n, objects);
+}
+
+static const struct sb_bulk_ops bulk = {
+    .struct_size = sizeof(bulk),
+    .alloc_bulk = slub_alloc_bulk,
+    .free_bulk = slub_free_bulk,
+};
+
 static const struct sb_cache_ops cache = {
     .struct_size = sizeof(cache),
     .max_size = SB_PAGE_SIZE << SB_MAX_ORDER,
@@ -101,7 +128,9 @@ const struct sb_allocator scullbench_allocator = {
     .close = slub_close,
     .snapshot = slub_snapshot,
     .dump = slub_dump,
-    .dump_files = "buddyinfo slabinfo",
+    .dump_files = SB_MM_DUMP_FILES " slabinfo",
     .check = slub_check,
+    .shrink = slub_shrink,
     .cache = &cache,
+    .bulk = &bulk,
 };

@@ -4,9 +4,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { OPTION_LAZY, OPTION_LAZY_MAX };
+enum { OPTION_PERCPU = SB_MM_OPTIONS, OPTION_HUGE, OPTION_LAZY, OPTION_LAZY_MAX };
 
 static const struct sb_option options[] = {
+    SB_MM_OPTION_ROWS,
+    [OPTION_PERCPU] = {"percpu", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
+                       "areas of up to 32 pages from blocks of addresses that each CPU has to itself, as "
+                       "vm_map_ram's vmap_block, without a guard page"},
+    [OPTION_HUGE] = {"huge", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
+                     "areas of 2 MiB and more from blocks of 2 MiB, where they are to be had"},
     [OPTION_LAZY] = {"lazy", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
                      "freed ranges are unmapped together, later; no: each at once"},
     [OPTION_LAZY_MAX] = {"lazy_max", SB_OPTION_SIZE, 0, "32MiB", 4096, UINT64_C(1) << 40, NULL,
@@ -18,24 +24,30 @@ struct vmalloc {
     struct sb_vmalloc vm;
 };
 
+static void vmalloc_close(void *self)
+{
+    struct vmalloc *v = self;
+    sb_vmalloc_exit(&v->vm);
+    sb_mm_exit(&v->mm);
+    free(v);
+}
+
 static int vmalloc_open(const struct sb_host *host, const union sb_value *values, void **self)
 {
-    struct vmalloc *v = malloc(sizeof(*v));
-    int status = v ? sb_mm_init(&v->mm, host) : -ENOMEM;
-    uint64_t lazy_max = values[OPTION_LAZY].u ? values[OPTION_LAZY_MAX].u : 0;
+    struct vmalloc *v = calloc(1, sizeof(*v));
+    struct sb_mm_config config = sb_mm_read_options(values);
+    int status = v ? sb_mm_init(&v->mm, host, &config) : -ENOMEM;
     if (!status)
-        status = sb_vmalloc_init(&v->vm, &v->mm, true, lazy_max);
-    if (status)
-        free(v);
+        status = sb_vmalloc_init(
+            &v->vm, &v->mm,
+            &(struct sb_vmalloc_config){.percpu = values[OPTION_PERCPU].u,
+                                        .huge = values[OPTION_HUGE].u,
+                                        .lazy_max = values[OPTION_LAZY].u ? values[OPTION_LAZY_MAX].u : 0});
+    if (status && v)
+        vmalloc_close(v);
     else
         *self = v;
     return status;
-}
-
-static void vmalloc_close(void *self)
-{
-    sb_vmalloc_exit(&((struct vmalloc *)self)->vm);
-    free(self);
 }
 
 static void *vmalloc_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
@@ -72,6 +84,11 @@ static int vmalloc_check(void *self, char *why, size_t why_size)
     return sb_vmalloc_check(&((struct vmalloc *)self)->vm, why, why_size);
 }
 
+static void vmalloc_shrink(void *self)
+{
+    sb_mm_reclaim(&((struct vmalloc *)self)->mm);
+}
+
 static const struct sb_sized_ops sized = {
     .struct_size = sizeof(sized),
     .max_size = UINT64_C(2) << 30,
@@ -90,7 +107,8 @@ const struct sb_allocator scullbench_allocator = {
     .close = vmalloc_close,
     .snapshot = vmalloc_snapshot,
     .dump = vmalloc_dump,
-    .dump_files = "buddyinfo slabinfo vmallocinfo",
+    .dump_files = SB_MM_DUMP_FILES " slabinfo vmallocinfo",
     .check = vmalloc_check,
+    .shrink = vmalloc_shrink,
     .sized = &sized,
 };

@@ -46,6 +46,7 @@ int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct
 int sb_verb_export(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_list(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_describe(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+int sb_verb_dump(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_topology(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 
 /* Config, machine, plugins and plan, as run and plan both need them. */

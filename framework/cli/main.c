@@ -56,6 +56,21 @@ const struct sb_verb sb_verbs[] = {
      "NAME is a plugin, or one of experiment, machine, pmu and matrix.\n",
      {{"--format", "text|markdown", "markdown: the tables of docs/config.md (default: text)"}, PATH_FLAG},
      sb_verb_describe},
+    {"dump",
+     "PLUGIN",
+     "print what an allocator's /proc files would show",
+     "Opens the allocator, creates the caches asked for (named cache-SIZE or cache-SIZE-hwcache), runs a "
+     "workload\n"
+     "until it holds most if one is named, and prints buddyinfo, zoneinfo, slabinfo, vmallocinfo and the "
+     "like in the\n"
+     "kernel's own line format.\n",
+     {{"--option", "NAME=VALUE", "an option of the plugin; may be given several times"},
+      {"--cache", "SIZE[,align=N][,hwcache]", "create a cache; may be given several times"},
+      {"--workload", "NAME", "run this workload with its defaults first; its files are printed too"},
+      {"--file", "NAME", "print this file alone, as it is"},
+      {"--memory", "SIZE", "the machine's memory (default: 64MiB)"},
+      PATH_FLAG},
+     sb_verb_dump},
     {"topology",
      NULL,
      "show the machine's CPUs and memory as hwloc sees them",

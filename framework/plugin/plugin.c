@@ -47,7 +47,6 @@ static void take_options(struct sb_plugin *plugin, const struct sb_option *table
                    stride);
 }
 
-/* The five that every allocator has are needed here and now; the rest by whoever uses it. */
 /* What the host relies on in an option's row; the INI could not say, or the host would read nothing. */
 static char *judge_option(const struct sb_option *o)
 {
@@ -222,7 +221,7 @@ struct sb_plugin *sb_plugin_load(const char *path)
         plugin->refused =
             sb_printf("it exports both scullbench_allocator and scullbench_workload; one file, one plugin");
     else if (allocator)
-        judge(plugin, allocator, SB_ALLOCATOR_MAGIC, (uint32_t)sizeof(struct sb_allocator));
+        judge(plugin, allocator, SB_ALLOCATOR_MAGIC, (uint32_t)offsetof(struct sb_allocator, shrink));
     else if (workload)
         judge(plugin, workload, SB_WORKLOAD_MAGIC, (uint32_t)sizeof(struct sb_workload));
     else

@@ -65,6 +65,23 @@ unsigned sb_topology_nr_cpus(const struct sb_topology *t)
     return last + 1 > configured ? (unsigned)(last + 1) : (unsigned)configured;
 }
 
+unsigned sb_topology_nr_nodes(const struct sb_topology *t)
+{
+    int n = hwloc_get_nbobjs_by_type(t->hwloc, HWLOC_OBJ_NUMANODE);
+    return n > 0 ? (unsigned)n : 1;
+}
+
+void sb_topology_cpu_nodes(const struct sb_topology *t, uint32_t *nodes, unsigned nr_cpus)
+{
+    hwloc_obj_t node = NULL;
+    memset(nodes, 0, nr_cpus * sizeof(*nodes));
+    while ((node = hwloc_get_next_obj_by_type(t->hwloc, HWLOC_OBJ_NUMANODE, node))) {
+        unsigned cpu;
+        hwloc_bitmap_foreach_begin(cpu, node->cpuset) if (cpu < nr_cpus) nodes[cpu] = node->logical_index;
+        hwloc_bitmap_foreach_end();
+    }
+}
+
 /* One step of a location, `type:range`: the range's logical numbers within the objects around. */
 struct range {
     unsigned first, last, step;

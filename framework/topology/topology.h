@@ -35,6 +35,10 @@ bool sb_topology_is_real(const struct sb_topology *topology);
 
 /* One more than the highest OS number of any CPU the machine may ever show. */
 unsigned sb_topology_nr_cpus(const struct sb_topology *topology);
+/* NUMA nodes; at least 1. */
+unsigned sb_topology_nr_nodes(const struct sb_topology *topology);
+/* The node (L#) that each CPU (P#) is nearest to; `nodes` has room for nr_cpus numbers. */
+void sb_topology_cpu_nodes(const struct sb_topology *topology, uint32_t *nodes, unsigned nr_cpus);
 
 /* The CPUs of `location` that we may run on, in the order in which n threads take them. */
 int sb_topology_cpus(const struct sb_topology *topology, const char *location, enum sb_placement placement,

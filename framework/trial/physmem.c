@@ -84,11 +84,36 @@ static int prefault(const struct sb_physmem *memory, char **why)
     return status;
 }
 
-int sb_physmem_open(struct sb_physmem *memory, const struct sb_trial_spec *spec,
+/*
+ * On a machine of several nodes each gets its part, as the model divides memory: nodes are ranges of it, in
+ * whole largest blocks. Where the OS doesn't let us bind to all of them, it is one node, with a warning.
+ */
+static void spread(struct sb_physmem *memory, const struct sb_topology *topology)
+{
+    enum { MOST_NODES = 8 };
+    unsigned n = sb_topology_nr_nodes(topology);
+    uint64_t share = memory->size / n & ~(ALIGNMENT - 1);
+    char *why = NULL;
+    if (n == 1 || n > MOST_NODES || !share)
+        return;
+    for (unsigned i = 0; i < n && !why; i++) {
+        char *location = sb_printf("numa:%u", i);
+        sb_topology_bind_memory(topology, (char *)memory->base + i * share,
+                                i + 1 < n ? share : memory->size - i * share, location, &why);
+        free(location);
+    }
+    if (why)
+        memory->warning = sb_printf("the memory is not spread over the machine's %u NUMA nodes: %s", n, why);
+    else
+        memory->nr_nodes = n;
+    free(why);
+}
+
+int sb_physmem_open(struct sb_physmem *memory, const union sb_value *machine,
                     const struct sb_topology *topology, char **why)
 {
-    enum sb_pages_kind pages = (enum sb_pages_kind)spec->machine[SB_MACHINE_PAGES].u;
-    *memory = (struct sb_physmem){.fd = -1, .size = spec->machine[SB_MACHINE_MEMORY].u};
+    enum sb_pages_kind pages = (enum sb_pages_kind)machine[SB_MACHINE_PAGES].u;
+    *memory = (struct sb_physmem){.fd = -1, .size = machine[SB_MACHINE_MEMORY].u, .nr_nodes = 1};
     int status = 0;
     if (memory->size % ALIGNMENT) {
         *why = sb_printf("[machine] memory is not a multiple of 4MiB");
@@ -100,9 +125,11 @@ int sb_physmem_open(struct sb_physmem *memory, const struct sb_trial_spec *spec,
     if (!status && pages == SB_PAGES_THP)
         want_thp(memory);
     if (!status)
-        status = sb_topology_bind_memory(topology, memory->base, memory->size,
-                                         spec->machine[SB_MACHINE_NODE].s, why);
-    if (!status && spec->machine[SB_MACHINE_PREFAULT].u)
+        status =
+            sb_topology_bind_memory(topology, memory->base, memory->size, machine[SB_MACHINE_NODE].s, why);
+    if (!status && !strcmp(machine[SB_MACHINE_NODE].s, "any"))
+        spread(memory, topology);
+    if (!status && machine[SB_MACHINE_PREFAULT].u)
         status = prefault(memory, why);
     if (status)
         sb_physmem_close(memory);

@@ -59,6 +59,7 @@ struct trial {
     const struct sb_clock *clock;
     struct sb_topology *topology;
     struct sb_physmem memory;
+    uint32_t *cpu_node;
     struct sb_plugin *allocator, *workload;
     union sb_value *allocator_options, *workload_options;
     struct sb_host host;
@@ -769,12 +770,16 @@ static int open_all(struct trial *t, char **reason)
                                .context = t,
                                .fail = take_fail};
     if (!(a->flags & SB_ALLOCATOR_OS_MEMORY)) {
-        status = sb_physmem_open(&t->memory, t->spec, t->topology, reason);
+        status = sb_physmem_open(&t->memory, t->spec->machine, t->topology, reason);
         if (status)
             return status;
         t->host.memory = t->memory.base;
         t->host.memory_size = t->memory.size;
         t->host.memory_fd = t->memory.fd;
+        t->host.nr_nodes = t->memory.nr_nodes;
+        t->cpu_node = sb_calloc(t->host.nr_cpus, sizeof(*t->cpu_node));
+        sb_topology_cpu_nodes(t->topology, t->cpu_node, t->host.nr_cpus);
+        t->host.cpu_node = t->cpu_node;
         if (t->memory.warning)
             sb_write_warning(t->out, t->memory.warning);
     }
@@ -840,6 +845,7 @@ static void free_trial(struct trial *t)
     SB_VEC_FREE(&t->series);
     SB_VEC_FREE(&t->dumps);
     SB_VEC_FREE(&t->blocks);
+    free(t->cpu_node);
     free(t->allocator_options);
     free(t->workload_options);
     sb_plugin_free(t->allocator);

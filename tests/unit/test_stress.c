@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "host.h"
 
+#include "base/units.h"
 #include "plugin/plugin.h"
 #include "scullbench/random.h"
 #include "scullbench/source.h"
@@ -110,18 +111,35 @@ static void expect_books(const struct sb_plugin *p, void *self, uint64_t live)
         assert_int_equal(snapshot.live, live);
 }
 
+/* Once what was kept for later is given back, the free blocks are those of the beginning. */
+static void expect_all_back(const struct sb_plugin *p, void *self, const struct sb_snapshot *before)
+{
+    struct sb_snapshot after = {.struct_size = sizeof(after)};
+    if (!p->allocator.shrink)
+        return;
+    p->allocator.shrink(self);
+    p->allocator.snapshot(self, &after);
+    assert_int_equal(after.held_bytes, before->held_bytes);
+    /* vmalloc's own records may have come to lie in another page. */
+    if (strcmp(p->name, "vmalloc"))
+        assert_memory_equal(after.free_blocks, before->free_blocks, sizeof(after.free_blocks));
+    expect_books(p, self, 0);
+}
+
 static void stress(const struct sb_plugin *p, const union sb_value *options, unsigned threads,
                    uint64_t operations)
 {
     static struct stress s;
     struct thread *workers = calloc(threads, sizeof(*workers));
     struct test_host host;
+    struct sb_snapshot before = {.struct_size = sizeof(before)};
     uint64_t live = 0;
     void *self = NULL;
     memset(&s, 0, sizeof(s));
     s.operations = operations;
     test_host_open(&host, 64, test_cpus());
     assert_int_equal(p->allocator.open(&host.host, options, &self), 0);
+    p->allocator.snapshot(self, &before);
     for (unsigned i = 0; i < SOURCES; i++)
         assert_int_equal(
             sb_source_open(&s.sources[i], &p->allocator, self, SB_WANT_CACHE, "stress", cache_sizes[i], 0),
@@ -156,31 +174,45 @@ static void stress(const struct sb_plugin *p, const union sb_value *options, uns
     for (unsigned i = 0; i < SOURCES; i++)
         assert_int_equal(sb_source_close(&s.sources[i]), 0);
     expect_books(p, self, 0);
+    expect_all_back(p, self, &before);
     p->allocator.close(self);
     test_host_close(&host);
     free(workers);
 }
 
-/* `sync`: index into cpu_sync's choices, auto or lock. */
-static void stress_plugin(const char *name, unsigned percpu, unsigned sync)
+/* The plugin's defaults, then the overrides: "percpu=no nodes=2". */
+static union sb_value *read_options(const struct sb_plugin *p, const char *overrides)
+{
+    union sb_value *values = calloc(p->option_count + 1, sizeof(*values));
+    char *why = NULL;
+    for (uint32_t i = 0; i < p->option_count; i++)
+        assert_int_equal(sb_option_parse(&p->options[i], p->options[i].fallback, &values[i], &why), 0);
+    char *words = strdup(overrides), *state = NULL;
+    for (char *word = strtok_r(words, " ", &state); word; word = strtok_r(NULL, " ", &state)) {
+        char *value = strchr(word, '=');
+        bool found = false;
+        *value++ = '\0';
+        for (uint32_t i = 0; i < p->option_count; i++) {
+            if (strcmp(p->options[i].name, word))
+                continue;
+            assert_int_equal(sb_option_parse(&p->options[i], value, &values[i], &why), 0);
+            found = true;
+        }
+        if (!found)
+            fail_msg("%s has no option %s", p->name, word);
+    }
+    free(words);
+    return values;
+}
+
+static void stress_plugin(const char *name, const char *overrides)
 {
     char path[512];
     snprintf(path, sizeof(path), "%s/allocator-%s.so", PLUGIN_DIR, name);
     struct sb_plugin *p = sb_plugin_load(path);
     if (p->refused)
         fail_msg("%s: %s", path, p->refused);
-    union sb_value *options = calloc(p->option_count + 1, sizeof(*options));
-    for (uint32_t i = 0; i < p->option_count; i++) {
-        /* Small reserves and thresholds make the rare paths common. */
-        if (!strcmp(p->options[i].name, "percpu"))
-            options[i].u = percpu;
-        else if (!strcmp(p->options[i].name, "cpu_sync"))
-            options[i].u = sync;
-        else if (!strcmp(p->options[i].name, "lazy_max"))
-            options[i].u = 1 << 20;
-        else
-            options[i].u = 1;
-    }
+    union sb_value *options = read_options(p, overrides);
     uint64_t operations = strcmp(name, "vmalloc") ? 300000 : 4000;
 #ifdef __SANITIZE_THREAD__
     operations /= 6; /* which runs some thirty times slower under it */
@@ -191,31 +223,45 @@ static void stress_plugin(const char *name, unsigned percpu, unsigned sync)
     sb_plugin_free(p);
 }
 
-#define STRESS(name, plugin, percpu, sync)                                                                   \
+/* Small reserves and thresholds make the rare paths common. */
+#define EACH(STRESS)                                                                                         \
+    STRESS(buddy, "buddy", "")                                                                               \
+    STRESS(buddy_alone, "buddy", "page_lists=no")                                                            \
+    STRESS(buddy_lock, "buddy", "cpu_sync=lock")                                                             \
+    STRESS(buddy_zones, "buddy", "nodes=2 dma32=32MiB highmem=16MiB")                                        \
+    STRESS(slub, "slub", "")                                                                                 \
+    STRESS(slub_shared, "slub", "percpu=no")                                                                 \
+    STRESS(slub_lock, "slub", "cpu_sync=lock")                                                               \
+    STRESS(slub_random, "slub", "randomize=yes page_lists=no")                                               \
+    STRESS(slab, "slab", "")                                                                                 \
+    STRESS(slab_shared, "slab", "percpu=no")                                                                 \
+    STRESS(slab_lock, "slab", "cpu_sync=lock")                                                               \
+    STRESS(slob, "slob", "")                                                                                 \
+    STRESS(kmalloc, "kmalloc", "")                                                                           \
+    STRESS(kmalloc_shared, "kmalloc", "percpu=no page_lists=no")                                             \
+    STRESS(vmalloc, "vmalloc", "lazy_max=1MiB")                                                              \
+    STRESS(vmalloc_percpu, "vmalloc", "percpu=yes lazy_max=1MiB highmem=16MiB")                              \
+    STRESS(vmalloc_eager, "vmalloc", "lazy=no")                                                              \
+    STRESS(mempool, "mempool", "min_nr=1 max_wait=1us")                                                      \
+    STRESS(mempool_pages, "mempool", "min_nr=4 backing=pages max_wait=1us")                                  \
+    STRESS(mempool_percpu, "mempool", "min_nr=4 cache=32 max_wait=1us")                                      \
+    STRESS(mempool_percpu_lock, "mempool", "min_nr=4 cache=32 cpu_sync=lock max_wait=1us")                   \
+    STRESS(bootmem, "bootmem", "")                                                                           \
+    STRESS(bump, "bump", "")                                                                                 \
+    STRESS(own_malloc, "malloc", "")
+
+#define DEFINE(name, plugin, overrides)                                                                      \
     static void name(void **state)                                                                           \
     {                                                                                                        \
         (void)state;                                                                                         \
-        stress_plugin(plugin, percpu, sync);                                                                 \
+        stress_plugin(plugin, overrides);                                                                    \
     }
+#define LIST(name, plugin, overrides) cmocka_unit_test(name),
 
-STRESS(buddy, "buddy", 0, 0)
-STRESS(slub, "slub", 1, 0)
-STRESS(slub_shared, "slub", 0, 0)
-STRESS(slub_lock, "slub", 1, 2)
-STRESS(kmalloc, "kmalloc", 1, 0)
-STRESS(kmalloc_shared, "kmalloc", 0, 0)
-STRESS(vmalloc, "vmalloc", 1, 0)
-STRESS(mempool, "mempool", 1, 0)
-STRESS(bump, "bump", 0, 0)
-STRESS(own_malloc, "malloc", 0, 0)
+EACH(DEFINE)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(buddy),      cmocka_unit_test(slub),    cmocka_unit_test(slub_shared),
-        cmocka_unit_test(slub_lock),  cmocka_unit_test(kmalloc), cmocka_unit_test(kmalloc_shared),
-        cmocka_unit_test(vmalloc),    cmocka_unit_test(mempool), cmocka_unit_test(bump),
-        cmocka_unit_test(own_malloc),
-    };
+    const struct CMUnitTest tests[] = {EACH(LIST)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

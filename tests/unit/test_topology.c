@@ -59,6 +59,18 @@ static void placements(void **state)
     sb_topology_free(t);
 }
 
+static void cpus_know_their_node(void **state)
+{
+    struct sb_topology *t = load(machine);
+    static const uint32_t want[8] = {0, 0, 1, 1, 0, 0, 1, 1};
+    uint32_t nodes[8];
+    (void)state;
+    assert_int_equal(sb_topology_nr_nodes(t), 2);
+    sb_topology_cpu_nodes(t, nodes, 8);
+    assert_memory_equal(nodes, want, sizeof(want));
+    sb_topology_free(t);
+}
+
 static void locations(void **state)
 {
     struct sb_topology *t = load(machine);
@@ -135,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(placements),
+        cmocka_unit_test(cpus_know_their_node),
         cmocka_unit_test(locations),
         cmocka_unit_test(locations_that_are_wrong),
         cmocka_unit_test(nodes),

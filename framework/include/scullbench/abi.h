@@ -32,7 +32,7 @@
 SB_EXTERN_C_BEGIN
 
 #define SB_ABI_MAJOR       1 /* another major is refused */
-#define SB_ABI_MINOR       0 /* counts appended members; a host serves every minor up to its own */
+#define SB_ABI_MINOR       1 /* counts appended members; a host serves every minor up to its own */
 
 #define SB_ALLOCATOR_MAGIC UINT32_C(0x4c414253) /* "SBAL" as it lies in a little-endian file */
 #define SB_WORKLOAD_MAGIC  UINT32_C(0x4c574253) /* "SBWL" */
@@ -103,6 +103,8 @@ struct sb_host {
     void *context;
     /* Says why the call in progress fails; thread-safe; the last text wins. */
     void (*fail)(void *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+    /* Since 1.1: each CPU's node, nr_cpus numbers below nr_nodes; NULL: all are on node 0. */
+    const uint32_t *cpu_node;
 };
 
 SB_EXTERN_C_END

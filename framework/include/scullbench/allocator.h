@@ -21,21 +21,44 @@ SB_EXTERN_C_BEGIN
 
 /*
  * Allocation flags, named for the kernel's. The values are ours.
- * The first group are the kernel's __GFP_* modifiers: SB_GFP_DMA picks where the search starts,
- * DIRECT_RECLAIM is what "may sleep" means. The second are the sets that callers use.
+ *
+ * The first group are the kernel's __GFP_* modifiers. Without DMA, DMA32 or HIGHMEM the search starts in the
+ * normal zone. DIRECT_RECLAIM is what "may sleep" means: reclaim, then wait for frees, for a bounded time. An
+ * allocator without zones or reserves takes no notice of what it hasn't got; ZERO is honoured by all.
  */
 typedef uint32_t sb_gfp_t;
-#define SB_GFP_DMA            UINT32_C(0x0001) /* only memory below 16 MiB */
-#define SB_GFP_HIGH           UINT32_C(0x0002) /* may dip into the emergency reserve */
-#define SB_GFP_DIRECT_RECLAIM UINT32_C(0x0004) /* may reclaim and wait */
-#define SB_GFP_ZERO           UINT32_C(0x0008) /* the block is zero-filled */
-#define SB_GFP_NOWARN         UINT32_C(0x0010) /* failure is expected: say nothing */
-#define SB_GFP_KERNEL         SB_GFP_DIRECT_RECLAIM
-#define SB_GFP_ATOMIC         SB_GFP_HIGH
-#define SB_GFP_NOWAIT         UINT32_C(0)
+#define SB_GFP_DMA            UINT32_C(0x0001)  /* only memory below 16 MiB */
+#define SB_GFP_HIGH           UINT32_C(0x0002)  /* may dip into the emergency reserve */
+#define SB_GFP_DIRECT_RECLAIM UINT32_C(0x0004)  /* may reclaim and wait */
+#define SB_GFP_ZERO           UINT32_C(0x0008)  /* the block is zero-filled */
+#define SB_GFP_NOWARN         UINT32_C(0x0010)  /* failure is expected: say nothing */
+#define SB_GFP_DMA32          UINT32_C(0x0020)  /* only memory below 4 GiB */
+#define SB_GFP_HIGHMEM        UINT32_C(0x0040)  /* memory without a direct map will do */
+#define SB_GFP_MOVABLE        UINT32_C(0x0080)  /* grouped with what could be moved */
+#define SB_GFP_RECLAIMABLE    UINT32_C(0x0100)  /* grouped with what could be reclaimed */
+#define SB_GFP_COLD           UINT32_C(0x0200)  /* cache-cold pages will do: not from the per-CPU lists */
+#define SB_GFP_NORETRY        UINT32_C(0x0400)  /* reclaim once, don't wait */
+#define SB_GFP_RETRY_MAYFAIL  UINT32_C(0x0800)  /* wait longer before failing; LDD3's __GFP_REPEAT */
+#define SB_GFP_NOFAIL         UINT32_C(0x1000)  /* wait without end */
+#define SB_GFP_COMP           UINT32_C(0x2000)  /* a compound page; here every block is one */
+#define SB_GFP_THISNODE       UINT32_C(0x4000)  /* no other node */
+#define SB_GFP_IO             UINT32_C(0x8000)  /* reclaim may start I/O: there is none here */
+#define SB_GFP_FS             UINT32_C(0x10000) /* reclaim may call file systems: there are none here */
+
+/* The second group are the sets that callers use. */
+#define SB_GFP_REPEAT   SB_GFP_RETRY_MAYFAIL
+#define SB_GFP_NOWAIT   UINT32_C(0)
+#define SB_GFP_ATOMIC   SB_GFP_HIGH
+#define SB_GFP_NOIO     SB_GFP_DIRECT_RECLAIM
+#define SB_GFP_NOFS     (SB_GFP_NOIO | SB_GFP_IO)
+#define SB_GFP_KERNEL   (SB_GFP_NOFS | SB_GFP_FS)
+#define SB_GFP_USER     SB_GFP_KERNEL
+#define SB_GFP_HIGHUSER (SB_GFP_USER | SB_GFP_HIGHMEM | SB_GFP_MOVABLE)
 
 /* Flags of a cache, named for the kernel's SLAB_*. */
 #define SB_SLAB_HWCACHE_ALIGN UINT32_C(0x1) /* align objects to the cache line */
+#define SB_SLAB_CACHE_DMA     UINT32_C(0x2) /* slabs from the DMA zone */
+#define SB_SLAB_NO_REAP       UINT32_C(0x4) /* memory pressure takes no slabs of it */
 
 /* kmalloc-like. `align` is a power of two or 0 for the allocator's natural alignment. */
 struct sb_sized_ops {
@@ -135,6 +158,11 @@ struct sb_allocator {
     const struct sb_pages_ops *pages;
     const struct sb_percpu_ops *percpu;
     const struct sb_bulk_ops *bulk;
+    /*
+     * Since 1.1; may be NULL. Gives back what is kept for later: per-CPU lists, empty slabs, lazily freed
+     * ranges. Called while nothing else is; afterwards held bytes are what live blocks need.
+     */
+    void (*shrink)(void *self);
 };
 
 extern SB_EXPORT const struct sb_allocator scullbench_allocator;
@@ -143,10 +171,7 @@ extern SB_EXPORT const struct sb_allocator scullbench_allocator;
 static inline unsigned sb_get_order(uint64_t size)
 {
     uint64_t pages = (size - 1) >> SB_PAGE_SHIFT;
-    unsigned order = 0;
-    for (; pages; pages >>= 1)
-        order++;
-    return order;
+    return pages ? 64 - (unsigned)__builtin_clzll(pages) : 0;
 }
 
 SB_EXTERN_C_END

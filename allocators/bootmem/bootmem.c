@@ -1,0 +1,211 @@
+/*
+ * Boot-time buffers as a plugin: a pool in one piece, taken before there are zones, dealt out first fit by
+ * address as the bigphysarea patch does that LDD3 mentions; and the page allocator with what is left. See
+ * mm/bootmem.c.
+ *
+ * Locks: `lock`, taken alone.
+ */
+#include "../mm/bootmem.h"
+#include "../mm/page_alloc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTION_POOL = SB_MM_OPTIONS };
+
+static const struct sb_option options[] = {
+    SB_MM_OPTION_ROWS,
+    [OPTION_POOL] =
+        {"pool", SB_OPTION_PERCENT, 0, "50%", 1, 90, NULL,
+         "share of the memory that is reserved at boot; blocks of `sized` come from there, `pages` "
+         "from the rest"},
+};
+
+struct plugin {
+    struct sb_mm mm;
+    struct sb_lock lock; /* protects all below */
+    struct sb_bootmem pool;
+    uint64_t live, live_bytes;
+};
+
+static void bootmem_close(void *self)
+{
+    struct plugin *p = self;
+    sb_bootmem_exit(&p->pool);
+    sb_mm_exit(&p->mm);
+    free(p);
+}
+
+static int bootmem_open(const struct sb_host *host, const union sb_value *values, void **self)
+{
+    struct plugin *p = calloc(1, sizeof(*p));
+    struct sb_mm_config config = sb_mm_read_options(values);
+    config.boot_bytes = host->memory_size / 100 * values[OPTION_POOL].u & ~(SB_PAGE_SIZE - 1);
+    int status = p ? sb_mm_init(&p->mm, host, &config) : -ENOMEM;
+    if (status) {
+        if (p)
+            bootmem_close(p);
+        return status;
+    }
+    sb_bootmem_init(&p->pool, p->mm.boot, config.boot_bytes);
+    *self = p;
+    return 0;
+}
+
+/* In words: what a driver asks such a pool for is large, and it remembers the size itself. */
+static uint64_t rounded(size_t size)
+{
+    return (size + sizeof(void *) - 1) & ~(sizeof(void *) - 1);
+}
+
+static void *bootmem_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
+{
+    struct plugin *p = self;
+    if (align > SB_PAGE_SIZE)
+        return NULL;
+    sb_lock(&p->lock);
+    void *block =
+        sb_bootmem_alloc(&p->pool, rounded(size), align > sizeof(void *) ? align : sizeof(void *), 0);
+    p->live += block != NULL;
+    p->live_bytes += block ? rounded(size) : 0;
+    sb_unlock(&p->lock);
+    if (block && gfp & SB_GFP_ZERO)
+        memset(block, 0, size);
+    return block;
+}
+
+static void bootmem_free(void *self, void *block, size_t size)
+{
+    struct plugin *p = self;
+    if (!block)
+        return;
+    sb_lock(&p->lock);
+    if (sb_bootmem_release(&p->pool, block, rounded(size))) {
+        atomic_fetch_add(&p->mm.bad_frees, 1);
+    } else {
+        p->live--;
+        p->live_bytes -= rounded(size);
+    }
+    sb_unlock(&p->lock);
+}
+
+static struct sb_page *bootmem_alloc_pages(void *self, int node, sb_gfp_t gfp, unsigned order)
+{
+    return sb_alloc_pages_node(&((struct plugin *)self)->mm, node, gfp, order);
+}
+
+static void bootmem_free_pages(void *self, struct sb_page *page, unsigned order)
+{
+    sb_free_pages(&((struct plugin *)self)->mm, page, order);
+}
+
+static void *bootmem_page_address(void *self, struct sb_page *page)
+{
+    const struct sb_mm *mm = &((struct plugin *)self)->mm;
+    return sb_page_is_high(mm, page) ? NULL : sb_page_address(mm, page);
+}
+
+static struct sb_page *bootmem_virt_to_page(void *self, void *address)
+{
+    return sb_virt_to_page(&((struct plugin *)self)->mm, address);
+}
+
+static uint64_t bootmem_page_to_pfn(void *self, struct sb_page *page)
+{
+    return sb_page_to_pfn(&((struct plugin *)self)->mm, page);
+}
+
+static void *bootmem_get_free_pages(void *self, sb_gfp_t gfp, unsigned order)
+{
+    return sb_get_free_pages(&((struct plugin *)self)->mm, gfp, order);
+}
+
+static void bootmem_free_pages_at(void *self, void *address, unsigned order)
+{
+    sb_free_pages_at(&((struct plugin *)self)->mm, address, order);
+}
+
+/* The pool is held whether it is used or not: that is its price. */
+static int bootmem_snapshot(void *self, struct sb_snapshot *snapshot)
+{
+    struct plugin *p = self;
+    uint64_t on_lists = sb_mm_pcp_pages(&p->mm) << SB_PAGE_SHIFT;
+    sb_mm_snapshot(&p->mm, snapshot);
+    snapshot->has |= SB_HAS_LIVE | SB_HAS_HANDED;
+    snapshot->live = p->live + sb_mm_live_blocks(&p->mm);
+    snapshot->handed_bytes = p->live_bytes + snapshot->held_bytes - on_lists;
+    snapshot->held_bytes += p->pool.size;
+    snapshot->metadata_bytes -= p->pool.size;
+    snapshot->metadata_bytes += p->pool.capacity * sizeof(*p->pool.reserved);
+    return 0;
+}
+
+static int bootmem_dump(void *self, const char *file, const struct sb_sink *sink)
+{
+    struct plugin *p = self;
+    if (strcmp(file, "memblock"))
+        return sb_mm_dump(&p->mm, file, sink);
+    /* As debugfs' memblock/reserved has it. */
+    for (unsigned i = 0; i < p->pool.n; i++) {
+        uint64_t start = (uint64_t)(p->pool.base - p->mm.base) + p->pool.reserved[i].start;
+        sb_sink_printf(sink, "%4u: 0x%016llx..0x%016llx\n", i, (unsigned long long)start,
+                       (unsigned long long)(start + p->pool.reserved[i].size - 1));
+    }
+    return 0;
+}
+
+static int bootmem_check(void *self, char *why, size_t why_size)
+{
+    struct plugin *p = self;
+    uint64_t taken = 0;
+    int status = sb_mm_check(&p->mm, why, why_size);
+    for (unsigned i = 0; i < p->pool.n; i++)
+        taken += p->pool.reserved[i].size;
+    if (!status && sb_bootmem_check(&p->pool))
+        return sb_check_failed(why, why_size, "the pool's regions overlap, touch or are out of order");
+    if (!status && taken != p->live_bytes)
+        return sb_check_failed(why, why_size, "the pool's regions hold %llu bytes, counted %llu",
+                               (unsigned long long)taken, (unsigned long long)p->live_bytes);
+    return status;
+}
+
+static void bootmem_shrink(void *self)
+{
+    sb_mm_reclaim(&((struct plugin *)self)->mm);
+}
+
+static const struct sb_sized_ops sized = {
+    .struct_size = sizeof(sized),
+    .alloc = bootmem_alloc,
+    .free = bootmem_free,
+};
+
+static const struct sb_pages_ops pages = {
+    .struct_size = sizeof(pages),
+    .alloc_pages = bootmem_alloc_pages,
+    .free_pages = bootmem_free_pages,
+    .page_address = bootmem_page_address,
+    .virt_to_page = bootmem_virt_to_page,
+    .page_to_pfn = bootmem_page_to_pfn,
+    .get_free_pages = bootmem_get_free_pages,
+    .free_pages_at = bootmem_free_pages_at,
+};
+
+const struct sb_allocator scullbench_allocator = {
+    .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
+    .name = "bootmem",
+    .summary = "large buffers from a pool reserved at boot; pages from what is left",
+    .models = "mm/bootmem.c of Linux 2.6 over mm/memblock.c of Linux 6.1",
+    .options = options,
+    .option_count = sizeof(options) / sizeof(options[0]),
+    .open = bootmem_open,
+    .close = bootmem_close,
+    .snapshot = bootmem_snapshot,
+    .dump = bootmem_dump,
+    .dump_files = SB_MM_DUMP_FILES " memblock",
+    .check = bootmem_check,
+    .shrink = bootmem_shrink,
+    .sized = &sized,
+    .pages = &pages,
+};

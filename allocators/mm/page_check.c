@@ -1,0 +1,354 @@
+/*
+ * The page allocator's books and proofs: snapshot, /proc/buddyinfo, /proc/zoneinfo and /proc/pagetypeinfo in
+ * the format of Linux 6.1, and check(), which walks every list and every page. Only while nothing else runs.
+ */
+#include "page_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct sb_zone *end_of_zones(struct sb_mm *mm)
+{
+    return mm->zones + mm->nr_nodes * SB_NR_ZONES;
+}
+
+typedef unsigned long long ull;
+
+const char *sb_zone_name(const struct sb_zone *zone)
+{
+    static const char *const names[SB_NR_ZONES] = {"DMA", "DMA32", "Normal", "HighMem"};
+    return names[zone->type];
+}
+
+uint64_t sb_mm_free_pages(const struct sb_mm *mm)
+{
+    uint64_t free = 0;
+    for (unsigned i = 0; i < mm->nr_nodes * SB_NR_ZONES; i++)
+        free += __atomic_load_n(&mm->zones[i].nr_free_pages, __ATOMIC_RELAXED);
+    return free;
+}
+
+/* By subtraction: free pages are counted under the zone's lock anyway, used ones would cost a second counter.
+ */
+uint64_t sb_mm_used_pages(const struct sb_mm *mm)
+{
+    return mm->nr_pages - mm->nr_reserved - sb_mm_free_pages(mm);
+}
+
+static uint64_t pcp_blocks(const struct sb_mm *mm, const struct sb_zone *zone)
+{
+    uint64_t n = 0;
+    for (unsigned list = 0; zone->pcp.base && list < SB_NR_PCP_LISTS; list++) {
+        for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++)
+            n += sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list])->count;
+    }
+    return n;
+}
+
+uint64_t sb_mm_live_blocks(const struct sb_mm *mm)
+{
+    uint64_t live = 0;
+    for (unsigned i = 0; i < mm->nr_nodes * SB_NR_ZONES; i++)
+        live += mm->zones[i].nr_allocated - pcp_blocks(mm, &mm->zones[i]);
+    return live;
+}
+
+/* Adds to what is there: an allocator on top fills in its own part before or after. */
+void sb_mm_snapshot(struct sb_mm *mm, struct sb_snapshot *snapshot)
+{
+    snapshot->has |= SB_HAS_HELD | SB_HAS_FREE_BLOCKS | SB_HAS_METADATA;
+    snapshot->held_bytes = sb_mm_used_pages(mm) << SB_PAGE_SHIFT;
+    snapshot->metadata_bytes += mm->nr_reserved << SB_PAGE_SHIFT;
+    for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
+        for (unsigned order = 0; order < SB_NR_ORDERS; order++)
+            snapshot->free_blocks[order] += zone->free_area[order].nr_free;
+    }
+}
+
+/* Longer lines are cut at 511 bytes; no line of /proc comes near. */
+void sb_sink_printf(const struct sb_sink *sink, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    if (n > 0)
+        sink->write(sink->context, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+}
+
+static void dump_buddyinfo(struct sb_mm *mm, const struct sb_sink *sink)
+{
+    for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
+        if (zone->start_pfn == zone->end_pfn)
+            continue;
+        sb_sink_printf(sink, "Node %d, zone %8s ", zone->node, sb_zone_name(zone));
+        for (unsigned order = 0; order < SB_NR_ORDERS; order++)
+            sb_sink_printf(sink, "%6llu ", (ull)zone->free_area[order].nr_free);
+        sb_sink_printf(sink, "\n");
+    }
+}
+
+static void dump_pagetypeinfo(struct sb_mm *mm, const struct sb_sink *sink)
+{
+    static const char *const names[SB_NR_MIGRATETYPES] = {"Unmovable", "Movable", "Reclaimable"};
+    sb_sink_printf(sink, "Page block order: %d\nPages per block:  %llu\n\n", SB_PAGEBLOCK_ORDER,
+                   (ull)SB_PAGEBLOCK_PAGES);
+    sb_sink_printf(sink, "%-43s ", "Free pages count per migrate type at order");
+    for (unsigned order = 0; order < SB_NR_ORDERS; order++)
+        sb_sink_printf(sink, "%6u ", order);
+    sb_sink_printf(sink, "\n");
+    for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
+        for (unsigned type = 0; zone->managed && type < SB_NR_MIGRATETYPES; type++) {
+            sb_sink_printf(sink, "Node %4d, zone %8s, type %12s ", zone->node, sb_zone_name(zone),
+                           names[type]);
+            for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
+                const struct sb_list *link, *head = &zone->free_area[order].list[type];
+                uint64_t n = 0;
+                sb_list_for_each (link, head)
+                    n++;
+                sb_sink_printf(sink, "%6llu ", (ull)n);
+            }
+            sb_sink_printf(sink, "\n");
+        }
+    }
+}
+
+static void dump_pageset(const struct sb_mm *mm, const struct sb_zone *zone, const struct sb_sink *sink)
+{
+    sb_sink_printf(sink, "  pagesets\n");
+    for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++) {
+        uint64_t count = 0, high = 0;
+        for (unsigned list = 0; list < SB_NR_PCP_LISTS; list++) {
+            const struct sb_cpu_stack *stack = sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list]);
+            count += stack->count << list / SB_NR_MIGRATETYPES;
+            if (!list)
+                high = stack->capacity;
+        }
+        sb_sink_printf(sink,
+                       "    cpu: %u\n              count: %llu\n              high:  %llu\n"
+                       "              batch: %u\n  vm stats threshold: 0\n",
+                       cpu, (ull)count, (ull)high, zone->pcp_batch[0]);
+    }
+}
+
+static void dump_zoneinfo(struct sb_mm *mm, const struct sb_sink *sink)
+{
+    for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
+        if (zone->start_pfn == zone->end_pfn)
+            continue;
+        sb_sink_printf(sink, "Node %d, zone %8s\n", zone->node, sb_zone_name(zone));
+        sb_sink_printf(
+            sink,
+            "  pages free     %llu\n        boost    0\n        min      %llu\n        low      %llu\n"
+            "        high     %llu\n        spanned  %llu\n        present  %llu\n        managed  %llu\n",
+            (ull)zone->nr_free_pages, (ull)zone->watermark[SB_WMARK_MIN], (ull)zone->watermark[SB_WMARK_LOW],
+            (ull)zone->watermark[SB_WMARK_HIGH], (ull)(zone->end_pfn - zone->start_pfn),
+            (ull)(zone->end_pfn - zone->start_pfn), (ull)zone->managed);
+        sb_sink_printf(sink, "        cma      0\n        protection: (");
+        for (unsigned type = 0; type < SB_NR_ZONES; type++)
+            sb_sink_printf(sink, "%s%llu", type ? ", " : "", (ull)zone->lowmem_reserve[type]);
+        sb_sink_printf(sink, ")\n      nr_free_pages %llu\n", (ull)zone->nr_free_pages);
+        if (zone->pcp.base)
+            dump_pageset(mm, zone, sink);
+        sb_sink_printf(sink, "  node_unreclaimable:  0\n  start_pfn:           %llu\n", (ull)zone->start_pfn);
+    }
+}
+
+int sb_mm_dump(struct sb_mm *mm, const char *file, const struct sb_sink *sink)
+{
+    if (!strcmp(file, "buddyinfo"))
+        dump_buddyinfo(mm, sink);
+    else if (!strcmp(file, "zoneinfo"))
+        dump_zoneinfo(mm, sink);
+    else if (!strcmp(file, "pagetypeinfo"))
+        dump_pagetypeinfo(mm, sink);
+    else
+        return -ENOENT;
+    return 0;
+}
+
+int sb_check_failed(char *why, size_t why_size, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, why_size, format, args);
+    va_end(args);
+    return -EUCLEAN;
+}
+
+/* One free list: of blocks in the zone that say the same of themselves, linked both ways. Counts them. */
+static int check_list(struct sb_mm *mm, const struct sb_zone *zone, unsigned order, unsigned type,
+                      uint64_t *n, char *why, size_t why_size)
+{
+    const struct sb_free_area *area = &zone->free_area[order];
+    const struct sb_list *link;
+    sb_list_for_each (link, &area->list[type]) {
+        const struct sb_page *page = sb_list_entry(link, struct sb_page, link);
+        uint64_t pfn = sb_page_to_pfn(mm, page);
+        if (pfn < zone->start_pfn || pfn >= zone->end_pfn)
+            return sb_check_failed(why, why_size, "zone %s: order %u lists a page outside the zone",
+                                   sb_zone_name(zone), order);
+        if (page->flags != SB_PG_BUDDY || page->order != order)
+            return sb_check_failed(why, why_size,
+                                   "zone %s: pfn %llu is on the list of order %u but says %u, flags %x",
+                                   sb_zone_name(zone), (ull)pfn, order, page->order, page->flags);
+        if (link->next->prev != link)
+            return sb_check_failed(why, why_size, "zone %s: the list of order %u is torn at pfn %llu",
+                                   sb_zone_name(zone), order, (ull)pfn);
+        if (++*n > area->nr_free)
+            break;
+    }
+    return 0;
+}
+
+static int check_lists(struct sb_mm *mm, const struct sb_zone *zone, char *why, size_t why_size)
+{
+    for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
+        uint64_t n = 0;
+        for (unsigned type = 0; type < SB_NR_MIGRATETYPES; type++) {
+            int status = check_list(mm, zone, order, type, &n, why, why_size);
+            if (status)
+                return status;
+        }
+        if (n != zone->free_area[order].nr_free)
+            return sb_check_failed(why, why_size,
+                                   "zone %s: order %u counts %llu free blocks, its lists have another number",
+                                   sb_zone_name(zone), order, (ull)zone->free_area[order].nr_free);
+    }
+    return 0;
+}
+
+/* Every entry of every CPU's list: a block of the zone and of the list's order that knows it is on one. */
+static int check_pcp(struct sb_mm *mm, const struct sb_zone *zone, char *why, size_t why_size)
+{
+    for (unsigned i = 0; zone->pcp.base && i < mm->nr_cpus * SB_NR_PCP_LISTS; i++) {
+        unsigned cpu = i / SB_NR_PCP_LISTS, list = i % SB_NR_PCP_LISTS, order = list / SB_NR_MIGRATETYPES;
+        const struct sb_cpu_stack *stack = sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list]);
+        if (stack->count > stack->capacity)
+            return sb_check_failed(why, why_size,
+                                   "zone %s: CPU %u's list of order %u is still taken, or holds too many",
+                                   sb_zone_name(zone), cpu, order);
+        for (uint64_t j = 0; j < stack->count; j++) {
+            const struct sb_page *page = stack->slots[j];
+            uint64_t pfn = sb_page_to_pfn(mm, page);
+            if (pfn < zone->start_pfn || pfn >= zone->end_pfn || page->flags != SB_PG_PCP ||
+                page->order != order)
+                return sb_check_failed(
+                    why, why_size, "zone %s: CPU %u's list of order %u holds pfn %llu, flags %x, order %u",
+                    sb_zone_name(zone), cpu, order, (ull)pfn, page->flags, page->order);
+        }
+    }
+    return 0;
+}
+
+/* The pages behind a block's first: no state of their own, and those outside the buddy know their head. */
+static int check_tail_pages(struct sb_mm *mm, uint64_t pfn, char *why, size_t why_size)
+{
+    const struct sb_page *page = &mm->memmap[pfn];
+    for (uint64_t i = 1; i < UINT64_C(1) << page->order; i++) {
+        if (page[i].flags || (page->flags != SB_PG_BUDDY && page[i].head != page))
+            return sb_check_failed(why, why_size,
+                                   "pfn %llu lies inside the block at pfn %llu, but says otherwise",
+                                   (ull)(pfn + i), (ull)pfn);
+    }
+    return 0;
+}
+
+static int check_free_block(struct sb_mm *mm, const struct sb_zone *zone, uint64_t pfn, char *why,
+                            size_t why_size)
+{
+    const struct sb_page *page = &mm->memmap[pfn];
+    uint64_t buddy_pfn = pfn ^ (UINT64_C(1) << page->order);
+    if (page->order == SB_MAX_ORDER || buddy_pfn < zone->start_pfn || buddy_pfn >= zone->end_pfn)
+        return 0;
+    const struct sb_page *buddy = &mm->memmap[buddy_pfn];
+    if (buddy->flags == SB_PG_BUDDY && buddy->order == page->order)
+        return sb_check_failed(why, why_size,
+                               "zone %s: the buddies at pfn %llu and %llu are free but not merged",
+                               sb_zone_name(zone), (ull)pfn, (ull)buddy_pfn);
+    return 0;
+}
+
+/* What the walk over a zone's pages finds. */
+struct found {
+    uint64_t free_blocks[SB_NR_ORDERS], free_pages, allocated, on_pcp;
+};
+
+/* Walks the zone block by block: every page belongs to one block, or is reserved. */
+static int walk_blocks(struct sb_mm *mm, const struct sb_zone *zone, struct found *found, char *why,
+                       size_t why_size)
+{
+    for (uint64_t pfn = zone->start_pfn, size; pfn < zone->end_pfn; pfn += size) {
+        const struct sb_page *page = &mm->memmap[pfn];
+        int status = 0;
+        size = 1;
+        if (page->flags == SB_PG_RESERVED)
+            continue;
+        if (page->flags != SB_PG_BUDDY && page->flags != SB_PG_ALLOCATED && page->flags != SB_PG_PCP)
+            return sb_check_failed(why, why_size, "zone %s: pfn %llu belongs to no block", sb_zone_name(zone),
+                                   (ull)pfn);
+        size = page->order <= SB_MAX_ORDER ? UINT64_C(1) << page->order : 0;
+        if (!size || pfn & (size - 1) || pfn + size > zone->end_pfn)
+            return sb_check_failed(why, why_size,
+                                   "zone %s: the block at pfn %llu is not aligned to its order %u",
+                                   sb_zone_name(zone), (ull)pfn, page->order);
+        if (page->flags == SB_PG_BUDDY) {
+            status = check_free_block(mm, zone, pfn, why, why_size);
+            found->free_blocks[page->order]++;
+            found->free_pages += size;
+        } else {
+            found->allocated++;
+            found->on_pcp += page->flags == SB_PG_PCP;
+        }
+        if (!status)
+            status = check_tail_pages(mm, pfn, why, why_size);
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+static int check_blocks(struct sb_mm *mm, const struct sb_zone *zone, char *why, size_t why_size)
+{
+    struct found found = {0};
+    int status = walk_blocks(mm, zone, &found, why, why_size);
+    if (status)
+        return status;
+    for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
+        if (found.free_blocks[order] != zone->free_area[order].nr_free)
+            return sb_check_failed(why, why_size,
+                                   "zone %s: there are %llu free blocks of order %u, its lists have %llu",
+                                   sb_zone_name(zone), (ull)found.free_blocks[order], order,
+                                   (ull)zone->free_area[order].nr_free);
+    }
+    if (found.free_pages != zone->nr_free_pages || found.allocated != zone->nr_allocated)
+        return sb_check_failed(why, why_size,
+                               "zone %s counts %llu free pages and %llu blocks; there are %llu and %llu",
+                               sb_zone_name(zone), (ull)zone->nr_free_pages, (ull)zone->nr_allocated,
+                               (ull)found.free_pages, (ull)found.allocated);
+    if (found.on_pcp != pcp_blocks(mm, zone))
+        return sb_check_failed(why, why_size, "zone %s: %llu blocks say they are on a CPU's list, %llu are",
+                               sb_zone_name(zone), (ull)found.on_pcp, (ull)pcp_blocks(mm, zone));
+    return 0;
+}
+
+int sb_mm_check(struct sb_mm *mm, char *why, size_t why_size)
+{
+    unsigned bad = atomic_load(&mm->bad_frees);
+    if (bad)
+        return sb_check_failed(why, why_size,
+                               "%u frees named pages that were not allocated, or with another order", bad);
+    for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
+        int status = check_lists(mm, zone, why, why_size);
+        if (!status)
+            status = check_pcp(mm, zone, why, why_size);
+        if (!status)
+            status = check_blocks(mm, zone, why, why_size);
+        if (status)
+            return status;
+    }
+    return 0;
+}

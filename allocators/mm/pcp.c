@@ -1,0 +1,186 @@
+/*
+ * Per-CPU page lists.
+ *
+ * Models struct per_cpu_pages in mm/page_alloc.c of Linux 6.1: lists by order (0 to 3) and migrate type in
+ * front of each zone's buddy system; refilled and drained in batches; what was freed last is handed out
+ * first; batch and high marks as zone_batchsize and zone_highsize compute them.
+ *
+ * Differs: 6.1 counts all lists of a CPU against one high mark and drains them in turn; here each list has
+ * the mark to itself, divided by its blocks' size. 6.1 looks at the watermark before it takes from a list;
+ * here only a refill does. The batch doesn't grow while frees go on.
+ *
+ * Locks: a CPU's list (taken or seized, see cpu_stack.h), then the zone's lock.
+ */
+#include "page_internal.h"
+
+#include <errno.h>
+
+/* Pages that a zone may put on each CPU's lists of order 0 (zone_highsize), in blocks of `batch`. */
+static uint64_t zone_batch(const struct sb_zone *zone)
+{
+    uint64_t batch = zone->managed >> 10, mib = UINT64_C(1) << (20 - SB_PAGE_SHIFT), power = 1;
+    batch = (batch < mib ? batch : mib) / 4;
+    if (batch < 1)
+        batch = 1;
+    batch += batch / 2;
+    while (power * 2 <= batch)
+        power *= 2;
+    return power > 2 ? power - 1 : 1;
+}
+
+static unsigned cpus_of_node(const struct sb_mm *mm, unsigned node)
+{
+    unsigned n = 0;
+    for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++)
+        n += mm->cpu_node[cpu] == node;
+    return n ? n : 1;
+}
+
+int sb_pcp_init(struct sb_mm *mm, struct sb_zone *zone)
+{
+    uint64_t batch = zone_batch(zone), high = zone->watermark[SB_WMARK_LOW] / cpus_of_node(mm, zone->node);
+    uint64_t capacity[SB_PCP_MAX_ORDER + 1];
+    size_t bytes = 0;
+    if (high < 4 * batch)
+        high = 4 * batch;
+    for (unsigned order = 0; order <= SB_PCP_MAX_ORDER; order++) {
+        zone->pcp_batch[order] = (uint32_t)(batch >> order ? batch >> order : 1);
+        capacity[order] = high >> order;
+        if (capacity[order] < 4 * (uint64_t)zone->pcp_batch[order])
+            capacity[order] = 4 * (uint64_t)zone->pcp_batch[order];
+        for (unsigned type = 0; type < SB_NR_MIGRATETYPES; type++) {
+            zone->pcp_at[sb_pcp_list(order, type)] = bytes;
+            bytes += sb_stack_bytes(capacity[order]);
+        }
+    }
+    int status = sb_stacks_init(&zone->pcp, mm->nr_cpus, bytes, mm->rseq);
+    for (unsigned cpu = 0; cpu < mm->nr_cpus && !status; cpu++) {
+        for (unsigned list = 0; list < SB_NR_PCP_LISTS; list++)
+            sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list])->capacity = capacity[list / SB_NR_MIGRATETYPES];
+    }
+    return status;
+}
+
+void sb_pcp_exit(struct sb_zone *zone)
+{
+    sb_stacks_exit(&zone->pcp);
+}
+
+/* Blocks from the buddy into an empty list, the first one taken on top: a fresh run goes out in order. */
+static uint64_t fill(struct sb_mm *mm, struct sb_zone *zone, struct sb_cpu_stack *stack, unsigned order,
+                     enum sb_migratetype type)
+{
+    uint64_t n = 0, batch = zone->pcp_batch[order];
+    sb_lock(&zone->lock);
+    while (n < batch) {
+        struct sb_page *page = sb_buddy_take(mm, zone, order, type, false);
+        if (!page)
+            break;
+        stack->slots[batch - 1 - n++] = page;
+    }
+    zone->nr_allocated += n;
+    sb_unlock(&zone->lock);
+    /* Moved down where the buddy ran dry; the rest needs no lock, the blocks are ours. */
+    for (uint64_t i = 0; i < n; i++) {
+        struct sb_page *page = stack->slots[i] = stack->slots[batch - n + i];
+        sb_page_set_flags(page, SB_PG_PCP);
+        sb_set_heads(page, order);
+    }
+    return n;
+}
+
+static struct sb_page *take_one(struct sb_mm *mm, struct sb_zone *zone, unsigned order,
+                                enum sb_migratetype type)
+{
+    sb_lock(&zone->lock);
+    struct sb_page *page = sb_buddy_take(mm, zone, order, type, false);
+    zone->nr_allocated += page != NULL;
+    sb_unlock(&zone->lock);
+    if (page)
+        sb_set_heads(page, order);
+    return page;
+}
+
+struct sb_page *sb_pcp_refill(struct sb_mm *mm, struct sb_zone *zone, unsigned order,
+                              enum sb_migratetype type)
+{
+    uint64_t count;
+    struct sb_cpu_stack *stack = sb_stack_take(&zone->pcp, zone->pcp_at[sb_pcp_list(order, type)], &count);
+    struct sb_page *page = NULL;
+    if (!stack) /* in the hands of a thread that is not running: the buddy serves */
+        return take_one(mm, zone, order, type);
+    if (!count)
+        count = fill(mm, zone, stack, order, type);
+    if (count) {
+        page = stack->slots[--count];
+        sb_page_set_flags(page, SB_PG_ALLOCATED);
+    }
+    sb_stack_give_back(&zone->pcp, stack, count);
+    return page;
+}
+
+/* The `n` oldest, which are the coldest, go to the buddy. */
+static void drain(struct sb_mm *mm, struct sb_zone *zone, struct sb_cpu_stack *stack, uint64_t *count,
+                  uint64_t n, unsigned order)
+{
+    sb_lock(&zone->lock);
+    for (uint64_t i = 0; i < n; i++)
+        sb_buddy_give(mm, zone, stack->slots[i], order, false);
+    zone->nr_allocated -= n;
+    sb_unlock(&zone->lock);
+    sb_stack_drop_oldest(stack, count, n);
+}
+
+void sb_pcp_overflow(struct sb_mm *mm, struct sb_zone *zone, struct sb_page *page, unsigned order,
+                     enum sb_migratetype type)
+{
+    uint64_t count;
+    struct sb_cpu_stack *stack = sb_stack_take(&zone->pcp, zone->pcp_at[sb_pcp_list(order, type)], &count);
+    if (!stack) {
+        sb_lock(&zone->lock);
+        sb_buddy_give(mm, zone, page, order, false);
+        zone->nr_allocated--;
+        sb_unlock(&zone->lock);
+        return;
+    }
+    if (count == stack->capacity)
+        drain(mm, zone, stack, &count, zone->pcp_batch[order], order);
+    stack->slots[count++] = page;
+    sb_stack_give_back(&zone->pcp, stack, count);
+}
+
+static void drain_cpu(struct sb_mm *mm, struct sb_zone *zone, unsigned cpu)
+{
+    for (unsigned list = 0; list < SB_NR_PCP_LISTS; list++) {
+        uint64_t count;
+        struct sb_cpu_stack *stack = sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list]);
+        /* A look without taking part: most lists are empty, and seizing is a system call. */
+        if (mm->rseq && !__atomic_load_n(&stack->count, __ATOMIC_RELAXED))
+            continue;
+        if (!sb_stack_seize(&zone->pcp, cpu, zone->pcp_at[list], &count))
+            continue;
+        drain(mm, zone, stack, &count, count, list / SB_NR_MIGRATETYPES);
+        sb_stack_give_back(&zone->pcp, stack, count);
+    }
+}
+
+void sb_drain_all_pages(struct sb_mm *mm)
+{
+    for (unsigned i = 0; i < mm->nr_nodes * SB_NR_ZONES; i++) {
+        for (unsigned cpu = 0; mm->zones[i].pcp.base && cpu < mm->nr_cpus; cpu++)
+            drain_cpu(mm, &mm->zones[i], cpu);
+    }
+}
+
+uint64_t sb_mm_pcp_pages(const struct sb_mm *mm)
+{
+    uint64_t pages = 0;
+    for (unsigned i = 0; i < mm->nr_nodes * SB_NR_ZONES; i++) {
+        const struct sb_zone *zone = &mm->zones[i];
+        for (unsigned list = 0; zone->pcp.base && list < SB_NR_PCP_LISTS; list++) {
+            for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++)
+                pages += sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list])->count << list / SB_NR_MIGRATETYPES;
+        }
+    }
+    return pages;
+}

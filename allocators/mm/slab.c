@@ -1,0 +1,688 @@
+/*
+ * Lookaside caches, Linux 2.6.
+ *
+ * Models mm/slab.c of Linux 2.6.24, the allocator that LDD3 describes: each CPU has an array of free objects,
+ * last in first out; behind it an array that all CPUs share; behind that the node's slabs on three lists,
+ * full, partial and free. Arrays are filled and emptied by half of their limit at a time. A slab's management
+ * (struct slab and the chain of free object numbers) lies in front of its objects, or off-slab in a general
+ * cache where objects have 512 bytes or more. What a slab has left over shifts its objects by cache lines,
+ * another shift each slab: colours. Free slabs stay until more objects than free_limit are free.
+ *
+ * Locks, outermost first: a CPU's array (see cpu_stack.h), the cache's lock, a zone's lock. system->lock, the
+ * list of caches, comes before the arrays. No page is allocated with an array or the cache's lock taken.
+ *
+ * Left out: nodes and alien caches; debugging; resizing the arrays; the reaper's timer (reaping comes from
+ * memory pressure only, SLAB_NO_REAP is what it respects).
+ */
+#define _GNU_SOURCE
+#include "slab.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "slub.h"
+
+enum {
+    CACHE_LINE = 64,
+    WORD = sizeof(void *),
+    OFF_SLAB_MIN = SB_PAGE_SIZE / 8,
+    MAX_OBJECT_ORDER = 5, /* MAX_OBJ_ORDER: 32 pages */
+    BREAK_ORDER = 1,      /* slab_break_gfp_order: don't go beyond for less waste */
+    SHARED_FACTOR = 8,
+};
+
+static size_t round_up(size_t n, size_t align)
+{
+    return (n + align - 1) & ~(align - 1);
+}
+
+/* ---- layout ---- */
+
+static uint32_t management_bytes(uint32_t objects)
+{
+    return (uint32_t)(sizeof(struct sb_slab) + objects * sizeof(uint32_t));
+}
+
+/* cache_estimate: objects of a slab of this order, and what is left over. */
+static uint32_t estimate(uint32_t size, uint32_t align, bool off_slab, unsigned order, uint32_t *left)
+{
+    uint32_t slab = (uint32_t)(SB_PAGE_SIZE << order), n;
+    if (off_slab) {
+        n = slab / size;
+        *left = slab - n * size;
+        return n;
+    }
+    n = (uint32_t)((slab - sizeof(struct sb_slab)) / (size + sizeof(uint32_t)));
+    if (n && round_up(management_bytes(n), align) + (size_t)n * size > slab)
+        n--;
+    *left = slab - n * size - (uint32_t)round_up(management_bytes(n), align);
+    return n;
+}
+
+/* calculate_slab_order: the smallest that wastes at most an eighth, and not beyond order 1 for that. */
+static int set_order(struct sb_slab_cache *cache, uint32_t align, uint32_t *left_over)
+{
+    for (unsigned order = 0; order <= SB_MAX_ORDER; order++) {
+        uint32_t left, n = estimate(cache->size, align, cache->off_slab, order, &left);
+        if (!n)
+            continue;
+        /* Management must come out of a smaller cache than this one. */
+        if (cache->off_slab && n > (cache->size - sizeof(struct sb_slab)) / sizeof(uint32_t))
+            break;
+        cache->objects = n;
+        cache->order = (uint8_t)order;
+        *left_over = left;
+        if (order >= BREAK_ORDER || (size_t)left * 8 <= SB_PAGE_SIZE << order)
+            break;
+    }
+    return cache->objects ? 0 : -E2BIG;
+}
+
+/* enable_cpucache: the larger an object, the fewer a CPU hoards. */
+static void set_limits(struct sb_slab_cache *cache)
+{
+    uint32_t size = cache->size;
+    cache->limit = size > 131072 ? 1 : size > SB_PAGE_SIZE ? 8 : size > 1024 ? 24 : size > 256 ? 54 : 120;
+    cache->batch = (cache->limit + 1) / 2;
+    cache->shared_limit = size <= SB_PAGE_SIZE && cache->mm->nr_cpus > 1 ? SHARED_FACTOR * cache->batch : 0;
+    cache->free_limit = (uint64_t)(1 + cache->mm->nr_cpus) * cache->batch + cache->objects;
+}
+
+static int lay_out(struct sb_slab_cache *cache, size_t size, size_t align)
+{
+    uint32_t left = 0, line = CACHE_LINE;
+    cache->requested = (uint32_t)size;
+    size = round_up(size, WORD);
+    if (align < WORD)
+        align = WORD;
+    while (size <= line / 2)
+        line /= 2;
+    if (cache->flags & SB_SLAB_HWCACHE_ALIGN && line > align)
+        align = line;
+    cache->off_slab = size >= OFF_SLAB_MIN;
+    cache->size = (uint32_t)round_up(size, align);
+    int status = set_order(cache, (uint32_t)align, &left);
+    if (status)
+        return status;
+    cache->management = (uint32_t)round_up(management_bytes(cache->objects), align);
+    if (cache->off_slab && left >= cache->management) {
+        /* There is room after all. */
+        cache->off_slab = false;
+        left -= cache->management;
+    }
+    if (cache->off_slab)
+        cache->management = management_bytes(cache->objects);
+    cache->colour_step = align > CACHE_LINE ? (uint32_t)align : CACHE_LINE;
+    cache->colours = left / cache->colour_step;
+    set_limits(cache);
+    return 0;
+}
+
+/* ---- caches ---- */
+
+static struct sb_slab_cache *general_for(const struct sb_slab_system *system, size_t size)
+{
+    unsigned i = 0;
+    while (i < SB_SLAB_GENERAL && ((size_t)32 << i) < size)
+        i++;
+    return i < SB_SLAB_GENERAL ? system->general[i] : NULL;
+}
+
+static void free_cache(struct sb_slab_cache *cache)
+{
+    sb_stacks_exit(&cache->arrays);
+    free((void *)cache->shared);
+    free(cache);
+}
+
+static int make_arrays(struct sb_slab_cache *cache)
+{
+    if (!cache->system->percpu)
+        return 0;
+    int status =
+        sb_stacks_init(&cache->arrays, cache->mm->nr_cpus, sb_stack_bytes(cache->limit), cache->mm->rseq);
+    for (unsigned cpu = 0; cpu < cache->mm->nr_cpus && !status; cpu++)
+        sb_stack_of(&cache->arrays, cpu, 0)->capacity = cache->limit;
+    if (!status && cache->shared_limit) {
+        cache->shared = calloc(cache->shared_limit, sizeof(*cache->shared));
+        status = cache->shared ? 0 : -ENOMEM;
+    }
+    return status;
+}
+
+int sb_slab_cache_create(struct sb_slab_system *system, const char *name, size_t size, size_t align,
+                         uint32_t flags, void (*ctor)(void *), void (*dtor)(void *),
+                         struct sb_slab_cache **out)
+{
+    const struct sb_host *host = system->mm->host;
+    if (!size || size > SB_PAGE_SIZE << MAX_OBJECT_ORDER || (align & (align - 1)) || align > SB_PAGE_SIZE) {
+        host->fail(host->context, "slab: cache '%s': size %zu, align %zu can't be", name, size, align);
+        return -EINVAL;
+    }
+    struct sb_slab_cache *cache = calloc(1, sizeof(*cache));
+    if (!cache)
+        return -ENOMEM;
+    cache->system = system;
+    cache->mm = system->mm;
+    cache->flags = flags;
+    cache->ctor = ctor;
+    cache->dtor = dtor;
+    sb_list_init(&cache->full);
+    sb_list_init(&cache->partial);
+    sb_list_init(&cache->free);
+    snprintf(cache->name, sizeof(cache->name), "%s", name);
+    int status = lay_out(cache, size, align);
+    if (!status && cache->off_slab) {
+        cache->management_cache = general_for(system, cache->management);
+        status = cache->management_cache ? 0 : -E2BIG;
+    }
+    if (!status)
+        status = make_arrays(cache);
+    if (status) {
+        free_cache(cache);
+        return status;
+    }
+    sb_lock(&system->lock);
+    sb_list_add_tail(&cache->link, &system->caches);
+    sb_unlock(&system->lock);
+    *out = cache;
+    return 0;
+}
+
+static void shrink_under_pressure(void *owner)
+{
+    sb_slab_shrink(owner);
+}
+
+/* From the smallest up: the larger ones keep their management in the smaller ones. */
+int sb_slab_init(struct sb_slab_system *system, struct sb_mm *mm, bool percpu)
+{
+    int status = 0;
+    memset(system, 0, sizeof(*system));
+    system->mm = mm;
+    system->percpu = percpu;
+    sb_list_init(&system->caches);
+    for (unsigned i = 0; i < SB_SLAB_GENERAL && !status; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "kmalloc-%u", 32U << i);
+        status = sb_slab_cache_create(system, name, (size_t)32 << i, 0, SB_SLAB_HWCACHE_ALIGN, NULL, NULL,
+                                      &system->general[i]);
+    }
+    sb_register_shrinker(mm, shrink_under_pressure, system);
+    return status;
+}
+
+void sb_slab_exit(struct sb_slab_system *system)
+{
+    if (!system->mm)
+        return;
+    sb_unregister_shrinkers(system->mm, system);
+    while (!sb_list_empty(&system->caches)) {
+        struct sb_list *link = system->caches.next;
+        sb_list_del(link); // NOLINT(clang-analyzer-unix.Malloc): it doesn't see the head change
+        free_cache(sb_list_entry(link, struct sb_slab_cache, link));
+    }
+}
+
+/* ---- slabs ---- */
+
+static struct sb_slab *slab_of_page(const struct sb_page *page)
+{
+    return page->freelist;
+}
+
+/* cache_grow: a slab of the next colour, all its objects free and constructed, on no list. */
+static struct sb_slab *new_slab(struct sb_slab_cache *cache, sb_gfp_t gfp)
+{
+    gfp &= ~(SB_GFP_ZERO | SB_GFP_HIGHMEM | SB_GFP_MOVABLE);
+    struct sb_page *page =
+        sb_alloc_pages(cache->mm, cache->flags & SB_SLAB_CACHE_DMA ? gfp | SB_GFP_DMA : gfp, cache->order);
+    if (!page)
+        return NULL;
+    char *base = sb_page_address(cache->mm, page);
+    sb_lock(&cache->lock);
+    uint64_t offset = (uint64_t)cache->colour_next * cache->colour_step;
+    cache->colour_next = cache->colour_next + 1 < cache->colours ? cache->colour_next + 1 : 0;
+    sb_unlock(&cache->lock);
+    struct sb_slab *slab = cache->off_slab ? sb_slab_cache_alloc(cache->management_cache, gfp)
+                                           : (struct sb_slab *)(void *)(base + offset);
+    if (!slab) {
+        sb_free_pages(cache->mm, page, cache->order);
+        return NULL;
+    }
+    *slab = (struct sb_slab){.colour_offset = offset,
+                             .objects = base + offset + (cache->off_slab ? 0 : cache->management)};
+    for (uint32_t i = 0; i < cache->objects; i++) {
+        slab->next[i] = i + 1 < cache->objects ? i + 1 : SB_SLAB_END;
+        if (cache->ctor)
+            cache->ctor(slab->objects + (size_t)i * cache->size);
+    }
+    page->user = SB_PAGE_SLAB;
+    page->owner = cache;
+    page->freelist = slab;
+    return slab;
+}
+
+/* All its objects are free and it is on no list. */
+static void destroy_slab(struct sb_slab_cache *cache, struct sb_slab *slab)
+{
+    struct sb_page *page = sb_virt_to_head(cache->mm, slab->objects);
+    for (uint32_t i = 0; i < cache->objects && cache->dtor; i++)
+        cache->dtor(slab->objects + (size_t)i * cache->size);
+    page->user = SB_PAGE_PLAIN;
+    page->owner = page->freelist = NULL;
+    if (cache->off_slab)
+        sb_slab_cache_free(cache->management_cache, slab);
+    sb_free_pages(cache->mm, page, cache->order);
+}
+
+/* slab_get_obj; under the cache's lock, as all of this group. The slab has a free object. */
+static void *get_object(struct sb_slab_cache *cache, struct sb_slab *slab)
+{
+    void *object = slab->objects + (size_t)slab->free * cache->size;
+    slab->free = slab->next[slab->free];
+    slab->inuse++;
+    cache->nr_free_objects--;
+    sb_list_del(&slab->link);
+    sb_list_add(&slab->link, slab->free == SB_SLAB_END ? &cache->full : &cache->partial);
+    return object;
+}
+
+/*
+ * One object into its slab. A slab that becomes free is kept while few objects are; else it comes back on
+ * `destroy`, to be destroyed without the lock.
+ */
+static void put_object(struct sb_slab_cache *cache, void *object, struct sb_list *destroy)
+{
+    struct sb_slab *slab = slab_of_page(sb_virt_to_head(cache->mm, object));
+    uint32_t number = (uint32_t)((size_t)((char *)object - slab->objects) / cache->size);
+    slab->next[number] = slab->free;
+    slab->free = number;
+    slab->inuse--;
+    cache->nr_free_objects++;
+    sb_list_del(&slab->link);
+    if (slab->inuse) {
+        sb_list_add_tail(&slab->link, &cache->partial);
+    } else if (cache->nr_free_objects > cache->free_limit) {
+        cache->nr_free_objects -= cache->objects;
+        cache->nr_slabs--;
+        sb_list_add(&slab->link, destroy);
+    } else {
+        sb_list_add(&slab->link, &cache->free);
+    }
+}
+
+static void destroy_slabs(struct sb_slab_cache *cache, struct sb_list *slabs)
+{
+    while (!sb_list_empty(slabs)) {
+        struct sb_slab *slab = sb_list_entry(slabs->next, struct sb_slab, link);
+        sb_list_del(&slab->link);
+        destroy_slab(cache, slab);
+    }
+}
+
+/* From the shared array, else from partial slabs, else from free ones. Returns how many of `n` there were. */
+static uint64_t get_objects(struct sb_slab_cache *cache, void **objects, uint64_t n)
+{
+    uint64_t got = 0;
+    sb_lock(&cache->lock);
+    while (got < n && cache->nr_shared)
+        objects[got++] = cache->shared[--cache->nr_shared];
+    /* One or the other: objects of the shared array are warm, and a few will do. */
+    bool slabs = !got;
+    while (slabs && got < n && !(sb_list_empty(&cache->partial) && sb_list_empty(&cache->free))) {
+        struct sb_list *from = sb_list_empty(&cache->partial) ? &cache->free : &cache->partial;
+        objects[got++] = get_object(cache, sb_list_entry(from->next, struct sb_slab, link));
+    }
+    sb_unlock(&cache->lock);
+    return got;
+}
+
+/* free_block: as many as fit go to the shared array, the rest to their slabs. */
+static void put_objects(struct sb_slab_cache *cache, void **objects, uint64_t n)
+{
+    struct sb_list destroy;
+    sb_list_init(&destroy);
+    sb_lock(&cache->lock);
+    for (uint64_t i = 0; i < n; i++) {
+        if (cache->shared && cache->nr_shared < cache->shared_limit)
+            cache->shared[cache->nr_shared++] = objects[i];
+        else
+            put_object(cache, objects[i], &destroy);
+    }
+    sb_unlock(&cache->lock);
+    destroy_slabs(cache, &destroy);
+}
+
+/* ---- allocation ---- */
+
+/* cache_alloc_refill: half a CPU's array at once. NULL: only a new slab helps. */
+static void *refill(struct sb_slab_cache *cache)
+{
+    uint64_t count;
+    void *object = NULL;
+    struct sb_cpu_stack *array = cache->arrays.base ? sb_stack_take(&cache->arrays, 0, &count) : NULL;
+    if (!array)
+        return get_objects(cache, &object, 1) ? object : NULL;
+    if (!count)
+        count = get_objects(cache, array->slots, cache->batch);
+    if (count)
+        object = array->slots[--count];
+    sb_stack_give_back(&cache->arrays, array, count);
+    return object;
+}
+
+static __attribute__((noinline)) void *alloc_slow(struct sb_slab_cache *cache, sb_gfp_t gfp)
+{
+    void *object = refill(cache);
+    if (object)
+        return object;
+    struct sb_slab *slab = new_slab(cache, gfp);
+    if (!slab)
+        return NULL;
+    sb_lock(&cache->lock);
+    cache->nr_slabs++;
+    cache->nr_free_objects += cache->objects;
+    sb_list_add_tail(&slab->link, &cache->free);
+    object = get_object(cache, slab);
+    sb_unlock(&cache->lock);
+    return object;
+}
+
+void *sb_slab_cache_alloc(struct sb_slab_cache *cache, sb_gfp_t gfp)
+{
+    void *object = __builtin_expect(cache->arrays.base != NULL, 1) ? sb_stack_pop(&cache->arrays, 0) : NULL;
+    if (__builtin_expect(!object, 0))
+        object = alloc_slow(cache, gfp);
+    if (__builtin_expect(gfp & SB_GFP_ZERO, 0) && object)
+        memset(object, 0, cache->requested);
+    return object;
+}
+
+/* cache_flusharray: the array is full, or taken. The oldest half goes. */
+static __attribute__((noinline)) void free_slow(struct sb_slab_cache *cache, void *object)
+{
+    uint64_t count;
+    struct sb_cpu_stack *array = cache->arrays.base ? sb_stack_take(&cache->arrays, 0, &count) : NULL;
+    if (!array) {
+        put_objects(cache, &object, 1);
+        return;
+    }
+    if (count == array->capacity) {
+        put_objects(cache, array->slots, cache->batch);
+        sb_stack_drop_oldest(array, &count, cache->batch);
+    }
+    array->slots[count++] = object;
+    sb_stack_give_back(&cache->arrays, array, count);
+}
+
+void sb_slab_cache_free(struct sb_slab_cache *cache, void *object)
+{
+    const struct sb_page *page = sb_virt_to_head(cache->mm, object);
+    if (__builtin_expect(!page || page->owner != cache, 0))
+        atomic_fetch_add(&cache->mm->bad_frees, 1);
+    else if (!cache->arrays.base || !sb_stack_push(&cache->arrays, 0, object))
+        free_slow(cache, object);
+}
+
+/* ---- giving back ---- */
+
+/* drain_cpu_caches: every object that is in nobody's hands goes to its slab. */
+static void drain_arrays(struct sb_slab_cache *cache)
+{
+    struct sb_list destroy;
+    for (unsigned cpu = 0; cache->arrays.base && cpu < cache->mm->nr_cpus; cpu++) {
+        uint64_t count;
+        struct sb_cpu_stack *array = sb_stack_seize(&cache->arrays, cpu, 0, &count);
+        if (!array)
+            continue;
+        put_objects(cache, array->slots, count);
+        sb_stack_give_back(&cache->arrays, array, 0);
+    }
+    sb_list_init(&destroy);
+    sb_lock(&cache->lock);
+    while (cache->nr_shared)
+        put_object(cache, cache->shared[--cache->nr_shared], &destroy);
+    sb_unlock(&cache->lock);
+    destroy_slabs(cache, &destroy);
+}
+
+void sb_slab_cache_shrink(struct sb_slab_cache *cache)
+{
+    struct sb_list destroy;
+    drain_arrays(cache);
+    sb_list_init(&destroy);
+    sb_lock(&cache->lock);
+    while (!sb_list_empty(&cache->free)) {
+        struct sb_list *link = cache->free.next;
+        sb_list_del(link);
+        sb_list_add(link, &destroy);
+        cache->nr_free_objects -= cache->objects;
+        cache->nr_slabs--;
+    }
+    sb_unlock(&cache->lock);
+    destroy_slabs(cache, &destroy);
+}
+
+/* From the youngest cache back, so that what holds others' management comes last. */
+void sb_slab_shrink(struct sb_slab_system *system)
+{
+    sb_lock(&system->lock);
+    for (struct sb_list *link = system->caches.prev; link != &system->caches; link = link->prev) {
+        struct sb_slab_cache *cache = sb_list_entry(link, struct sb_slab_cache, link);
+        if (!(cache->flags & SB_SLAB_NO_REAP))
+            sb_slab_cache_shrink(cache);
+    }
+    sb_unlock(&system->lock);
+}
+
+static uint64_t in_arrays(const struct sb_slab_cache *cache)
+{
+    uint64_t n = cache->nr_shared;
+    for (unsigned cpu = 0; cache->arrays.base && cpu < cache->mm->nr_cpus; cpu++)
+        n += sb_stack_of(&cache->arrays, cpu, 0)->count;
+    return n;
+}
+
+uint64_t sb_slab_cache_live(const struct sb_slab_cache *cache)
+{
+    return cache->nr_slabs * cache->objects - cache->nr_free_objects - in_arrays(cache);
+}
+
+int sb_slab_cache_destroy(struct sb_slab_cache *cache)
+{
+    const struct sb_host *host = cache->mm->host;
+    uint64_t live = sb_slab_cache_live(cache);
+    if (live) {
+        host->fail(host->context, "kmem_cache_destroy: cache '%s' still has %llu live objects of %u bytes",
+                   cache->name, (unsigned long long)live, cache->requested);
+        return -EBUSY;
+    }
+    sb_slab_cache_shrink(cache);
+    sb_lock(&cache->system->lock);
+    sb_list_del(&cache->link);
+    sb_unlock(&cache->system->lock);
+    free_cache(cache);
+    return 0;
+}
+
+/* ---- kmalloc ---- */
+
+void *sb_slab_kmalloc(struct sb_slab_system *system, size_t size, sb_gfp_t gfp)
+{
+    if (__builtin_expect(size > SB_SLAB_KMALLOC_MAX, 0))
+        return NULL;
+    unsigned class = size <= 32 ? 0 : 64 - (unsigned)__builtin_clzll(size - 1) - 5;
+    return sb_slab_cache_alloc(system->general[class], gfp);
+}
+
+void sb_slab_kfree(struct sb_slab_system *system, void *block)
+{
+    if (!block)
+        return;
+    struct sb_page *page = sb_virt_to_head(system->mm, block);
+    if (page && page->user == SB_PAGE_SLAB)
+        sb_slab_cache_free(page->owner, block);
+    else
+        atomic_fetch_add(&system->mm->bad_frees, 1);
+}
+
+size_t sb_slab_ksize(struct sb_slab_system *system, const void *block)
+{
+    return ((const struct sb_slab_cache *)sb_virt_to_head(system->mm, block)->owner)->size;
+}
+
+/* ---- looking ---- */
+
+/* Off-slab management lives in general caches: it is the caches' own, and nobody's block. */
+static uint64_t management_objects(const struct sb_slab_system *system, const struct sb_slab_cache *in)
+{
+    const struct sb_list *link;
+    uint64_t n = 0;
+    sb_list_for_each (link, &system->caches) {
+        const struct sb_slab_cache *cache = sb_list_entry(link, struct sb_slab_cache, link);
+        n += cache->management_cache == in ? cache->nr_slabs : 0;
+    }
+    return n;
+}
+
+void sb_slab_snapshot(struct sb_slab_system *system, struct sb_snapshot *snapshot)
+{
+    const struct sb_list *link;
+    snapshot->has |= SB_HAS_LIVE | SB_HAS_HANDED;
+    sb_list_for_each (link, &system->caches) {
+        const struct sb_slab_cache *cache = sb_list_entry(link, struct sb_slab_cache, link);
+        uint64_t live = sb_slab_cache_live(cache) - management_objects(system, cache);
+        snapshot->live += live;
+        snapshot->handed_bytes += live * cache->size;
+        snapshot->metadata_bytes += sizeof(*cache) + cache->nr_slabs * cache->management;
+    }
+}
+
+int sb_slab_dump(struct sb_slab_system *system, const char *file, const struct sb_sink *sink)
+{
+    const struct sb_list *link, *free;
+    if (strcmp(file, "slabinfo"))
+        return sb_mm_dump(system->mm, file, sink);
+    sb_slabinfo_header(sink);
+    sb_list_for_each (link, &system->caches) {
+        const struct sb_slab_cache *cache = sb_list_entry(link, struct sb_slab_cache, link);
+        uint64_t idle = 0;
+        sb_list_for_each (free, &cache->free)
+            idle++;
+        sb_slabinfo_line(sink, &(struct sb_slabinfo){.name = cache->name,
+                                                     .active_objects = cache->nr_slabs * cache->objects -
+                                                                       cache->nr_free_objects,
+                                                     .objects = cache->nr_slabs * cache->objects,
+                                                     .size = cache->size,
+                                                     .per_slab = cache->objects,
+                                                     .pages = 1U << cache->order,
+                                                     .limit = cache->limit,
+                                                     .batch = cache->batch,
+                                                     .shared = cache->shared_limit ? SHARED_FACTOR : 0,
+                                                     .active_slabs = cache->nr_slabs - idle,
+                                                     .slabs = cache->nr_slabs,
+                                                     .shared_available = cache->nr_shared});
+    }
+    return 0;
+}
+
+/* A slab's chain: as long as its free objects are many, of numbers that exist. */
+static int check_slab(const struct sb_slab_cache *cache, const struct sb_slab *slab, const char *list,
+                      char *why, size_t why_size)
+{
+    const struct sb_page *page = sb_virt_to_head(cache->mm, slab->objects);
+    uint32_t n = 0, at = slab->free;
+    if (!page || page->owner != cache || page->freelist != slab || sb_page_flags(page) != SB_PG_ALLOCATED)
+        return sb_check_failed(why, why_size, "cache %s: the list of %s slabs holds what is none",
+                               cache->name, list);
+    for (; at != SB_SLAB_END && n <= cache->objects; at = slab->next[at], n++) {
+        if (at >= cache->objects)
+            return sb_check_failed(why, why_size, "cache %s: a slab's chain leads to object %u of %u",
+                                   cache->name, at, cache->objects);
+    }
+    if (n + slab->inuse != cache->objects)
+        return sb_check_failed(why, why_size, "cache %s: %u free and %u used objects in a slab of %u",
+                               cache->name, n, slab->inuse, cache->objects);
+    bool right = *list == 'p' ? slab->inuse && n : *list == 'f' ? !slab->inuse : !n;
+    if (!right)
+        return sb_check_failed(why, why_size, "cache %s: a slab with %u of %u used is on the list of %s ones",
+                               cache->name, slab->inuse, cache->objects, list);
+    return 0;
+}
+
+static int check_list(const struct sb_slab_cache *cache, const struct sb_list *head, const char *list,
+                      uint64_t *slabs, uint64_t *free, char *why, size_t why_size)
+{
+    const struct sb_list *link;
+    sb_list_for_each (link, head) {
+        const struct sb_slab *slab = sb_list_entry(link, struct sb_slab, link);
+        int status = check_slab(cache, slab, list, why, why_size);
+        if (status)
+            return status;
+        *free += cache->objects - slab->inuse;
+        if (++*slabs > cache->nr_slabs)
+            break;
+    }
+    return 0;
+}
+
+static int check_array(const struct sb_slab_cache *cache, void *const *objects, uint64_t n, char *why,
+                       size_t why_size)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        const struct sb_page *page = sb_virt_to_head(cache->mm, objects[i]);
+        const struct sb_slab *slab = page && page->owner == cache ? slab_of_page(page) : NULL;
+        if (!slab || (size_t)((char *)objects[i] - slab->objects) % cache->size)
+            return sb_check_failed(why, why_size, "cache %s: an array holds what is no object of it",
+                                   cache->name);
+    }
+    return 0;
+}
+
+static int check_cache(const struct sb_slab_cache *cache, char *why, size_t why_size)
+{
+    uint64_t slabs = 0, free = 0;
+    int status = check_list(cache, &cache->full, "occupied", &slabs, &free, why, why_size);
+    if (!status)
+        status = check_list(cache, &cache->partial, "partial", &slabs, &free, why, why_size);
+    if (!status)
+        status = check_list(cache, &cache->free, "free", &slabs, &free, why, why_size);
+    if (!status && (slabs != cache->nr_slabs || free != cache->nr_free_objects))
+        status = sb_check_failed(
+            why, why_size, "cache %s: %llu slabs and %llu free objects, counted %llu and %llu", cache->name,
+            (unsigned long long)slabs, (unsigned long long)free, (unsigned long long)cache->nr_slabs,
+            (unsigned long long)cache->nr_free_objects);
+    if (!status)
+        status = check_array(cache, cache->shared, cache->nr_shared, why, why_size);
+    for (unsigned cpu = 0; cache->arrays.base && cpu < cache->mm->nr_cpus && !status; cpu++) {
+        const struct sb_cpu_stack *array = sb_stack_of(&cache->arrays, cpu, 0);
+        if (array->count > array->capacity)
+            return sb_check_failed(why, why_size,
+                                   "cache %s: CPU %u's array is still taken, or holds too many", cache->name,
+                                   cpu);
+        status = check_array(cache, array->slots, array->count, why, why_size);
+    }
+    return status;
+}
+
+int sb_slab_check(struct sb_slab_system *system, char *why, size_t why_size)
+{
+    const struct sb_list *link;
+    uint64_t counted = 0, found = 0;
+    int status = sb_mm_check(system->mm, why, why_size);
+    sb_list_for_each (link, &system->caches) {
+        const struct sb_slab_cache *cache = sb_list_entry(link, struct sb_slab_cache, link);
+        counted += cache->nr_slabs;
+        if (!status)
+            status = check_cache(cache, why, why_size);
+    }
+    for (uint64_t pfn = 0; pfn < system->mm->nr_pages; pfn++)
+        found += system->mm->memmap[pfn].user == SB_PAGE_SLAB;
+    if (!status && counted != found)
+        status = sb_check_failed(why, why_size, "the caches count %llu slabs, the memory map shows %llu",
+                                 (unsigned long long)counted, (unsigned long long)found);
+    return status;
+}

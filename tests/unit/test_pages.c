@@ -1,0 +1,462 @@
+/* The page allocator and boot memory: zones, nodes, lists, watermarks, migrate types, flags. */
+#define _GNU_SOURCE
+#include "mm_test.h"
+
+#include "mm/bootmem.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+
+static struct sb_zone *zone_of(struct sb_mm *mm, unsigned node, enum sb_zone_type type)
+{
+    return &mm->zones[node * SB_NR_ZONES + type];
+}
+
+/* 64 blocks, the first 8 freed in order, 8 allocated: the kernel's own numbers. */
+static void pages_come_back_as_the_kernels(void **state)
+{
+    FILE *file = open_table("page_reuse.csv");
+    char line[256], *f[3];
+    unsigned order = UINT32_MAX, rows = 0;
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_page *blocks[64];
+    (void)state;
+    pin_to_one_cpu();
+    open_mm_with(&t, &mm, 256, test_cpus(), &(struct sb_mm_config){.page_lists = true});
+    while (next_row(file, line, sizeof(line), f, 3)) {
+        if (strtoul(f[0], NULL, 10) != order) {
+            order = (unsigned)strtoul(f[0], NULL, 10);
+            /* Order 4 goes through the buddy, where what merged decides; the kernel's began at an odd
+             * multiple of 4. */
+            while (order > SB_PCP_MAX_ORDER &&
+                   (sb_page_to_pfn(&mm, sb_alloc_pages(&mm, SB_GFP_KERNEL, order)) >> order) % 8 != 3)
+                ;
+            for (int i = 0; i < 64; i++)
+                blocks[i] = sb_alloc_pages(&mm, SB_GFP_KERNEL, order);
+            for (int i = 0; i < 8; i++)
+                sb_free_pages(&mm, blocks[i], order);
+        }
+        struct sb_page *again = sb_alloc_pages(&mm, SB_GFP_KERNEL, order);
+        int number = -1;
+        for (int i = 0; i < 8; i++)
+            number = again == blocks[i] ? i : number;
+        if (number != (int)strtoul(f[2], NULL, 10))
+            fail_msg("order %u, allocation %s: block %d came back, in the kernel %s", order, f[1], number,
+                     f[2]);
+        rows++;
+    }
+    fclose(file);
+    assert_int_equal(rows, 24);
+    CHECK(sb_mm_check, &mm);
+    close_mm(&t, &mm);
+}
+
+static void lists_hold_back_and_are_drained(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    open_mm_with(&t, &mm, 128, test_cpus(), &(struct sb_mm_config){.page_lists = true});
+    uint64_t free_at_first = sb_mm_free_pages(&mm);
+    struct sb_page *page = sb_alloc_pages(&mm, SB_GFP_KERNEL, 0);
+    sb_free_pages(&mm, page, 0);
+    assert_true(sb_mm_pcp_pages(&mm) > 0);
+    assert_int_equal(sb_mm_free_pages(&mm) + sb_mm_pcp_pages(&mm), free_at_first);
+    assert_int_equal(sb_mm_live_blocks(&mm), 0);
+    CHECK(sb_mm_check, &mm);
+    sb_drain_all_pages(&mm);
+    assert_int_equal(sb_mm_pcp_pages(&mm), 0);
+    assert_int_equal(sb_mm_free_pages(&mm), free_at_first);
+    CHECK(sb_mm_check, &mm);
+    close_mm(&t, &mm);
+}
+
+/* A cold page goes behind all others; one freed hot is handed out next. */
+static void cold_pages_pass_by_the_lists(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    pin_to_one_cpu();
+    open_mm_with(&t, &mm, 64, test_cpus(), &(struct sb_mm_config){.page_lists = true});
+    struct sb_page *a = sb_alloc_pages(&mm, SB_GFP_KERNEL, 0), *b = sb_alloc_pages(&mm, SB_GFP_KERNEL, 0);
+    sb_free_pages(&mm, a, 0);
+    sb_free_cold_page(&mm, b);
+    assert_ptr_equal(sb_alloc_pages(&mm, SB_GFP_KERNEL, 0), a);
+    uint64_t on_lists = sb_mm_pcp_pages(&mm);
+    assert_non_null(sb_alloc_pages(&mm, SB_GFP_KERNEL | SB_GFP_COLD, 0));
+    assert_int_equal(sb_mm_pcp_pages(&mm), on_lists);
+    CHECK(sb_mm_check, &mm);
+    close_mm(&t, &mm);
+}
+
+static void zones_serve_whom_they_should(void **state)
+{
+    static const struct {
+        sb_gfp_t gfp;
+        enum sb_zone_type zone;
+    } rows[] = {
+        {SB_GFP_KERNEL, SB_ZONE_NORMAL},           {SB_GFP_ATOMIC, SB_ZONE_NORMAL},
+        {SB_GFP_KERNEL | SB_GFP_DMA, SB_ZONE_DMA}, {SB_GFP_KERNEL | SB_GFP_DMA32, SB_ZONE_DMA32},
+        {SB_GFP_HIGHUSER, SB_ZONE_HIGHMEM},        {SB_GFP_KERNEL | SB_GFP_DMA | SB_GFP_HIGHMEM, SB_ZONE_DMA},
+    };
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    open_mm_with(&t, &mm, 128, 2, &(struct sb_mm_config){.dma32_end = 32 << 20, .highmem = 32 << 20});
+    assert_int_equal(zone_of(&mm, 0, SB_ZONE_DMA)->end_pfn, 4096);
+    assert_int_equal(zone_of(&mm, 0, SB_ZONE_DMA32)->end_pfn, 8192);
+    assert_int_equal(zone_of(&mm, 0, SB_ZONE_HIGHMEM)->start_pfn, 96 << 8);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sb_page *page = sb_alloc_pages(&mm, rows[i].gfp, 2);
+        assert_non_null(page);
+        assert_int_equal(sb_page_zone(&mm, page)->type, rows[i].zone);
+    }
+    /* What wants an address is never given HighMem. */
+    assert_in_range((uintptr_t)sb_get_free_pages(&mm, SB_GFP_HIGHUSER, 0), (uintptr_t)mm.base,
+                    (uintptr_t)mm.base + (96 << 20) - 1);
+    CHECK(sb_mm_check, &mm);
+    close_mm(&t, &mm);
+}
+
+/* HighMem used up, a request for it falls back downwards; one for DMA never goes up. */
+static void zonelists_fall_back_downwards(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    unsigned seen[SB_NR_ZONES] = {0};
+    (void)state;
+    open_mm_with(&t, &mm, 128, 2, &(struct sb_mm_config){.dma32_end = 32 << 20, .highmem = 32 << 20});
+    int last = SB_ZONE_HIGHMEM;
+    for (struct sb_page *page; (page = sb_alloc_pages(&mm, SB_GFP_HIGH | SB_GFP_HIGHMEM, 0));) {
+        int type = sb_page_zone(&mm, page)->type;
+        seen[type]++;
+        /* Down to the reserves zone by zone; then the reserves, again from the top. */
+        assert_true(type <= last || seen[SB_ZONE_DMA]);
+        last = seen[SB_ZONE_DMA] ? SB_ZONE_HIGHMEM : type;
+    }
+    for (int i = 0; i < SB_NR_ZONES; i++)
+        assert_int_equal(seen[i], zone_of(&mm, 0, (enum sb_zone_type)i)->managed);
+    CHECK(sb_mm_check, &mm);
+    close_mm(&t, &mm);
+}
+
+static sigjmp_buf no_access;
+static void on_fault(int number)
+{
+    siglongjmp(no_access, number);
+}
+
+static void highmem_has_no_direct_map(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sigaction action = {.sa_handler = on_fault}, segv, bus;
+    (void)state;
+    open_mm_with(&t, &mm, 64, 2, &(struct sb_mm_config){.highmem = 32 << 20});
+    struct sb_page *page = sb_alloc_pages(&mm, SB_GFP_HIGHUSER | SB_GFP_ZERO, 0);
+    assert_true(sb_page_is_high(&mm, page));
+    volatile char *mapped = sb_kmap(&mm, page);
+    assert_non_null((void *)mapped);
+    for (int i = 0; i < 4096; i++)
+        assert_int_equal(mapped[i], 0);
+    mapped[7] = 42;
+    sb_kunmap(&mm, page, (void *)mapped);
+    mapped = sb_kmap(&mm, page);
+    assert_int_equal(mapped[7], 42);
+    sb_kunmap(&mm, page, (void *)mapped);
+    sigaction(SIGSEGV, &action, &segv);
+    sigaction(SIGBUS, &action, &bus);
+    volatile int faulted = sigsetjmp(no_access, 1);
+    if (!faulted)
+        (void)*(volatile char *)(mm.base + (sb_page_to_pfn(&mm, page) << SB_PAGE_SHIFT));
+    sigaction(SIGSEGV, &segv, NULL);
+    sigaction(SIGBUS, &bus, NULL);
+    assert_true(faulted);
+    sb_free_pages(&mm, page, 0);
+    close_mm(&t, &mm);
+}
+
+static void nodes_have_zones_of_their_own(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    open_mm_with(&t, &mm, 128, 4, &(struct sb_mm_config){.nodes = 2, .page_lists = true});
+    assert_int_equal(mm.nodes[1].start_pfn, 64 << 8);
+    assert_int_equal(zone_of(&mm, 1, SB_ZONE_DMA)->managed, 0);
+    assert_int_equal(mm.cpu_node[1], 0);
+    assert_int_equal(mm.cpu_node[2], 1);
+    for (int node = 0; node < 2; node++) {
+        struct sb_page *page = sb_alloc_pages_node(&mm, node, SB_GFP_KERNEL, 0);
+        assert_int_equal(sb_page_zone(&mm, page)->node, node);
+    }
+    /* The other node helps out, unless it must not. */
+    while (sb_alloc_pages_node(&mm, 1, SB_GFP_ATOMIC | SB_GFP_THISNODE, 4))
+        ;
+    struct sb_page *page = sb_alloc_pages_node(&mm, 1, SB_GFP_KERNEL, 4);
+    assert_int_equal(sb_page_zone(&mm, page)->node, 0);
+    assert_null(sb_alloc_pages_node(&mm, 1, SB_GFP_KERNEL | SB_GFP_THISNODE, 4));
+    assert_null(sb_alloc_pages_node(&mm, 2, SB_GFP_KERNEL, 0));
+    CHECK(sb_mm_check, &mm);
+    close_mm(&t, &mm);
+}
+
+/* As /proc/zoneinfo of a machine of 128 MiB: min_free_kbytes = 4 * sqrt(low memory in KiB). */
+static void watermarks_follow_the_kernels_formula(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    open_mm(&t, &mm, 128, 2);
+    const struct sb_zone *dma = zone_of(&mm, 0, SB_ZONE_DMA), *dma32 = zone_of(&mm, 0, SB_ZONE_DMA32);
+    assert_int_equal(dma->managed, 4096);
+    assert_int_equal(dma32->managed, (112 << 8) - 512);
+    /* sqrt(32256 pages * 4 KiB * 16) = 1436 KiB = 359 pages, shared out by size. */
+    assert_int_equal(dma->watermark[SB_WMARK_MIN], 359 * 4096 / 32256);
+    assert_int_equal(dma32->watermark[SB_WMARK_MIN], 359 * 28160 / 32256);
+    assert_int_equal(dma32->watermark[SB_WMARK_LOW], 313 + 313 / 4);
+    assert_int_equal(dma32->watermark[SB_WMARK_HIGH], 313 + 2 * (313 / 4));
+    assert_int_equal(dma->lowmem_reserve[SB_ZONE_DMA32], 28160 / 256);
+    assert_int_equal(dma->lowmem_reserve[SB_ZONE_DMA], 0);
+    close_mm(&t, &mm);
+}
+
+/* Who may not dip stops at the watermark, who may goes on to the last page. */
+static void atomic_dips_below_the_watermark(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    uint64_t n = 0;
+    (void)state;
+    open_mm(&t, &mm, 64, 2);
+    while (sb_alloc_pages(&mm, SB_GFP_NOWAIT, 0))
+        n++;
+    uint64_t left = sb_mm_free_pages(&mm);
+    assert_true(left >= zone_of(&mm, 0, SB_ZONE_DMA32)->watermark[SB_WMARK_MIN]);
+    while (sb_alloc_pages(&mm, SB_GFP_ATOMIC, 0))
+        n++;
+    assert_int_equal(sb_mm_free_pages(&mm), 0);
+    assert_int_equal(n, mm.nr_pages - mm.nr_reserved);
+    assert_non_null(strstr(t.failure, "page allocation failure: order:0"));
+    /* And it never waited. */
+    assert_int_equal(atomic_load(&mm.nr_waits), 0);
+    close_mm(&t, &mm);
+}
+
+static unsigned shrunk;
+static struct sb_page *spare;
+static void give_up_spare(void *mm)
+{
+    shrunk++;
+    if (spare)
+        sb_free_pages(mm, spare, 3);
+    spare = NULL;
+}
+
+/* Everything is used up but for what a shrinker has: only who may sleep gets it. */
+static void who_may_sleep_reclaims(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    open_mm_with(&t, &mm, 64, test_cpus(), &(struct sb_mm_config){.page_lists = true});
+    shrunk = 0;
+    while ((spare = sb_alloc_pages(&mm, SB_GFP_NOWAIT | SB_GFP_NOWARN, 3)))
+        ;
+    /* Above the reserve by some blocks of order 3, all of them on the shrinker's hands. */
+    spare = sb_alloc_pages(&mm, SB_GFP_ATOMIC, 3);
+    while (sb_alloc_pages(&mm, SB_GFP_NOWAIT | SB_GFP_NOWARN, 0))
+        ;
+    uint64_t low = sb_mm_free_pages(&mm);
+    sb_register_shrinker(&mm, give_up_spare, &mm);
+    assert_null(sb_alloc_pages(&mm, SB_GFP_NOWAIT | SB_GFP_NOWARN, 0));
+    assert_int_equal(shrunk, 0);
+    assert_non_null(sb_alloc_pages(&mm, SB_GFP_KERNEL, 0));
+    assert_true(shrunk > 0 && !spare);
+    assert_true(sb_mm_free_pages(&mm) + sb_mm_pcp_pages(&mm) >= low);
+    /* Nothing left to reclaim: it waits a bounded time, and says so. Who must not retry reclaims once. */
+    while (sb_alloc_pages(&mm, SB_GFP_KERNEL | SB_GFP_NORETRY | SB_GFP_NOWARN, 0))
+        ;
+    assert_int_equal(atomic_load(&mm.nr_waits), 0);
+    assert_null(sb_alloc_pages(&mm, SB_GFP_KERNEL | SB_GFP_NOWARN, 0));
+    unsigned long long waits = atomic_load(&mm.nr_waits);
+    assert_true(waits > 5);
+    assert_null(sb_alloc_pages(&mm, SB_GFP_KERNEL | SB_GFP_REPEAT | SB_GFP_NOWARN, 0));
+    assert_true(atomic_load(&mm.nr_waits) > 3 * waits);
+    sb_unregister_shrinkers(&mm, &mm);
+    close_mm(&t, &mm);
+}
+
+static void *free_later(void *argument)
+{
+    void **both = argument;
+    struct timespec nap = {0, 20000000};
+    nanosleep(&nap, NULL);
+    sb_free_pages(both[0], both[1], 4);
+    return NULL;
+}
+
+/* One that must not fail is still waiting when another thread frees. */
+static void nofail_waits_for_a_free(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    pthread_t thread;
+    struct sb_page *page, *last = NULL;
+    (void)state;
+    open_mm(&t, &mm, 32, test_cpus());
+    while ((page = sb_alloc_pages(&mm, SB_GFP_ATOMIC | SB_GFP_NOWARN, 4)))
+        last = page;
+    void *both[] = {&mm, last};
+    assert_int_equal(pthread_create(&thread, NULL, free_later, both), 0);
+    assert_ptr_equal(sb_alloc_pages(&mm, SB_GFP_KERNEL | SB_GFP_NOFAIL, 4), last);
+    pthread_join(thread, NULL);
+    CHECK(sb_mm_check, &mm);
+    close_mm(&t, &mm);
+}
+
+static unsigned blocks_of_type(const struct sb_mm *mm, enum sb_migratetype type)
+{
+    unsigned n = 0;
+    for (uint64_t i = 0; i < mm->nr_pages >> SB_PAGEBLOCK_ORDER; i++)
+        n += mm->block_type[i] == type;
+    return n;
+}
+
+/* Page blocks begin as movable; other types claim them whole, and what is freed returns to its block's type.
+ */
+static void types_are_grouped_by_page_block(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_page *pages[700];
+    (void)state;
+    open_mm(&t, &mm, 64, 2);
+    assert_int_equal(blocks_of_type(&mm, SB_UNMOVABLE), 0);
+    for (int i = 0; i < 700; i++)
+        pages[i] = sb_alloc_pages(&mm, i % 2 ? SB_GFP_KERNEL : SB_GFP_KERNEL | SB_GFP_MOVABLE, 0);
+    /* 350 unmovable pages fit one claimed block of order 10, that is two page blocks; the movable ones are
+     * elsewhere. */
+    assert_int_equal(blocks_of_type(&mm, SB_UNMOVABLE), 2);
+    for (int i = 0; i < 700; i++)
+        assert_int_equal(mm.block_type[sb_page_to_pfn(&mm, pages[i]) >> SB_PAGEBLOCK_ORDER],
+                         i % 2 ? SB_UNMOVABLE : SB_MOVABLE);
+    struct sb_page *reclaimable = sb_alloc_pages(&mm, SB_GFP_KERNEL | SB_GFP_RECLAIMABLE, 0);
+    assert_int_equal(mm.block_type[sb_page_to_pfn(&mm, reclaimable) >> SB_PAGEBLOCK_ORDER], SB_RECLAIMABLE);
+    CHECK(sb_mm_check, &mm);
+    /* A movable request takes of the others only when nothing else is there, and then leaves the block its
+     * type. */
+    while ((pages[0] = sb_alloc_pages(&mm, SB_GFP_ATOMIC | SB_GFP_MOVABLE | SB_GFP_NOWARN, 0)))
+        ;
+    assert_int_equal(sb_mm_free_pages(&mm), 0);
+    assert_true(blocks_of_type(&mm, SB_UNMOVABLE) > 0);
+    CHECK(sb_mm_check, &mm);
+    close_mm(&t, &mm);
+}
+
+static void get_order_and_zeroed_pages(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    static const uint64_t sizes[][2] = {{1, 0},    {4096, 0},  {4097, 1},    {8192, 1},
+                                        {8193, 2}, {65536, 4}, {4 << 20, 10}};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        assert_int_equal(sb_get_order(sizes[i][0]), sizes[i][1]);
+    open_mm_with(&t, &mm, 16, test_cpus(), &(struct sb_mm_config){.page_lists = true});
+    for (int round = 0; round < 2; round++) {
+        unsigned char *page = sb_get_zeroed_page(&mm, SB_GFP_KERNEL);
+        for (int i = 0; i < 4096; i++)
+            assert_int_equal(page[i], 0);
+        memset(page, 0xff, 4096);
+        sb_free_pages_at(&mm, page, 0);
+    }
+    close_mm(&t, &mm);
+}
+
+/* ---- boot memory ---- */
+
+static void boot_memory_is_dealt_out_first_fit(void **state)
+{
+    struct sb_bootmem boot;
+    char *base = (char *)(UINT64_C(1) << 40);
+    (void)state;
+    sb_bootmem_init(&boot, base, 64 << 20);
+    assert_ptr_equal(sb_alloc_bootmem_low(&boot, 100), base);
+    assert_ptr_equal(sb_alloc_bootmem_low(&boot, 10), base + 128);
+    assert_ptr_equal(sb_alloc_bootmem(&boot, 100), base + (16 << 20));
+    assert_ptr_equal(sb_alloc_bootmem_pages(&boot, 5000), base + (16 << 20) + 4096);
+    assert_ptr_equal(sb_alloc_bootmem_top(&boot, 8192), base + (64 << 20) - 8192);
+    assert_int_equal(sb_bootmem_check(&boot), 0);
+    /* Above 16 MiB while that lasts, then below. */
+    assert_in_range((uintptr_t)sb_alloc_bootmem_pages(&boot, 40 << 20), (uintptr_t)base + (16 << 20),
+                    (uintptr_t)base + (64 << 20));
+    assert_in_range((uintptr_t)sb_alloc_bootmem_pages(&boot, 8 << 20), (uintptr_t)base,
+                    (uintptr_t)base + (16 << 20));
+    assert_null(sb_alloc_bootmem_pages(&boot, 48 << 20));
+    sb_bootmem_exit(&boot);
+}
+
+/* Only whole pages come back: LDD3's warning. */
+static void boot_memory_comes_back_in_whole_pages(void **state)
+{
+    struct sb_bootmem boot;
+    char *base = (char *)(UINT64_C(1) << 40);
+    (void)state;
+    sb_bootmem_init(&boot, base, 32 << 20);
+    char *a = sb_alloc_bootmem_low(&boot, 3 * 4096 + 100);
+    assert_int_equal(sb_free_bootmem(&boot, a + 100, 3 * 4096), 0);
+    /* Pages 1 and 2 came back; 0 and what follows of 3 are lost. */
+    assert_ptr_equal(sb_alloc_bootmem_low(&boot, 8192), base + 4096);
+    assert_int_equal(sb_free_bootmem(&boot, base + (20 << 20), 4096), -EINVAL);
+    assert_int_equal(sb_bootmem_check(&boot), 0);
+    /* More holes than the first array has room for. */
+    assert_non_null(sb_alloc_bootmem_low(&boot, 8 << 20));
+    for (int i = 0; i < 600; i++)
+        assert_int_equal(sb_free_bootmem(&boot, base + (1 << 20) + i * 8192, 4096), 0);
+    assert_int_equal(sb_bootmem_check(&boot), 0);
+    sb_bootmem_exit(&boot);
+}
+
+/* What boot takes the zones never see. */
+static void boot_memory_stays_out_of_the_zones(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    open_mm_with(&t, &mm, 64, 2, &(struct sb_mm_config){.boot_bytes = 10 << 20});
+    assert_ptr_equal(mm.boot, mm.base + (16 << 20));
+    assert_int_equal(sb_mm_free_pages(&mm), (54 << 8) - 256);
+    memset(mm.boot, 0xaa, 10 << 20);
+    CHECK(sb_mm_check, &mm);
+    for (struct sb_page *page; (page = sb_alloc_pages(&mm, SB_GFP_ATOMIC | SB_GFP_NOWARN, 0));)
+        assert_not_in_range((uintptr_t)sb_page_address(&mm, page), (uintptr_t)mm.boot,
+                            (uintptr_t)mm.boot + (10 << 20) - 1);
+    close_mm(&t, &mm);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pages_come_back_as_the_kernels),
+        cmocka_unit_test(lists_hold_back_and_are_drained),
+        cmocka_unit_test(cold_pages_pass_by_the_lists),
+        cmocka_unit_test(zones_serve_whom_they_should),
+        cmocka_unit_test(zonelists_fall_back_downwards),
+        cmocka_unit_test(highmem_has_no_direct_map),
+        cmocka_unit_test(nodes_have_zones_of_their_own),
+        cmocka_unit_test(watermarks_follow_the_kernels_formula),
+        cmocka_unit_test(atomic_dips_below_the_watermark),
+        cmocka_unit_test(who_may_sleep_reclaims),
+        cmocka_unit_test(nofail_waits_for_a_free),
+        cmocka_unit_test(types_are_grouped_by_page_block),
+        cmocka_unit_test(get_order_and_zeroed_pages),
+        cmocka_unit_test(boot_memory_is_dealt_out_first_fit),
+        cmocka_unit_test(boot_memory_comes_back_in_whole_pages),
+        cmocka_unit_test(boot_memory_stays_out_of_the_zones),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,507 @@
+/* The slab allocators: slub's lists, bulk and randomisation; slab of 2.6; slob. */
+#define _GNU_SOURCE
+#include "mm_test.h"
+
+#include "mm/kmalloc.h"
+#include "mm/slab.h"
+#include "mm/slob.h"
+
+#include "scullbench/random.h"
+
+#include <errno.h>
+
+static const struct sb_mm_config config = {.page_lists = true};
+static const struct sb_slub_config percpu = {.percpu = true};
+
+/* ---- slub ---- */
+
+/* 96 allocated, the first 8 freed in order, 8 allocated: which came back, as on a real kernel of 2 CPUs. */
+static void objects_come_back_as_the_kernels(void **state)
+{
+    FILE *file = open_table("slub_reuse.csv");
+    char line[256], *f[3];
+    size_t size = 0;
+    unsigned rows = 0;
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_kmem_cache *cache = NULL;
+    void *objects[96];
+    (void)state;
+    pin_to_one_cpu();
+    open_mm_with(&t, &mm, 64, test_cpus(), &config);
+    sb_slub_init(&slub, &mm, &(struct sb_slub_config){.percpu = true, .nr_cpus = 2});
+    while (next_row(file, line, sizeof(line), f, 3)) {
+        if (strtoul(f[0], NULL, 10) != size) {
+            size = strtoul(f[0], NULL, 10);
+            assert_int_equal(sb_cache_create(&slub, "c", size, 0, SB_SLAB_HWCACHE_ALIGN, NULL, &cache), 0);
+            for (int i = 0; i < 96; i++)
+                objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+            for (int i = 0; i < 8; i++)
+                sb_cache_free(cache, objects[i]);
+        }
+        const void *again = sb_cache_alloc(cache, SB_GFP_KERNEL);
+        int number = -1;
+        for (int i = 0; i < 8; i++)
+            number = objects[i] == again ? i : number;
+        if (number != (int)strtol(f[2], NULL, 10))
+            fail_msg("%zu bytes, allocation %s: %d came back, in the kernel %s", size, f[1], number, f[2]);
+        rows++;
+    }
+    fclose(file);
+    assert_int_equal(rows, 32);
+    CHECK(sb_slub_check, &slub);
+    sb_slub_exit(&slub);
+    close_mm(&t, &mm);
+}
+
+/* A slab that was full goes to the CPU's partial list; when that is long enough, its slabs go to the node. */
+static void partial_lists_fill_and_overflow(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_kmem_cache *cache;
+    void *objects[64 * 16];
+    (void)state;
+    pin_to_one_cpu();
+    open_mm_with(&t, &mm, 64, test_cpus(), &config);
+    sb_slub_init(&slub, &mm, &(struct sb_slub_config){.percpu = true, .nr_cpus = 2});
+    assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
+    assert_int_equal(cache->objects, 64);
+    assert_int_equal(cache->cpu_partial_slabs, 4); /* 120 objects, in slabs half full */
+    for (int i = 0; i < 64 * 16; i++)
+        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+    const struct sb_cpu_slab *cpu = &cache->cpu[sched_getcpu()];
+    for (unsigned slab = 0; slab < 10; slab++) {
+        sb_cache_free(cache, objects[64 * slab]);
+        assert_int_equal(cpu->nr_partial, slab % 4 + 1);
+        assert_int_equal(cache->nr_partial, slab / 4 * 4);
+    }
+    CHECK(sb_slub_check, &slub);
+    assert_int_equal(sb_cache_live(cache), 64 * 16 - 10);
+    for (int i = 0; i < 64 * 16; i++) {
+        if (i % 64 || i >= 640)
+            sb_cache_free(cache, objects[i]);
+    }
+    assert_int_equal(sb_cache_live(cache), 0);
+    CHECK(sb_slub_check, &slub);
+    sb_slub_shrink(&slub);
+    assert_int_equal(cache->nr_slabs, 0);
+    sb_slub_exit(&slub);
+    close_mm(&t, &mm);
+}
+
+static int by_address(const void *a, const void *b)
+{
+    uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* n at once are n different ones, and all or none; freed at once in any order they are all back. */
+static void bulk_equals_single(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_kmem_cache *cache;
+    enum { MOST = 1000 };
+    void *objects[MOST], *sorted[MOST];
+    struct sb_random random = {1};
+    (void)state;
+    for (int mode = 0; mode < 2; mode++) {
+        open_mm_with(&t, &mm, 32, test_cpus(), &config);
+        sb_slub_init(&slub, &mm, &(struct sb_slub_config){.percpu = mode == 0});
+        assert_int_equal(sb_cache_create(&slub, "c", 200, 0, 0, NULL, &cache), 0);
+        for (int round = 0; round < 300; round++) {
+            size_t n = 1 + sb_random_below(&random, MOST);
+            assert_int_equal(sb_cache_alloc_bulk(cache, SB_GFP_KERNEL, n, objects), n);
+            assert_int_equal(sb_cache_live(cache), n);
+            memcpy(sorted, objects, n * sizeof(*objects));
+            qsort(sorted, n, sizeof(*sorted), by_address);
+            for (size_t i = 1; i < n; i++)
+                assert_true((char *)sorted[i] - (char *)sorted[i - 1] >= 200);
+            for (size_t i = 0; i < n; i++) {
+                size_t j = sb_random_below(&random, n);
+                void *other = objects[i];
+                objects[i] = objects[j];
+                objects[j] = other;
+            }
+            sb_cache_free_bulk(cache, n, objects);
+            assert_int_equal(sb_cache_live(cache), 0);
+        }
+        CHECK(sb_slub_check, &slub);
+        void **many = calloc(400000, sizeof(*many));
+        assert_int_equal(sb_cache_alloc_bulk(cache, SB_GFP_NOWAIT, 400000, many), 0);
+        assert_int_equal(sb_cache_live(cache), 0);
+        CHECK(sb_slub_check, &slub);
+        free(many);
+        assert_int_equal(sb_cache_destroy(cache), 0);
+        sb_slub_exit(&slub);
+        close_mm(&t, &mm);
+    }
+}
+
+/* Randomised, a slab's objects come in another order, each once, and another slab's in yet another. */
+static void randomisation_shuffles_each_slab(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_kmem_cache *cache;
+    char *objects[2][64];
+    unsigned ascending = 0, same = 0;
+    (void)state;
+    open_mm_with(&t, &mm, 16, 1, &(struct sb_mm_config){0});
+    sb_slub_init(&slub, &mm, &(struct sb_slub_config){.randomize = true});
+    assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
+    for (int slab = 0; slab < 2; slab++) {
+        uint64_t seen = 0;
+        for (int i = 0; i < 64; i++) {
+            objects[slab][i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+            seen |= UINT64_C(1) << ((uintptr_t)objects[slab][i] / 64 % 64);
+        }
+        assert_true(seen == UINT64_MAX);
+    }
+    for (int i = 1; i < 64; i++) {
+        ascending += objects[0][i] == objects[0][i - 1] + 64;
+        same += objects[1][i] - objects[1][0] == objects[0][i] - objects[0][0];
+    }
+    assert_true(ascending < 10 && same < 10);
+    sb_slub_exit(&slub);
+    close_mm(&t, &mm);
+}
+
+static void dma_caches_take_dma_pages(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_kmalloc k;
+    (void)state;
+    open_mm_with(&t, &mm, 64, test_cpus(), &config);
+    assert_int_equal(sb_kmalloc_init(&k, &mm, &percpu), 0);
+    for (size_t size = 8; size <= 65536; size *= 2) {
+        char *dma = sb_kmalloc(&k, size, 0, SB_GFP_KERNEL | SB_GFP_DMA),
+             *normal = sb_kmalloc(&k, size, 0, SB_GFP_KERNEL);
+        assert_true(dma - mm.base < 16 << 20);
+        assert_true(normal - mm.base >= 16 << 20);
+        sb_kfree(&k, dma);
+        sb_kfree(&k, normal);
+    }
+    unsigned char *zeroed = sb_kzalloc(&k, 777, SB_GFP_KERNEL);
+    for (int i = 0; i < 777; i++)
+        assert_int_equal(zeroed[i], 0);
+    sb_kfree(&k, zeroed);
+    CHECK(sb_slub_check, &k.slub);
+    sb_kmalloc_exit(&k);
+    close_mm(&t, &mm);
+}
+
+/* ---- slab of 2.6 ---- */
+
+static void open_slab(struct test_host *t, struct sb_mm *mm, struct sb_slab_system *system, unsigned cpus,
+                      bool arrays)
+{
+    open_mm_with(t, mm, 64, cpus, &config);
+    assert_int_equal(sb_slab_init(system, mm, arrays), 0);
+}
+
+static void close_slab(struct test_host *t, struct sb_mm *mm, struct sb_slab_system *system)
+{
+    sb_slab_exit(system);
+    close_mm(t, mm);
+}
+
+/*
+ * Layouts of a 64-bit 2.6.24 with 4 KiB pages, worked out from its source by hand: on-slab management is 48
+ * bytes and 4 for each object.
+ */
+static void slab_layouts_follow_the_rule(void **state)
+{
+    static const struct {
+        size_t size;
+        uint32_t objects, order, off_slab, limit;
+    } rows[] = {
+        {32, 112, 0, 0, 120}, /* 48 + 112 * 36 = 4080 */
+        {64, 59, 0, 0, 120},  /* 48 + 59 * 68 = 4060 */
+        {128, 30, 0, 0, 120}, /* 48 + 30 * 132 = 4008 */
+        {256, 15, 0, 0, 120}, /* 48 + 15 * 260 = 3948 */
+        {512, 8, 0, 1, 54},   {1024, 4, 0, 1, 54}, {2048, 2, 0, 1, 24},  {4096, 1, 0, 1, 24},
+        {8192, 1, 1, 1, 8},   {16384, 1, 2, 1, 8}, {131072, 1, 5, 1, 8},
+    };
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slab_system system;
+    struct sb_slab_cache *cache;
+    (void)state;
+    open_slab(&t, &mm, &system, test_cpus(), true);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(
+            sb_slab_cache_create(&system, "c", rows[i].size, 0, SB_SLAB_HWCACHE_ALIGN, NULL, NULL, &cache),
+            0);
+        if (cache->objects != rows[i].objects || cache->order != rows[i].order ||
+            cache->off_slab != rows[i].off_slab || cache->limit != rows[i].limit)
+            fail_msg("%zu bytes: %u objects, order %u, off-slab %d, limit %u", rows[i].size, cache->objects,
+                     cache->order, cache->off_slab, cache->limit);
+    }
+    for (size_t size = 1; size <= 131072; size += size < 8192 ? 1 : 1000) {
+        assert_int_equal(sb_slab_cache_create(&system, "c", size, 0, 0, NULL, NULL, &cache), 0);
+        size_t slab = SB_PAGE_SIZE << cache->order;
+        size_t used = (size_t)cache->objects * cache->size + (cache->off_slab ? 0 : cache->management) +
+                      (size_t)(cache->colours ? cache->colours - 1 : 0) * cache->colour_step;
+        assert_true(cache->objects >= 1 && cache->size >= size && used <= slab);
+        /* Management never comes out of a cache as large as its own. */
+        assert_true(!cache->off_slab || cache->management <= cache->size);
+        assert_int_equal(sb_slab_cache_destroy(cache), 0);
+    }
+    close_slab(&t, &mm, &system);
+}
+
+static unsigned constructed, destroyed;
+static void construct(void *object)
+{
+    memset(object, 0xc5, 40);
+    constructed++;
+}
+static void destruct(void *object)
+{
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(((unsigned char *)object)[i], 0xc5);
+    destroyed++;
+}
+
+/* LDD3's contract: constructed once for each object of a new slab, destroyed when the slab goes. */
+static void constructors_run_once_an_object(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slab_system system;
+    struct sb_slab_cache *cache;
+    unsigned char *objects[300];
+    (void)state;
+    constructed = destroyed = 0;
+    open_slab(&t, &mm, &system, test_cpus(), true);
+    assert_int_equal(sb_slab_cache_create(&system, "ctor", 40, 0, 0, construct, destruct, &cache), 0);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 300; i++) {
+            objects[i] = sb_slab_cache_alloc(cache, SB_GFP_KERNEL);
+            assert_int_equal(objects[i][39], 0xc5);
+        }
+        assert_int_equal(constructed, cache->nr_slabs * cache->objects);
+        for (int i = 0; i < 300; i++)
+            sb_slab_cache_free(cache, objects[i]);
+    }
+    CHECK(sb_slab_check, &system);
+    sb_slab_cache_shrink(cache);
+    assert_int_equal(cache->nr_slabs, 0);
+    assert_int_equal(destroyed, constructed);
+    assert_int_equal(sb_slab_cache_destroy(cache), 0);
+    close_slab(&t, &mm, &system);
+}
+
+/* Slab after slab begins one colour further, then from the start again. */
+static void slabs_are_coloured(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slab_system system;
+    struct sb_slab_cache *cache;
+    (void)state;
+    open_slab(&t, &mm, &system, test_cpus(), false);
+    /* 15 objects of 256 bytes and 108 of management leave 148: two colours. */
+    assert_int_equal(sb_slab_cache_create(&system, "c", 256, 0, SB_SLAB_HWCACHE_ALIGN, NULL, NULL, &cache),
+                     0);
+    assert_int_equal(cache->colours, 2);
+    uintptr_t first = 0;
+    for (int i = 0; i < 6; i++) {
+        char *object = NULL;
+        for (uint32_t j = 0; j < cache->objects; j++) {
+            char *next = sb_slab_cache_alloc(cache, SB_GFP_KERNEL);
+            object = object ? object : next;
+        }
+        uintptr_t offset = (uintptr_t)object % SB_PAGE_SIZE;
+        first = i ? first : offset;
+        assert_int_equal(offset, first + (i % 2) * 64);
+    }
+    close_slab(&t, &mm, &system);
+}
+
+/* What a CPU frees beyond its array goes to the shared one, where another finds it before it looks at slabs.
+ */
+static void arrays_hand_over_through_the_shared_one(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slab_system system;
+    struct sb_slab_cache *cache;
+    void *objects[200];
+    (void)state;
+    pin_to_one_cpu();
+    open_slab(&t, &mm, &system, test_cpus() < 2 ? 2 : test_cpus(), true);
+    assert_int_equal(sb_slab_cache_create(&system, "c", 64, 0, 0, NULL, NULL, &cache), 0);
+    for (int i = 0; i < 200; i++)
+        objects[i] = sb_slab_cache_alloc(cache, SB_GFP_KERNEL);
+    for (int i = 0; i < 200; i++)
+        sb_slab_cache_free(cache, objects[i]);
+    struct sb_cpu_stack *array = sb_stack_of(&cache->arrays, (unsigned)sched_getcpu(), 0);
+    assert_int_equal(array->count + cache->nr_shared + cache->nr_free_objects,
+                     cache->nr_slabs * cache->objects);
+    /* 60 at a time, once each 60 frees past the limit of 120. */
+    assert_int_equal(cache->nr_shared, 120);
+    /* The last freed comes back first. */
+    assert_ptr_equal(sb_slab_cache_alloc(cache, SB_GFP_KERNEL), objects[199]);
+    sb_slab_cache_free(cache, objects[199]);
+    CHECK(sb_slab_check, &system);
+    assert_int_equal(sb_slab_cache_live(cache), 0);
+    close_slab(&t, &mm, &system);
+}
+
+static void slab_refuses_to_destroy_while_objects_live(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slab_system system;
+    struct sb_slab_cache *cache;
+    char why[256];
+    (void)state;
+    open_slab(&t, &mm, &system, test_cpus(), true);
+    assert_int_equal(sb_slab_cache_create(&system, "leaky", 100, 0, 0, NULL, NULL, &cache), 0);
+    void *object = sb_slab_cache_alloc(cache, SB_GFP_KERNEL);
+    assert_int_equal(sb_slab_cache_destroy(cache), -EBUSY);
+    assert_string_equal(t.failure, "kmem_cache_destroy: cache 'leaky' still has 1 live objects of 100 bytes");
+    /* A number that isn't there, in the chain of free ones. */
+    struct sb_slab *slab = sb_virt_to_head(&mm, object)->freelist;
+    uint32_t free = slab->free;
+    slab->free = 12345;
+    assert_int_equal(sb_slab_check(&system, why, sizeof(why)), -EUCLEAN);
+    slab->free = free;
+    CHECK(sb_slab_check, &system);
+    sb_slab_cache_free(cache, object);
+    assert_int_equal(sb_slab_cache_destroy(cache), 0);
+    close_slab(&t, &mm, &system);
+}
+
+/* SLAB_NO_REAP: pressure takes the free slabs of other caches only. */
+static void no_reap_is_respected(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slab_system system;
+    struct sb_slab_cache *keeps, *gives;
+    (void)state;
+    open_slab(&t, &mm, &system, test_cpus(), true);
+    assert_int_equal(sb_slab_cache_create(&system, "keeps", 300, 0, SB_SLAB_NO_REAP, NULL, NULL, &keeps), 0);
+    assert_int_equal(sb_slab_cache_create(&system, "gives", 300, 0, 0, NULL, NULL, &gives), 0);
+    sb_slab_cache_free(keeps, sb_slab_cache_alloc(keeps, SB_GFP_KERNEL));
+    sb_slab_cache_free(gives, sb_slab_cache_alloc(gives, SB_GFP_KERNEL));
+    sb_mm_reclaim(&mm);
+    assert_int_equal(keeps->nr_slabs, 1);
+    assert_int_equal(gives->nr_slabs, 0);
+    close_slab(&t, &mm, &system);
+}
+
+static void slab_kmalloc_ends_at_128_kib(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slab_system system;
+    (void)state;
+    open_slab(&t, &mm, &system, test_cpus(), true);
+    for (size_t size = 1; size <= SB_SLAB_KMALLOC_MAX; size += size < 5000 ? 1 : 777) {
+        void *block = sb_slab_kmalloc(&system, size, SB_GFP_KERNEL);
+        assert_non_null(block);
+        size_t usable = sb_slab_ksize(&system, block);
+        assert_true(usable >= size && usable >= 32 && (usable < 2 * size || usable == 32));
+        sb_slab_kfree(&system, block);
+    }
+    assert_null(sb_slab_kmalloc(&system, SB_SLAB_KMALLOC_MAX + 1, SB_GFP_KERNEL));
+    CHECK(sb_slab_check, &system);
+    close_slab(&t, &mm, &system);
+}
+
+/* ---- slob ---- */
+
+static void slob_fits_first_and_merges(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slob slob;
+    struct sb_slob_cache *cache;
+    char *a[8];
+    (void)state;
+    open_mm(&t, &mm, 16, 1);
+    sb_slob_init(&slob, &mm);
+    assert_int_equal(sb_slob_cache_create(&slob, "c", 200, 8, 0, NULL, &cache), 0);
+    for (int i = 0; i < 8; i++) {
+        a[i] = sb_slob_cache_alloc(cache, SB_GFP_KERNEL);
+        assert_true(!i || a[i] == a[i - 1] + 200);
+    }
+    assert_int_equal(slob.nr_pages, 1);
+    /* Two neighbours freed are one hole, which something twice as large fits; the lowest hole is taken. */
+    sb_slob_cache_free(cache, a[4]);
+    sb_slob_cache_free(cache, a[2]);
+    sb_slob_cache_free(cache, a[3]);
+    CHECK(sb_slob_check, &slob);
+    assert_ptr_equal(sb_slob_cache_alloc(cache, SB_GFP_KERNEL), a[2]);
+    assert_ptr_equal(sb_slob_cache_alloc(cache, SB_GFP_KERNEL), a[3]);
+    assert_ptr_equal(sb_slob_cache_alloc(cache, SB_GFP_KERNEL), a[4]);
+    assert_int_equal(sb_slob_cache_destroy(cache), -EBUSY);
+    for (int i = 0; i < 8; i++)
+        sb_slob_cache_free(cache, a[i]);
+    assert_int_equal(slob.nr_pages, 0);
+    assert_int_equal(sb_slob_cache_destroy(cache), 0);
+    CHECK(sb_slob_check, &slob);
+    close_mm(&t, &mm);
+}
+
+/* Three lists: small blocks never come to lie in a page of large ones. */
+static void slob_keeps_sizes_apart(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slob slob;
+    (void)state;
+    open_mm(&t, &mm, 16, 1);
+    sb_slob_init(&slob, &mm);
+    char *small = sb_slob_kmalloc(&slob, 100, 0, SB_GFP_KERNEL),
+         *medium = sb_slob_kmalloc(&slob, 500, 0, SB_GFP_KERNEL),
+         *large = sb_slob_kmalloc(&slob, 2000, 0, SB_GFP_KERNEL),
+         *huge = sb_slob_kmalloc(&slob, 9000, 0, SB_GFP_KERNEL);
+    assert_int_equal(slob.nr_pages, 3);
+    assert_int_equal(sb_slob_ksize(&slob, small), 100);
+    assert_int_equal(sb_slob_ksize(&slob, huge), 16384);
+    for (size_t align = 8; align <= 2048; align *= 2) {
+        void *block = sb_slob_kmalloc(&slob, 50, align, SB_GFP_KERNEL);
+        assert_int_equal((uintptr_t)block % align, 0);
+        sb_slob_kfree(&slob, block);
+    }
+    sb_slob_kfree(&slob, small);
+    sb_slob_kfree(&slob, medium);
+    sb_slob_kfree(&slob, large);
+    sb_slob_kfree(&slob, huge);
+    assert_int_equal(slob.nr_pages, 0);
+    assert_int_equal(slob.live_bytes, 0);
+    CHECK(sb_slob_check, &slob);
+    close_mm(&t, &mm);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(objects_come_back_as_the_kernels),
+        cmocka_unit_test(partial_lists_fill_and_overflow),
+        cmocka_unit_test(bulk_equals_single),
+        cmocka_unit_test(randomisation_shuffles_each_slab),
+        cmocka_unit_test(dma_caches_take_dma_pages),
+        cmocka_unit_test(slab_layouts_follow_the_rule),
+        cmocka_unit_test(constructors_run_once_an_object),
+        cmocka_unit_test(slabs_are_coloured),
+        cmocka_unit_test(arrays_hand_over_through_the_shared_one),
+        cmocka_unit_test(slab_refuses_to_destroy_while_objects_live),
+        cmocka_unit_test(no_reap_is_respected),
+        cmocka_unit_test(slab_kmalloc_ends_at_128_kib),
+        cmocka_unit_test(slob_fits_first_and_merges),
+        cmocka_unit_test(slob_keeps_sizes_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
