@@ -82,7 +82,7 @@ static void bootmem_free(void *self, void *block, size_t size)
         return;
     sb_lock(&p->lock);
     if (sb_bootmem_release(&p->pool, block, rounded(size))) {
-        atomic_fetch_add(&p->mm.bad_frees, 1);
+        sb_count_bad_free(&p->mm);
     } else {
         p->live--;
         p->live_bytes -= rounded(size);

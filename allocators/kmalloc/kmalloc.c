@@ -4,12 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { OPTION_PERCPU = SB_MM_OPTIONS, OPTION_RANDOMIZE, OPTION_NR_CPUS };
+enum { OPTION_PERCPU = SB_MM_OPTIONS, OPTION_RANDOMIZE, OPTION_SHEAF, OPTION_NR_CPUS };
 
 static const struct sb_option options[] = {
     SB_MM_OPTION_ROWS,
     [OPTION_PERCPU] = SB_SLUB_OPTION_PERCPU,
     [OPTION_RANDOMIZE] = SB_SLUB_OPTION_RANDOMIZE,
+    [OPTION_SHEAF] = SB_SLUB_OPTION_SHEAF,
     [OPTION_NR_CPUS] = SB_SLUB_OPTION_NR_CPUS,
 };
 
@@ -35,6 +36,7 @@ static int kmalloc_open(const struct sb_host *host, const union sb_value *values
         status = sb_kmalloc_init(&k->kmalloc, &k->mm,
                                  &(struct sb_slub_config){.percpu = values[OPTION_PERCPU].u,
                                                           .randomize = values[OPTION_RANDOMIZE].u,
+                                                          .sheaf = (uint32_t)values[OPTION_SHEAF].u,
                                                           .nr_cpus = (unsigned)values[OPTION_NR_CPUS].u});
     if (status && k)
         kmalloc_close(k);

@@ -43,24 +43,6 @@ static struct sb_cpu_stack *lock_own(const struct sb_stacks *stacks, size_t offs
     return stack;
 }
 
-void *sb_stack_pop_locked(const struct sb_stacks *stacks, size_t offset)
-{
-    struct sb_cpu_stack *stack = lock_own(stacks, offset);
-    void *object = stack->count ? stack->slots[--stack->count] : NULL;
-    sb_unlock(&stack->lock);
-    return object;
-}
-
-bool sb_stack_push_locked(const struct sb_stacks *stacks, size_t offset, void *object)
-{
-    struct sb_cpu_stack *stack = lock_own(stacks, offset);
-    bool room = stack->count < stack->capacity;
-    if (room)
-        stack->slots[stack->count++] = object;
-    sb_unlock(&stack->lock);
-    return room;
-}
-
 struct sb_cpu_stack *sb_stack_take(const struct sb_stacks *stacks, size_t offset, uint64_t *count)
 {
 #ifdef SB_HAVE_RSEQ

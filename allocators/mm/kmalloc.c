@@ -103,9 +103,9 @@ void sb_kfree(struct sb_kmalloc *k, void *block)
         return;
     struct sb_page *page = sb_virt_to_head(k->slub.mm, block);
     if (__builtin_expect(!page, 0))
-        atomic_fetch_add(&k->slub.mm->bad_frees, 1);
-    else if (page->user == SB_PAGE_SLUB)
-        sb_cache_free(page->owner, block);
+        sb_count_bad_free(k->slub.mm);
+    else if (__builtin_expect(page->user == SB_PAGE_SLUB, 1))
+        sb_cache_free_in(page->owner, page, block);
     else
         sb_free_pages(k->slub.mm, page, page->order);
 }

@@ -218,7 +218,7 @@ static __attribute__((noinline)) void *cache_refill(struct sb_mempool_cache *cac
     struct sb_cpu_stack *array = sb_stack_take(&cache->arrays, 0, &count);
     void *element = NULL;
     if (array) {
-        while (count < cache->size) {
+        for (bool fill = !count; fill && count < cache->size;) {
             element = cache->pool->alloc(easy, cache->pool->pool_data);
             if (!element)
                 break;
@@ -240,14 +240,16 @@ static __attribute__((noinline)) void cache_flush(struct sb_mempool_cache *cache
 {
     uint64_t count;
     struct sb_cpu_stack *array = sb_stack_take(&cache->arrays, 0, &count);
-    if (array) {
-        uint64_t surplus = count > cache->size ? count - cache->size : 0;
-        for (uint64_t i = 0; i < surplus; i++)
-            sb_mempool_free(cache->pool, array->slots[i]);
-        sb_stack_drop_oldest(array, &count, surplus);
-        sb_stack_give_back(&cache->arrays, array, count);
+    if (!array) {
+        sb_mempool_free(cache->pool, element);
+        return;
     }
-    sb_mempool_free(cache->pool, element);
+    uint64_t surplus = count == array->capacity ? count - cache->size : 0;
+    for (uint64_t i = 0; i < surplus; i++)
+        sb_mempool_free(cache->pool, array->slots[i]);
+    sb_stack_drop_oldest(array, &count, surplus);
+    array->slots[count++] = element;
+    sb_stack_give_back(&cache->arrays, array, count);
 }
 
 /* A reserve that isn't full comes first: others may wait for it. */

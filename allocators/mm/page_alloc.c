@@ -41,11 +41,6 @@ static enum sb_migratetype migratetype(sb_gfp_t gfp)
     return gfp & SB_GFP_MOVABLE ? SB_MOVABLE : (enum sb_migratetype)(gfp >> 7 & 2);
 }
 
-static unsigned this_node(const struct sb_mm *mm)
-{
-    return mm->nr_nodes == 1 ? 0 : mm->cpu_node[sched_getcpu()];
-}
-
 /* What one allocation asks for, and how far it may go at this stage. */
 struct request {
     sb_gfp_t gfp;
@@ -145,39 +140,50 @@ static void clear(struct sb_mm *mm, struct sb_page *page, unsigned order)
     }
 }
 
-static inline struct sb_page *alloc_on(struct sb_mm *mm, unsigned node, sb_gfp_t gfp, unsigned order)
+/*
+ * Off the CPU's list of the preferred zone, where that is where to look first; NULL: the slow way. It calls
+ * nothing, so it saves no registers.
+ */
+static inline struct sb_page *alloc_fast(struct sb_mm *mm, sb_gfp_t gfp, unsigned order)
 {
-    struct sb_page *page = NULL;
-    if (__builtin_expect(order > SB_MAX_ORDER, 0))
+    const struct sb_zone *zone = mm->nodes[0].zonelists[highest_zone(gfp)].zones[0];
+    if (__builtin_expect(order > SB_PCP_MAX_ORDER || mm->nr_nodes > 1 || !zone->pcp.base ||
+                             gfp & (SB_GFP_COLD | SB_GFP_THISNODE | SB_GFP_ZERO),
+                         0))
         return NULL;
-    enum sb_zone_type highest = highest_zone(gfp);
-    enum sb_migratetype type = migratetype(gfp);
-    const struct sb_zone *zone = mm->nodes[node].zonelists[highest].zones[0];
-    if (__builtin_expect(
-            order <= SB_PCP_MAX_ORDER && zone->pcp.base && !(gfp & (SB_GFP_COLD | SB_GFP_THISNODE)), 1)) {
-        page = sb_stack_pop(&zone->pcp, zone->pcp_at[sb_pcp_list(order, type)]);
-        if (page)
-            sb_page_set_flags(page, SB_PG_ALLOCATED);
-    }
-    if (__builtin_expect(!page, 0)) {
-        struct request r = {.gfp = gfp, .order = order, .node = node, .highest = highest, .type = type};
-        page = alloc_slow(mm, &r);
-    }
-    if (__builtin_expect(gfp & SB_GFP_ZERO, 0) && page)
+    struct sb_page *page = sb_stack_pop(&zone->pcp, zone->pcp_at[sb_pcp_list(order, migratetype(gfp))]);
+    if (__builtin_expect(page != NULL, 1))
+        sb_page_set_flags(page, SB_PG_ALLOCATED);
+    return page;
+}
+
+static __attribute__((noinline)) struct sb_page *alloc_rest(struct sb_mm *mm, int node, sb_gfp_t gfp,
+                                                            unsigned order)
+{
+    struct request r = {.gfp = gfp, .order = order, .highest = highest_zone(gfp), .type = migratetype(gfp)};
+    if (order > SB_MAX_ORDER || node >= (int)mm->nr_nodes)
+        return NULL;
+    r.node = node >= 0 ? (unsigned)node : mm->nr_nodes > 1 ? mm->cpu_node[sched_getcpu()] : 0;
+    struct sb_page *page = alloc_slow(mm, &r);
+    if (page && gfp & SB_GFP_ZERO)
         clear(mm, page, order);
     return page;
 }
 
 struct sb_page *sb_alloc_pages(struct sb_mm *mm, sb_gfp_t gfp, unsigned order)
 {
-    return alloc_on(mm, this_node(mm), gfp, order);
+    struct sb_page *page = alloc_fast(mm, gfp, order);
+    return __builtin_expect(page != NULL, 1) ? page : alloc_rest(mm, -1, gfp, order);
 }
 
 struct sb_page *sb_alloc_pages_node(struct sb_mm *mm, int node, sb_gfp_t gfp, unsigned order)
 {
-    if (node >= (int)mm->nr_nodes)
-        return NULL;
-    return alloc_on(mm, node < 0 ? this_node(mm) : (unsigned)node, gfp, order);
+    return node < 0 ? sb_alloc_pages(mm, gfp, order) : alloc_rest(mm, node, gfp, order);
+}
+
+__attribute__((noinline)) void sb_count_bad_free(struct sb_mm *mm)
+{
+    atomic_fetch_add(&mm->bad_frees, 1);
 }
 
 /*
@@ -186,12 +192,8 @@ struct sb_page *sb_alloc_pages_node(struct sb_mm *mm, int node, sb_gfp_t gfp, un
  */
 static inline bool may_free(struct sb_mm *mm, const struct sb_page *page, unsigned order)
 {
-    if (__builtin_expect((uint64_t)(page - mm->memmap) < mm->nr_pages &&
-                             sb_page_flags(page) == SB_PG_ALLOCATED && page->order == order,
-                         1))
-        return true;
-    atomic_fetch_add(&mm->bad_frees, 1);
-    return false;
+    return (uint64_t)(page - mm->memmap) < mm->nr_pages && sb_page_flags(page) == SB_PG_ALLOCATED &&
+           page->order == order;
 }
 
 static __attribute__((noinline)) void give_to_buddy(struct sb_mm *mm, struct sb_page *page, unsigned order,
@@ -207,8 +209,10 @@ static __attribute__((noinline)) void give_to_buddy(struct sb_mm *mm, struct sb_
 /* A list by the page block's type and not by what was asked for: a stolen page goes home. */
 void sb_free_pages(struct sb_mm *mm, struct sb_page *page, unsigned order)
 {
-    if (!may_free(mm, page, order))
+    if (__builtin_expect(!may_free(mm, page, order), 0)) {
+        sb_count_bad_free(mm);
         return;
+    }
     struct sb_zone *zone = sb_page_zone(mm, page);
     if (__builtin_expect(order > SB_PCP_MAX_ORDER || !zone->pcp.base, 0)) {
         give_to_buddy(mm, page, order, false);
@@ -224,13 +228,22 @@ void sb_free_cold_page(struct sb_mm *mm, struct sb_page *page)
 {
     if (may_free(mm, page, 0))
         give_to_buddy(mm, page, 0, true);
+    else
+        sb_count_bad_free(mm);
+}
+
+static __attribute__((noinline)) void *address_rest(struct sb_mm *mm, sb_gfp_t gfp, unsigned order)
+{
+    struct sb_page *page = alloc_rest(mm, -1, gfp, order);
+    return page ? sb_page_address(mm, page) : NULL;
 }
 
 /* The address at once, as drivers want it; so HIGHMEM, which has none, is not looked at. */
 void *sb_get_free_pages(struct sb_mm *mm, sb_gfp_t gfp, unsigned order)
 {
-    struct sb_page *page = sb_alloc_pages(mm, gfp & ~SB_GFP_HIGHMEM, order);
-    return page ? sb_page_address(mm, page) : NULL;
+    struct sb_page *page = alloc_fast(mm, gfp & ~SB_GFP_HIGHMEM, order);
+    return __builtin_expect(page != NULL, 1) ? sb_page_address(mm, page)
+                                             : address_rest(mm, gfp & ~SB_GFP_HIGHMEM, order);
 }
 
 void *sb_get_zeroed_page(struct sb_mm *mm, sb_gfp_t gfp)

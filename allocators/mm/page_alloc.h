@@ -199,6 +199,8 @@ struct sb_page *sb_alloc_pages(struct sb_mm *mm, sb_gfp_t gfp, unsigned order);
 void sb_free_pages(struct sb_mm *mm, struct sb_page *page, unsigned order);
 /* To the buddy, behind all others: what was just used for I/O is not in the cache. */
 void sb_free_cold_page(struct sb_mm *mm, struct sb_page *page);
+/* Of something that wasn't allocated, or not by whom it was freed to: check() will say so. */
+void sb_count_bad_free(struct sb_mm *mm);
 /* Addresses; no HIGHMEM. */
 void *sb_get_free_pages(struct sb_mm *mm, sb_gfp_t gfp, unsigned order);
 void *sb_get_zeroed_page(struct sb_mm *mm, sb_gfp_t gfp);

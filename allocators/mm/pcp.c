@@ -101,8 +101,8 @@ static struct sb_page *take_one(struct sb_mm *mm, struct sb_zone *zone, unsigned
     return page;
 }
 
-struct sb_page *sb_pcp_refill(struct sb_mm *mm, struct sb_zone *zone, unsigned order,
-                              enum sb_migratetype type)
+__attribute__((noinline)) struct sb_page *sb_pcp_refill(struct sb_mm *mm, struct sb_zone *zone,
+                                                        unsigned order, enum sb_migratetype type)
 {
     uint64_t count;
     struct sb_cpu_stack *stack = sb_stack_take(&zone->pcp, zone->pcp_at[sb_pcp_list(order, type)], &count);
@@ -131,8 +131,8 @@ static void drain(struct sb_mm *mm, struct sb_zone *zone, struct sb_cpu_stack *s
     sb_stack_drop_oldest(stack, count, n);
 }
 
-void sb_pcp_overflow(struct sb_mm *mm, struct sb_zone *zone, struct sb_page *page, unsigned order,
-                     enum sb_migratetype type)
+__attribute__((noinline)) void sb_pcp_overflow(struct sb_mm *mm, struct sb_zone *zone, struct sb_page *page,
+                                               unsigned order, enum sb_migratetype type)
 {
     uint64_t count;
     struct sb_cpu_stack *stack = sb_stack_take(&zone->pcp, zone->pcp_at[sb_pcp_list(order, type)], &count);

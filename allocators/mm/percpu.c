@@ -221,7 +221,7 @@ void sb_free_percpu(struct sb_pcpu *pcpu, void *cookie)
     }
     sb_unlock(&pcpu->lock);
     if (!found)
-        atomic_fetch_add(&pcpu->mm->bad_frees, 1);
+        sb_count_bad_free(pcpu->mm);
 }
 
 void *sb_get_cpu_ptr(struct sb_pcpu *pcpu, void *cookie, unsigned *cpu)

@@ -422,7 +422,7 @@ void sb_slab_cache_free(struct sb_slab_cache *cache, void *object)
 {
     const struct sb_page *page = sb_virt_to_head(cache->mm, object);
     if (__builtin_expect(!page || page->owner != cache, 0))
-        atomic_fetch_add(&cache->mm->bad_frees, 1);
+        sb_count_bad_free(cache->mm);
     else if (!cache->arrays.base || !sb_stack_push(&cache->arrays, 0, object))
         free_slow(cache, object);
 }
@@ -526,7 +526,7 @@ void sb_slab_kfree(struct sb_slab_system *system, void *block)
     if (page && page->user == SB_PAGE_SLAB)
         sb_slab_cache_free(page->owner, block);
     else
-        atomic_fetch_add(&system->mm->bad_frees, 1);
+        sb_count_bad_free(system->mm);
 }
 
 size_t sb_slab_ksize(struct sb_slab_system *system, const void *block)

@@ -254,7 +254,7 @@ static struct sb_page *page_of(struct sb_slob *slob, const void *block)
     struct sb_page *page = sb_virt_to_head(slob->mm, block);
     if (page && sb_page_flags(page) == SB_PG_ALLOCATED)
         return page;
-    atomic_fetch_add(&slob->mm->bad_frees, 1);
+    sb_count_bad_free(slob->mm);
     return NULL;
 }
 

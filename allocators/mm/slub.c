@@ -19,7 +19,9 @@
  * cache's node lock, a zone's lock. slub->lock, the list of caches, comes before the CPUs' parts. No page is
  * allocated with a CPU's part or the node's lock taken, since that may wait.
  *
- * Left out: caches are never merged; one node; debugging flags; memory cgroups; sheaves (6.18).
+ * Sheaves, which came with 6.18, are an option: sheaf.c.
+ *
+ * Left out: caches are never merged; one node; debugging flags; memory cgroups.
  */
 #define _GNU_SOURCE
 #include "slub.h"
@@ -39,7 +41,7 @@ enum {
     SLUB_MAX_ORDER = 3,  /* PAGE_ALLOC_COSTLY_ORDER */
     MIN_PARTIAL = 5,
     MAX_PARTIAL = 10,
-    DETACH = 64, /* objects that free_bulk groups by slab at a time */
+    LOOK_AHEAD = 3,
 };
 
 /* `align` is a power of two, as everywhere here. */
@@ -201,6 +203,7 @@ void sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, const struct sb_slub_c
 static void free_cache(struct sb_kmem_cache *cache)
 {
     free(cache->cpu);
+    sb_sheaves_exit(&cache->sheaves);
     free(cache->random_order);
     free(cache);
 }
@@ -303,6 +306,8 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
         else
             status = -ENOMEM;
     }
+    if (!status)
+        status = sb_sheaves_init(&cache->sheaves, slub->config.sheaf, slub->mm->nr_cpus, slub->mm->rseq);
     if (status) {
         free_cache(cache);
         return status;
@@ -666,35 +671,58 @@ static inline void *alloc_fast(struct sb_kmem_cache *cache)
     return NULL;
 }
 
-void *sb_cache_alloc(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+void *sb_slab_alloc(struct sb_kmem_cache *cache, sb_gfp_t gfp)
 {
     void *object = alloc_fast(cache);
-    if (__builtin_expect(!object, 0))
-        object = alloc_slow(cache, gfp);
-    if (__builtin_expect(gfp & SB_GFP_ZERO, 0) && object)
+    return __builtin_expect(object != NULL, 1) ? object : alloc_slow(cache, gfp);
+}
+
+/* What the fast path leaves over; apart, so that it saves no register for a call that it seldom makes. */
+static __attribute__((noinline)) void *alloc_rest(struct sb_kmem_cache *cache, sb_gfp_t gfp, void *object)
+{
+    if (!object)
+        object = cache->sheaves.capacity ? sb_sheaf_alloc_slow(cache, gfp) : alloc_slow(cache, gfp);
+    if (object && gfp & SB_GFP_ZERO)
         memset(object, 0, cache->object_size);
     return object;
+}
+
+void *sb_cache_alloc(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+{
+    void *object = cache->sheaves.capacity ? sb_stack_pop(&cache->sheaves.stacks, 0) : alloc_fast(cache);
+    if (__builtin_expect(object && !(gfp & SB_GFP_ZERO), 1))
+        return object;
+    return alloc_rest(cache, gfp, object);
+}
+
+/* As many as the CPU's list has in one taking, refilled from what is there. */
+size_t sb_slabs_alloc(struct sb_kmem_cache *cache, size_t n, void **objects)
+{
+    size_t got = 0;
+    void *freelist;
+    struct sb_cpu_slab *cpu = cache->cpu ? take_cpu(cache, &freelist) : NULL;
+    if (!cpu)
+        return 0;
+    while (got < n && (freelist || (freelist = refill(cache, cpu)))) {
+        objects[got++] = freelist;
+        freelist = get_free_pointer(cache, freelist);
+    }
+    give_back_cpu(cache, cpu, freelist);
+    return got;
 }
 
 size_t sb_cache_alloc_bulk(struct sb_kmem_cache *cache, sb_gfp_t gfp, size_t n, void **objects)
 {
     size_t got = 0;
     while (got < n) {
-        /* As many as the CPU's list has in one taking; then one by the slow way, which refills it. */
-        void *freelist = NULL;
-        struct sb_cpu_slab *cpu = cache->cpu ? take_cpu(cache, &freelist) : NULL;
-        while (got < n && freelist) {
-            objects[got++] = freelist;
-            freelist = get_free_pointer(cache, freelist);
-        }
-        if (cpu)
-            give_back_cpu(cache, cpu, freelist);
+        got += sb_slabs_alloc(cache, n - got, objects + got);
+        /* One by the slow way, which brings a new slab. */
         if (got < n && !(objects[got] = alloc_slow(cache, gfp)))
             break;
         got += got < n;
     }
     if (got < n) {
-        sb_cache_free_bulk(cache, got, objects);
+        sb_slabs_free(cache, got, objects);
         return 0;
     }
     for (size_t i = 0; i < n && gfp & SB_GFP_ZERO; i++)
@@ -764,6 +792,7 @@ static bool free_locked(struct sb_kmem_cache *cache, const struct sb_page *page,
     return own;
 }
 
+/* By a restartable sequence; false: the slow way. */
 static inline bool free_fast(struct sb_kmem_cache *cache, const struct sb_page *page, void *object)
 {
 #ifdef SB_HAVE_RSEQ
@@ -776,7 +805,10 @@ static inline bool free_fast(struct sb_kmem_cache *cache, const struct sb_page *
             return false;
     }
 #endif
-    return cache->cpu && free_locked(cache, page, object);
+    (void)cache;
+    (void)page;
+    (void)object;
+    return false;
 }
 
 /* The slab an object lies in; NULL, counted, for what is no object of the cache. */
@@ -786,44 +818,78 @@ static inline struct sb_page *slab_of(struct sb_kmem_cache *cache, const void *o
     struct sb_page *page = sb_virt_to_head(cache->mm, object);
     if (__builtin_expect(page && page->owner == cache, 1))
         return page;
-    atomic_fetch_add(&cache->mm->bad_frees, 1);
+    sb_count_bad_free(cache->mm);
     return NULL;
+}
+
+void sb_slab_free(struct sb_kmem_cache *cache, void *object)
+{
+    struct sb_page *page = slab_of(cache, object);
+    if (page && !free_fast(cache, page, object) &&
+        (cache->rseq || !cache->cpu || !free_locked(cache, page, object)))
+        free_slow(cache, page, object, object, 1);
+}
+
+static __attribute__((noinline)) void free_rest(struct sb_kmem_cache *cache, struct sb_page *page,
+                                                void *object)
+{
+    if (cache->sheaves.capacity)
+        sb_sheaf_free_slow(cache, object);
+    else if (cache->rseq || !cache->cpu || !free_locked(cache, page, object))
+        free_slow(cache, page, object, object, 1);
+}
+
+void sb_cache_free_in(struct sb_kmem_cache *cache, struct sb_page *page, void *object)
+{
+    bool done = cache->sheaves.capacity ? sb_stack_push(&cache->sheaves.stacks, 0, object)
+                                        : free_fast(cache, page, object);
+    if (__builtin_expect(!done, 0))
+        free_rest(cache, page, object);
 }
 
 void sb_cache_free(struct sb_kmem_cache *cache, void *object)
 {
     struct sb_page *page = slab_of(cache, object);
-    if (page && !free_fast(cache, page, object))
-        free_slow(cache, page, object, object, 1);
+    if (__builtin_expect(page != NULL, 1))
+        sb_cache_free_in(cache, page, object);
 }
 
-/* build_detached_freelist: those of one slab are linked to a chain and freed in one change of its state. */
-static void free_group(struct sb_kmem_cache *cache, size_t n, void **objects)
+/*
+ * build_detached_freelist: objects of one slab are linked to a chain and freed in one change of its state.
+ * Past three of other slabs it doesn't look further: what was allocated together mostly lies together.
+ */
+static size_t free_chain(struct sb_kmem_cache *cache, size_t n, void **objects)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (!objects[i])
+    void *head = objects[--n], *tail = head;
+    struct sb_page *page = slab_of(cache, head);
+    uint32_t length = 1;
+    size_t i = n, rest = n;
+    for (int misses = 0; page && i > 0 && misses < LOOK_AHEAD;) {
+        if (sb_virt_to_head(cache->mm, objects[--i]) != page) {
+            misses++;
             continue;
-        struct sb_page *page = slab_of(cache, objects[i]);
-        void *head = objects[i], *tail = objects[i];
-        uint32_t length = 1;
-        for (size_t j = i + 1; page && j < n; j++) {
-            if (!objects[j] || sb_virt_to_head(cache->mm, objects[j]) != page)
-                continue;
-            set_free_pointer(cache, objects[j], head);
-            head = objects[j];
-            objects[j] = NULL;
-            length++;
         }
-        if (page && (length > 1 || !free_fast(cache, page, head)))
-            free_slow(cache, page, head, tail, length);
+        set_free_pointer(cache, objects[i], head);
+        head = objects[i];
+        length++;
+        /* The gap is filled with the last one that is still to be freed. */
+        objects[i] = objects[--rest];
     }
+    if (page && (length > 1 || !free_fast(cache, page, head)))
+        free_slow(cache, page, head, tail, length);
+    return rest;
 }
 
 /* Like the kernel's, it uses up the array. */
 void sb_cache_free_bulk(struct sb_kmem_cache *cache, size_t n, void **objects)
 {
-    for (size_t i = 0; i < n; i += DETACH)
-        free_group(cache, n - i < DETACH ? n - i : DETACH, objects + i);
+    sb_slabs_free(cache, n, objects);
+}
+
+void sb_slabs_free(struct sb_kmem_cache *cache, size_t n, void **objects)
+{
+    while (n)
+        n = free_chain(cache, n, objects);
 }
 
 /* ---- giving back ---- */
@@ -854,6 +920,7 @@ void sb_cache_shrink(struct sb_kmem_cache *cache)
 {
     struct sb_list discard, *link, *next;
     sb_list_init(&discard);
+    sb_sheaves_flush(cache);
     flush_cpus(cache);
     sb_lock(&cache->lock);
     for (link = cache->partial.next; link != &cache->partial; link = next) {
@@ -901,7 +968,7 @@ static uint64_t free_in(const struct sb_kmem_cache *cache, struct sb_page *page)
 /* All objects less the free ones: full slabs are on no list, so the used ones can't be walked. */
 uint64_t sb_cache_live(struct sb_kmem_cache *cache)
 {
-    uint64_t live = atomic_load(&cache->nr_objects);
+    uint64_t live = atomic_load(&cache->nr_objects) - sb_sheaves_count(&cache->sheaves);
     struct sb_list *link;
     sb_list_for_each (link, &cache->partial)
         live -= free_in(cache, sb_list_entry(link, struct sb_page, link));
@@ -1081,6 +1148,28 @@ static int check_cpu(struct sb_kmem_cache *cache, unsigned number, char *why, si
     return status;
 }
 
+/* What the sheaves hold are objects of the cache, in its slabs. */
+static int check_sheaves(struct sb_kmem_cache *cache, char *why, size_t why_size)
+{
+    const struct sb_sheaves *sheaves = &cache->sheaves;
+    for (unsigned cpu = 0; sheaves->capacity && cpu < cache->mm->nr_cpus; cpu++) {
+        const struct sb_cpu_stack *stack = sb_stack_of(&sheaves->stacks, cpu, 0);
+        if (stack->count > stack->capacity)
+            return sb_check_failed(why, why_size,
+                                   "cache %s: CPU %u's sheaf is still taken, or holds too many", cache->name,
+                                   cpu);
+        for (uint64_t i = 0; i < stack->count; i++) {
+            const struct sb_page *page = sb_virt_to_head(cache->mm, stack->slots[i]);
+            if (!page || page->owner != cache ||
+                (size_t)((char *)stack->slots[i] - slab_base(cache, page)) % cache->size)
+                return sb_check_failed(why, why_size,
+                                       "cache %s: CPU %u's sheaf holds what is no object of it", cache->name,
+                                       cpu);
+        }
+    }
+    return 0;
+}
+
 static bool is_cache_of(const struct sb_slub *slub, const void *cache)
 {
     const struct sb_list *link;
@@ -1123,6 +1212,8 @@ int sb_slub_check(struct sb_slub *slub, char *why, size_t why_size)
         if (status)
             break;
         status = check_partial(cache, why, why_size);
+        if (!status)
+            status = check_sheaves(cache, why, why_size);
         for (unsigned i = 0; cache->cpu && i < slub->mm->nr_cpus && !status; i++)
             status = check_cpu(cache, i, why, why_size);
     }

@@ -3,6 +3,7 @@
 #define SB_MM_SLUB_H
 
 #include "page_alloc.h"
+#include "sheaf.h"
 
 /* What one CPU has of a cache; a line pair of its own, so that neighbours don't fight. */
 struct sb_cpu_slab {
@@ -19,6 +20,7 @@ _Static_assert(sizeof(struct sb_cpu_slab) == 1 << SB_CPU_SLAB_SHIFT,
 struct sb_kmem_cache {
     struct sb_cpu_slab *cpu; /* one per CPU; NULL without per-CPU slabs */
     struct sb_mm *mm;
+    struct sb_sheaves sheaves;
     bool rseq;            /* CPUs' parts by restartable sequences, else by their locks */
     uint8_t order;        /* of a slab */
     uint16_t objects;     /* per slab */
@@ -43,6 +45,7 @@ struct sb_kmem_cache {
 struct sb_slub_config {
     bool percpu;      /* per-CPU slabs and partial lists */
     bool randomize;   /* shuffled free lists: CONFIG_SLAB_FREELIST_RANDOM */
+    uint32_t sheaf;   /* objects of a sheaf; 0: no sheaves */
     unsigned nr_cpus; /* whose layout to compute; 0: the machine's own */
 };
 
@@ -71,6 +74,13 @@ struct sb_slub {
             "lay slabs out as a machine of so many CPUs does; 0: as many as this one has"                    \
     }
 
+#define SB_SLUB_OPTION_SHEAF                                                                                 \
+    {                                                                                                        \
+        "sheaf", SB_OPTION_INT, 0, "0", 0, 4096, NULL,                                                       \
+            "objects of a sheaf: each CPU keeps up to two of them in an array, the node ten more, as Linux " \
+            "6.18 does where a cache asks for it; 0: no sheaves"                                             \
+    }
+
 /* `mm` must outlive it. Registers a shrinker. */
 void sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, const struct sb_slub_config *config);
 /* Gives back what the host lent; the pages die with the memory file. */
@@ -80,9 +90,16 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
                     void (*ctor)(void *), struct sb_kmem_cache **cache);
 void *sb_cache_alloc(struct sb_kmem_cache *cache, sb_gfp_t gfp);
 void sb_cache_free(struct sb_kmem_cache *cache, void *object);
+/* For those who have looked up the object's slab already. */
+void sb_cache_free_in(struct sb_kmem_cache *cache, struct sb_page *page, void *object);
 /* All n or none: 0. */
 size_t sb_cache_alloc_bulk(struct sb_kmem_cache *cache, sb_gfp_t gfp, size_t n, void **objects);
 void sb_cache_free_bulk(struct sb_kmem_cache *cache, size_t n, void **objects);
+/* The same without a look at the sheaves; of n objects, those that come without a new slab. For sheaf.c. */
+void *sb_slab_alloc(struct sb_kmem_cache *cache, sb_gfp_t gfp);
+void sb_slab_free(struct sb_kmem_cache *cache, void *object);
+size_t sb_slabs_alloc(struct sb_kmem_cache *cache, size_t n, void **objects);
+void sb_slabs_free(struct sb_kmem_cache *cache, size_t n, void **objects);
 /* -EBUSY while objects live; the host is told the cache's name and their number. */
 int sb_cache_destroy(struct sb_kmem_cache *cache);
 /* Gives all CPUs' slabs back to the node, and the empty ones to the page allocator. */

@@ -524,7 +524,7 @@ static struct sb_vm_struct *take_area(struct sb_vmalloc *vm, const void *address
         vm->live_requested -= device ? 0 : area->requested;
     } else {
         area = NULL;
-        atomic_fetch_add(&vm->mm->bad_frees, 1);
+        sb_count_bad_free(vm->mm);
     }
     sb_unlock(&vm->lock);
     return area;

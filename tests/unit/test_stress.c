@@ -233,6 +233,9 @@ static void stress_plugin(const char *name, const char *overrides)
     STRESS(slub_shared, "slub", "percpu=no")                                                                 \
     STRESS(slub_lock, "slub", "cpu_sync=lock")                                                               \
     STRESS(slub_random, "slub", "randomize=yes page_lists=no")                                               \
+    STRESS(slub_sheaves, "slub", "sheaf=32")                                                                 \
+    STRESS(slub_sheaves_lock, "slub", "sheaf=32 cpu_sync=lock")                                              \
+    STRESS(slub_sheaves_shared, "slub", "sheaf=8 percpu=no")                                                 \
     STRESS(slab, "slab", "")                                                                                 \
     STRESS(slab_shared, "slab", "percpu=no")                                                                 \
     STRESS(slab_lock, "slab", "cpu_sync=lock")                                                               \

@@ -1,0 +1,179 @@
+/*
+ * Memory filled through every allocator of the model, by every interface it offers: it ends with NULL, the structures are
+ * whole, and when all is freed and given back, every free page lies in the blocks it lay in at first.
+ */
+#define _GNU_SOURCE
+#include "host.h"
+
+#include "base/units.h"
+#include "plugin/plugin.h"
+#include "scullbench/source.h"
+
+enum { MIB = 24 };
+
+struct held {
+    void **at;
+    size_t n, capacity;
+};
+
+static void keep(struct held *held, void *block)
+{
+    if (held->n == held->capacity) {
+        held->capacity = held->capacity ? 2 * held->capacity : 1024;
+        held->at = realloc((void *)held->at, held->capacity * sizeof(*held->at));
+    }
+    held->at[held->n++] = block;
+}
+
+static void expect_clean(const struct sb_plugin *p, void *self, const char *when)
+{
+    char why[512] = "";
+    if (p->allocator.check(self, why, sizeof(why)))
+        fail_msg("%s, %s: %s", p->name, when, why);
+}
+
+/* Every second first, so that what is left lies scattered; then the rest. */
+static void release(const struct sb_source *source, struct held *held)
+{
+    for (size_t step = 0; step < 2; step++) {
+        for (size_t i = step; i < held->n; i += 2)
+            sb_source_free(source, held->at[i]);
+    }
+}
+
+static void fill(const struct sb_plugin *p, void *self, enum sb_want want, size_t size, sb_gfp_t gfp,
+                 const struct sb_snapshot *before)
+{
+    struct sb_source source;
+    struct sb_snapshot after = {.struct_size = sizeof(after)};
+    struct held held = {0};
+    void *block;
+    assert_int_equal(sb_source_open(&source, &p->allocator, self, want, "exhaust", size, 0), 0);
+    while ((block = sb_source_alloc(&source, gfp | SB_GFP_NOWARN))) {
+        memset(block, 0x5a, size);
+        keep(&held, block);
+    }
+    /* Half of memory at least; an allocator that gives up early is of no use. bootmem's pool is the half. */
+    if (held.n * size < (MIB << 20) * 2 / 5)
+        fail_msg("%s: only %zu blocks of %zu bytes came out of %d MiB", p->name, held.n, size, MIB);
+    expect_clean(p, self, "full");
+    assert_null(sb_source_alloc(&source, gfp | SB_GFP_NOWARN));
+    release(&source, &held);
+    expect_clean(p, self, "freed");
+    /* And again: what was freed serves. */
+    block = sb_source_alloc(&source, gfp);
+    assert_non_null(block);
+    sb_source_free(&source, block);
+    assert_int_equal(sb_source_close(&source), 0);
+    p->allocator.shrink(self);
+    expect_clean(p, self, "given back");
+    p->allocator.snapshot(self, &after);
+    assert_int_equal(after.live, 0);
+    assert_int_equal(after.held_bytes, before->held_bytes);
+    /* vmalloc's own records may have come to lie in another page. */
+    if (strcmp(p->name, "vmalloc"))
+        assert_memory_equal(after.free_blocks, before->free_blocks, sizeof(after.free_blocks));
+    free((void *)held.at);
+}
+
+static void exhaust(const char *name, const char *option, const char *value)
+{
+    static const size_t sizes[] = {100, 1000, 4000, 4096};
+    char path[512], *why = NULL;
+    snprintf(path, sizeof(path), "%s/allocator-%s.so", PLUGIN_DIR, name);
+    struct sb_plugin *p = sb_plugin_load(path);
+    union sb_value *options = calloc(p->option_count + 1, sizeof(*options));
+    for (uint32_t i = 0; i < p->option_count; i++) {
+        const char *text = p->options[i].fallback;
+        if (option && !strcmp(p->options[i].name, option))
+            text = value;
+        else if (!strcmp(p->options[i].name, "max_wait"))
+            text = "1us";
+        assert_int_equal(sb_option_parse(&p->options[i], text, &options[i], &why), 0);
+    }
+    for (unsigned kernel = 0; kernel < 2; kernel++) {
+        struct test_host host;
+        struct sb_snapshot before = {.struct_size = sizeof(before)};
+        void *self = NULL;
+        sb_gfp_t gfp = kernel ? SB_GFP_KERNEL : SB_GFP_ATOMIC;
+        test_host_open(&host, MIB, test_cpus());
+        assert_int_equal(p->allocator.open(&host.host, options, &self), 0);
+        p->allocator.snapshot(self, &before);
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+            bool pages = p->allocator.pages || !strcmp(name, "vmalloc") || (value && !strcmp(value, "pages"));
+            if (!pages || sizes[i] >= 4000)
+                fill(p, self, SB_WANT_CACHE, sizes[i], gfp, &before);
+        }
+        fill(p, self, SB_WANT_PAGES, 4096, gfp, &before);
+        fill(p, self, SB_WANT_VIRTUAL, 65536, gfp, &before);
+        p->allocator.close(self);
+        test_host_close(&host);
+    }
+    free(options);
+    sb_plugin_free(p);
+}
+
+#define EACH(TEST)                                                                                           \
+    TEST(buddy, "buddy", NULL, NULL)                                                                         \
+    TEST(buddy_alone, "buddy", "page_lists", "no")                                                           \
+    TEST(slub, "slub", NULL, NULL)                                                                           \
+    TEST(slub_shared, "slub", "percpu", "no")                                                                \
+    TEST(slub_sheaves, "slub", "sheaf", "60")                                                                \
+    TEST(slab, "slab", NULL, NULL)                                                                           \
+    TEST(slab_shared, "slab", "percpu", "no")                                                                \
+    TEST(slob, "slob", NULL, NULL)                                                                           \
+    TEST(kmalloc, "kmalloc", NULL, NULL)                                                                     \
+    TEST(vmalloc, "vmalloc", NULL, NULL)                                                                     \
+    TEST(vmalloc_percpu, "vmalloc", "percpu", "yes")                                                         \
+    TEST(mempool, "mempool", NULL, NULL)                                                                     \
+    TEST(mempool_pages, "mempool", "backing", "pages")                                                       \
+    TEST(mempool_percpu, "mempool", "cache", "32")                                                           \
+    TEST(bootmem, "bootmem", NULL, NULL)
+
+#define DEFINE(name, plugin, option, value)                                                                  \
+    static void name(void **state)                                                                           \
+    {                                                                                                        \
+        (void)state;                                                                                         \
+        exhaust(plugin, option, value);                                                                      \
+    }
+#define LIST(name, plugin, option, value) cmocka_unit_test(name),
+
+EACH(DEFINE)
+
+/* Areas per CPU until the chunks are gone; freed, all come back but the first chunk. */
+static void percpu(void **state)
+{
+    char path[512];
+    struct test_host host;
+    struct held held = {0};
+    struct sb_snapshot before = {.struct_size = sizeof(before)}, after = {.struct_size = sizeof(after)};
+    void *self = NULL, *area, *last = NULL;
+    (void)state;
+    snprintf(path, sizeof(path), "%s/allocator-percpu.so", PLUGIN_DIR);
+    struct sb_plugin *p = sb_plugin_load(path);
+    union sb_value *options = calloc(p->option_count + 1, sizeof(*options));
+    test_host_open(&host, MIB, test_cpus());
+    assert_int_equal(p->allocator.open(&host.host, options, &self), 0);
+    p->allocator.snapshot(self, &before);
+    while ((area = p->percpu.alloc_percpu(self, 8192, 64)))
+        keep(&held, last = area);
+    assert_true(held.n > 200 && last);
+    expect_clean(p, self, "full");
+    for (size_t i = 0; i < held.n; i++)
+        p->percpu.free_percpu(self, held.at[i]);
+    p->allocator.shrink(self);
+    expect_clean(p, self, "given back");
+    p->allocator.snapshot(self, &after);
+    assert_memory_equal(after.free_blocks, before.free_blocks, sizeof(after.free_blocks));
+    p->allocator.close(self);
+    test_host_close(&host);
+    free((void *)held.at);
+    free(options);
+    sb_plugin_free(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {EACH(LIST) cmocka_unit_test(percpu)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
