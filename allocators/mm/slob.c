@@ -11,6 +11,9 @@
  * A unit is two bytes. A free block of several units holds its length and the offset of the next free block;
  * one of a single unit holds the negated offset.
  *
+ * Differs: sizes are rounded up to a word, so that alignment leaves no fragments that every later search
+ * would look at.
+ *
  * Locks: slob->lock, then a zone's lock; pages are allocated without it.
  *
  * Left out: nodes, RCU.
@@ -266,7 +269,8 @@ static void free_large(struct sb_slob *slob, struct sb_page *page)
 
 void *sb_slob_kmalloc(struct sb_slob *slob, size_t size, size_t align, sb_gfp_t gfp)
 {
-    return alloc(slob, size ? size : 1, align > HEADER ? align : HEADER, HEADER, gfp);
+    return alloc(slob, size ? (size + HEADER - 1) & ~(size_t)(HEADER - 1) : HEADER,
+                 align > HEADER ? align : HEADER, HEADER, gfp);
 }
 
 void sb_slob_kfree(struct sb_slob *slob, void *block)
@@ -305,7 +309,8 @@ int sb_slob_cache_create(struct sb_slob *slob, const char *name, size_t size, si
     if (!cache)
         return -ENOMEM;
     cache->slob = slob;
-    cache->size = (uint32_t)size;
+    cache->size = (uint32_t)((size + HEADER - 1) & ~(size_t)(HEADER - 1));
+    cache->requested = (uint32_t)size;
     cache->align = align > sizeof(void *) ? (uint32_t)align : sizeof(void *);
     if (flags & SB_SLAB_HWCACHE_ALIGN && cache->align < 64)
         cache->align = 64;
@@ -346,7 +351,7 @@ int sb_slob_cache_destroy(struct sb_slob_cache *cache)
     uint64_t live = atomic_load(&cache->live);
     if (live) {
         host->fail(host->context, "kmem_cache_destroy: cache '%s' still has %llu live objects of %u bytes",
-                   cache->name, (unsigned long long)live, cache->size);
+                   cache->name, (unsigned long long)live, cache->requested);
         return -EBUSY;
     }
     free(cache);

@@ -16,7 +16,7 @@ struct sb_slob {
 
 struct sb_slob_cache {
     struct sb_slob *slob;
-    uint32_t size, align;
+    uint32_t size, requested, align;
     void (*ctor)(void *object);
     atomic_ullong live;
     char name[64];

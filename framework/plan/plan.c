@@ -383,6 +383,8 @@ static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *ne
         free(offers);
     } else if (needs->contents && a->flags & SB_ALLOCATOR_ALIASES) {
         reason = sb_printf("%s gives the same addresses to all: contents can't be verified", a->name);
+    } else if (needs->finite && a->flags & (SB_ALLOCATOR_ALIASES | SB_ALLOCATOR_OS_MEMORY)) {
+        reason = sb_printf("the workload uses all memory up, and that of %s has no end", a->name);
     } else if (most && needs->block_size > most) {
         char *size = sb_format_size(needs->block_size), *limit = sb_format_size(most);
         reason = sb_printf("%s allocates at most %s at once; the workload wants %s", a->name, limit, size);

@@ -314,14 +314,14 @@ static void allocator_tics(const struct painter *p, const bool *shown, struct sb
     sb_text_printf(&f->script, ")\nset xrange [-0.6:%zu.6]\n", x ? x - 1 : 0);
 }
 
-/* Allocators that have a rate anywhere in the family: each has its place on the axis in all thread counts. */
-static bool *find_shown(const struct painter *p, const struct family *family)
+/* Allocators that have the metric anywhere in the family: each has its place on the axis in all thread counts. */
+static bool *find_shown(const struct painter *p, const struct family *family, const char *metric)
 {
     bool *shown = sb_calloc(p->view->allocators.n, sizeof(*shown));
     for (size_t a = 0; a < p->view->allocators.n; a++) {
         for (size_t g = 0; g < family->n; g++) {
             const struct sb_view_cell *cell = sb_view_find(p->view, family->groups[g], a);
-            shown[a] |= cell && sb_view_metric(p->view, cell, "ops_per_s").n;
+            shown[a] |= cell && sb_view_metric(p->view, cell, metric).n;
         }
     }
     return shown;
@@ -329,8 +329,8 @@ static bool *find_shown(const struct painter *p, const struct family *family)
 
 /* The rows of one thread count, g-th of the family; false where it has none, for gnuplot doesn't count empty
  * blocks. */
-static bool throughput_rows(struct painter *p, const struct family *family, size_t g, const bool *shown,
-                            double scale, struct sb_text *data)
+static bool bar_rows(struct painter *p, const struct family *family, const char *metric, size_t g,
+                     const bool *shown, double scale, struct sb_text *data)
 {
     const char *const *palette = g + 1 == family->n ? colours : pale;
     double width = 0.8 / (double)family->n;
@@ -342,7 +342,7 @@ static bool throughput_rows(struct painter *p, const struct family *family, size
             continue;
         double at = (double)x++ - 0.4 + width * ((double)g + 0.5);
         if (cell)
-            s = sb_view_metric(p->view, cell, "ops_per_s");
+            s = sb_view_metric(p->view, cell, metric);
         if (!s.n)
             continue;
         sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g\t0x%s\t%zu\t%lld\t", at, s.median / scale, s.min / scale,
@@ -358,7 +358,7 @@ static bool throughput_rows(struct painter *p, const struct family *family, size
 
 /* What draws one thread count: bars from zero, or points where the axis is logarithmic; both with their
  * range. */
-static void throughput_clause(struct painter *p, const struct family *family, size_t g, size_t block,
+static void bar_clause(struct painter *p, const struct family *family, size_t g, size_t block,
                               bool logarithmic, struct sb_text *plots)
 {
     int64_t threads = p->view->groups.at[family->groups[g]].threads;
@@ -381,32 +381,47 @@ static void throughput_clause(struct painter *p, const struct family *family, si
     sb_text_printf(plots, " title '%lld thread%s'", (long long)threads, threads == 1 ? "" : "s");
 }
 
+/* What bars can show. A share has the whole as its axis, and no prefix. */
+struct bar_kind {
+    const char *id, *title, *metric, *label, *caption;
+    bool share;
+};
+
+static const struct bar_kind bar_kinds[] = {
+    {"throughput", "throughput", "ops_per_s", "operations / s", "Operations per second over all threads", false},
+    {"success", "allocations that succeeded", "success", "attempts that succeeded (%)",
+     "Share of the attempts that didn't end with NULL", true},
+};
+
 /* Allocators side by side, thread counts as shades of one colour: paler for fewer. */
-static void throughput(struct painter *p, const struct family *family)
+static void bars(struct painter *p, const struct family *family, const struct bar_kind *kind)
 {
-    struct range r = range_of(p, family, "ops_per_s");
+    struct range r = range_of(p, family, kind->metric);
     if (!r.most_n)
         return;
-    bool *shown = find_shown(p, family), logarithmic = r.max > 10 * r.min;
-    const char *prefix;
-    double scale = scale_of(r.max, &prefix);
+    bool *shown = find_shown(p, family, kind->metric), logarithmic = !kind->share && r.max > 10 * r.min;
+    const char *prefix = "";
+    double scale = kind->share ? 1 : scale_of(r.max, &prefix);
     struct sb_text caption = {0}, plots = {0};
-    struct sb_figure *f = add_figure(p, "throughput", family, sb_printf("%s: throughput", family->title));
+    struct sb_figure *f = add_figure(p, kind->id, family, sb_printf("%s: %s", family->title, kind->title));
     sb_text_printf(&f->data, "# x\tmedian\tmin\tmax\tcolour\tn\tthreads\tallocator\n");
     for (size_t g = 0, block = 0; g < family->n; g++) {
-        if (throughput_rows(p, family, g, shown, scale, &f->data))
-            throughput_clause(p, family, g, block++, logarithmic, &plots);
+        if (bar_rows(p, family, kind->metric, g, shown, scale, &f->data))
+            bar_clause(p, family, g, block++, logarithmic, &plots);
     }
     allocator_tics(p, shown, f);
     sb_text_printf(&f->script,
-                   "set ylabel '%soperations / s'\nset key outside bottom center horizontal samplen 2\n"
+                   "set ylabel '%s%s'\nset key outside bottom center horizontal samplen 2\n"
                    "set style fill solid 1.0 noborder\nset bars 0.6\n%splot %s\n",
-                   prefix, logarithmic ? "set logscale y 10\nset yrange [*:*]\n" : "set yrange [0:*]\n",
+                   prefix, kind->label,
+                   kind->share   ? "set yrange [0:100]\n"
+                   : logarithmic ? "set logscale y 10\nset yrange [*:*]\n"
+                                 : "set yrange [0:*]\n",
                    sb_text_get(&plots));
     char *interval = interval_caption(&r);
-    sb_text_printf(&caption, "Operations per second over all threads; %s.%s Machine: %s.", interval,
+    sb_text_printf(&caption, "%s; %s.%s Machine: %s.", kind->caption, interval,
                    logarithmic ? " Logarithmic axis." : "", p->machine);
-    add_missing(p, family, "ops_per_s", &caption);
+    add_missing(p, family, kind->metric, &caption);
     add_os_memory(p, &caption);
     f->caption = caption.at;
     f->note = range_note(p, &r);
@@ -775,8 +790,10 @@ int sb_charts_make(const struct sb_view *view, struct sb_figures *figures, char 
                         NULL, 0};
     int status = 0;
     find_families(&p);
-    for (size_t f = 0; f < p.family_count; f++)
-        throughput(&p, &p.families[f]);
+    for (size_t k = 0; k < SB_COUNT(bar_kinds); k++) {
+        for (size_t f = 0; f < p.family_count; f++)
+            bars(&p, &p.families[f], &bar_kinds[k]);
+    }
     for (size_t f = 0; f < p.family_count; f++)
         scaling(&p, &p.families[f]);
     for (size_t k = 0; k < SB_COUNT(series_kinds) && !status; k++) {

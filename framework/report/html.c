@@ -130,7 +130,8 @@ static void cell_of_null(const struct sb_view *v, const struct sb_view_cell *cel
 }
 
 /* The columns' order is that of the heads in add_table. */
-static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bool swept, struct sb_text *out)
+static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bool swept, bool success,
+                    struct sb_text *out)
 {
     static const struct {
         const char *name;
@@ -139,7 +140,8 @@ static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bo
     } columns[] = {{"alloc_ns", 1, false},
                    {"free_ns", 1, false},
                    {"footprint", 1, false},
-                   {"internal_fragmentation", 1, false}};
+                   {"internal_fragmentation", 1, false},
+                   {"success", 1, false}};
     const struct sb_view_group *group = &v->groups.at[cell->group];
     sb_text_printf(out, "<tr>");
     cell_text(out, cell->row->workload);
@@ -161,7 +163,7 @@ static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bo
     cell_metric(v, cell, "ops_per_s", 1, true, out);
     cell_of_null(v, cell, out);
     cell_metric(v, cell, "bytes_per_s", 1, true, out);
-    for (size_t i = 0; i < SB_COUNT(columns); i++)
+    for (size_t i = 0; i + !success < SB_COUNT(columns); i++)
         cell_metric(v, cell, columns[i].name, columns[i].scale, columns[i].si, out);
     sb_text_printf(out, "</tr>\n");
 }
@@ -171,23 +173,27 @@ static void add_table(const struct sb_view *v, struct sb_text *out)
     static const char *const heads[] = {
         "workload", "swept",      "threads",   "allocator",        "through",
         "memory",   "status",     "n",         "operations/s",     "of null",
-        "bytes/s",  "alloc (ns)", "free (ns)", "held / requested", "internal fragmentation (%)"};
+        "bytes/s",  "alloc (ns)", "free (ns)", "held / requested", "internal fragmentation (%)",
+        "succeeded (%)"};
     sb_text_printf(
         out, "<h2>Every cell</h2><p class=small>Medians of n processes, with the smallest and the largest in "
              "brackets. Click a heading to sort. n/a: hold the pointer over it for the reason. "
              "<i>through</i> is the interface that serves the workload's blocks; an operation is a call of "
              "the workload, alloc and free are single calls, timed in batches, the clock's own cost taken "
              "off.</p><div class=scroll><table><thead><tr>");
-    bool swept = false;
+    bool swept = false, success = false;
     for (size_t i = 0; i < v->groups.n; i++)
         swept |= *v->groups.at[i].swept != '\0';
-    for (size_t i = 0; i < SB_COUNT(heads); i++) {
+    /* Only workloads that go on after a NULL have it: where there is none the column is left out. */
+    for (size_t i = 0; i < v->cells.n; i++)
+        success |= sb_view_metric(v, &v->cells.at[i], "success").n != 0;
+    for (size_t i = 0; i + !success < SB_COUNT(heads); i++) {
         if (i != 1 || swept)
             sb_text_printf(out, "<th class=\"s%s\">%s</th>", i < 2 || (i > 2 && i < 7) ? " t" : "", heads[i]);
     }
     sb_text_printf(out, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < v->cells.n; i++)
-        add_row(v, &v->cells.at[i], swept, out);
+        add_row(v, &v->cells.at[i], swept, success, out);
     sb_text_printf(out, "</tbody></table></div>\n");
 }
 

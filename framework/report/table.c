@@ -25,7 +25,7 @@ static void print_number(FILE *out, struct sb_summary s, int width, int digits)
 
 /* A cell without a number still has its row, with the reason in place of the numbers. */
 static void print_row(const struct sb_view *view, const struct sb_view_cell *cell, struct sb_summary null,
-                      FILE *out)
+                      bool success, FILE *out)
 {
     struct sb_summary rate = sb_view_metric(view, cell, "ops_per_s");
     fprintf(out, "  %-16s %3zu", cell->row->allocator, rate.n);
@@ -44,11 +44,24 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
     print_number(out, sb_view_metric(view, cell, "alloc_ns"), 9, 1);
     print_number(out, sb_view_metric(view, cell, "free_ns"), 9, 1);
     print_number(out, sb_view_metric(view, cell, "footprint"), 10, 3);
+    if (success)
+        print_number(out, sb_view_metric(view, cell, "success"), 9, 1);
     fprintf(out, "%s\n", cell->ok < cell->trials ? "  some trials failed" : "");
     free(median);
     free(low);
     free(high);
     free(range);
+}
+
+/* Some metrics only some workloads have: their columns are left out elsewhere. */
+static bool has_metric(const struct sb_view *view, size_t group, const char *name)
+{
+    for (size_t a = 0; a < view->allocators.n; a++) {
+        const struct sb_view_cell *cell = sb_view_find(view, group, a);
+        if (cell && sb_view_metric(view, cell, name).n)
+            return true;
+    }
+    return false;
 }
 
 /* The same view as charts and page: they can't disagree. */
@@ -62,12 +75,14 @@ int sb_report_table(const char *db, FILE *out, char **why)
         const struct sb_view_cell *cell = null == SIZE_MAX ? NULL : sb_view_find(&view, g, null);
         if (cell)
             floor = sb_view_metric(&view, cell, "ops_per_s");
-        fprintf(out, "\n%s\n  %-16s %3s %9s  %-19s %7s %9s %9s %10s\n", view.groups.at[g].title, "allocator",
-                "n", "ops/s", "min - max", "of null", "alloc ns", "free ns", "footprint");
+        bool success = has_metric(&view, g, "success");
+        fprintf(out, "\n%s\n  %-16s %3s %9s  %-19s %7s %9s %9s %10s%s\n", view.groups.at[g].title, "allocator",
+                "n", "ops/s", "min - max", "of null", "alloc ns", "free ns", "footprint",
+                success ? " success %" : "");
         for (size_t a = 0; a < view.allocators.n; a++) {
             cell = sb_view_find(&view, g, a);
             if (cell)
-                print_row(&view, cell, floor, out);
+                print_row(&view, cell, floor, success, out);
         }
     }
     if (!status)

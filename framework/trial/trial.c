@@ -387,8 +387,10 @@ static double timed(const struct trial *t, uint64_t ticks, uint64_t batches, uin
 static void report_calls(struct trial *t, const struct sb_counts *sum)
 {
     static const char none[] = "no such call was made in the measured phase";
-    if (sum->allocs)
-        metric(t, "alloc_ns", "ns", timed(t, sum->alloc_ticks, sum->alloc_batches, sum->allocs));
+    /* A NULL costs time as well: what is timed is the call, whatever comes of it. */
+    uint64_t calls = sum->attempts ? sum->attempts : sum->allocs;
+    if (calls)
+        metric(t, "alloc_ns", "ns", timed(t, sum->alloc_ticks, sum->alloc_batches, calls));
     else
         sb_write_unavailable(t->out, "alloc_ns", none);
     if (sum->frees)
@@ -396,7 +398,9 @@ static void report_calls(struct trial *t, const struct sb_counts *sum)
     else
         sb_write_unavailable(t->out, "free_ns", none);
     if (sum->alloc_batches)
-        metric(t, "allocs_per_batch", "calls", (double)sum->allocs / (double)sum->alloc_batches);
+        metric(t, "allocs_per_batch", "calls", (double)calls / (double)sum->alloc_batches);
+    if (sum->attempts)
+        metric(t, "success", "%", 100 * (double)sum->allocs / (double)sum->attempts);
     metric(t, "allocs", "calls", (double)sum->allocs);
     metric(t, "frees", "calls", (double)sum->frees);
     for (uint32_t i = 0; i < t->workload->workload.counter_count; i++)
@@ -433,6 +437,7 @@ static void report_rates(struct trial *t)
         sum.operations += w->counts.operations;
         sum.bytes += w->counts.bytes;
         sum.allocs += w->counts.allocs;
+        sum.attempts += w->counts.attempts;
         sum.alloc_ticks += w->counts.alloc_ticks;
         sum.alloc_batches += w->counts.alloc_batches;
         sum.frees += w->counts.frees;

@@ -24,6 +24,7 @@ struct sb_needs {
     uint64_t live_bytes;       /* most bytes live at once, per thread */
     uint64_t cycle_operations; /* operations of one whole cycle, per thread */
     bool contents;             /* blocks must keep their contents */
+    bool finite;               /* since 1.1: uses memory up, so the allocator's must have an end */
 };
 
 /*
@@ -36,6 +37,8 @@ struct sb_counts {
     uint64_t allocs, alloc_ticks, alloc_batches;
     uint64_t frees, free_ticks, free_batches;
     uint64_t counters[SB_MAX_COUNTERS]; /* as named in the descriptor */
+    /* Since 1.1: allocations asked for, NULLs counted in, by a workload that goes on after one; else 0. */
+    uint64_t attempts;
 };
 
 /* The blocks that a workload holds at one moment. */
