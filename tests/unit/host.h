@@ -28,7 +28,7 @@ static void __attribute__((format(printf, 2, 3))) test_fail(void *context, const
     va_end(args);
 }
 
-static void test_host_open(struct test_host *t, uint64_t mib, unsigned cpus)
+static inline void test_host_open(struct test_host *t, uint64_t mib, unsigned cpus)
 {
     const size_t align = 4UL << 20, size = mib << 20;
     memset(t, 0, sizeof(*t));
@@ -50,7 +50,7 @@ static void test_host_open(struct test_host *t, uint64_t mib, unsigned cpus)
                                .fail = test_fail};
 }
 
-static void test_host_close(struct test_host *t)
+static inline void test_host_close(struct test_host *t)
 {
     munmap(t->space, t->space_size);
     close(t->host.memory_fd);

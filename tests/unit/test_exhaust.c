@@ -1,6 +1,7 @@
 /*
- * Memory filled through every allocator of the model, by every interface it offers: it ends with NULL, the structures are
- * whole, and when all is freed and given back, every free page lies in the blocks it lay in at first.
+ * Memory filled through every allocator of the model, by every interface it offers: it ends with NULL, the
+ * structures are whole, and when all is freed and given back, every free page lies in the blocks it lay in at
+ * first.
  */
 #define _GNU_SOURCE
 #include "host.h"

@@ -157,41 +157,6 @@ static void check_notices_damage(void **state)
 
 /* ---- slub ---- */
 
-static uint32_t flags_of(const char *kind)
-{
-    return strcmp(kind, "hwcache_align") ? 0 : SB_SLAB_HWCACHE_ALIGN;
-}
-
-/* Every row: object size, objects and pages per slab. */
-static void slab_layout_equals_the_kernels(void **state)
-{
-    FILE *file = open_table("slab_layout.csv");
-    char line[256], *f[8];
-    unsigned rows = 0;
-    (void)state;
-    while (next_row(file, line, sizeof(line), f, 8)) {
-        struct test_host t;
-        struct sb_mm mm;
-        struct sb_slub slub;
-        struct sb_kmem_cache *cache;
-        bool kmalloc = !strcmp(f[2], "kmalloc");
-        size_t size = strtoul(*f[4] ? f[4] : f[5], NULL, 10);
-        open_mm(&t, &mm, 16, (unsigned)strtoul(f[1], NULL, 10));
-        sb_slub_init(&slub, &mm, &percpu);
-        size_t align = kmalloc && !(size & (size - 1)) && size <= SB_PAGE_SIZE ? size : 0;
-        assert_int_equal(sb_cache_create(&slub, "c", size, align, flags_of(f[2]), NULL, &cache), 0);
-        if (cache->size != strtoul(f[5], NULL, 10) || cache->objects != strtoul(f[6], NULL, 10) ||
-            1UL << cache->order != strtoul(f[7], NULL, 10))
-            fail_msg("%s CPUs, %s, %zu bytes: %u bytes, %u objects, %u pages; the kernel: %s, %s, %s", f[1],
-                     f[2], size, cache->size, cache->objects, 1U << cache->order, f[5], f[6], f[7]);
-        sb_slub_exit(&slub);
-        close_mm(&t, &mm);
-        rows++;
-    }
-    fclose(file);
-    assert_true(rows > 200);
-}
-
 /* The rule's own promises, for every size. */
 static void slab_layout_holds_for_all_sizes(void **state)
 {
@@ -211,43 +176,6 @@ static void slab_layout_holds_for_all_sizes(void **state)
         assert_true(cache->offset + sizeof(void *) <= cache->size);
         sb_slub_exit(&slub);
     }
-    close_mm(&t, &mm);
-}
-
-/* Objects of a fresh cache: which slab, which offset. */
-static void allocation_sequence_equals_the_kernels(void **state)
-{
-    FILE *file = open_table("slub_alloc_sequence.csv");
-    char line[256], *f[4];
-    size_t last_size = 0;
-    struct test_host t;
-    struct sb_mm mm;
-    struct sb_slub slub;
-    struct sb_kmem_cache *cache = NULL;
-    char *slabs[96] = {0};
-    unsigned nr_slabs = 0;
-    (void)state;
-    open_mm(&t, &mm, 32, 1);
-    /* Without per-CPU parts the order is the same and needs no CPU 0 to run on. */
-    sb_slub_init(&slub, &mm, &shared);
-    while (next_row(file, line, sizeof(line), f, 4)) {
-        size_t size = strtoul(f[0], NULL, 10);
-        if (size != last_size) {
-            assert_int_equal(sb_cache_create(&slub, "c", size, 0, SB_SLAB_HWCACHE_ALIGN, NULL, &cache), 0);
-            last_size = size;
-            nr_slabs = 0;
-        }
-        char *object = sb_cache_alloc(cache, SB_GFP_KERNEL);
-        assert_non_null(object);
-        char *base = sb_page_address(&mm, sb_virt_to_page(&mm, object)->head);
-        if (!nr_slabs || slabs[nr_slabs - 1] != base)
-            slabs[nr_slabs++] = base;
-        assert_int_equal(nr_slabs - 1, strtoul(f[2], NULL, 10));
-        assert_int_equal(object - base, strtoul(f[3], NULL, 10));
-    }
-    fclose(file);
-    CHECK(sb_slub_check, &slub);
-    sb_slub_exit(&slub);
     close_mm(&t, &mm);
 }
 
@@ -368,38 +296,6 @@ static void a_slab_of_the_least_order_is_better_than_none(void **state)
 
 /* ---- kmalloc ---- */
 
-static void ksize_equals_the_kernels(void **state)
-{
-    FILE *file = open_table("ksize.csv");
-    char line[256], *f[4];
-    struct test_host t;
-    struct sb_mm mm;
-    struct sb_kmalloc k;
-    size_t usable = 0, first = 0;
-    (void)state;
-    open_mm(&t, &mm, 32, test_cpus());
-    assert_int_equal(sb_kmalloc_init(&k, &mm, &percpu), 0);
-    bool more = next_row(file, line, sizeof(line), f, 4);
-    for (size_t size = 1; size <= 65536; size++) {
-        if (more && size == strtoul(f[2], NULL, 10)) {
-            first = size;
-            usable = strtoul(f[3], NULL, 10);
-            more = next_row(file, line, sizeof(line), f, 4);
-        }
-        assert_true(first);
-        void *block = sb_kmalloc(&k, size, 0, SB_GFP_KERNEL);
-        assert_non_null(block);
-        if (sb_ksize(&k, block) != usable)
-            fail_msg("kmalloc(%zu) gives %zu usable bytes, the kernel %zu", size, sb_ksize(&k, block),
-                     usable);
-        sb_kfree(&k, block);
-    }
-    fclose(file);
-    CHECK(sb_slub_check, &k.slub);
-    sb_kmalloc_exit(&k);
-    close_mm(&t, &mm);
-}
-
 static void kmalloc_aligns(void **state)
 {
     struct test_host t;
@@ -434,31 +330,6 @@ static void open_vmalloc(struct test_host *t, struct sb_mm *mm, struct sb_vmallo
 {
     open_mm(t, mm, 64, test_cpus());
     assert_int_equal(sb_vmalloc_init(vm, mm, &(struct sb_vmalloc_config){.lazy_max = lazy_max}), 0);
-}
-
-/* 17 pages from one area of 16 pages to the next, but where the kernel's own areas were in the way. */
-static void addresses_step_as_the_kernels(void **state)
-{
-    FILE *file = open_table("vmalloc_sequence.csv");
-    char line[256], *f[2], *last = NULL;
-    struct test_host t;
-    struct sb_mm mm;
-    struct sb_vmalloc vm;
-    unsigned equal = 0;
-    (void)state;
-    open_vmalloc(&t, &mm, &vm, 32 << 20);
-    while (next_row(file, line, sizeof(line), f, 2)) {
-        char *at = sb_vmalloc(&vm, 16 * SB_PAGE_SIZE, SB_GFP_KERNEL);
-        if (last && strtoul(f[1], NULL, 10) == 69632) {
-            assert_int_equal(at - last, 69632);
-            equal++;
-        }
-        last = at;
-    }
-    fclose(file);
-    assert_int_equal(equal, 14);
-    sb_vmalloc_exit(&vm);
-    close_mm(&t, &mm);
 }
 
 /* Pages that are scattered in memory read and write as one range, and are the same pages. */
@@ -905,32 +776,6 @@ static void a_cache_per_cpu_stands_in_front(void **state)
 
 /* ---- percpu ---- */
 
-static void percpu_steps_as_the_kernels(void **state)
-{
-    FILE *file = open_table("percpu_sequence.csv");
-    char line[256], *f[2], *last = NULL;
-    struct test_host t;
-    struct sb_mm mm;
-    struct sb_pcpu pcpu;
-    unsigned equal = 0;
-    (void)state;
-    open_mm(&t, &mm, 16, 4);
-    assert_int_equal(sb_pcpu_init(&pcpu, &mm, NULL, 0), 0);
-    while (next_row(file, line, sizeof(line), f, 2)) {
-        char *cookie = sb_alloc_percpu(&pcpu, 8, 8);
-        if (last && strtoul(f[1], NULL, 10) == 8) {
-            assert_int_equal(cookie - last, 8);
-            equal++;
-        }
-        last = cookie;
-    }
-    fclose(file);
-    assert_int_equal(equal, 30);
-    CHECK(sb_pcpu_check, &pcpu);
-    sb_pcpu_exit(&pcpu);
-    close_mm(&t, &mm);
-}
-
 static void every_cpu_has_its_own_copy(void **state)
 {
     struct test_host t;
@@ -1042,16 +887,12 @@ int main(void)
         cmocka_unit_test(dma_stays_below_16_mib),
         cmocka_unit_test(bad_frees_are_refused_and_reported),
         cmocka_unit_test(check_notices_damage),
-        cmocka_unit_test(slab_layout_equals_the_kernels),
         cmocka_unit_test(slab_layout_holds_for_all_sizes),
-        cmocka_unit_test(allocation_sequence_equals_the_kernels),
         cmocka_unit_test(constructed_objects_stay_constructed),
         cmocka_unit_test(destroy_refuses_while_objects_live),
         cmocka_unit_test(check_notices_a_damaged_free_list),
         cmocka_unit_test(a_slab_of_the_least_order_is_better_than_none),
-        cmocka_unit_test(ksize_equals_the_kernels),
         cmocka_unit_test(kmalloc_aligns),
-        cmocka_unit_test(addresses_step_as_the_kernels),
         cmocka_unit_test(the_mapping_is_real),
         cmocka_unit_test(freed_ranges_come_back_lazily),
         cmocka_unit_test(vmalloc_runs_out_and_recovers),
@@ -1068,7 +909,6 @@ int main(void)
         cmocka_unit_test(static_variables_have_a_copy_each),
         cmocka_unit_test(percpu_counters_lose_nothing),
         cmocka_unit_test(the_reserve_serves_when_the_backing_fails),
-        cmocka_unit_test(percpu_steps_as_the_kernels),
         cmocka_unit_test(every_cpu_has_its_own_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,46 +13,6 @@ static struct sb_zone *zone_of(struct sb_mm *mm, unsigned node, enum sb_zone_typ
     return &mm->zones[node * SB_NR_ZONES + type];
 }
 
-/* 64 blocks, the first 8 freed in order, 8 allocated: the kernel's own numbers. */
-static void pages_come_back_as_the_kernels(void **state)
-{
-    FILE *file = open_table("page_reuse.csv");
-    char line[256], *f[3];
-    unsigned order = UINT32_MAX, rows = 0;
-    struct test_host t;
-    struct sb_mm mm;
-    struct sb_page *blocks[64];
-    (void)state;
-    pin_to_one_cpu();
-    open_mm_with(&t, &mm, 256, test_cpus(), &(struct sb_mm_config){.page_lists = true});
-    while (next_row(file, line, sizeof(line), f, 3)) {
-        if (strtoul(f[0], NULL, 10) != order) {
-            order = (unsigned)strtoul(f[0], NULL, 10);
-            /* Order 4 goes through the buddy, where what merged decides; the kernel's began at an odd
-             * multiple of 4. */
-            while (order > SB_PCP_MAX_ORDER &&
-                   (sb_page_to_pfn(&mm, sb_alloc_pages(&mm, SB_GFP_KERNEL, order)) >> order) % 8 != 3)
-                ;
-            for (int i = 0; i < 64; i++)
-                blocks[i] = sb_alloc_pages(&mm, SB_GFP_KERNEL, order);
-            for (int i = 0; i < 8; i++)
-                sb_free_pages(&mm, blocks[i], order);
-        }
-        struct sb_page *again = sb_alloc_pages(&mm, SB_GFP_KERNEL, order);
-        int number = -1;
-        for (int i = 0; i < 8; i++)
-            number = again == blocks[i] ? i : number;
-        if (number != (int)strtoul(f[2], NULL, 10))
-            fail_msg("order %u, allocation %s: block %d came back, in the kernel %s", order, f[1], number,
-                     f[2]);
-        rows++;
-    }
-    fclose(file);
-    assert_int_equal(rows, 24);
-    CHECK(sb_mm_check, &mm);
-    close_mm(&t, &mm);
-}
-
 static void lists_hold_back_and_are_drained(void **state)
 {
     struct test_host t;
@@ -441,7 +401,6 @@ static void boot_memory_stays_out_of_the_zones(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pages_come_back_as_the_kernels),
         cmocka_unit_test(lists_hold_back_and_are_drained),
         cmocka_unit_test(cold_pages_pass_by_the_lists),
         cmocka_unit_test(zones_serve_whom_they_should),

@@ -15,46 +15,6 @@ static const struct sb_slub_config percpu = {.percpu = true};
 
 /* ---- slub ---- */
 
-/* 96 allocated, the first 8 freed in order, 8 allocated: which came back, as on a real kernel of 2 CPUs. */
-static void objects_come_back_as_the_kernels(void **state)
-{
-    FILE *file = open_table("slub_reuse.csv");
-    char line[256], *f[3];
-    size_t size = 0;
-    unsigned rows = 0;
-    struct test_host t;
-    struct sb_mm mm;
-    struct sb_slub slub;
-    struct sb_kmem_cache *cache = NULL;
-    void *objects[96];
-    (void)state;
-    pin_to_one_cpu();
-    open_mm_with(&t, &mm, 64, test_cpus(), &config);
-    sb_slub_init(&slub, &mm, &(struct sb_slub_config){.percpu = true, .nr_cpus = 2});
-    while (next_row(file, line, sizeof(line), f, 3)) {
-        if (strtoul(f[0], NULL, 10) != size) {
-            size = strtoul(f[0], NULL, 10);
-            assert_int_equal(sb_cache_create(&slub, "c", size, 0, SB_SLAB_HWCACHE_ALIGN, NULL, &cache), 0);
-            for (int i = 0; i < 96; i++)
-                objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
-            for (int i = 0; i < 8; i++)
-                sb_cache_free(cache, objects[i]);
-        }
-        const void *again = sb_cache_alloc(cache, SB_GFP_KERNEL);
-        int number = -1;
-        for (int i = 0; i < 8; i++)
-            number = objects[i] == again ? i : number;
-        if (number != (int)strtol(f[2], NULL, 10))
-            fail_msg("%zu bytes, allocation %s: %d came back, in the kernel %s", size, f[1], number, f[2]);
-        rows++;
-    }
-    fclose(file);
-    assert_int_equal(rows, 32);
-    CHECK(sb_slub_check, &slub);
-    sb_slub_exit(&slub);
-    close_mm(&t, &mm);
-}
-
 /* A slab that was full goes to the CPU's partial list; when that is long enough, its slabs go to the node. */
 static void partial_lists_fill_and_overflow(void **state)
 {
@@ -488,7 +448,6 @@ static void slob_keeps_sizes_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(objects_come_back_as_the_kernels),
         cmocka_unit_test(partial_lists_fill_and_overflow),
         cmocka_unit_test(bulk_equals_single),
         cmocka_unit_test(randomisation_shuffles_each_slab),
