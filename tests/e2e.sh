@@ -46,6 +46,16 @@ memory = 32MiB
 [allocator slub-shared]
 plugin = slub
 percpu = no
+[allocator slub-sheaves]
+plugin = slub
+sheaf = 60
+[allocator slab]
+nodes = 2
+[allocator mempool-percpu]
+plugin = mempool
+cache = 32
+[allocator vmalloc]
+highmem = 8MiB
 [workload scullc]
 device_size = 256KiB
 [workload scullc-file]
@@ -57,7 +67,7 @@ device_size = 256KiB
 [workload scullv]
 device_size = 256KiB
 [matrix]
-allocator = null, buddy, slub, slub-shared, kmalloc, vmalloc, mempool, malloc, bump, percpu
+allocator = null, buddy, slub, slub-shared, slub-sheaves, slab, slob, kmalloc, vmalloc, mempool, mempool-percpu, bootmem, malloc, bump, percpu
 workload = scullc, scullc-file, scullp, scullv
 scullc.quantum = 1000B, 4000B
 INI
@@ -78,7 +88,7 @@ cp out a.csv
 [ "$(tail -n +2 a.csv | wc -l)" = "$planned" ] || fail "the plan has $planned trials, the run another number"
 [ "$(column status a.csv | sort -u)" = ok ] || fail "not all trials are ok"
 head -1 a.csv | grep -q '^trial,allocator,workload,threads,repetition,status,reason,scullc.quantum,' || fail "CSV header"
-for name in ops_per_s alloc_ns free_ns bytes_per_s footprint; do
+for name in ops_per_s alloc_ns free_ns bytes_per_s footprint kept_bytes; do
   head -1 a.csv | grep -q ",$name" || fail "no column $name"
 done
 column ops_per_s a.csv | grep -qvE '^[0-9.]+e?[+0-9]*$' && fail "a rate is not a number"
@@ -129,9 +139,74 @@ echo "== a dump reads as /proc and as LDD3's scullmem"
 sqlite3 a.db "select '## ' || name || char(10) || text from dump" > dumps
 has dumps "Node 0, zone      DMA"
 has dumps "slabinfo - version: 2.1"
+has dumps "pages free"
+has dumps "type    Unmovable"
 has dumps "Device 0: qset 1000, order 4, sz 262144"
 has dumps "item at 0x"
 grep -qE '^0x[0-9a-f]+-0x[0-9a-f]+ +69632 sb_vmalloc pages=16 vmalloc$' dumps || fail "no vmallocinfo line of 16 pages"
+
+echo "== under pressure a NULL is a result, and only endless memory is skipped"
+cat > pressure.ini <<'INI'
+[experiment]
+repetitions = 2
+operations = 3000
+warmup = 0ms
+survey = 0
+[machine]
+memory = 16MiB
+[workload atomic]
+plugin = pressure
+gfp = atomic
+[workload nowait]
+plugin = pressure
+gfp = nowait
+[matrix]
+allocator = null, malloc, buddy, slub, kmalloc, vmalloc, bootmem
+workload = atomic, nowait
+threads = 1
+INI
+expect 0 "$s" run pressure.ini --db pressure.db
+has out "success %"
+expect 0 "$s" export pressure.db
+cp out pressure.csv
+[ "$(column status pressure.csv | sort -u)" = ok ] || fail "pressure: not all trials are ok"
+[ "$(awk -F, '$2 == "null" || $2 == "malloc"' pressure.csv | wc -l)" = 0 ] || fail "pressure ran on memory without an end"
+success() { awk -F, -v a="$1" -v w="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "success") c = i } $2 == a && $3 == w { print int($c); exit }' pressure.csv; }
+[ "$(success buddy atomic)" -gt "$(success buddy nowait)" ] || fail "ATOMIC has no use of the reserve: $(success buddy atomic) %, NOWAIT $(success buddy nowait) %"
+[ "$(success buddy atomic)" -lt 100 ] || fail "there was no pressure"
+if command -v gnuplot > /dev/null; then
+  expect 0 "$s" report pressure.db --out rp
+  [ -s rp/figures/success-atomic.svg ] || fail "no figure success-atomic"
+  has rp/index.html "succeeded (%)"
+fi
+
+echo "== a malloc library is loaded beside the process's own, or says what is missing"
+cat > libraries.ini <<'INI'
+[experiment]
+repetitions = 1
+duration = 5ms
+warmup = 0ms
+survey = 0
+[allocator jemalloc]
+plugin = malloc
+library = libjemalloc.so.2
+[allocator nowhere]
+plugin = malloc
+library = libnowhere.so.9
+[allocator none]
+plugin = malloc
+library = libm.so.6
+[matrix]
+allocator = jemalloc, nowhere, none
+workload = objects
+INI
+expect 3 "$s" run libraries.ini --db libraries.db
+expect 0 "$s" export libraries.db
+has out "libnowhere.so.9: cannot open shared object file"
+has out "it has no malloc of its own"
+if ldconfig -p 2> /dev/null | grep -q libjemalloc.so.2; then
+  awk -F, '$2 == "jemalloc" && $6 == "ok"' out | grep -q . || fail "jemalloc was not loaded: $(grep ',jemalloc,' out)"
+fi
 
 echo "== plugins that misbehave cost their own trials and nothing else"
 cat > bad.ini <<'INI'

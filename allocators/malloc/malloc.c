@@ -94,12 +94,12 @@ static bool take_family(struct library *library, void *handle, const struct name
 static int load(const struct sb_host *host, struct library *library, const char *file)
 {
     void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    Dl_info libc;
-    void *process_malloc = dlsym(RTLD_DEFAULT, "malloc");
     if (!handle) {
         host->fail(host->context, "library = %s: %s", file, dlerror());
         return -ENOENT;
     }
+    Dl_info libc;
+    void *process_malloc = dlsym(RTLD_DEFAULT, "malloc");
     if (!process_malloc || !dladdr(process_malloc, &libc))
         libc.dli_fbase = NULL;
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {

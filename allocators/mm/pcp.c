@@ -7,13 +7,18 @@
  *
  * Differs: 6.1 counts all lists of a CPU against one high mark and drains them in turn; here each list has
  * the mark to itself, divided by its blocks' size. 6.1 looks at the watermark before it takes from a list;
- * here only a refill does. The batch doesn't grow while frees go on.
+ * here only a refill does.
+ *
+ * A batch doubles with each drain in a row, as 6.1's free_factor makes it, and with each refill in a row,
+ * which came with 6.7's alloc_factor: who takes or gives thousands of pages needs the zone's lock seldom.
  *
  * Locks: a CPU's list (taken or seized, see cpu_stack.h), then the zone's lock.
  */
 #include "page_internal.h"
 
 #include <errno.h>
+
+enum { MOST_DOUBLINGS = 6 };
 
 /* Pages that a zone may put on each CPU's lists of order 0 (zone_highsize), in blocks of `batch`. */
 static uint64_t zone_batch(const struct sb_zone *zone)
@@ -66,11 +71,21 @@ void sb_pcp_exit(struct sb_zone *zone)
     sb_stacks_exit(&zone->pcp);
 }
 
+/* Twice as many each time in a row, up to half of what the list may hold. */
+static uint64_t scaled(const struct sb_zone *zone, const struct sb_cpu_stack *stack, unsigned order,
+                       unsigned times)
+{
+    uint64_t batch = (uint64_t)zone->pcp_batch[order] << times;
+    return batch < stack->capacity / 2 ? batch : stack->capacity / 2;
+}
+
 /* Blocks from the buddy into an empty list, the first one taken on top: a fresh run goes out in order. */
 static uint64_t fill(struct sb_mm *mm, struct sb_zone *zone, struct sb_cpu_stack *stack, unsigned order,
                      enum sb_migratetype type)
 {
-    uint64_t n = 0, batch = zone->pcp_batch[order];
+    uint64_t n = 0, batch = scaled(zone, stack, order, stack->fills);
+    stack->fills = stack->fills < MOST_DOUBLINGS ? stack->fills + 1 : MOST_DOUBLINGS;
+    stack->drains /= 2;
     sb_lock(&zone->lock);
     while (n < batch) {
         struct sb_page *page = sb_buddy_take(mm, zone, order, type, false);
@@ -143,8 +158,11 @@ __attribute__((noinline)) void sb_pcp_overflow(struct sb_mm *mm, struct sb_zone 
         sb_unlock(&zone->lock);
         return;
     }
-    if (count == stack->capacity)
-        drain(mm, zone, stack, &count, zone->pcp_batch[order], order);
+    if (count == stack->capacity) {
+        drain(mm, zone, stack, &count, scaled(zone, stack, order, stack->drains), order);
+        stack->drains = stack->drains < MOST_DOUBLINGS ? stack->drains + 1 : MOST_DOUBLINGS;
+        stack->fills = 0;
+    }
     stack->slots[count++] = page;
     sb_stack_give_back(&zone->pcp, stack, count);
 }

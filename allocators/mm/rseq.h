@@ -54,8 +54,8 @@ struct sb_cpu_list {
 struct sb_cpu_stack {
     uint64_t count;
     uint64_t capacity;
-    struct sb_lock lock; /* guards the stack where there are no sequences; else unused */
-    uint32_t pad;
+    struct sb_lock lock;    /* guards the stack where there are no sequences; else unused */
+    uint16_t fills, drains; /* its user's: how often in a row, see pcp.c */
     void *slots[];
 };
 

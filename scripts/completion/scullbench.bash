@@ -2,19 +2,22 @@
 _scullbench() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
   if [ "$COMP_CWORD" = 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "run plan report export list describe topology --help --version" -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W "run plan report export list describe dump topology --help --version" -- "$cur")
     return
   fi
   case $prev in
     --format)
       case $verb in
         export) mapfile -t COMPREPLY < <(compgen -W "csv json" -- "$cur") ;;
+        dump) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" list 2> /dev/null | sed -n '/^allocators:/,/^workloads:/p' | grep -oE '^  [a-z0-9-]+ ')" -- "$cur") ;;
         describe) mapfile -t COMPREPLY < <(compgen -W "text markdown" -- "$cur") ;;
       esac
       return ;;
     --placement) mapfile -t COMPREPLY < <(compgen -W "compact scatter one-per-core list" -- "$cur"); return ;;
     --db | --out | --plugin-path) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-    --set | --trial | --cpus) return ;;
+    --workload) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" list 2> /dev/null | sed -n '/^workloads:/,$p' | grep -oE '^  [a-z0-9-]+ ')" -- "$cur"); return ;;
+    --file) mapfile -t COMPREPLY < <(compgen -W "buddyinfo zoneinfo pagetypeinfo slabinfo vmallocinfo memblock percpu_stats scullmem" -- "$cur"); return ;;
+    --set | --trial | --cpus | --option | --cache | --memory) return ;;
   esac
   case $cur in
     -*) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" "$verb" --help 2> /dev/null | grep -oE '^  --[a-z-]+')" -- "$cur") ;;

@@ -126,8 +126,17 @@ static void expect_all_back(const struct sb_plugin *p, void *self, const struct 
     expect_books(p, self, 0);
 }
 
+/* Thread by thread to the next CPU; two share one where there are fewer. */
+static void pin(pthread_t thread, unsigned index)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(index % test_cpus(), &set);
+    pthread_setaffinity_np(thread, sizeof(set), &set);
+}
+
 static void stress(const struct sb_plugin *p, const union sb_value *options, unsigned threads,
-                   uint64_t operations)
+                   uint64_t operations, bool pinned)
 {
     static struct stress s;
     struct thread *workers = calloc(threads, sizeof(*workers));
@@ -147,6 +156,8 @@ static void stress(const struct sb_plugin *p, const union sb_value *options, uns
     for (unsigned i = 0; i < threads; i++) {
         workers[i] = (struct thread){.stress = &s, .index = i, .random = sb_random_fork(7, i)};
         pthread_create(&workers[i].id, NULL, work, &workers[i]);
+        if (pinned)
+            pin(workers[i].id, i);
     }
     for (unsigned i = 0; i < threads; i++)
         pthread_join(workers[i].id, NULL);
@@ -217,8 +228,9 @@ static void stress_plugin(const char *name, const char *overrides)
 #ifdef __SANITIZE_THREAD__
     operations /= 6; /* which runs some thirty times slower under it */
 #endif
-    stress(p, options, 1, operations);
-    stress(p, options, MAX_THREADS, operations);
+    stress(p, options, 1, operations, false);
+    stress(p, options, MAX_THREADS, operations, false);
+    stress(p, options, MAX_THREADS, operations, true);
     free(options);
     sb_plugin_free(p);
 }
@@ -263,8 +275,73 @@ static void stress_plugin(const char *name, const char *overrides)
 
 EACH(DEFINE)
 
+/* Areas per CPU of random size and alignment; every CPU's copy is the owner's. */
+struct areas {
+    const struct sb_percpu_ops *ops;
+    void *self;
+    unsigned index;
+    pthread_t id;
+    uint64_t live;
+};
+
+static void *work_percpu(void *argument)
+{
+    enum { AREAS = 64 };
+    struct areas *a = argument;
+    struct sb_random random = sb_random_fork(11, a->index);
+    void *cookies[AREAS] = {0};
+    size_t sizes[AREAS];
+    for (unsigned round = 0; round < 20000; round++) {
+        unsigned i = (unsigned)sb_random_below(&random, AREAS);
+        for (unsigned cpu = 0; cpu < test_cpus() && cookies[i]; cpu++)
+            prove(a->ops->per_cpu_ptr(a->self, cookies[i], cpu), sizes[i]);
+        if (cookies[i]) {
+            a->ops->free_percpu(a->self, cookies[i]);
+            cookies[i] = NULL;
+            continue;
+        }
+        sizes[i] = 1 + sb_random_below(&random, 300);
+        cookies[i] = a->ops->alloc_percpu(a->self, sizes[i], (size_t)1 << sb_random_below(&random, 8));
+        for (unsigned cpu = 0; cpu < test_cpus() && cookies[i]; cpu++)
+            fill(a->ops->per_cpu_ptr(a->self, cookies[i], cpu), sizes[i]);
+    }
+    for (unsigned i = 0; i < AREAS; i++) {
+        if (cookies[i] && i % 2)
+            a->ops->free_percpu(a->self, cookies[i]);
+        else
+            a->live += cookies[i] != NULL;
+    }
+    return NULL;
+}
+
+static void percpu(void **state)
+{
+    struct areas areas[MAX_THREADS];
+    struct test_host host;
+    uint64_t live = 0;
+    void *self = NULL;
+    (void)state;
+    struct sb_plugin *p = sb_plugin_load(PLUGIN_DIR "/allocator-percpu.so");
+    union sb_value *options = read_options(p, "");
+    test_host_open(&host, 64, test_cpus());
+    assert_int_equal(p->allocator.open(&host.host, options, &self), 0);
+    for (unsigned i = 0; i < MAX_THREADS; i++) {
+        areas[i] = (struct areas){.ops = &p->percpu, .self = self, .index = i};
+        pthread_create(&areas[i].id, NULL, work_percpu, &areas[i]);
+    }
+    for (unsigned i = 0; i < MAX_THREADS; i++) {
+        pthread_join(areas[i].id, NULL);
+        live += areas[i].live;
+    }
+    expect_books(p, self, live);
+    p->allocator.close(self);
+    test_host_close(&host);
+    free(options);
+    sb_plugin_free(p);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {EACH(LIST)};
+    const struct CMUnitTest tests[] = {EACH(LIST) cmocka_unit_test(percpu)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
