@@ -833,25 +833,34 @@ void sb_slab_free(struct sb_kmem_cache *cache, void *object)
 static __attribute__((noinline)) void free_rest(struct sb_kmem_cache *cache, struct sb_page *page,
                                                 void *object)
 {
-    if (cache->sheaves.capacity)
-        sb_sheaf_free_slow(cache, object);
-    else if (cache->rseq || !cache->cpu || !free_locked(cache, page, object))
+    if (cache->rseq || !cache->cpu || !free_locked(cache, page, object))
         free_slow(cache, page, object, object, 1);
+}
+
+/* Whose object it is isn't asked: that comes out when the sheaf goes back to the slabs, or by check(). */
+static inline void free_to_sheaf(struct sb_kmem_cache *cache, void *object)
+{
+    if (__builtin_expect(!sb_stack_push(&cache->sheaves.stacks, 0, object), 0))
+        sb_sheaf_free_slow(cache, object);
 }
 
 void sb_cache_free_in(struct sb_kmem_cache *cache, struct sb_page *page, void *object)
 {
-    bool done = cache->sheaves.capacity ? sb_stack_push(&cache->sheaves.stacks, 0, object)
-                                        : free_fast(cache, page, object);
-    if (__builtin_expect(!done, 0))
+    if (cache->sheaves.capacity)
+        free_to_sheaf(cache, object);
+    else if (__builtin_expect(!free_fast(cache, page, object), 0))
         free_rest(cache, page, object);
 }
 
 void sb_cache_free(struct sb_kmem_cache *cache, void *object)
 {
+    if (cache->sheaves.capacity) {
+        free_to_sheaf(cache, object);
+        return;
+    }
     struct sb_page *page = slab_of(cache, object);
-    if (__builtin_expect(page != NULL, 1))
-        sb_cache_free_in(cache, page, object);
+    if (__builtin_expect(page != NULL, 1) && __builtin_expect(!free_fast(cache, page, object), 0))
+        free_rest(cache, page, object);
 }
 
 /*
