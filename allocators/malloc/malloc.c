@@ -60,23 +60,26 @@ static size_t held(void)
     return info.arena + info.hblkhd;
 }
 
+/* Whether a function lies in the same file as another. */
+static bool same_file(const void *a, const void *b)
+{
+    Dl_info here, there;
+    return a && b && dladdr(a, &here) && dladdr(b, &there) && here.dli_fbase == there.dli_fbase;
+}
+
 /* A function of the library itself. dlsym alone would go on to the libraries that it needs. */
 static void *own_symbol(void *handle, const char *name, const char *marker)
 {
-    Dl_info here, there;
-    void *symbol = dlsym(handle, name), *first = dlsym(handle, marker);
-    if (!symbol || !first || !dladdr(symbol, &here) || !dladdr(first, &there))
-        return NULL;
-    /* ISO C has no cast from a data pointer to a function; POSIX says it works. */
-    return here.dli_fbase == there.dli_fbase ? symbol : NULL;
+    void *symbol = dlsym(handle, name);
+    return same_file(symbol, dlsym(handle, marker)) ? symbol : NULL;
 }
 
-static bool take_family(struct library *library, void *handle, const struct names *names,
-                        const void *libc_base)
+/* Not the C library's, and not what the process has put in its place (a preload, a sanitizer). */
+static bool take_family(struct library *library, void *handle, const struct names *names)
 {
-    Dl_info info;
-    void *found = dlsym(handle, names->malloc);
-    if (!found || !dladdr(found, &info) || info.dli_fbase == libc_base)
+    const void *found = dlsym(handle, names->malloc);
+    if (!found || same_file(found, dlsym(RTLD_DEFAULT, "malloc")) ||
+        same_file(found, dlsym(RTLD_DEFAULT, "gnu_get_libc_version")))
         return false;
     const char *all[] = {names->malloc, names->free, names->calloc, names->aligned, names->usable};
     void *symbols[5];
@@ -98,12 +101,8 @@ static int load(const struct sb_host *host, struct library *library, const char 
         host->fail(host->context, "library = %s: %s", file, dlerror());
         return -ENOENT;
     }
-    Dl_info libc;
-    void *process_malloc = dlsym(RTLD_DEFAULT, "malloc");
-    if (!process_malloc || !dladdr(process_malloc, &libc))
-        libc.dli_fbase = NULL;
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-        if (take_family(library, handle, &families[i], libc.dli_fbase))
+        if (take_family(library, handle, &families[i]))
             return 0;
     }
     host->fail(host->context,
