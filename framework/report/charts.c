@@ -314,7 +314,8 @@ static void allocator_tics(const struct painter *p, const bool *shown, struct sb
     sb_text_printf(&f->script, ")\nset xrange [-0.6:%zu.6]\n", x ? x - 1 : 0);
 }
 
-/* Allocators that have the metric anywhere in the family: each has its place on the axis in all thread counts. */
+/* Allocators that have the metric anywhere in the family: each has its place on the axis in all thread
+ * counts. */
 static bool *find_shown(const struct painter *p, const struct family *family, const char *metric)
 {
     bool *shown = sb_calloc(p->view->allocators.n, sizeof(*shown));
@@ -359,7 +360,7 @@ static bool bar_rows(struct painter *p, const struct family *family, const char 
 /* What draws one thread count: bars from zero, or points where the axis is logarithmic; both with their
  * range. */
 static void bar_clause(struct painter *p, const struct family *family, size_t g, size_t block,
-                              bool logarithmic, struct sb_text *plots)
+                       bool logarithmic, struct sb_text *plots)
 {
     int64_t threads = p->view->groups.at[family->groups[g]].threads;
     bool last = g + 1 == family->n;
@@ -388,7 +389,8 @@ struct bar_kind {
 };
 
 static const struct bar_kind bar_kinds[] = {
-    {"throughput", "throughput", "ops_per_s", "operations / s", "Operations per second over all threads", false},
+    {"throughput", "throughput", "ops_per_s", "operations / s", "Operations per second over all threads",
+     false},
     {"success", "allocations that succeeded", "success", "attempts that succeeded (%)",
      "Share of the attempts that didn't end with NULL", true},
 };

@@ -171,9 +171,9 @@ static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bo
 static void add_table(const struct sb_view *v, struct sb_text *out)
 {
     static const char *const heads[] = {
-        "workload", "swept",      "threads",   "allocator",        "through",
-        "memory",   "status",     "n",         "operations/s",     "of null",
-        "bytes/s",  "alloc (ns)", "free (ns)", "held / requested", "internal fragmentation (%)",
+        "workload",     "swept",      "threads",   "allocator",        "through",
+        "memory",       "status",     "n",         "operations/s",     "of null",
+        "bytes/s",      "alloc (ns)", "free (ns)", "held / requested", "internal fragmentation (%)",
         "succeeded (%)"};
     sb_text_printf(
         out, "<h2>Every cell</h2><p class=small>Medians of n processes, with the smallest and the largest in "

@@ -76,8 +76,8 @@ int sb_report_table(const char *db, FILE *out, char **why)
         if (cell)
             floor = sb_view_metric(&view, cell, "ops_per_s");
         bool success = has_metric(&view, g, "success");
-        fprintf(out, "\n%s\n  %-16s %3s %9s  %-19s %7s %9s %9s %10s%s\n", view.groups.at[g].title, "allocator",
-                "n", "ops/s", "min - max", "of null", "alloc ns", "free ns", "footprint",
+        fprintf(out, "\n%s\n  %-16s %3s %9s  %-19s %7s %9s %9s %10s%s\n", view.groups.at[g].title,
+                "allocator", "n", "ops/s", "min - max", "of null", "alloc ns", "free ns", "footprint",
                 success ? " success %" : "");
         for (size_t a = 0; a < view.allocators.n; a++) {
             cell = sb_view_find(&view, g, a);

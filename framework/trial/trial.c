@@ -897,7 +897,8 @@ static enum sb_status run_all(struct trial *t, struct sb_diag *diag, char **reas
 
 enum sb_status sb_trial_run(const struct sb_trial_spec *spec, FILE *out)
 {
-    struct trial t = {.spec = spec, .out = out, .clock = sb_clock_init(), .memory = {.fd = -1}, .kept_bytes = -1};
+    struct trial t = {
+        .spec = spec, .out = out, .clock = sb_clock_init(), .memory = {.fd = -1}, .kept_bytes = -1};
     struct sb_diag diag = {.file = "trial"};
     char *reason = NULL;
     pthread_mutex_init(&t.fail_lock, NULL);

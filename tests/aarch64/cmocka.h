@@ -1,6 +1,6 @@
 /*
- * As much of cmocka's interface as the model's tests use, for builds for a processor whose libcmocka isn't at hand. The
- * first failure ends the program: which test it was in is the last line printed.
+ * As much of cmocka's interface as the model's tests use, for builds for a processor whose libcmocka isn't at
+ * hand. The first failure ends the program: which test it was in is the last line printed.
  */
 #ifndef SB_TESTS_AARCH64_CMOCKA_H
 #define SB_TESTS_AARCH64_CMOCKA_H
@@ -16,7 +16,10 @@ struct CMUnitTest {
     const char *name;
     void (*function)(void **state);
 };
-#define cmocka_unit_test(f) {#f, f}
+#define cmocka_unit_test(f)                                                                                  \
+    {                                                                                                        \
+#f, f                                                                                                \
+    }
 
 static bool skipped_;
 
@@ -38,15 +41,17 @@ static inline void expect_(bool good, const char *what, const char *file, int li
         skipped_ = true;                                                                                     \
         return;                                                                                              \
     } while (0)
-#define assert_true(a)              expect_((a) != 0, #a, __FILE__, __LINE__)
-#define assert_false(a)             expect_(!(a), "not " #a, __FILE__, __LINE__)
-#define assert_null(a)              expect_((a) == NULL, #a " is NULL", __FILE__, __LINE__)
-#define assert_non_null(a)          expect_((a) != NULL, #a, __FILE__, __LINE__)
-#define assert_int_equal(a, b)      expect_((uint64_t)(a) == (uint64_t)(b), #a " == " #b, __FILE__, __LINE__)
-#define assert_int_not_equal(a, b)  expect_((uint64_t)(a) != (uint64_t)(b), #a " != " #b, __FILE__, __LINE__)
-#define assert_ptr_equal(a, b)      expect_((const void *)(a) == (const void *)(b), #a " == " #b, __FILE__, __LINE__)
-#define assert_ptr_not_equal(a, b)  expect_((const void *)(a) != (const void *)(b), #a " != " #b, __FILE__, __LINE__)
-#define assert_string_equal(a, b)   expect_(!strcmp(a, b), #a " == " #b, __FILE__, __LINE__)
+#define assert_true(a)             expect_((a) != 0, #a, __FILE__, __LINE__)
+#define assert_false(a)            expect_(!(a), "not " #a, __FILE__, __LINE__)
+#define assert_null(a)             expect_((a) == NULL, #a " is NULL", __FILE__, __LINE__)
+#define assert_non_null(a)         expect_((a) != NULL, #a, __FILE__, __LINE__)
+#define assert_int_equal(a, b)     expect_((uint64_t)(a) == (uint64_t)(b), #a " == " #b, __FILE__, __LINE__)
+#define assert_int_not_equal(a, b) expect_((uint64_t)(a) != (uint64_t)(b), #a " != " #b, __FILE__, __LINE__)
+#define assert_ptr_equal(a, b)                                                                               \
+    expect_((const void *)(a) == (const void *)(b), #a " == " #b, __FILE__, __LINE__)
+#define assert_ptr_not_equal(a, b)                                                                           \
+    expect_((const void *)(a) != (const void *)(b), #a " != " #b, __FILE__, __LINE__)
+#define assert_string_equal(a, b)    expect_(!strcmp(a, b), #a " == " #b, __FILE__, __LINE__)
 #define assert_memory_equal(a, b, n) expect_(!memcmp(a, b, n), #a " == " #b, __FILE__, __LINE__)
 #define assert_in_range(a, low, high)                                                                        \
     expect_((a) >= (low) && (a) <= (high), #a " in range", __FILE__, __LINE__)

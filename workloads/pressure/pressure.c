@@ -1,14 +1,16 @@
 /*
  * pressure: allocations when memory is short.
  *
- * Each thread first fills memory with single pages (ballast) until the allocator gives NULL, then frees a share of them
- * picked at random: what is free then is the slack, and it lies scattered. After that it allocates blocks of `size` with
- * one kind of gfp flags until it has asked for `demand` of its part of the slack, frees them all, and begins again. A
- * NULL is no end here but counted: what share of the attempts succeeds is the result. With a demand over 100 % the
- * threads contend, and who may sleep waits for what another frees; with one large block at a time (demand = 0 %) it is
- * the search for a big buffer on an aged machine.
+ * Each thread first fills memory with single pages (ballast) until the allocator gives NULL, then frees a
+ * share of them picked at random: what is free then is the slack, and it lies scattered. After that it
+ * allocates blocks of `size` with one kind of gfp flags until it has asked for `demand` of its part of the
+ * slack, frees them all, and begins again. A NULL is no end here but counted: what share of the attempts
+ * succeeds is the result. With a demand over 100 % the threads contend, and who may sleep waits for what
+ * another frees; with one large block at a time (demand = 0 %) it is the search for a big buffer on an aged
+ * machine.
  *
- * An operation is one attempt. Threads begin at different places of the cycle, so that some free while others ask.
+ * An operation is one attempt. Threads begin at different places of the cycle, so that some free while others
+ * ask.
  */
 #include "scullbench/random.h"
 #include "scullbench/workload.h"
@@ -28,18 +30,21 @@ static const char *const wants[] = {"cache", "pages", "virtual", NULL};
 static const char *const counters[COUNTERS] = {"failed_allocs"};
 
 static const struct sb_option options[OPTIONS] = {
-    [OPTION_GFP] = {"gfp", SB_OPTION_ENUM, 0, "kernel", 0, 0, gfp_names,
-                    "may sleep; must not sleep but may use the reserve; neither; may reclaim but not wait; may wait "
-                    "longer"},
+    [OPTION_GFP] =
+        {"gfp", SB_OPTION_ENUM, 0, "kernel", 0, 0, gfp_names,
+         "may sleep; must not sleep but may use the reserve; neither; may reclaim but not wait; may wait "
+         "longer"},
     [OPTION_SIZE] = {"size", SB_OPTION_SIZE, 0, "4KiB", 8, UINT64_C(64) << 20, NULL, "bytes of a block"},
-    [OPTION_WANT] = {"want", SB_OPTION_ENUM, 0, "cache", 0, 0, wants,
-                     "how blocks are asked for: as objects of a cache, as whole pages, or contiguous in virtual "
-                     "space"},
+    [OPTION_WANT] =
+        {"want", SB_OPTION_ENUM, 0, "cache", 0, 0, wants,
+         "how blocks are asked for: as objects of a cache, as whole pages, or contiguous in virtual "
+         "space"},
     [OPTION_SLACK] = {"slack", SB_OPTION_PERCENT, 0, "10%", 1, 100, NULL,
                       "share of memory, in single pages at random, that is free when the contest begins"},
-    [OPTION_DEMAND] = {"demand", SB_OPTION_PERCENT, 0, "120%", 0, 1000, NULL,
-                       "what the threads together ask for before they free again, as a share of the slack; 0%: each "
-                       "one block"},
+    [OPTION_DEMAND] =
+        {"demand", SB_OPTION_PERCENT, 0, "120%", 0, 1000, NULL,
+         "what the threads together ask for before they free again, as a share of the slack; 0%: each "
+         "one block"},
     [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "8", 1, 1024, NULL,
                       "attempts of a step, timed together between two readings of the clock"},
 };
@@ -85,12 +90,13 @@ static int pressure_setup(const struct sb_bench *bench, const union sb_value *va
     p->demand = values[OPTION_DEMAND].u;
     p->batch = values[OPTION_BATCH].u;
     p->streams = calloc(bench->threads, sizeof(*p->streams));
-    int status = p->streams ? sb_source_open(&p->ballast, bench->allocator, bench->self, SB_WANT_PAGES, "ballast",
-                                             SB_PAGE_SIZE, 0)
+    int status = p->streams ? sb_source_open(&p->ballast, bench->allocator, bench->self, SB_WANT_PAGES,
+                                             "ballast", SB_PAGE_SIZE, 0)
                             : -ENOMEM;
     if (!status)
-        status = sb_source_open(&p->blocks, bench->allocator, bench->self,
-                                (enum sb_want)(SB_WANT_CACHE + values[OPTION_WANT].u), "pressure", p->size, 0);
+        status =
+            sb_source_open(&p->blocks, bench->allocator, bench->self,
+                           (enum sb_want)(SB_WANT_CACHE + values[OPTION_WANT].u), "pressure", p->size, 0);
     if (status) {
         free((void *)p->streams);
         free(p);
