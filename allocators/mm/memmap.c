@@ -260,6 +260,7 @@ static int start_zones(struct sb_mm *mm, const struct sb_bootmem *boot, const st
         if (mm->zones[i].managed)
             status = sb_pcp_init(mm, &mm->zones[i]);
     }
+    sb_set_fast_zones(mm);
     return status;
 }
 

@@ -24,14 +24,28 @@
 
 enum { MOST_WARNINGS = 10 };
 
-/* The highest zone a request may use, by its three zone flags; of contradicting ones the lowest wins. */
-static enum sb_zone_type highest_zone(sb_gfp_t gfp)
+/* The three zone flags as a number. */
+static inline unsigned zone_bits(sb_gfp_t gfp)
+{
+    _Static_assert(SB_GFP_DMA == 1 && SB_GFP_DMA32 >> 4 == 2 && SB_GFP_HIGHMEM >> 4 == 4,
+                   "the zone flags fold into three bits");
+    return (gfp & 1) | (gfp >> 4 & 6);
+}
+
+/* The highest zone a request may use, by those bits; of contradicting ones the lowest wins. */
+static enum sb_zone_type highest_zone(unsigned bits)
 {
     static const uint8_t zones[8] = {SB_ZONE_NORMAL,  SB_ZONE_DMA, SB_ZONE_DMA32, SB_ZONE_DMA,
                                      SB_ZONE_HIGHMEM, SB_ZONE_DMA, SB_ZONE_DMA32, SB_ZONE_DMA};
-    _Static_assert(SB_GFP_DMA == 1 && SB_GFP_DMA32 >> 4 == 2 && SB_GFP_HIGHMEM >> 4 == 4,
-                   "the zone flags fold into three bits");
-    return (enum sb_zone_type)zones[(gfp & 1) | (gfp >> 4 & 6)];
+    return (enum sb_zone_type)zones[bits];
+}
+
+void sb_set_fast_zones(struct sb_mm *mm)
+{
+    for (unsigned bits = 0; bits < 8 && mm->nr_nodes == 1; bits++) {
+        const struct sb_zone *zone = mm->nodes[0].zonelists[highest_zone(bits)].zones[0];
+        mm->fast_zone[bits] = zone && zone->pcp.base ? zone : NULL;
+    }
 }
 
 static enum sb_migratetype migratetype(sb_gfp_t gfp)
@@ -146,10 +160,9 @@ static void clear(struct sb_mm *mm, struct sb_page *page, unsigned order)
  */
 static inline struct sb_page *alloc_fast(struct sb_mm *mm, sb_gfp_t gfp, unsigned order)
 {
-    const struct sb_zone *zone = mm->nodes[0].zonelists[highest_zone(gfp)].zones[0];
-    if (__builtin_expect(order > SB_PCP_MAX_ORDER || mm->nr_nodes > 1 || !zone->pcp.base ||
-                             gfp & (SB_GFP_COLD | SB_GFP_THISNODE | SB_GFP_ZERO),
-                         0))
+    const struct sb_zone *zone = mm->fast_zone[zone_bits(gfp)];
+    if (__builtin_expect(
+            !zone || order > SB_PCP_MAX_ORDER || gfp & (SB_GFP_COLD | SB_GFP_THISNODE | SB_GFP_ZERO), 0))
         return NULL;
     struct sb_page *page = sb_stack_pop(&zone->pcp, zone->pcp_at[sb_pcp_list(order, migratetype(gfp))]);
     if (__builtin_expect(page != NULL, 1))
@@ -160,7 +173,8 @@ static inline struct sb_page *alloc_fast(struct sb_mm *mm, sb_gfp_t gfp, unsigne
 static __attribute__((noinline)) struct sb_page *alloc_rest(struct sb_mm *mm, int node, sb_gfp_t gfp,
                                                             unsigned order)
 {
-    struct request r = {.gfp = gfp, .order = order, .highest = highest_zone(gfp), .type = migratetype(gfp)};
+    struct request r = {
+        .gfp = gfp, .order = order, .highest = highest_zone(zone_bits(gfp)), .type = migratetype(gfp)};
     if (order > SB_MAX_ORDER || node >= (int)mm->nr_nodes)
         return NULL;
     r.node = node >= 0 ? (unsigned)node : mm->nr_nodes > 1 ? mm->cpu_node[sched_getcpu()] : 0;

@@ -127,6 +127,9 @@ struct sb_mm {
     uint8_t *block_type; /* migrate type by page block; written under the block's zone's lock */
     struct sb_node nodes[SB_MAX_NODES];
     struct sb_zone zones[SB_MAX_NODES * SB_NR_ZONES]; /* node by node */
+    /* By a gfp mask's zone bits: the zone whose lists are looked at first; NULL: several nodes, or no lists.
+     */
+    const struct sb_zone *fast_zone[8];
     const struct sb_host *host;
     void *boot;            /* what was taken before the zones were built */
     atomic_uint bad_frees; /* frees of what wasn't allocated: refused, counted, reported by check */

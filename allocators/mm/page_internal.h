@@ -35,6 +35,9 @@ static inline enum sb_migratetype sb_block_type(const struct sb_mm *mm, uint64_t
     return (enum sb_migratetype)__atomic_load_n(&mm->block_type[pfn >> SB_PAGEBLOCK_ORDER], __ATOMIC_RELAXED);
 }
 
+/* page_alloc.c: once the zones have their lists. */
+void sb_set_fast_zones(struct sb_mm *mm);
+
 /* reclaim.c: may the allocation go on trying? `tries` counts from 0. Reclaims, waits. */
 bool sb_reclaim_and_wait(struct sb_mm *mm, sb_gfp_t gfp, unsigned tries);
 
