@@ -25,6 +25,12 @@ static size_t style_of(size_t allocator)
     return allocator % SB_COUNT(colours);
 }
 
+/* Colours come round again after ten: whole lines first, then dashed ones. */
+static int dash_of(size_t allocator)
+{
+    return (int)(allocator / SB_COUNT(colours)) + 1;
+}
+
 char *sb_machine_name(const struct sb_data *data)
 {
     const char *summary = sb_data_meta(data, "topology_summary"), *cpu = NULL, *kernel = NULL;
@@ -301,8 +307,11 @@ static char *quote_tic(const char *name)
 
 static void allocator_tics(const struct painter *p, const bool *shown, struct sb_figure *f)
 {
-    size_t x = 0;
-    sb_text_printf(&f->script, "set xtics rotate by -30 (");
+    size_t x = 0, n = 0;
+    for (size_t a = 0; a < p->view->allocators.n; a++)
+        n += shown[a];
+    /* Many names slanted would run over each other. */
+    sb_text_printf(&f->script, "set xtics rotate by %d (", n > 10 ? -90 : -30);
     for (size_t a = 0; a < p->view->allocators.n; a++) {
         if (!shown[a])
             continue;
@@ -466,8 +475,9 @@ static void scaling(struct painter *p, const struct family *family)
         sb_text_printf(&f->data, "\n\n");
         char *name = sb_gp_quote(p->view->allocators.at[a]);
         sb_text_printf(
-            &plots, "%sdata index %zu using 1:2:3:4 with yerrorlines pt %d ps 1 lw 1.5 lc rgb '%s' title %s",
-            plots.n ? ", \\\n  " : "", block++, marks[style_of(a)], colours[style_of(a)], name);
+            &plots,
+            "%sdata index %zu using 1:2:3:4 with yerrorlines pt %d ps 1 lw 1.5 dt %d lc rgb '%s' title %s",
+            plots.n ? ", \\\n  " : "", block++, marks[style_of(a)], dash_of(a), colours[style_of(a)], name);
         free(name);
     }
     int64_t first = p->view->groups.at[family->groups[0]].threads;
@@ -632,10 +642,11 @@ static void add_clause(struct sb_text *plots, size_t block, size_t allocator, co
     sb_text_printf(
         plots,
         "data index %zu using ($1/%g):3:4 with filledcurves fs transparent solid 0.15 lc rgb '%s' notitle, "
-        "data index %zu using ($1/%g):2 with linespoints pt %d ps 0.8 pointinterval %d lw 1.5 lc rgb '%s' "
+        "data index %zu using ($1/%g):2 with linespoints pt %d ps 0.8 pointinterval %d lw 1.5 dt %d lc rgb "
+        "'%s' "
         "title %s, \\\n  ",
-        block, scale, colour, block, scale, marks[style_of(allocator)], (int)(4 + allocator % 3), colour,
-        title);
+        block, scale, colour, block, scale, marks[style_of(allocator)], (int)(4 + allocator % 3),
+        dash_of(allocator), colour, title);
     free(title);
 }
 
