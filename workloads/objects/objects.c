@@ -16,13 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum option { OPTION_PATTERN, OPTION_SIZE, OPTION_COUNT, OPTION_TOUCH, OPTION_BATCH, OPTIONS };
+enum option { OPTION_PATTERN, OPTION_SIZE, OPTION_COUNT, OPTION_TOUCH, OPTION_CACHE, OPTION_BATCH, OPTIONS };
+enum cache { CACHE_SHARED, CACHE_PRIVATE };
 enum pattern { PATTERN_PAIR, PATTERN_FIFO, PATTERN_LIFO, PATTERN_RANDOM };
 enum touch { TOUCH_NONE, TOUCH_FIRST, TOUCH_FULL };
 enum { TAG = sizeof(uint64_t) };
 
 static const char *const patterns[] = {"pair", "fifo", "lifo", "random", NULL};
 static const char *const touches[] = {"none", "first", "full", NULL};
+static const char *const caches[] = {"shared", "private", NULL};
 
 static const struct sb_option options[OPTIONS] = {
     [OPTION_PATTERN] =
@@ -34,24 +36,31 @@ static const struct sb_option options[OPTIONS] = {
                       "blocks of each thread that live at once; pair has one"},
     [OPTION_TOUCH] = {"touch", SB_OPTION_ENUM, 0, "none", 0, 0, touches,
                       "what is written into a block: nothing, its first 8 bytes, or all"},
+    [OPTION_CACHE] =
+        {"cache", SB_OPTION_ENUM, 0, "shared", 0, 0, caches,
+         "whether the threads' blocks come from one cache or each thread has its own; the same where "
+         "the allocator has no caches"},
     [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "512", 1, 65536, NULL,
                       "calls of a step, timed together between two readings of the clock"},
 };
 
 struct objects {
     const struct sb_bench *bench;
-    struct sb_source source;
+    struct sb_source source; /* CACHE_SHARED */
     enum pattern pattern;
     enum touch touch;
+    enum cache cache;
     uint64_t size, count, batch;
     struct stream **streams;
 };
 
 struct stream {
     struct objects *objects;
-    void **blocks;   /* in the order of allocation */
-    uint32_t *order; /* random: which block is freed when */
-    uint64_t at;     /* allocated, or freed, so far in this pass */
+    struct sb_source source; /* its own, or a copy of the shared one */
+    bool opened;             /* its own is, to be closed */
+    void **blocks;           /* in the order of allocation */
+    uint32_t *order;         /* random: which block is freed when */
+    uint64_t at;             /* allocated, or freed, so far in this pass */
     uint64_t live;
     bool freeing;
 };
@@ -77,13 +86,15 @@ static int objects_setup(const struct sb_bench *bench, const union sb_value *val
     o->bench = bench;
     o->pattern = (enum pattern)values[OPTION_PATTERN].u;
     o->touch = (enum touch)values[OPTION_TOUCH].u;
+    o->cache = (enum cache)values[OPTION_CACHE].u;
     o->size = values[OPTION_SIZE].u;
     o->count = o->pattern == PATTERN_PAIR ? 1 : values[OPTION_COUNT].u;
     o->batch = values[OPTION_BATCH].u;
     o->streams = calloc(bench->threads, sizeof(*o->streams));
-    int status = o->streams ? sb_source_open(&o->source, bench->allocator, bench->self, SB_WANT_CACHE,
-                                             "objects", o->size, 0)
-                            : -ENOMEM;
+    int status = o->streams ? 0 : -ENOMEM;
+    if (!status && o->cache == CACHE_SHARED)
+        status =
+            sb_source_open(&o->source, bench->allocator, bench->self, SB_WANT_CACHE, "objects", o->size, 0);
     if (status) {
         free(o->streams);
         free(o);
@@ -119,6 +130,17 @@ static int objects_thread_setup(void *self, uint32_t thread, void **state)
     s->order = calloc(o->count, sizeof(*s->order));
     if (!s->blocks || !s->order)
         return -ENOMEM;
+    if (o->cache == CACHE_PRIVATE) {
+        char name[32];
+        snprintf(name, sizeof(name), "objects-%u", thread);
+        int status =
+            sb_source_open(&s->source, o->bench->allocator, o->bench->self, SB_WANT_CACHE, name, o->size, 0);
+        if (status)
+            return status;
+        s->opened = true;
+    } else {
+        s->source = o->source;
+    }
     draw_order(s, sb_random_fork(o->bench->seed, thread));
     return 0;
 }
@@ -139,11 +161,11 @@ static int step_pairs(struct stream *s, struct sb_counts *counts)
 {
     const struct objects *o = s->objects;
     for (uint64_t i = 0; i < o->batch; i++) {
-        void *block = sb_source_alloc(&o->source, SB_GFP_KERNEL);
+        void *block = sb_source_alloc(&s->source, SB_GFP_KERNEL);
         if (!block)
             return -ENOMEM;
         touch(o, block);
-        sb_source_free(&o->source, block);
+        sb_source_free(&s->source, block);
     }
     counts->operations += o->batch;
     counts->bytes += o->batch * o->size;
@@ -155,7 +177,7 @@ static int step_allocs(struct stream *s, uint64_t n, struct sb_counts *counts)
     const struct objects *o = s->objects;
     void **blocks = s->blocks + s->at;
     uint64_t got = 0, start = o->bench->now();
-    while (got < n && (blocks[got] = sb_source_alloc(&o->source, SB_GFP_KERNEL)))
+    while (got < n && (blocks[got] = sb_source_alloc(&s->source, SB_GFP_KERNEL)))
         got++;
     uint64_t end = o->bench->now();
     for (uint64_t i = 0; i < got && o->touch != TOUCH_NONE; i++)
@@ -174,13 +196,13 @@ static void step_frees(struct stream *s, uint64_t n, struct sb_counts *counts)
     uint64_t first = s->at, count = o->count, start = o->bench->now();
     if (o->pattern == PATTERN_FIFO) {
         for (uint64_t i = first; i < first + n; i++)
-            sb_source_free(&o->source, s->blocks[i]);
+            sb_source_free(&s->source, s->blocks[i]);
     } else if (o->pattern == PATTERN_LIFO) {
         for (uint64_t i = first; i < first + n; i++)
-            sb_source_free(&o->source, s->blocks[count - 1 - i]);
+            sb_source_free(&s->source, s->blocks[count - 1 - i]);
     } else {
         for (uint64_t i = first; i < first + n; i++)
-            sb_source_free(&o->source, s->blocks[s->order[i]]);
+            sb_source_free(&s->source, s->blocks[s->order[i]]);
     }
     counts->frees += n;
     counts->free_ticks += o->bench->now() - start;
@@ -267,7 +289,7 @@ static void objects_thread_teardown(void *state)
     if (s->objects->pattern != PATTERN_PAIR && s->blocks && s->order) {
         live_range(s, &first, &end);
         for (uint64_t i = first; i < end; i++)
-            sb_source_free(&s->objects->source, block_at(s, i));
+            sb_source_free(&s->source, block_at(s, i));
     }
     free((void *)s->blocks);
     free(s->order);
@@ -276,9 +298,13 @@ static void objects_thread_teardown(void *state)
 static int objects_teardown(void *self)
 {
     struct objects *o = self;
-    int status = sb_source_close(&o->source);
-    for (uint32_t t = 0; t < o->bench->threads; t++)
-        free(o->streams[t]);
+    int status = o->cache == CACHE_SHARED ? sb_source_close(&o->source) : 0;
+    for (uint32_t t = 0; t < o->bench->threads; t++) {
+        struct stream *s = o->streams[t];
+        int closed = s && s->opened ? sb_source_close(&s->source) : 0;
+        status = status ? status : closed;
+        free(s);
+    }
     free((void *)o->streams);
     free(o);
     return status;
