@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_STEPS = 1000000, PASSES_WITHOUT_GROWTH = 3 };
 
@@ -252,8 +253,11 @@ static int open_memory(struct dump *d, const char *size)
         free(why);
         return SB_EXIT_FAILURE;
     }
+    /* Under a synthetic topology the process still runs on the CPUs there are. */
+    long real = sysconf(_SC_NPROCESSORS_CONF);
+    unsigned nr_cpus = sb_topology_nr_cpus(d->topology);
     d->host = (struct sb_host){.struct_size = sizeof(d->host),
-                               .nr_cpus = sb_topology_nr_cpus(d->topology),
+                               .nr_cpus = real > (long)nr_cpus ? (unsigned)real : nr_cpus,
                                .nr_nodes = d->memory.nr_nodes,
                                .memory_fd = d->memory.fd,
                                .memory = d->memory.base,
