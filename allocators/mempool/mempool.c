@@ -204,15 +204,19 @@ static int pool_destroy(void *cache)
 {
     struct pool *pool = cache;
     struct plugin *p = pool->plugin;
+    /* Both locks: reclaim seizes the arrays under one and the caches' parts under the other. */
+    sb_lock(&p->lock);
+    sb_lock(&p->slub.lock);
     uint64_t live = live_of(pool);
+    sb_unlock(&p->slub.lock);
+    if (!live)
+        sb_list_del(&pool->link);
+    sb_unlock(&p->lock);
     if (live) {
         p->mm.host->fail(p->mm.host->context, "mempool_destroy: pool '%s' still has %llu live elements",
                          pool->name, (unsigned long long)live);
         return -EBUSY;
     }
-    sb_lock(&p->lock);
-    sb_list_del(&pool->link);
-    sb_unlock(&p->lock);
     sb_mempool_cache_exit(&pool->front);
     sb_mempool_exit(&pool->mempool);
     int status = pool->cache ? sb_cache_destroy(pool->cache) : 0;
@@ -230,7 +234,8 @@ static int mempool_snapshot(void *self, struct sb_snapshot *snapshot)
         const struct pool *pool = sb_list_entry(link, struct pool, link);
         snapshot->live += live_of(pool);
         snapshot->handed_bytes += live_of(pool) * pool->handed;
-        snapshot->metadata_bytes += sizeof(*pool) + pool->mempool.min_nr * sizeof(void *);
+        snapshot->metadata_bytes +=
+            sizeof(*pool) + pool->mempool.min_nr * sizeof(void *) + sb_stacks_bytes(&pool->front.arrays);
     }
     return 0;
 }

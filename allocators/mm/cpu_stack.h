@@ -26,6 +26,12 @@ extern const char *const sb_cpu_sync_names[];
 int sb_stacks_init(struct sb_stacks *stacks, unsigned nr_cpus, size_t bytes, bool rseq);
 void sb_stacks_exit(struct sb_stacks *stacks);
 
+/* Memory of the host's that they take. */
+static inline uint64_t sb_stacks_bytes(const struct sb_stacks *stacks)
+{
+    return stacks->base ? (uint64_t)stacks->nr_cpus << stacks->shift : 0;
+}
+
 /* Bytes that a stack of `capacity` takes; whole cache lines, so that stacks don't share one. */
 static inline size_t sb_stack_bytes(uint64_t capacity)
 {

@@ -182,7 +182,7 @@ void sb_mempool_free_pages(void *element, void *pages)
 int sb_mempool_cache_init(struct sb_mempool_cache *cache, struct sb_mempool *pool, unsigned nr_cpus,
                           uint32_t size, bool rseq)
 {
-    uint64_t capacity = size + size / 2;
+    uint64_t capacity = size + (size > 1 ? size / 2 : 1);
     *cache = (struct sb_mempool_cache){.pool = pool, .size = size};
     int status = sb_stacks_init(&cache->arrays, nr_cpus, sb_stack_bytes(capacity), rseq);
     for (unsigned cpu = 0; cpu < nr_cpus && !status; cpu++)
@@ -214,7 +214,7 @@ void sb_mempool_cache_exit(struct sb_mempool_cache *cache)
 static __attribute__((noinline)) void *cache_refill(struct sb_mempool_cache *cache, sb_gfp_t gfp)
 {
     uint64_t count;
-    sb_gfp_t easy = (gfp | SB_GFP_NOWARN) & ~(SB_GFP_DIRECT_RECLAIM | SB_GFP_HIGH);
+    sb_gfp_t easy = (gfp | SB_GFP_NOWARN) & ~(SB_GFP_DIRECT_RECLAIM | SB_GFP_HIGH | SB_GFP_NOFAIL);
     struct sb_cpu_stack *array = sb_stack_take(&cache->arrays, 0, &count);
     void *element = NULL;
     if (array) {
@@ -244,7 +244,7 @@ static __attribute__((noinline)) void cache_flush(struct sb_mempool_cache *cache
         sb_mempool_free(cache->pool, element);
         return;
     }
-    uint64_t surplus = count == array->capacity ? count - cache->size : 0;
+    uint64_t surplus = count >= array->capacity ? count - cache->size : 0;
     for (uint64_t i = 0; i < surplus; i++)
         sb_mempool_free(cache->pool, array->slots[i]);
     sb_stack_drop_oldest(array, &count, surplus);

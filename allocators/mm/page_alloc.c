@@ -21,6 +21,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { MOST_WARNINGS = 10 };
 
@@ -42,9 +43,9 @@ static enum sb_zone_type highest_zone(unsigned bits)
 
 void sb_set_fast_zones(struct sb_mm *mm)
 {
-    for (unsigned bits = 0; bits < 8 && mm->nr_nodes == 1; bits++) {
-        const struct sb_zone *zone = mm->nodes[0].zonelists[highest_zone(bits)].zones[0];
-        mm->fast_zone[bits] = zone && zone->pcp.base ? zone : NULL;
+    for (unsigned i = 0; i < 8 * mm->nr_nodes; i++) {
+        const struct sb_zone *zone = mm->nodes[i / 8].zonelists[highest_zone(i % 8)].zones[0];
+        mm->fast_zone[i / 8][i % 8] = zone && zone->pcp.base ? zone : NULL;
     }
 }
 
@@ -71,7 +72,7 @@ static bool watermark_ok(const struct sb_zone *zone, const struct request *r)
         return true;
     uint64_t free = __atomic_load_n(&zone->nr_free_pages, __ATOMIC_RELAXED);
     uint64_t keep = zone->watermark[r->mark];
-    if (r->gfp & SB_GFP_HIGH)
+    if (r->gfp & SB_GFP_HIGH && r->mark == SB_WMARK_MIN)
         keep /= 2;
     return free > keep + zone->lowmem_reserve[r->highest] + (UINT64_C(1) << r->order) - 1;
 }
@@ -131,7 +132,7 @@ static __attribute__((noinline)) struct sb_page *alloc_slow(struct sb_mm *mm, st
             r->mark = SB_NR_WMARKS;
             page = from_zonelist(mm, r);
         }
-        if (page || !(r->gfp & SB_GFP_DIRECT_RECLAIM) || !sb_reclaim_and_wait(mm, r->gfp, tries))
+        if (page || !(r->gfp & SB_GFP_DIRECT_RECLAIM) || !sb_reclaim_and_wait(mm, r->gfp, r->order, tries))
             break;
     }
     if (!page)
@@ -139,19 +140,32 @@ static __attribute__((noinline)) struct sb_page *alloc_slow(struct sb_mm *mm, st
     return page;
 }
 
-/* clear_highpage: what has no address is mapped for the moment. */
-static void clear(struct sb_mm *mm, struct sb_page *page, unsigned order)
+/* clear_highpage: what has no address is written through the file, which no limit on mappings can stop. */
+static bool clear(struct sb_mm *mm, struct sb_page *page, unsigned order)
 {
+    static const char zeroes[SB_PAGE_SIZE];
+    uint64_t pfn = sb_page_to_pfn(mm, page);
     if (!sb_page_is_high(mm, page)) {
         memset(sb_page_address(mm, page), 0, (size_t)SB_PAGE_SIZE << order);
-        return;
+        return true;
     }
     for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
-        void *at = sb_kmap(mm, page + i);
-        if (at)
-            memset(at, 0, SB_PAGE_SIZE);
-        sb_kunmap(mm, page + i, at);
+        if (pwrite(mm->fd, zeroes, sizeof(zeroes), (off_t)((pfn + i) << SB_PAGE_SHIFT)) != sizeof(zeroes))
+            return false;
     }
+    return true;
+}
+
+/* The node one is on, or was a moment ago: it is a preference only. Without sequences there is no fast path.
+ */
+static inline unsigned node_hint(const struct sb_mm *mm)
+{
+#ifdef SB_HAVE_RSEQ
+    if (__builtin_expect(mm->nr_nodes > 1, 0) && mm->rseq)
+        return mm->cpu_node[sb_rseq_cpu()];
+#endif
+    (void)mm;
+    return 0;
 }
 
 /*
@@ -160,7 +174,7 @@ static void clear(struct sb_mm *mm, struct sb_page *page, unsigned order)
  */
 static inline struct sb_page *alloc_fast(struct sb_mm *mm, sb_gfp_t gfp, unsigned order)
 {
-    const struct sb_zone *zone = mm->fast_zone[zone_bits(gfp)];
+    const struct sb_zone *zone = mm->fast_zone[node_hint(mm)][zone_bits(gfp)];
     if (__builtin_expect(
             !zone || order > SB_PCP_MAX_ORDER || gfp & (SB_GFP_COLD | SB_GFP_THISNODE | SB_GFP_ZERO), 0))
         return NULL;
@@ -179,8 +193,10 @@ static __attribute__((noinline)) struct sb_page *alloc_rest(struct sb_mm *mm, in
         return NULL;
     r.node = node >= 0 ? (unsigned)node : mm->nr_nodes > 1 ? mm->cpu_node[sched_getcpu()] : 0;
     struct sb_page *page = alloc_slow(mm, &r);
-    if (page && gfp & SB_GFP_ZERO)
-        clear(mm, page, order);
+    if (page && gfp & SB_GFP_ZERO && !clear(mm, page, order)) {
+        sb_free_pages(mm, page, order);
+        page = NULL;
+    }
     return page;
 }
 

@@ -127,9 +127,8 @@ struct sb_mm {
     uint8_t *block_type; /* migrate type by page block; written under the block's zone's lock */
     struct sb_node nodes[SB_MAX_NODES];
     struct sb_zone zones[SB_MAX_NODES * SB_NR_ZONES]; /* node by node */
-    /* By a gfp mask's zone bits: the zone whose lists are looked at first; NULL: several nodes, or no lists.
-     */
-    const struct sb_zone *fast_zone[8];
+    /* By node and a gfp mask's zone bits: the zone whose lists are looked at first; NULL: no lists. */
+    const struct sb_zone *fast_zone[SB_MAX_NODES][8];
     const struct sb_host *host;
     void *boot;            /* what was taken before the zones were built */
     atomic_uint bad_frees; /* frees of what wasn't allocated: refused, counted, reported by check */
@@ -178,9 +177,14 @@ enum {
                             SB_MAX_NODES,                                                                    \
                             NULL,                                                                            \
                             "NUMA nodes that the memory is divided into; 0: as many as the machine has"},    \
-    [SB_MM_OPTION_DMA32] =                                                                                   \
-        {"dma32", SB_OPTION_SIZE,    0,    "4GiB",                                                           \
-         0,       UINT64_C(1) << 40, NULL, "where the zone DMA32 ends and Normal begins"},                   \
+    [SB_MM_OPTION_DMA32] = {"dma32",                                                                         \
+                            SB_OPTION_SIZE,                                                                  \
+                            0,                                                                               \
+                            "4GiB",                                                                          \
+                            UINT64_C(16) << 20,                                                              \
+                            UINT64_C(1) << 40,                                                               \
+                            NULL,                                                                            \
+                            "where the zone DMA32 ends and Normal begins"},                                  \
     [SB_MM_OPTION_HIGHMEM] = {                                                                               \
         "highmem", SB_OPTION_SIZE,    0,    "0B",                                                            \
         0,         UINT64_C(1) << 40, NULL, "memory at the end that has no direct map: the zone HighMem"}

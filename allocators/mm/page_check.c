@@ -60,10 +60,11 @@ void sb_mm_snapshot(struct sb_mm *mm, struct sb_snapshot *snapshot)
 {
     snapshot->has |= SB_HAS_HELD | SB_HAS_FREE_BLOCKS | SB_HAS_METADATA;
     snapshot->held_bytes = sb_mm_used_pages(mm) << SB_PAGE_SHIFT;
-    snapshot->metadata_bytes += mm->nr_reserved << SB_PAGE_SHIFT;
+    snapshot->metadata_bytes += (mm->nr_reserved << SB_PAGE_SHIFT) + (mm->nr_pages >> SB_PAGEBLOCK_ORDER);
     for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
         for (unsigned order = 0; order < SB_NR_ORDERS; order++)
             snapshot->free_blocks[order] += zone->free_area[order].nr_free;
+        snapshot->metadata_bytes += sb_stacks_bytes(&zone->pcp);
     }
 }
 

@@ -39,6 +39,6 @@ static inline enum sb_migratetype sb_block_type(const struct sb_mm *mm, uint64_t
 void sb_set_fast_zones(struct sb_mm *mm);
 
 /* reclaim.c: may the allocation go on trying? `tries` counts from 0. Reclaims, waits. */
-bool sb_reclaim_and_wait(struct sb_mm *mm, sb_gfp_t gfp, unsigned tries);
+bool sb_reclaim_and_wait(struct sb_mm *mm, sb_gfp_t gfp, unsigned order, unsigned tries);
 
 #endif

@@ -9,8 +9,11 @@
  * the mark to itself, divided by its blocks' size. 6.1 looks at the watermark before it takes from a list;
  * here only a refill does.
  *
- * A batch doubles with each drain in a row, as 6.1's free_factor makes it, and with each refill in a row,
- * which came with 6.7's alloc_factor: who takes or gives thousands of pages needs the zone's lock seldom.
+ * A batch of single pages doubles with each drain in a row, as 6.1's free_factor makes it, and with each
+ * refill in a row, which came with 6.7's alloc_factor: who takes or gives thousands of pages needs the zone's
+ * lock seldom.
+ *
+ * Left out: the list of THP's order 9.
  *
  * Locks: a CPU's list (taken or seized, see cpu_stack.h), then the zone's lock.
  */
@@ -18,7 +21,7 @@
 
 #include <errno.h>
 
-enum { MOST_DOUBLINGS = 6 };
+enum { MOST_DOUBLINGS = 5 };
 
 /* Pages that a zone may put on each CPU's lists of order 0 (zone_highsize), in blocks of `batch`. */
 static uint64_t zone_batch(const struct sb_zone *zone)
@@ -71,11 +74,11 @@ void sb_pcp_exit(struct sb_zone *zone)
     sb_stacks_exit(&zone->pcp);
 }
 
-/* Twice as many each time in a row, up to half of what the list may hold. */
+/* Single pages: twice as many each time in a row, up to half of what the list may hold. */
 static uint64_t scaled(const struct sb_zone *zone, const struct sb_cpu_stack *stack, unsigned order,
                        unsigned times)
 {
-    uint64_t batch = (uint64_t)zone->pcp_batch[order] << times;
+    uint64_t batch = (uint64_t)zone->pcp_batch[order] << (order ? 0 : times);
     return batch < stack->capacity / 2 ? batch : stack->capacity / 2;
 }
 
@@ -87,6 +90,13 @@ static uint64_t fill(struct sb_mm *mm, struct sb_zone *zone, struct sb_cpu_stack
     stack->fills = stack->fills < MOST_DOUBLINGS ? stack->fills + 1 : MOST_DOUBLINGS;
     stack->drains /= 2;
     sb_lock(&zone->lock);
+    /* More than the plain batch only of what lies above the high watermark: no refill eats the reserve. */
+    uint64_t free = zone->nr_free_pages, keep = zone->watermark[SB_WMARK_HIGH];
+    uint64_t most = free > keep ? (free - keep) >> order : 0;
+    if (most < zone->pcp_batch[order])
+        most = zone->pcp_batch[order];
+    if (batch > most)
+        batch = most;
     while (n < batch) {
         struct sb_page *page = sb_buddy_take(mm, zone, order, type, false);
         if (!page)

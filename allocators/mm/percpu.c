@@ -11,6 +11,9 @@
  * Locks: pcpu->lock, then those of the page allocator (a chunk is allocated under it, as the kernel's mutex
  * allows). A CPU's guard and a counter's lock are taken alone, the guard last.
  *
+ * A chunk is one block of pages for all CPUs, so that there can be 128 at most; the kernel's later chunks are
+ * ranges of vmalloc's, whose pages come when they are needed.
+ *
  * Left out: atomic allocation, block hints (a plain scan stands in), depopulation, slots by free size.
  */
 #define _GNU_SOURCE
@@ -80,8 +83,12 @@ int sb_pcpu_init(struct sb_pcpu *pcpu, struct sb_mm *mm, const char *image, uint
     pcpu->image_size = image_size;
     sb_list_init(&pcpu->chunks);
     if (pcpu->order > SB_MAX_ORDER || image_size > SB_PCPU_UNIT_SIZE) {
-        mm->host->fail(mm->host->context, "percpu: %u CPUs need a block of order %u; the largest is %d",
-                       mm->nr_cpus, pcpu->order, SB_MAX_ORDER);
+        mm->host->fail(
+            mm->host->context,
+            "percpu: %u CPUs need a block of order %u, the largest is %d; static variables have %llu "
+            "bytes of %llu",
+            mm->nr_cpus, pcpu->order, SB_MAX_ORDER, (unsigned long long)image_size,
+            (unsigned long long)SB_PCPU_UNIT_SIZE);
         return -E2BIG;
     }
     pcpu->guards = aligned_alloc(64, mm->nr_cpus * sizeof(*pcpu->guards));

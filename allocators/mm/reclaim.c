@@ -3,14 +3,14 @@
  *
  * Models direct reclaim and should_reclaim_retry of mm/page_alloc.c, and shrink_slab of mm/vmscan.c,
  * Linux 6.1: per-CPU lists are drained, every registered shrinker gives back what it can spare, then the
- * allocation tries again; without progress up to 16 times, each after a nap that doubles from 1 microsecond
- * to 1 millisecond.
+ * allocation tries again; without progress up to 16 times (blocks over order 3 once), each after a nap that
+ * doubles from 1 microsecond to 1 millisecond.
  *
  * Left out: swap, the page cache and write-back, so __GFP_IO and __GFP_FS stop nothing; kswapd; compaction;
  * the OOM killer. __GFP_NOFAIL waits without end, as there.
  *
- * Locks: reclaim_lock, tried and not waited for: who finds it held naps and profits from the other's work.
- * Under it the shrinkers' own locks, and those of the page allocator.
+ * Locks: reclaim_lock, tried first: who finds it held waits for the other's work to be done and profits from
+ * it. Under it the shrinkers' own locks, and those of the page allocator.
  */
 #define _GNU_SOURCE
 #include "page_internal.h"
@@ -62,15 +62,28 @@ void sb_mm_reclaim(struct sb_mm *mm)
     reclaim(mm);
 }
 
-bool sb_reclaim_and_wait(struct sb_mm *mm, sb_gfp_t gfp, unsigned tries)
+/* Whether an allocation that has tried and reclaimed `tries` times gives up. */
+static bool give_up(sb_gfp_t gfp, unsigned order, unsigned tries)
 {
-    unsigned most = gfp & SB_GFP_RETRY_MAYFAIL ? TRIES_MAYFAIL : TRIES;
-    if (tries % RECLAIM_EVERY == 0)
-        reclaim(mm);
+    if (gfp & SB_GFP_NOFAIL)
+        return false;
+    /* Blocks over order 3 come back by luck only: not worth a wait, unless it was asked for. */
+    if (gfp & SB_GFP_NORETRY || (order > SB_PCP_MAX_ORDER && !(gfp & SB_GFP_RETRY_MAYFAIL)))
+        return true;
+    return tries >= (gfp & SB_GFP_RETRY_MAYFAIL ? TRIES_MAYFAIL : TRIES);
+}
+
+bool sb_reclaim_and_wait(struct sb_mm *mm, sb_gfp_t gfp, unsigned order, unsigned tries)
+{
+    if (tries && give_up(gfp, order, tries))
+        return false;
+    if (tries % RECLAIM_EVERY == 0 && !reclaim(mm) && !tries) {
+        /* Another is at it: what it finds is worth waiting for, the more so for who has one try only. */
+        sb_lock(&mm->reclaim_lock);
+        sb_unlock(&mm->reclaim_lock);
+    }
     if (!tries)
         return true;
-    if (gfp & SB_GFP_NORETRY || (tries >= most && !(gfp & SB_GFP_NOFAIL)))
-        return false;
     long nap = tries < 10 ? 1000L << tries : LONGEST_NAP;
     struct timespec t = {0, nap < LONGEST_NAP ? nap : LONGEST_NAP - 1};
     atomic_fetch_add_explicit(&mm->nr_waits, 1, memory_order_relaxed);

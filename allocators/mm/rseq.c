@@ -29,7 +29,7 @@ bool sb_rseq_seize(uint64_t *word, uint32_t cpu, uint64_t taken, uint64_t seized
 {
     for (int tries = 0; tries < PATIENCE; tries++) {
         uint64_t old = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-        if (old == taken) {
+        if (old == taken || old == seized) {
             sched_yield();
             continue;
         }

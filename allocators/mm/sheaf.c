@@ -95,11 +95,17 @@ static bool put_full(struct sb_sheaves *sheaves, void *const *objects)
         return false;
     memcpy((void *)sheaf->objects, (const void *)objects, sheaves->capacity * sizeof(sheaf->objects[0]));
     sb_lock(&sheaves->lock);
-    sheaf->next = sheaves->full;
-    sheaves->full = sheaf;
-    sheaves->nr_full++;
+    /* Others may have filled it up meanwhile. */
+    room = sheaves->nr_full < SB_BARN_SHEAVES;
+    if (room) {
+        sheaf->next = sheaves->full;
+        sheaves->full = sheaf;
+        sheaves->nr_full++;
+    }
     sb_unlock(&sheaves->lock);
-    return true;
+    if (!room)
+        keep_empty(sheaves, sheaf);
+    return room;
 }
 
 /* Up to a sheaf from the barn, else from slabs that are there: a new one may have to be waited for, outside.

@@ -127,7 +127,7 @@ static struct sb_slab_cache *general_for(const struct sb_slab_system *system, si
     unsigned i = 0;
     while (i < SB_SLAB_GENERAL && ((size_t)32 << i) < size)
         i++;
-    return i < SB_SLAB_GENERAL ? system->general[i] : NULL;
+    return i < SB_SLAB_GENERAL ? system->general[0][i] : NULL;
 }
 
 static void free_cache(struct sb_slab_cache *cache)
@@ -204,11 +204,13 @@ int sb_slab_init(struct sb_slab_system *system, struct sb_mm *mm, bool percpu)
     system->mm = mm;
     system->percpu = percpu;
     sb_list_init(&system->caches);
-    for (unsigned i = 0; i < SB_SLAB_GENERAL && !status; i++) {
+    for (unsigned i = 0; i < 2 * SB_SLAB_GENERAL && !status; i++) {
+        unsigned dma = i / SB_SLAB_GENERAL, class = i % SB_SLAB_GENERAL;
         char name[32];
-        snprintf(name, sizeof(name), "kmalloc-%u", 32U << i);
-        status = sb_slab_cache_create(system, name, (size_t)32 << i, 0, SB_SLAB_HWCACHE_ALIGN, NULL, NULL,
-                                      &system->general[i]);
+        snprintf(name, sizeof(name), "%skmalloc-%u", dma ? "dma-" : "", 32U << class);
+        status = sb_slab_cache_create(system, name, (size_t)32 << class, 0,
+                                      SB_SLAB_HWCACHE_ALIGN | (dma ? SB_SLAB_CACHE_DMA : 0), NULL, NULL,
+                                      &system->general[dma][class]);
     }
     sb_register_shrinker(mm, shrink_under_pressure, system);
     return status;
@@ -328,8 +330,12 @@ static uint64_t get_objects(struct sb_slab_cache *cache, void **objects, uint64_
 {
     uint64_t got = 0;
     sb_lock(&cache->lock);
-    while (got < n && cache->nr_shared)
-        objects[got++] = cache->shared[--cache->nr_shared];
+    /* In order, so that the warmest stays on top. */
+    if (cache->nr_shared) {
+        got = n < cache->nr_shared ? n : cache->nr_shared;
+        cache->nr_shared -= (uint32_t)got;
+        memcpy((void *)objects, (void *)(cache->shared + cache->nr_shared), got * sizeof(*objects));
+    }
     /* One or the other: objects of the shared array are warm, and a few will do. */
     bool slabs = !got;
     while (slabs && got < n && !(sb_list_empty(&cache->partial) && sb_list_empty(&cache->free))) {
@@ -401,6 +407,14 @@ void *sb_slab_cache_alloc(struct sb_slab_cache *cache, sb_gfp_t gfp)
     return object;
 }
 
+static uint32_t flush_size(struct sb_slab_cache *cache)
+{
+    sb_lock(&cache->lock);
+    uint32_t room = cache->shared ? cache->shared_limit - cache->nr_shared : 0;
+    sb_unlock(&cache->lock);
+    return room && room < cache->batch ? room : cache->batch;
+}
+
 /* cache_flusharray: the array is full, or taken. The oldest half goes. */
 static __attribute__((noinline)) void free_slow(struct sb_slab_cache *cache, void *object)
 {
@@ -411,8 +425,10 @@ static __attribute__((noinline)) void free_slow(struct sb_slab_cache *cache, voi
         return;
     }
     if (count == array->capacity) {
-        put_objects(cache, array->slots, cache->batch);
-        sb_stack_drop_oldest(array, &count, cache->batch);
+        /* No more than the shared array has room for, if it has any: slabs are the last resort. */
+        uint32_t n = flush_size(cache);
+        put_objects(cache, array->slots, n);
+        sb_stack_drop_oldest(array, &count, n);
     }
     array->slots[count++] = object;
     sb_stack_give_back(&cache->arrays, array, count);
@@ -494,16 +510,20 @@ uint64_t sb_slab_cache_live(const struct sb_slab_cache *cache)
 int sb_slab_cache_destroy(struct sb_slab_cache *cache)
 {
     const struct sb_host *host = cache->mm->host;
+    struct sb_slab_system *system = cache->system;
+    /* Throughout: reclaim seizes CPUs' arrays under it, and two may not at once. */
+    sb_lock(&system->lock);
     uint64_t live = sb_slab_cache_live(cache);
+    if (!live) {
+        sb_slab_cache_shrink(cache);
+        sb_list_del(&cache->link);
+    }
+    sb_unlock(&system->lock);
     if (live) {
         host->fail(host->context, "kmem_cache_destroy: cache '%s' still has %llu live objects of %u bytes",
                    cache->name, (unsigned long long)live, cache->requested);
         return -EBUSY;
     }
-    sb_slab_cache_shrink(cache);
-    sb_lock(&cache->system->lock);
-    sb_list_del(&cache->link);
-    sb_unlock(&cache->system->lock);
     free_cache(cache);
     return 0;
 }
@@ -515,7 +535,7 @@ void *sb_slab_kmalloc(struct sb_slab_system *system, size_t size, sb_gfp_t gfp)
     if (__builtin_expect(size > SB_SLAB_KMALLOC_MAX, 0))
         return NULL;
     unsigned class = size <= 32 ? 0 : 64 - (unsigned)__builtin_clzll(size - 1) - 5;
-    return sb_slab_cache_alloc(system->general[class], gfp);
+    return sb_slab_cache_alloc(system->general[gfp & SB_GFP_DMA][class], gfp);
 }
 
 void sb_slab_kfree(struct sb_slab_system *system, void *block)
@@ -557,7 +577,9 @@ void sb_slab_snapshot(struct sb_slab_system *system, struct sb_snapshot *snapsho
         uint64_t live = sb_slab_cache_live(cache) - management_objects(system, cache);
         snapshot->live += live;
         snapshot->handed_bytes += live * cache->size;
-        snapshot->metadata_bytes += sizeof(*cache) + cache->nr_slabs * cache->management;
+        snapshot->metadata_bytes += sizeof(*cache) + cache->nr_slabs * cache->management +
+                                    sb_stacks_bytes(&cache->arrays) +
+                                    (cache->shared ? cache->shared_limit * sizeof(void *) : 0);
     }
 }
 

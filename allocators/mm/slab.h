@@ -50,7 +50,7 @@ struct sb_slab_system {
     bool percpu;
     struct sb_lock lock; /* the list of caches */
     struct sb_list caches;
-    struct sb_slab_cache *general[SB_SLAB_GENERAL];
+    struct sb_slab_cache *general[2][SB_SLAB_GENERAL]; /* [1]: from the DMA zone */
 };
 
 /* Creates the general caches. Needs sb_slab_exit, also after a failure. */

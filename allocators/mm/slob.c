@@ -269,8 +269,10 @@ static void free_large(struct sb_slob *slob, struct sb_page *page)
 
 void *sb_slob_kmalloc(struct sb_slob *slob, size_t size, size_t align, sb_gfp_t gfp)
 {
-    return alloc(slob, size ? (size + HEADER - 1) & ~(size_t)(HEADER - 1) : HEADER,
-                 align > HEADER ? align : HEADER, HEADER, gfp);
+    if (size > SB_PAGE_SIZE << SB_MAX_ORDER)
+        return NULL;
+    size = size ? (size + HEADER - 1) & ~(size_t)(HEADER - 1) : HEADER;
+    return alloc(slob, size, align > HEADER ? align : HEADER, HEADER, gfp);
 }
 
 void sb_slob_kfree(struct sb_slob *slob, void *block)

@@ -327,7 +327,7 @@ static void *thread_freelist(struct sb_kmem_cache *cache, char *base, uint32_t o
     const uint32_t *order = objects == cache->objects ? cache->random_order : NULL;
     uint32_t start = 0;
     if (order) {
-        struct sb_random random = {(uintptr_t)base};
+        struct sb_random random = sb_random_fork(cache->mm->host->seed, (uint64_t)(base - cache->mm->base));
         start = (uint32_t)sb_random_below(&random, objects);
     }
     void *head = NULL;
@@ -358,8 +358,7 @@ static struct sb_page *new_slab(struct sb_kmem_cache *cache, sb_gfp_t gfp)
     if (cache->flags & SB_SLAB_CACHE_DMA)
         gfp |= SB_GFP_DMA;
     /* allocate_slab: the better order without effort, then fewer objects a slab are better than none. */
-    sb_gfp_t easy =
-        least < order ? (gfp | SB_GFP_NOWARN) & ~(SB_GFP_DIRECT_RECLAIM | SB_GFP_NOFAIL | SB_GFP_HIGH) : gfp;
+    sb_gfp_t easy = least < order ? (gfp | SB_GFP_NOWARN) & ~(SB_GFP_DIRECT_RECLAIM | SB_GFP_NOFAIL) : gfp;
     struct sb_page *page = sb_alloc_pages(cache->mm, easy, order);
     if (!page && least < order)
         page = sb_alloc_pages(cache->mm, gfp, order = least);
@@ -999,16 +998,20 @@ uint64_t sb_cache_live(struct sb_kmem_cache *cache)
 int sb_cache_destroy(struct sb_kmem_cache *cache)
 {
     const struct sb_host *host = cache->mm->host;
+    struct sb_slub *slub = cache->slub;
+    /* Throughout: reclaim seizes CPUs' parts under it, and two may not at once. */
+    sb_lock(&slub->lock);
     uint64_t live = sb_cache_live(cache);
+    if (!live) {
+        sb_cache_shrink(cache);
+        sb_list_del(&cache->link);
+    }
+    sb_unlock(&slub->lock);
     if (live) {
         host->fail(host->context, "kmem_cache_destroy: cache '%s' still has %llu live objects of %u bytes",
                    cache->name, (unsigned long long)live, cache->requested);
         return -EBUSY;
     }
-    sb_cache_shrink(cache);
-    sb_lock(&cache->slub->lock);
-    sb_list_del(&cache->link);
-    sb_unlock(&cache->slub->lock);
     free_cache(cache);
     return 0;
 }
@@ -1027,7 +1030,11 @@ void sb_slub_snapshot(struct sb_slub *slub, struct sb_snapshot *snapshot)
         snapshot->live += live;
         snapshot->handed_bytes += live * cache->size;
         snapshot->metadata_bytes +=
-            sizeof(*cache) + (cache->cpu ? cache->mm->nr_cpus * sizeof(*cache->cpu) : 0);
+            sizeof(*cache) + (cache->cpu ? cache->mm->nr_cpus * sizeof(*cache->cpu) : 0) +
+            (cache->random_order ? cache->objects * sizeof(*cache->random_order) : 0) +
+            sb_stacks_bytes(&cache->sheaves.stacks) +
+            (uint64_t)(cache->sheaves.nr_full + cache->sheaves.nr_empty) * cache->sheaves.capacity *
+                sizeof(void *);
     }
 }
 

@@ -102,7 +102,8 @@ size_t sb_slabs_alloc(struct sb_kmem_cache *cache, size_t n, void **objects);
 void sb_slabs_free(struct sb_kmem_cache *cache, size_t n, void **objects);
 /* -EBUSY while objects live; the host is told the cache's name and their number. */
 int sb_cache_destroy(struct sb_kmem_cache *cache);
-/* Gives all CPUs' slabs back to the node, and the empty ones to the page allocator. */
+/* Gives all CPUs' slabs back to the node, and the empty ones to the page allocator. One at a time:
+ * slub->lock. */
 void sb_cache_shrink(struct sb_kmem_cache *cache);
 void sb_slub_shrink(struct sb_slub *slub);
 

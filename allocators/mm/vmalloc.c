@@ -260,8 +260,12 @@ static int map_area(struct sb_vmalloc *vm, struct sb_vm_struct *area, uint64_t d
         int fd = area->pages ? vm->mm->fd : vm->device_fd;
         uint64_t from = area->pages ? sb_page_to_pfn(vm->mm, area->pages[i]) << SB_PAGE_SHIFT : device_at;
         if (mmap(at, run << SB_PAGE_SHIFT, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_SHARED | MAP_POPULATE, fd,
-                 (off_t)from) == MAP_FAILED)
-            return -errno;
+                 (off_t)from) == MAP_FAILED) {
+            int status = -errno;
+            atomic_fetch_sub(&vm->maps, maps);
+            area->maps = 0;
+            return status;
+        }
     }
     return 0;
 }
@@ -623,11 +627,14 @@ static int reserve_space(struct sb_vmalloc *vm)
 {
     vm->space_pages = SPACE_FACTOR * vm->mm->nr_pages;
     size_t owner_bytes = vm->space_pages * sizeof(struct sb_vm_struct *);
-    void *base = mmap(NULL, vm->space_pages << SB_PAGE_SHIFT, PROT_NONE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    /* Aligned as huge mappings are within it, or the processor couldn't use a large entry. */
+    vm->space_bytes = (vm->space_pages + SB_PAGEBLOCK_PAGES) << SB_PAGE_SHIFT;
+    void *base = mmap(NULL, vm->space_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     void *owner =
         mmap(NULL, owner_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    vm->base = base == MAP_FAILED ? NULL : base;
+    uintptr_t huge = SB_PAGEBLOCK_PAGES << SB_PAGE_SHIFT;
+    vm->space = base == MAP_FAILED ? NULL : base;
+    vm->base = vm->space ? (char *)(((uintptr_t)base + huge - 1) & ~(huge - 1)) : NULL;
     vm->owner = owner == MAP_FAILED ? NULL : owner;
     struct sb_vmap_area *all = sb_kmalloc(&vm->kmalloc, sizeof(*all), 0, SB_GFP_KERNEL);
     if (vm->config.percpu) {
@@ -674,8 +681,8 @@ void sb_vmalloc_exit(struct sb_vmalloc *vm)
     if (!vm->mm)
         return;
     sb_unregister_shrinkers(vm->mm, vm);
-    if (vm->base)
-        munmap(vm->base, vm->space_pages << SB_PAGE_SHIFT);
+    if (vm->space)
+        munmap(vm->space, vm->space_bytes);
     if (vm->owner)
         munmap((void *)vm->owner, vm->space_pages * sizeof(struct sb_vm_struct *));
     if (vm->device_fd >= 0)

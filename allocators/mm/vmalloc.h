@@ -56,6 +56,8 @@ struct sb_vmalloc {
     struct sb_kmalloc kmalloc; /* for its own structures, as the kernel's */
     struct sb_mm *mm;
     struct sb_vmalloc_config config;
+    void *space; /* as the OS gave it; the base is aligned within */
+    uint64_t space_bytes;
     char *base;
     uint64_t space_pages;
     struct sb_vm_struct **owner; /* by page of the space: the allocation that starts there */

@@ -89,6 +89,27 @@ static void give(struct torture *t, enum kind kind, void *object)
     }
 }
 
+/* A cache of one's own, made, used and destroyed while the others' reclaim looks through all caches. */
+static void use_a_passing_cache(struct torture *t)
+{
+    struct sb_kmem_cache *cache;
+    struct sb_slab_cache *slab_cache;
+    void *objects[20];
+    if (sb_cache_create(&t->slub, "passing", 200, 0, 0, NULL, &cache))
+        abort();
+    for (int i = 0; i < 20; i++)
+        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+    for (int i = 0; i < 20; i++)
+        sb_cache_free(cache, objects[i]);
+    if (sb_cache_destroy(cache))
+        abort();
+    if (sb_slab_cache_create(&t->slab, "passing", 200, 0, 0, NULL, NULL, &slab_cache))
+        abort();
+    sb_slab_cache_free(slab_cache, sb_slab_cache_alloc(slab_cache, SB_GFP_KERNEL));
+    if (sb_slab_cache_destroy(slab_cache))
+        abort();
+}
+
 /* Allocates up to 60 objects, marks them, and gives them back: often past the end of a slab, often not. */
 static void *work(void *argument)
 {
@@ -108,6 +129,8 @@ static void *work(void *argument)
             expect_mark(objects[i], id + i);
             give(t, (enum kind)(round / MOST % KINDS), objects[i]);
         }
+        if (round % 256 == 255)
+            use_a_passing_cache(t);
         atomic_fetch_add_explicit(&t->rounds, 1, memory_order_relaxed);
     }
     return NULL;

@@ -375,6 +375,11 @@ static void slab_kmalloc_ends_at_128_kib(void **state)
         sb_slab_kfree(&system, block);
     }
     assert_null(sb_slab_kmalloc(&system, SB_SLAB_KMALLOC_MAX + 1, SB_GFP_KERNEL));
+    char *dma = sb_slab_kmalloc(&system, 100, SB_GFP_KERNEL | SB_GFP_DMA),
+         *any = sb_slab_kmalloc(&system, 100, SB_GFP_KERNEL);
+    assert_true(dma - mm.base < 16 << 20 && any - mm.base >= 16 << 20);
+    sb_slab_kfree(&system, dma);
+    sb_slab_kfree(&system, any);
     CHECK(sb_slab_check, &system);
     close_slab(&t, &mm, &system);
 }

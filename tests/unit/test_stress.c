@@ -260,6 +260,7 @@ static void stress_plugin(const char *name, const char *overrides)
     STRESS(mempool, "mempool", "min_nr=1 max_wait=1us")                                                      \
     STRESS(mempool_pages, "mempool", "min_nr=4 backing=pages max_wait=1us")                                  \
     STRESS(mempool_percpu, "mempool", "min_nr=4 cache=32 max_wait=1us")                                      \
+    STRESS(mempool_percpu_least, "mempool", "min_nr=1 cache=1 max_wait=1us")                                 \
     STRESS(mempool_percpu_lock, "mempool", "min_nr=4 cache=32 cpu_sync=lock max_wait=1us")                   \
     STRESS(bootmem, "bootmem", "")                                                                           \
     STRESS(bump, "bump", "")                                                                                 \
