@@ -113,7 +113,6 @@ static struct sb_page *from_zonelist(struct sb_mm *mm, const struct request *r)
 
 static void warn(struct sb_mm *mm, const struct request *r)
 {
-    atomic_fetch_add_explicit(&mm->nr_failures, 1, memory_order_relaxed);
     if (r->gfp & SB_GFP_NOWARN || atomic_fetch_add(&mm->warnings, 1) >= MOST_WARNINGS)
         return;
     mm->host->fail(mm->host->context, "page allocation failure: order:%u, mode:%#x, %llu pages free",

@@ -137,7 +137,7 @@ struct sb_mm {
     struct sb_lock reclaim_lock; /* one reclaims at a time; protects the shrinkers */
     struct sb_shrinker shrinkers[SB_MAX_SHRINKERS];
     unsigned nr_shrinkers;
-    atomic_ullong nr_reclaims, nr_waits, nr_failures; /* as /proc/vmstat counts allocstall */
+    atomic_ullong nr_reclaims, nr_waits; /* as /proc/vmstat counts allocstall */
 };
 
 /* ---- made and unmade (memmap.c) ---- */
@@ -242,6 +242,8 @@ const char *sb_zone_name(const struct sb_zone *zone);
 
 void sb_sink_printf(const struct sb_sink *sink, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* kmem_cache_destroy's refusal: tells the host which cache and how many. -EBUSY. */
+int sb_report_leak(const struct sb_mm *mm, const char *cache, uint64_t live, uint32_t size);
 /* Fills `why` and returns -EUCLEAN: the last line of every failed check. */
 int sb_check_failed(char *why, size_t why_size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

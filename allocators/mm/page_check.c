@@ -171,6 +171,14 @@ int sb_mm_dump(struct sb_mm *mm, const char *file, const struct sb_sink *sink)
     return 0;
 }
 
+int sb_report_leak(const struct sb_mm *mm, const char *cache, uint64_t live, uint32_t size)
+{
+    mm->host->fail(mm->host->context,
+                   "kmem_cache_destroy: cache '%s' still has %llu live objects of %u bytes", cache, (ull)live,
+                   size);
+    return -EBUSY;
+}
+
 int sb_check_failed(char *why, size_t why_size, const char *format, ...)
 {
     va_list args;

@@ -509,7 +509,6 @@ uint64_t sb_slab_cache_live(const struct sb_slab_cache *cache)
 
 int sb_slab_cache_destroy(struct sb_slab_cache *cache)
 {
-    const struct sb_host *host = cache->mm->host;
     struct sb_slab_system *system = cache->system;
     /* Throughout: reclaim seizes CPUs' arrays under it, and two may not at once. */
     sb_lock(&system->lock);
@@ -519,11 +518,8 @@ int sb_slab_cache_destroy(struct sb_slab_cache *cache)
         sb_list_del(&cache->link);
     }
     sb_unlock(&system->lock);
-    if (live) {
-        host->fail(host->context, "kmem_cache_destroy: cache '%s' still has %llu live objects of %u bytes",
-                   cache->name, (unsigned long long)live, cache->requested);
-        return -EBUSY;
-    }
+    if (live)
+        return sb_report_leak(cache->mm, cache->name, live, cache->requested);
     free_cache(cache);
     return 0;
 }

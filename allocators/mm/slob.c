@@ -349,13 +349,9 @@ void sb_slob_cache_free(struct sb_slob_cache *cache, void *object)
 
 int sb_slob_cache_destroy(struct sb_slob_cache *cache)
 {
-    const struct sb_host *host = cache->slob->mm->host;
     uint64_t live = atomic_load(&cache->live);
-    if (live) {
-        host->fail(host->context, "kmem_cache_destroy: cache '%s' still has %llu live objects of %u bytes",
-                   cache->name, (unsigned long long)live, cache->requested);
-        return -EBUSY;
-    }
+    if (live)
+        return sb_report_leak(cache->slob->mm, cache->name, live, cache->requested);
     free(cache);
     return 0;
 }

@@ -225,7 +225,6 @@ void sb_slub_exit(struct sb_slub *slub)
 static void set_cpu_partial(struct sb_kmem_cache *cache)
 {
     uint32_t n = cache->size >= SB_PAGE_SIZE ? 6 : cache->size >= 1024 ? 24 : cache->size >= 256 ? 52 : 120;
-    cache->cpu_partial_objects = n;
     cache->cpu_partial_slabs = (2 * n + cache->objects - 1) / cache->objects;
 }
 
@@ -997,7 +996,6 @@ uint64_t sb_cache_live(struct sb_kmem_cache *cache)
  */
 int sb_cache_destroy(struct sb_kmem_cache *cache)
 {
-    const struct sb_host *host = cache->mm->host;
     struct sb_slub *slub = cache->slub;
     /* Throughout: reclaim seizes CPUs' parts under it, and two may not at once. */
     sb_lock(&slub->lock);
@@ -1007,11 +1005,8 @@ int sb_cache_destroy(struct sb_kmem_cache *cache)
         sb_list_del(&cache->link);
     }
     sb_unlock(&slub->lock);
-    if (live) {
-        host->fail(host->context, "kmem_cache_destroy: cache '%s' still has %llu live objects of %u bytes",
-                   cache->name, (unsigned long long)live, cache->requested);
-        return -EBUSY;
-    }
+    if (live)
+        return sb_report_leak(cache->mm, cache->name, live, cache->requested);
     free_cache(cache);
     return 0;
 }
@@ -1148,13 +1143,9 @@ static int check_cpu(struct sb_kmem_cache *cache, unsigned number, char *why, si
         return sb_check_failed(why, why_size, "cache %s: CPU %u has free objects but no slab", cache->name,
                                number);
     if (cpu->list.page) {
-        /* A slab whose list the CPU has used up is not frozen any more than one with nothing free is. */
-        status = check_slab(cache, cpu->list.page, state_of(cache, cpu->list.page).frozen, why, why_size);
+        status = check_slab(cache, cpu->list.page, true, why, why_size);
         if (!status)
             status = check_freelist(cache, cpu->list.page, cpu->list.freelist, UINT64_MAX, why, why_size);
-        if (!status && !state_of(cache, cpu->list.page).frozen)
-            status =
-                sb_check_failed(why, why_size, "cache %s: CPU %u's slab is not frozen", cache->name, number);
     }
     for (struct sb_page *page = cpu->partial; page && !status && n <= cpu->nr_partial; page = page->next, n++)
         status = check_slab(cache, page, true, why, why_size);

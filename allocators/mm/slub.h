@@ -29,7 +29,6 @@ struct sb_kmem_cache {
     uint32_t object_size; /* as asked for, rounded up to words */
     uint32_t requested;   /* as asked for */
     uint32_t flags;
-    uint32_t cpu_partial_objects;
     uint32_t cpu_partial_slabs; /* how many a CPU keeps; 0: none */
     void (*ctor)(void *object);
     struct sb_slub *slub;

@@ -2,7 +2,6 @@
  * The model beside real kernels: prints what scripts/fidelity puts into docs/fidelity.md.
  *
  *   fidelity                      the properties, a row of Markdown each
- *   fidelity operations           the names of the operations that can be counted
  *   fidelity count NAME N [locks] runs one, N times, for an instruction counter that watches the function
  * `measured`
  *
@@ -247,13 +246,8 @@ int main(int argc, char **argv)
     sched_setaffinity(0, sizeof(set), &set);
     if (argc == 1)
         return print_properties();
-    if (argc == 2 && !strcmp(argv[1], "operations")) {
-        for (unsigned i = 0; i < OPERATIONS; i++)
-            printf("%s\n", operations[i].name);
-        return 0;
-    }
     if (argc >= 4 && !strcmp(argv[1], "count"))
         return count(argv[2], (unsigned)strtoul(argv[3], NULL, 10), argc > 4 && !strcmp(argv[4], "locks"));
-    fprintf(stderr, "usage: fidelity [operations | count NAME N [locks]]\n");
+    fprintf(stderr, "usage: fidelity [count NAME N [locks]]\n");
     return 2;
 }
