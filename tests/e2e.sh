@@ -38,6 +38,7 @@ cat > small.ini <<'INI'
 repetitions = 2
 duration = 10ms
 warmup = 1ms
+warmup_limit = 20ms
 survey = 1
 survey_points = 8
 time_limit = 20s
@@ -58,10 +59,12 @@ cache = 32
 highmem = 8MiB
 [workload scullc]
 device_size = 256KiB
+batch = 32
 [workload scullc-file]
 plugin = scullc
 source = file:/bin/sh
 device_size = 256KiB
+batch = 32
 [workload scullp]
 device_size = 256KiB
 [workload scullv]
@@ -126,7 +129,7 @@ fi
 
 echo "== one printed trial reproduces alone"
 grep -v "^duration" small.ini > fixed.ini
-"$s" plan fixed.ini --set experiment.operations=2000 --set experiment.warmup=0ms --set matrix.allocator=slub --trial 5 > trial.ini || fail "plan --trial"
+"$s" plan fixed.ini --set experiment.operations=2000 --set experiment.warmup=0ms --set experiment.steady=off --set matrix.allocator=slub --trial 5 > trial.ini || fail "plan --trial"
 expect 0 "$build/scullbench-trial" < trial.ini
 cp out first
 expect 0 "$build/scullbench-trial" < trial.ini

@@ -82,22 +82,34 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The median, not the minimum: what a batch pays as a rule, interrupts left out by rank. */
+static uint64_t common_divisor(uint64_t a, uint64_t b)
+{
+    while (b) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/*
+ * The median, not the minimum: what a batch pays as a rule, interrupts left out by rank. The resolution is
+ * what all steps are multiples of: a TSC may count by 26 at a time.
+ */
 static void measure_cost(struct sb_clock *clock)
 {
     enum { READINGS = 2001 };
     static uint64_t steps[READINGS];
-    uint64_t smallest = UINT64_MAX;
+    uint64_t unit = 0;
     for (int i = 0; i < READINGS; i++) {
         uint64_t a = clock->now();
         steps[i] = clock->now() - a;
-        if (steps[i] && steps[i] < smallest)
-            smallest = steps[i];
+        unit = common_divisor(unit, steps[i]);
     }
     qsort(steps, READINGS, sizeof(steps[0]), by_value);
     size_t middle = READINGS / 2;
     clock->cost_ns = (double)steps[middle] * clock->ns_per_tick;
-    clock->resolution_ns = smallest == UINT64_MAX ? 0 : (double)smallest * clock->ns_per_tick;
+    clock->resolution_ns = (double)(unit ? unit : 1) * clock->ns_per_tick;
 }
 
 const struct sb_clock *sb_clock_init(void)

@@ -15,7 +15,7 @@ struct sb_clock {
     uint64_t (*now)(void); /* ticks; never earlier than loads and stores before it */
     double ns_per_tick;
     double cost_ns;       /* median of back-to-back readings: what one timed batch carries too much */
-    double resolution_ns; /* the smallest step between two different readings seen */
+    double resolution_ns; /* what all steps between two readings are multiples of */
     const char *name;
 };
 

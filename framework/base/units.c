@@ -19,8 +19,9 @@ static const struct unit size_units[] = {
 static const struct unit time_units[] = {
     {"min", UINT64_C(60000000000)}, {"s", 1000000000}, {"ms", 1000000}, {"us", 1000}, {"ns", 1}};
 static const struct unit percent_units[] = {{"%", 1}};
+static const struct unit rate_units[] = {{"/s", 1}};
 
-static const char *const unit_names[] = {"B, KiB, MiB or GiB", "ns, us, ms, s or min", "%"};
+static const char *const unit_names[] = {"B, KiB, MiB or GiB", "ns, us, ms, s or min", "%", "/s"};
 
 /* Kinds without units have no table; their numbers stand alone. */
 static const struct unit *units_of(uint32_t kind, size_t *n, const char **names)
@@ -38,6 +39,10 @@ static const struct unit *units_of(uint32_t kind, size_t *n, const char **names)
         *n = SB_COUNT(percent_units);
         *names = unit_names[2];
         return percent_units;
+    case SB_KIND_RATE:
+        *n = SB_COUNT(rate_units);
+        *names = unit_names[3];
+        return rate_units;
     default:
         *n = 0;
         *names = "";
@@ -70,6 +75,8 @@ static char *format_number(const struct sb_option *option, uint64_t value)
     size_t n;
     const char *names;
     const struct unit *units = units_of(option->kind, &n, &names);
+    if (option->kind == SB_KIND_SHARE)
+        return sb_printf("%g%%", (double)value / 1000);
     return units ? format_units(value, units, n) : sb_printf("%llu", (unsigned long long)value);
 }
 
@@ -77,7 +84,21 @@ static const char *kind_name(uint32_t kind)
 {
     static const char *const names[] = {"",     "yes or no",  "whole number", "size",
                                         "time", "percentage", "one of",       "text"};
+    if (kind == SB_KIND_SHARE)
+        return "percentage";
+    if (kind == SB_KIND_RATE)
+        return "rate";
+    if (kind == SB_KIND_COUNTS)
+        return "number or range such as 5..50,";
     return kind < SB_COUNT(names) ? names[kind] : "?";
+}
+
+/* What stands for zero where a key can be left unused. */
+static const char *absent_word(const struct sb_option *option)
+{
+    if (option->kind == SB_KIND_RATE)
+        return "none";
+    return option->kind == SB_KIND_SHARE && !option->min ? "off" : NULL;
 }
 
 char *sb_option_range(const struct sb_option *option)
@@ -93,6 +114,9 @@ char *sb_option_range(const struct sb_option *option)
         free(low);
         free(high);
     }
+    const char *absent = absent_word(option);
+    if (absent)
+        sb_text_printf(&text, ", or %s", absent);
     return text.at;
 }
 
@@ -112,6 +136,14 @@ static int read_digits(const char *text, uint64_t *value, const char **end)
     if (p == text)
         return -EINVAL;
     return overflow ? -ERANGE : 0;
+}
+
+static int out_of_range(const struct sb_option *option, const char *text, char **why)
+{
+    char *range = sb_option_range(option);
+    *why = sb_printf("'%s' is out of range; expected a %s", text, range);
+    free(range);
+    return -EINVAL;
 }
 
 /* Out of range is only said when everything else about the text is right: one mistake, one message. */
@@ -144,13 +176,59 @@ static int parse_number(const struct sb_option *option, const char *text, uint64
         *why = sb_printf("'%s' is not a %s", text, kind_name(option->kind));
         return -EINVAL;
     }
-    if (status == -ERANGE || (option->max && (number < option->min || number > option->max))) {
-        char *range = sb_option_range(option);
-        *why = sb_printf("'%s' is out of range; expected a %s", text, range);
-        free(range);
+    if (status == -ERANGE || (option->max && (number < option->min || number > option->max)))
+        return out_of_range(option, text, why);
+    *value = number;
+    return 0;
+}
+
+/* Percent with up to three decimals, kept as whole thousandths: what is written is what is compared. */
+static int parse_share(const struct sb_option *option, const char *text, uint64_t *value, char **why)
+{
+    uint64_t whole = 0, part = 0, place = 100;
+    const char *rest = text;
+    if (read_digits(text, &whole, &rest) == -EINVAL) {
+        *why = sb_printf("'%s' is not a percentage", text);
         return -EINVAL;
     }
-    *value = number;
+    if (*rest == '.') {
+        for (rest++; *rest >= '0' && *rest <= '9'; rest++) {
+            part += place * (uint64_t)(*rest - '0');
+            place /= 10;
+        }
+    }
+    while (*rest == ' ')
+        rest++;
+    if (strcmp(rest, "%")) {
+        *why = *rest ? sb_printf("'%s' has an unknown unit '%s' (valid: %%)", text, rest)
+                     : sb_printf("'%s' lacks its unit (%%)", text);
+        return -EINVAL;
+    }
+    *value = whole < 1000000 ? whole * 1000 + part : UINT64_MAX;
+    return *value < option->min || *value > option->max ? out_of_range(option, text, why) : 0;
+}
+
+/* "5" is "5..5". */
+static int parse_counts(const struct sb_option *option, const char *text, uint64_t *value, char **why)
+{
+    uint64_t least = 0, most = 0;
+    const char *rest = text;
+    int status = read_digits(text, &least, &rest);
+    if (!status && !strncmp(rest, "..", 2))
+        status = read_digits(rest + 2, &most, &rest);
+    else
+        most = least;
+    if (status == -EINVAL || (!status && *rest)) {
+        *why = sb_printf("'%s' is neither a whole number nor a range such as 5..50", text);
+        return -EINVAL;
+    }
+    if (status || least < option->min || most > option->max)
+        return out_of_range(option, text, why);
+    if (most < least) {
+        *why = sb_printf("'%s' ends before it begins", text);
+        return -EINVAL;
+    }
+    *value = most << 32 | least;
     return 0;
 }
 
@@ -167,7 +245,12 @@ int sb_option_parse(const struct sb_option *option, const char *text, union sb_v
 {
     static const char *const no_yes[] = {"no", "yes", NULL};
     const char *const *choices = option->kind == SB_OPTION_BOOL ? no_yes : option->choices;
+    const char *absent = absent_word(option);
 
+    if (absent && !strcmp(text, absent)) {
+        value->u = 0;
+        return 0;
+    }
     switch (option->kind) {
     case SB_OPTION_BOOL:
     case SB_OPTION_ENUM:
@@ -184,6 +267,10 @@ int sb_option_parse(const struct sb_option *option, const char *text, union sb_v
     case SB_OPTION_TEXT:
         value->s = text;
         return 0;
+    case SB_KIND_SHARE:
+        return parse_share(option, text, &value->u, why);
+    case SB_KIND_COUNTS:
+        return parse_counts(option, text, &value->u, why);
     default:
         return parse_number(option, text, &value->u, why);
     }

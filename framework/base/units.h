@@ -6,6 +6,28 @@
 
 #include "scullbench/abi.h"
 
+/* Kinds of the host's own tables, beside enum sb_option_kind; plugins can't use them. */
+enum sb_host_kind {
+    SB_KIND_SHARE = 64, /* "1%", "0.5%", "off"    value.u in thousandths of a percent, off is 0 */
+    SB_KIND_RATE,       /* "2000/s", "none"       value.u per second, none is 0 */
+    SB_KIND_COUNTS, /* "5", "5..50"           value.u: the least in the lower 32 bits, the most in the upper
+                     */
+};
+
+static inline uint32_t sb_counts_least(union sb_value value)
+{
+    return (uint32_t)value.u;
+}
+static inline uint32_t sb_counts_most(union sb_value value)
+{
+    return (uint32_t)(value.u >> 32);
+}
+/* Of SB_KIND_SHARE: 1% is 0.01. */
+static inline double sb_share(union sb_value value)
+{
+    return (double)value.u / 1e5;
+}
+
 /*
  * Reads `text` as the option asks. Returns 0, or -EINVAL with a sentence in `*why` (the caller's to
  * free) that says what is wrong and what was expected. `value->s` borrows `text`.

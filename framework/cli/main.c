@@ -25,6 +25,7 @@ const struct sb_verb sb_verbs[] = {
      {{"--db", "PATH", "database to write (default: results/NAME-UTCTIME.db)"},
       SET_FLAG,
       {"--dump", NULL, "store the allocators' /proc texts and the devices' layouts too"},
+      {"--strict", NULL, "refuse to measure while the machine has warnings: governor, load, shared cores"},
       PATH_FLAG},
      sb_verb_run},
     {"plan",

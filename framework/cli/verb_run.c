@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "report/report.h"
 #include "run/run.h"
+#include "trial/simulate.h"
 
 #include <errno.h>
 #include <string.h>
@@ -56,11 +57,34 @@ static int create_store(struct sb_store **store, const char *given, const struct
 /* What to do next, ready to paste, also and above all after Ctrl-C. */
 static void print_end(const struct sb_run_outcome *outcome, const struct sb_plan *plan, const char *path)
 {
-    printf("\n%zu of %zu trials are in %s", outcome->done, plan->trials.n, path);
+    if (plan->precision > 0)
+        printf("\n%zu trials are in %s", outcome->done, path);
+    else
+        printf("\n%zu of %zu trials are in %s", outcome->done, plan->trials.n, path);
+    if (plan->precision > 0 && !outcome->interrupted && outcome->imprecise)
+        printf("; %zu cell%s used up %u repetitions without coming within ±%g %%", outcome->imprecise,
+               outcome->imprecise == 1 ? "" : "s", plan->most_repetitions, 100 * plan->precision);
     if (outcome->failed)
         printf("; %zu of them failed, each with its reason", outcome->failed);
     printf("\n%scharts: scullbench report %s\n",
            outcome->interrupted ? "interrupted; what is finished is kept. " : "", path);
+}
+
+/* Whether anything about the machine speaks against measuring on it now; all of it is said. */
+static bool refuse(const struct sb_plan *plan)
+{
+    struct sb_facts facts = sb_run_facts(plan);
+    size_t n = 0;
+    for (size_t i = 0; i < facts.n; i++) {
+        if (facts.at[i].warning) {
+            sb_error("%s", facts.at[i].warning);
+            n++;
+        }
+    }
+    if (n)
+        sb_error("--strict: nothing is measured while the machine has %zu warning%s", n, n == 1 ? "" : "s");
+    sb_facts_free(&facts);
+    return n;
 }
 
 /* Machine faults are 1, mistakes 2, failed trials 3: scripts can tell them apart. */
@@ -74,6 +98,10 @@ int sb_verb_run(const struct sb_verb *verb, struct sb_words *operands, struct sb
     if (code)
         goto out;
     s.plan.dump = sb_flag_value(verb, values, "--dump");
+    if (sb_flag_value(verb, values, "--strict") && refuse(&s.plan)) {
+        code = SB_EXIT_FAILURE;
+        goto out;
+    }
     code = SB_EXIT_FAILURE;
     if (!sb_topology_is_real(s.topology)) {
         sb_error(
@@ -129,12 +157,23 @@ static int print_trial(const struct sb_plan *plan, const char *number)
     return SB_EXIT_OK;
 }
 
+static void print_provider(const struct sb_plan *plan)
+{
+    size_t simulated = 0;
+    char *valgrind = sb_simulator();
+    for (size_t i = 0; i < plan->trials.n; i++)
+        simulated += plan->trials.at[i].simulated;
+    printf("\nsimulated under valgrind: %zu trial%s, one for each cell of one thread%s%s\n", simulated,
+           simulated == 1 ? "" : "s", plan->provider == SB_PROVIDER_AUTO ? " that is short enough" : "",
+           simulated && !valgrind ? "; but valgrind is not installed (Debian's package is called valgrind)"
+                                  : "");
+    free(valgrind);
+}
+
 /* Skipped cells and missing events stand at the end, where they are seen. */
 static void print_plan(const struct sb_plan *plan)
 {
     size_t skipped = 0;
-    const union sb_value *values = plan->experiment->values;
-    uint64_t repetitions = values[SB_EXPERIMENT_REPETITIONS].u;
     for (size_t i = 0; i < plan->cells.n; i++) {
         const struct sb_cell *cell = &plan->cells.at[i];
         struct sb_text cpus = {0};
@@ -161,10 +200,19 @@ static void print_plan(const struct sb_plan *plan)
                plan->pmu.at[i].reason);
         heading = true;
     }
+    if (plan->provider == SB_PROVIDER_AUTO || plan->provider == SB_PROVIDER_CACHEGRIND)
+        print_provider(plan);
     /* Setting up and tearing down a process takes a third of a second or so, more with much memory. */
-    double least = (double)plan->least_ns / 1e9, likely = least + 0.3 * (double)plan->trials.n;
-    printf("\n%zu cells, %zu skipped, repetitions %llu: %zu trials; at least %.0f s, likely about %.0f s\n",
-           plan->cells.n, skipped, (unsigned long long)repetitions, plan->trials.n, least, likely);
+    size_t measured = plan->cells.n - skipped, fewest = measured * plan->least_repetitions;
+    double least = (double)plan->least_ns / 1e9, likely = least + 0.3 * (double)fewest;
+    printf("\n%zu cells, %zu skipped, repetitions %u", plan->cells.n, skipped, plan->least_repetitions);
+    if (plan->most_repetitions > plan->least_repetitions)
+        printf(" to %u, until ±%g %% at %g %% confidence: %zu to %zu trials", plan->most_repetitions,
+               100 * plan->precision, 100 * plan->confidence, fewest, plan->trials.n);
+    else
+        printf(": %zu trials", plan->trials.n);
+    printf("; at least %.0f s, likely %s %.0f s\n", least,
+           plan->most_repetitions > plan->least_repetitions ? "more than" : "about", likely);
 }
 
 int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)

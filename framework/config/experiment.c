@@ -273,6 +273,17 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
     if (duration && e->values[SB_EXPERIMENT_OPERATIONS].u)
         sb_diag_at(diag, duration->line,
                    "both duration and operations are given; the measured phase has one length");
+    bool range = sb_counts_most(e->values[SB_EXPERIMENT_REPETITIONS]) >
+                 sb_counts_least(e->values[SB_EXPERIMENT_REPETITIONS]);
+    const struct sb_ini_entry *repetitions = sb_ini_entry(section, "repetitions"),
+                              *precision = sb_ini_entry(section, "precision");
+    if (range && repetitions && !e->values[SB_EXPERIMENT_PRECISION].u)
+        sb_diag_at(diag, repetitions->line,
+                   "repetitions: '%s' is a range, but no precision says when to stop; add precision = 1%%",
+                   repetitions->value);
+    if (precision && e->values[SB_EXPERIMENT_PRECISION].u && !range)
+        sb_diag_at(diag, precision->line,
+                   "precision needs a range of repetitions to choose from, such as repetitions = 5..50");
 }
 
 int sb_experiment_load(struct sb_experiment *e, const char *path, const char *const *overrides,

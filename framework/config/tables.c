@@ -1,5 +1,6 @@
 /* The fixed sections of a config: each key once, with its kind, default, range and meaning. */
 #include "base/str.h"
+#include "base/units.h"
 #include "config/experiment.h"
 
 #include <string.h>
@@ -8,6 +9,9 @@
 #define MIB    (UINT64_C(1) << 20)
 
 static const char *const orders[] = {"interleaved", "sequential", NULL};
+static const char *const layouts[] = {"random", "fixed", NULL};
+static const char *const latencies[] = {"sampled", "all", "off", NULL};
+static const char *const providers[] = {"perf", "cachegrind", "auto", "none", NULL};
 static const char *const pages[] = {"4KiB", "thp", "2MiB", NULL};
 
 static const struct sb_option experiment_options[] = {
@@ -15,8 +19,19 @@ static const struct sb_option experiment_options[] = {
                             "what reports call the experiment; by default the file's name without .ini"},
     [SB_EXPERIMENT_SEED] = {"seed", SB_OPTION_INT, 0, "1", 0, UINT64_MAX, NULL,
                             "every random choice of the run comes from it"},
-    [SB_EXPERIMENT_REPETITIONS] = {"repetitions", SB_OPTION_INT, 0, "5", 1, 1000, NULL,
-                                   "trials of each cell, each in a fresh process"},
+    [SB_EXPERIMENT_REPETITIONS] = {"repetitions", SB_KIND_COUNTS, 0, "10", 1, 1000, NULL,
+                                   "trials of each cell, each in a fresh process; a range: at least and at "
+                                   "most, as precision asks"},
+    [SB_EXPERIMENT_PRECISION] =
+        {"precision", SB_KIND_SHARE, 0, "off", 0, 50000, NULL,
+         "a cell is repeated until the interval of its median rate reaches no further than this from the "
+         "median, or repetitions are used up"},
+    [SB_EXPERIMENT_CONFIDENCE] = {"confidence", SB_KIND_SHARE, 0, "95%", 80000, 99900, NULL,
+                                  "of every interval and comparison"},
+    [SB_EXPERIMENT_LAYOUT] =
+        {"layout", SB_OPTION_ENUM, 0, "random", 0, 0, layouts,
+         "random: address-space randomisation is switched off, and each process' environment size, stack and "
+         "memory base are drawn from the seed instead; fixed: switched off and nothing drawn"},
     [SB_EXPERIMENT_TIME_LIMIT] = {"time_limit", SB_OPTION_TIME, 0, "60s", SECOND / 10, 3600 * SECOND, NULL,
                                   "a trial that takes longer is killed and stored as timeout"},
     [SB_EXPERIMENT_ORDER] =
@@ -28,7 +43,26 @@ static const struct sb_option experiment_options[] = {
     [SB_EXPERIMENT_OPERATIONS] = {"operations", SB_OPTION_INT, 0, "0", 0, UINT64_C(1000000000000), NULL,
                                   "measure this many operations per thread in place of a duration; 0: don't"},
     [SB_EXPERIMENT_WARMUP] = {"warmup", SB_OPTION_TIME, 0, "50ms", 0, 600 * SECOND, NULL,
-                              "runs the workload unmeasured before the measured phase"},
+                              "runs the workload unmeasured before the measured phase, at least this long"},
+    [SB_EXPERIMENT_STEADY] =
+        {"steady", SB_KIND_SHARE, 0, "5%", 0, 100000, NULL,
+         "warm-up goes on until the rates of the last windows vary by no more than this (coefficient of "
+         "variation), or until warmup_limit"},
+    [SB_EXPERIMENT_STEADY_WINDOWS] =
+        {"steady_windows", SB_OPTION_INT, 0, "5", 3, 50, NULL,
+         "windows looked at; each is a whole number of the workload's cycles and "
+         "at least 5 ms"},
+    [SB_EXPERIMENT_WARMUP_LIMIT] = {"warmup_limit", SB_OPTION_TIME, 0, "500ms", 0, 600 * SECOND, NULL,
+                                    "the longest warm-up; one that isn't steady by then is recorded as such"},
+    [SB_EXPERIMENT_LATENCY] = {"latency", SB_OPTION_ENUM, 0, "sampled", 0, 0, latencies,
+                               "which allocator calls are timed one by one into a histogram"},
+    [SB_EXPERIMENT_LATENCY_PERIOD] = {"latency_period", SB_OPTION_INT, 0, "64", 1, 1000000, NULL,
+                                      "latency = sampled: one batch of calls in about so many, at random "
+                                      "distances, is timed call by call"},
+    [SB_EXPERIMENT_RATE] = {"rate", SB_KIND_RATE, 0, "none", 1, 1000000000, NULL,
+                            "each thread's calls arrive at this rate whether or not the last one is done, "
+                            "and latency counts from "
+                            "when a call was due; none: each call follows the last"},
     [SB_EXPERIMENT_SURVEY] =
         {"survey", SB_OPTION_INT, 0, "2", 0, 1000, NULL,
          "whole cycles of the workload run first, from empty, stopping at checkpoints for "
@@ -69,7 +103,13 @@ static const struct sb_option pmu_options[] = {
          "perf::INSTRUCTIONS, perf::CACHE-MISSES, perf::DTLB-LOAD-MISSES",
          0, 0, NULL,
          "events counted per thread in the measured phase, by libpfm4's names; one that can't be "
-         "counted is listed with the reason"},
+         "counted is listed with the reason; {A, B}: counted together or not at all"},
+    [SB_PMU_PROVIDER] = {"provider", SB_OPTION_ENUM, 0, "perf", 0, 0, providers,
+                         "perf: the kernel's counters; cachegrind: those, and one more trial of each cell of "
+                         "one thread under "
+                         "valgrind, which simulates instructions and cache misses; auto: the latter only "
+                         "where the machine has "
+                         "no hardware counters and the cell is short; none: nothing is counted"},
 };
 
 static const struct sb_option matrix_options[] = {

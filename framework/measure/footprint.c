@@ -5,6 +5,7 @@
 #include "base/file.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int64_t sb_resident_bytes(void)
@@ -17,5 +18,18 @@ int64_t sb_resident_bytes(void)
         bytes = (int64_t)strtoull(rest, NULL, 10) * sysconf(_SC_PAGESIZE);
     }
     free(line);
+    return bytes;
+}
+
+int64_t sb_pss_bytes(void)
+{
+    char *text = NULL;
+    int64_t bytes = -1;
+    if (sb_read_file("/proc/self/smaps_rollup", &text, NULL))
+        return -1;
+    const char *line = strstr(text, "\nPss:");
+    if (line)
+        bytes = (int64_t)strtoull(line + strlen("\nPss:"), NULL, 10) * 1024;
+    free(text);
     return bytes;
 }

@@ -2,8 +2,10 @@
  * libpfm4 and perf_event_open; the only file that includes either (their headers and the kernel's can't be
  * mixed, so this one takes libpfm4's copy of the kernel's definitions).
  *
- * Events are opened one by one, not as groups: a group that doesn't fit is not counted at all, single events
- * are multiplexed and say so by running < enabled.
+ * Events outside of groups are opened one by one: a group that doesn't fit is not counted at all, single
+ * events are multiplexed and say so by running < enabled. Values are read by rdpmc where the kernel maps the
+ * counter (Documentation of perf_event_open(2), "mmap layout"), so that no system call lies between the two
+ * readings; elsewhere by read() once counting has stopped.
  */
 #define _GNU_SOURCE
 #include "measure/pmu.h"
@@ -14,20 +16,73 @@
 #include <perfmon/pfmlib.h>
 #include <perfmon/pfmlib_perf_event.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-static int try_open(struct perf_event_attr *attr)
+/* ---- the kernel ---- */
+
+static int real_open(void *attr, int group_fd)
 {
-    int fd = perf_event_open(attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+    return perf_event_open(attr, 0, -1, group_fd, PERF_FLAG_FD_CLOEXEC);
+}
+
+static int real_enable(int fd, bool on)
+{
+    return ioctl(fd, on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, PERF_IOC_FLAG_GROUP);
+}
+
+static void *real_map(int fd)
+{
+    void *page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, fd, 0);
+    return page == MAP_FAILED ? NULL : page;
+}
+
+static void real_unmap(void *page)
+{
+    munmap(page, (size_t)sysconf(_SC_PAGESIZE));
+}
+
+static uint64_t real_rdpmc(uint32_t counter)
+{
+#if defined(__x86_64__)
+    uint32_t low, high;
+    __asm__ volatile("rdpmc" : "=a"(low), "=d"(high) : "c"(counter));
+    return (uint64_t)high << 32 | low;
+#else
+    (void)counter;
+    return 0;
+#endif
+}
+
+static const struct sb_pmu_kernel real = {real_open,  read,  real_enable, real_map,
+                                          real_unmap, close, real_rdpmc};
+static const struct sb_pmu_kernel *sys = &real;
+
+void sb_pmu_use(const struct sb_pmu_kernel *kernel)
+{
+    sys = kernel ? kernel : &real;
+}
+
+static int try_open(struct perf_event_attr *attr, int group_fd)
+{
+    int fd = sys->open(attr, group_fd);
     return fd < 0 ? -errno : fd;
 }
+
+/* ---- preparing ---- */
 
 /* The kernel counts switches and migrations in kernel mode only, so user-only counters would read 0. */
 static bool needs_kernel(const struct perf_event_attr *attr)
 {
     return attr->type == PERF_TYPE_SOFTWARE &&
            (attr->config == PERF_COUNT_SW_CONTEXT_SWITCHES || attr->config == PERF_COUNT_SW_CPU_MIGRATIONS);
+}
+
+static bool is_hardware(const struct perf_event_attr *attr)
+{
+    return attr->type != PERF_TYPE_SOFTWARE && attr->type != PERF_TYPE_TRACEPOINT;
 }
 
 /* As nanobench does: the errno alone tells a user nothing, the usual cause and the remedy do. */
@@ -58,6 +113,11 @@ static char *explain(int error, const struct perf_event_attr *attr)
     case -ENOSYS:
         reason = sb_printf("the kernel has no perf_event_open, or a sandbox hides it (%s)", strerror(-error));
         break;
+    case -EINVAL:
+        reason =
+            sb_printf("the kernel refuses it (%s); a group may hold more events than the CPU has counters",
+                      strerror(-error));
+        break;
     default:
         reason = sb_printf("perf_event_open failed: %s", strerror(-error));
     }
@@ -69,16 +129,41 @@ static char *explain(int error, const struct perf_event_attr *attr)
 static void probe(struct sb_pmu_event *event)
 {
     struct perf_event_attr *attr = event->attr;
-    int fd = try_open(attr);
+    int fd = try_open(attr, -1);
     if ((fd == -EACCES || fd == -EPERM) && !needs_kernel(attr)) {
         attr->exclude_kernel = 1;
         event->user_only = true;
-        fd = try_open(attr);
+        fd = try_open(attr, -1);
     }
     if (fd >= 0)
-        close(fd);
+        sys->close(fd);
     else
         event->reason = explain(fd, attr);
+}
+
+/* By the kernel's generic number, else by what the vendors call it. */
+static enum sb_role role_of(const struct sb_pmu_event *e)
+{
+    static const struct {
+        const char *name;
+        enum sb_role role;
+    } names[] = {{"CPU_CLK_UNHALTED", SB_ROLE_CYCLES},
+                 {"CYCLES_NOT_IN_HALT", SB_ROLE_CYCLES},
+                 {"CPU_CYCLES", SB_ROLE_CYCLES},
+                 {"INST_RETIRED", SB_ROLE_INSTRUCTIONS},
+                 {"RETIRED_INSTRUCTIONS", SB_ROLE_INSTRUCTIONS},
+                 {"INSTRUCTION_RETIRED", SB_ROLE_INSTRUCTIONS}};
+    const struct perf_event_attr *attr = e->attr;
+    const char *base = strrchr(e->name, ':');
+    if (attr->type == PERF_TYPE_HARDWARE)
+        return attr->config == PERF_COUNT_HW_CPU_CYCLES     ? SB_ROLE_CYCLES
+               : attr->config == PERF_COUNT_HW_INSTRUCTIONS ? SB_ROLE_INSTRUCTIONS
+                                                            : SB_ROLE_OTHER;
+    for (size_t i = 0; i < SB_COUNT(names); i++) {
+        if (!strcasecmp(base ? base + 1 : e->name, names[i].name))
+            return names[i].role;
+    }
+    return SB_ROLE_OTHER;
 }
 
 /* libpfm4 names are looked up once; what comes out is opened again by each thread. */
@@ -97,24 +182,107 @@ static void prepare_event(struct sb_pmu_event *event)
     }
     attr->disabled = 1;
     attr->read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
+    event->hardware = is_hardware(attr);
+    event->role = role_of(event);
     probe(event);
+}
+
+/* Takes the braces off an item; they open and close groups, which don't nest. */
+static char *strip_braces(const char *item, uint32_t *group, uint32_t *last, bool *closes, const char **wrong)
+{
+    size_t n = strlen(item);
+    *closes = n && item[n - 1] == '}';
+    if (*item == '{') {
+        *wrong = *group ? "'{' inside of a group" : NULL;
+        *group = ++*last;
+        item++;
+        n--;
+    }
+    if (*closes) {
+        *wrong = *group ? *wrong : "'}' without '{'";
+        n--;
+    }
+    while (n && *item == ' ') {
+        item++;
+        n--;
+    }
+    while (n && item[n - 1] == ' ')
+        n--;
+    return sb_strndup(item, n);
+}
+
+/* Hardware leads: the kernel takes a software event under it, not the other way round. */
+static void choose_leaders(struct sb_pmu *pmu)
+{
+    for (size_t i = 0; i < pmu->n; i++) {
+        pmu->at[i].leader = i;
+        for (size_t j = 0; j < pmu->n && pmu->at[i].group; j++) {
+            const struct sb_pmu_event *e = &pmu->at[j], *leader = &pmu->at[pmu->at[i].leader];
+            if (e->group == pmu->at[i].group && (e->hardware > leader->hardware ||
+                                                 (e->hardware == leader->hardware && j < pmu->at[i].leader)))
+                pmu->at[i].leader = j;
+        }
+    }
+    for (size_t i = 0; i < pmu->n; i++) {
+        if (pmu->at[i].group && pmu->at[i].leader != i && pmu->at[i].attr)
+            ((struct perf_event_attr *)pmu->at[i].attr)->disabled = 0;
+    }
+}
+
+/* The first member that can't be counted takes the whole group along: a ratio needs both. */
+static void probe_group(struct sb_pmu *pmu, uint32_t group)
+{
+    struct sb_pmu_counters trial;
+    size_t culprit = SIZE_MAX;
+    for (size_t i = 0; i < pmu->n && culprit == SIZE_MAX; i++)
+        culprit = pmu->at[i].group == group && pmu->at[i].reason ? i : culprit;
+    if (culprit == SIZE_MAX) {
+        sb_pmu_open(pmu, &trial);
+        for (size_t i = 0; i < pmu->n && culprit == SIZE_MAX; i++) {
+            if (pmu->at[i].group == group && trial.at[i].fd < 0) {
+                culprit = i;
+                pmu->at[i].reason = explain(trial.at[i].fd, pmu->at[i].attr);
+            }
+        }
+        sb_pmu_close(&trial);
+    }
+    for (size_t i = 0; i < pmu->n && culprit != SIZE_MAX; i++) {
+        if (pmu->at[i].group == group && !pmu->at[i].reason)
+            pmu->at[i].reason = sb_printf("it is to be counted together with %s, which can't be: %s",
+                                          pmu->at[culprit].name, pmu->at[culprit].reason);
+    }
 }
 
 void sb_pmu_prepare(struct sb_pmu *pmu, const char *list)
 {
     struct sb_words words = sb_split(list);
     int status = pfm_initialize();
+    uint32_t group = 0, last = 0;
     *pmu = (struct sb_pmu){0};
     for (size_t i = 0; i < words.n; i++) {
+        const char *wrong = NULL;
+        bool closes;
         if (!*words.at[i] || !strcmp(words.at[i], "none"))
             continue;
         struct sb_pmu_event *event = SB_VEC_ADD(pmu);
-        event->name = sb_strdup(words.at[i]);
-        if (status == PFM_SUCCESS)
+        event->name = strip_braces(words.at[i], &group, &last, &closes, &wrong);
+        event->group = group;
+        if (closes)
+            group = 0;
+        if (!wrong && i + 1 == words.n && group)
+            wrong = "'{' without '}'";
+        if (wrong) {
+            event->reason = sb_strdup(wrong);
+            event->unknown = true;
+        } else if (status == PFM_SUCCESS) {
             prepare_event(event);
-        else
+        } else {
             event->reason = sb_printf("libpfm4 can't be initialised: %s", pfm_strerror(status));
+        }
     }
+    choose_leaders(pmu);
+    for (uint32_t g = 1; g <= last; g++)
+        probe_group(pmu, g);
     sb_words_free(&words);
 }
 
@@ -129,49 +297,114 @@ void sb_pmu_free(struct sb_pmu *pmu)
     SB_VEC_FREE(pmu);
 }
 
-/* For the calling thread, on whatever CPU it runs: threads are pinned before this. */
-void sb_pmu_open(const struct sb_pmu *pmu, struct sb_pmu_counters *counters)
+bool sb_pmu_has_hardware(const struct sb_pmu *pmu)
 {
-    counters->n = pmu->n;
-    counters->fds = sb_calloc(pmu->n, sizeof(int));
-    for (size_t i = 0; i < pmu->n; i++)
-        counters->fds[i] = pmu->at[i].reason ? -1 : try_open(pmu->at[i].attr);
+    for (size_t i = 0; i < pmu->n; i++) {
+        if (pmu->at[i].hardware && !pmu->at[i].reason)
+            return true;
+    }
+    return false;
 }
 
-static void control(const struct sb_pmu_counters *counters, unsigned long request)
+/* ---- counting ---- */
+
+static void open_counter(struct sb_pmu_counters *counters, size_t i, int group_fd)
 {
-    for (size_t i = 0; i < counters->n; i++) {
-        if (counters->fds[i] >= 0)
-            ioctl(counters->fds[i], request, 0);
+    const struct sb_pmu_event *e = &counters->pmu->at[i];
+    struct sb_pmu_counter *c = &counters->at[i];
+    c->fd = e->reason ? -1 : try_open(e->attr, group_fd);
+    if (c->fd >= 0 && e->hardware)
+        c->page = sys->map(c->fd);
+}
+
+/* For the calling thread, on whatever CPU it runs: threads are pinned before this. Leaders come first. */
+void sb_pmu_open(const struct sb_pmu *pmu, struct sb_pmu_counters *counters)
+{
+    *counters = (struct sb_pmu_counters){pmu, sb_calloc(pmu->n, sizeof(*counters->at)), pmu->n};
+    for (size_t i = 0; i < pmu->n; i++) {
+        if (pmu->at[i].leader == i)
+            open_counter(counters, i, -1);
+    }
+    for (size_t i = 0; i < pmu->n; i++) {
+        int leader = counters->at[pmu->at[i].leader].fd;
+        if (pmu->at[i].leader == i)
+            continue;
+        /* Alone it would be counted at other times than the rest. */
+        if (leader >= 0)
+            open_counter(counters, i, leader);
+        else
+            counters->at[i].fd = -1;
     }
 }
 
-void sb_pmu_start(const struct sb_pmu_counters *counters)
+/*
+ * The counter's value while it counts, by the protocol of the mapped page: read again when the kernel wrote
+ * meanwhile. False where it isn't on the hardware now, or may not be read from here.
+ */
+static bool read_fast(const struct sb_pmu_counter *c, uint64_t *value)
 {
-    control(counters, PERF_EVENT_IOC_ENABLE);
+    const volatile struct perf_event_mmap_page *page = c->page;
+    uint32_t lock, index;
+    int64_t count;
+    if (!page)
+        return false;
+    do {
+        lock = page->lock;
+        __asm__ volatile("" ::: "memory");
+        index = page->index;
+        count = page->offset;
+        if (!page->cap_usr_rdpmc || !index)
+            return false;
+        unsigned unused = 64 - page->pmc_width;
+        count += (int64_t)(sys->rdpmc(index - 1) << unused) >> unused;
+        __asm__ volatile("" ::: "memory");
+    } while (page->lock != lock);
+    *value = (uint64_t)count;
+    return true;
 }
 
-void sb_pmu_stop(const struct sb_pmu_counters *counters)
+/* Members are enabled by their leader, in one call. */
+void sb_pmu_start(struct sb_pmu_counters *counters)
 {
-    control(counters, PERF_EVENT_IOC_DISABLE);
+    for (size_t i = 0; i < counters->n; i++) {
+        if (counters->at[i].fd >= 0 && counters->pmu->at[i].leader == i)
+            sys->enable(counters->at[i].fd, true);
+    }
+    for (size_t i = 0; i < counters->n; i++)
+        counters->at[i].fast = read_fast(&counters->at[i], &counters->at[i].begin);
+}
+
+void sb_pmu_stop(struct sb_pmu_counters *counters)
+{
+    for (size_t i = 0; i < counters->n; i++)
+        counters->at[i].fast = counters->at[i].fast && read_fast(&counters->at[i], &counters->at[i].end);
+    for (size_t i = 0; i < counters->n; i++) {
+        if (counters->at[i].fd >= 0 && counters->pmu->at[i].leader == i)
+            sys->enable(counters->at[i].fd, false);
+    }
 }
 
 /* running = 0 means that the counter never got onto the hardware: not counted, which isn't zero. */
 bool sb_pmu_read(const struct sb_pmu_counters *counters, size_t i, struct sb_pmu_reading *reading)
 {
+    const struct sb_pmu_counter *c = &counters->at[i];
     uint64_t raw[3];
-    if (counters->fds[i] < 0 || read(counters->fds[i], raw, sizeof(raw)) != (ssize_t)sizeof(raw))
+    if (c->fd < 0 || sys->read(c->fd, raw, sizeof(raw)) != (ssize_t)sizeof(raw))
         return false;
-    *reading = (struct sb_pmu_reading){raw[0], raw[1], raw[2]};
+    /* What was multiplexed is scaled from the whole of it. */
+    bool fast = c->fast && raw[1] == raw[2];
+    *reading = (struct sb_pmu_reading){fast ? c->end - c->begin : raw[0], raw[1], raw[2], fast};
     return raw[2] > 0;
 }
 
 void sb_pmu_close(struct sb_pmu_counters *counters)
 {
     for (size_t i = 0; i < counters->n; i++) {
-        if (counters->fds[i] >= 0)
-            close(counters->fds[i]);
+        if (counters->at[i].page)
+            sys->unmap(counters->at[i].page);
+        if (counters->at[i].fd >= 0)
+            sys->close(counters->at[i].fd);
     }
-    free(counters->fds);
+    free(counters->at);
     *counters = (struct sb_pmu_counters){0};
 }

@@ -2,7 +2,8 @@
  * Event counters by libpfm4's names, counted through perf_event_open.
  *
  * Each event is tried once when the list is prepared; one that can't be opened keeps the kernel's reason,
- * and is never reported as a number.
+ * and is never reported as a number. `{A, B}` in the list is a group: its events are on the hardware
+ * together, so that their ratio means something, or not at all.
  */
 #ifndef SB_MEASURE_PMU_H
 #define SB_MEASURE_PMU_H
@@ -10,13 +11,22 @@
 #include "base/str.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
+
+/* What an event means to the ratios that are made of it. */
+enum sb_role { SB_ROLE_OTHER, SB_ROLE_CYCLES, SB_ROLE_INSTRUCTIONS };
 
 struct sb_pmu_event {
-    char *name;     /* as the user wrote it */
-    char *fstr;     /* libpfm4's unambiguous name of what is counted, or NULL */
-    char *reason;   /* why it can't be counted, with a remedy; NULL if it can */
-    bool unknown;   /* libpfm4 doesn't know the name: a mistake, not a lack of the machine */
+    char *name;   /* as the user wrote it */
+    char *fstr;   /* libpfm4's unambiguous name of what is counted, or NULL */
+    char *reason; /* why it can't be counted, with a remedy; NULL if it can */
+    bool
+        unknown; /* a mistake of the list (a name libpfm4 doesn't know, a brace), not a lack of the machine */
     bool user_only; /* the kernel allows counting user mode only */
+    bool hardware;  /* counted by the CPU itself */
+    enum sb_role role;
+    uint32_t group; /* 0: none; events of one number are counted together */
+    size_t leader;  /* the event that is opened first of its group; its own index outside of groups */
     void *attr;     /* struct perf_event_attr */
 };
 
@@ -28,23 +38,45 @@ struct sb_pmu {
 /* Looks up and tries every event of a comma list. */
 void sb_pmu_prepare(struct sb_pmu *pmu, const char *list);
 void sb_pmu_free(struct sb_pmu *pmu);
-
-/* One thread's counters. */
-struct sb_pmu_counters {
-    int *fds; /* -1 where not counted */
-    size_t n;
-};
+/* Whether any event is counted by hardware here. */
+bool sb_pmu_has_hardware(const struct sb_pmu *pmu);
 
 struct sb_pmu_reading {
     uint64_t value, enabled_ns, running_ns;
+    bool fast; /* the value was read by rdpmc, without a system call in the measured time */
+};
+
+/* One thread's counters. */
+struct sb_pmu_counters {
+    const struct sb_pmu *pmu;
+    struct sb_pmu_counter {
+        int fd;     /* -1 where not counted */
+        void *page; /* the kernel's page for rdpmc, or NULL */
+        uint64_t begin, end;
+        bool fast; /* begin and end were read */
+    } * at;
+    size_t n;
 };
 
 /* Opens the countable events for the calling thread, not yet counting. */
 void sb_pmu_open(const struct sb_pmu *pmu, struct sb_pmu_counters *counters);
-void sb_pmu_start(const struct sb_pmu_counters *counters);
-void sb_pmu_stop(const struct sb_pmu_counters *counters);
+void sb_pmu_start(struct sb_pmu_counters *counters);
+void sb_pmu_stop(struct sb_pmu_counters *counters);
 /* False where event i isn't counted, or was never on the hardware. */
 bool sb_pmu_read(const struct sb_pmu_counters *counters, size_t i, struct sb_pmu_reading *reading);
 void sb_pmu_close(struct sb_pmu_counters *counters);
+
+/* What stands between us and the kernel, so that tests can stand there instead. Errors are -1 with errno. */
+struct sb_pmu_kernel {
+    int (*open)(void *attr, int group_fd); /* for the calling thread, on any CPU */
+    ssize_t (*read)(int fd, void *buffer, size_t size);
+    int (*enable)(int fd, bool on);
+    void *(*map)(int fd); /* the first page, or NULL */
+    void (*unmap)(void *page);
+    int (*close)(int fd);
+    uint64_t (*rdpmc)(uint32_t counter);
+};
+/* NULL: the real one. Not thread-safe. */
+void sb_pmu_use(const struct sb_pmu_kernel *kernel);
 
 #endif

@@ -24,6 +24,12 @@ static const struct {
     {SB_TRIAL_DURATION, SB_EXPERIMENT_DURATION},
     {SB_TRIAL_OPERATIONS, SB_EXPERIMENT_OPERATIONS},
     {SB_TRIAL_WARMUP, SB_EXPERIMENT_WARMUP},
+    {SB_TRIAL_STEADY, SB_EXPERIMENT_STEADY},
+    {SB_TRIAL_STEADY_WINDOWS, SB_EXPERIMENT_STEADY_WINDOWS},
+    {SB_TRIAL_WARMUP_LIMIT, SB_EXPERIMENT_WARMUP_LIMIT},
+    {SB_TRIAL_LATENCY, SB_EXPERIMENT_LATENCY},
+    {SB_TRIAL_LATENCY_PERIOD, SB_EXPERIMENT_LATENCY_PERIOD},
+    {SB_TRIAL_RATE, SB_EXPERIMENT_RATE},
     {SB_TRIAL_SURVEY, SB_EXPERIMENT_SURVEY},
     {SB_TRIAL_SURVEY_POINTS, SB_EXPERIMENT_SURVEY_POINTS},
 };
@@ -359,7 +365,8 @@ static void write_settings(const struct planner *p, struct sb_cell *cell)
         sb_ini_set(trial, sb_trial_options[trial_from_experiment[i].trial].name,
                    text_of(cell, "experiment", experiment, option), 0);
     }
-    sb_ini_set(trial, "events", p->experiment->pmu[SB_PMU_EVENTS].s, 0);
+    bool counted = p->experiment->pmu[SB_PMU_PROVIDER].u != SB_PROVIDER_NONE;
+    sb_ini_set(trial, "events", counted ? p->experiment->pmu[SB_PMU_EVENTS].s : "none", 0);
     copy_texts(cell, "machine", "", "machine", sb_ini_section(ini, "machine", ""), machine->options,
                machine->n);
     write_part(cell, "allocator", cell->allocator);
@@ -427,6 +434,7 @@ static void judge(struct sb_cell *cell)
     }
     cell->skip = text;
     cell->route = sb_route_name(route);
+    cell->cycle_operations = needs.cycle_operations;
     cell->least_ns =
         trial[SB_TRIAL_WARMUP].u + (trial[SB_TRIAL_OPERATIONS].u ? 0 : trial[SB_TRIAL_DURATION].u);
     for (size_t i = 0; i < scratch.n; i++)
@@ -631,29 +639,63 @@ static void shuffle(struct sb_trial *trials, size_t n, struct sb_random *random)
     }
 }
 
+/* Of one process alone: layouts of a block's cells are drawn apart, so that no luck is shared. */
+static uint64_t draw_layout(const struct planner *p)
+{
+    const union sb_value *values = p->experiment->values;
+    if (values[SB_EXPERIMENT_LAYOUT].u != SB_LAYOUT_RANDOM)
+        return 0;
+    struct sb_random random =
+        sb_random_fork(values[SB_EXPERIMENT_SEED].u ^ UINT64_C(0x6c61796f7574), p->plan->trials.n);
+    uint64_t layout = sb_random_next(&random) >> 32;
+    return layout ? layout : 1;
+}
+
+static void add_trial(struct planner *p, uint32_t cell, uint32_t repetition, bool simulated)
+{
+    struct sb_plan *plan = p->plan;
+    uint64_t seed = repetition_seed(p->experiment->values[SB_EXPERIMENT_SEED].u, repetition);
+    if (plan->cells.at[cell].skip)
+        return;
+    struct sb_trial trial = {0, cell, repetition, seed, draw_layout(p), simulated};
+    *SB_VEC_ADD(&plan->trials) = trial;
+    if (repetition <= plan->least_repetitions && !simulated)
+        plan->least_ns += plan->cells.at[cell].least_ns;
+}
+
+/* One trial of each cell that can be simulated, behind the least repetitions: the run then knows how long it
+ * takes. */
+static void add_simulations(struct planner *p)
+{
+    bool wanted = p->plan->provider == SB_PROVIDER_CACHEGRIND || p->plan->provider == SB_PROVIDER_AUTO;
+    if (p->plan->provider == SB_PROVIDER_AUTO && sb_pmu_has_hardware(&p->plan->pmu))
+        wanted = false;
+    for (uint32_t cell = 0; cell < p->plan->cells.n && wanted; cell++) {
+        if (p->plan->cells.at[cell].threads == 1)
+            add_trial(p, cell, 1, true);
+    }
+}
+
 /* Blocks of every cell once, each shuffled; or cell after cell. */
 static void order_trials(struct planner *p)
 {
     struct sb_plan *plan = p->plan;
     const union sb_value *values = p->experiment->values;
-    uint64_t repetitions = values[SB_EXPERIMENT_REPETITIONS].u, seed = values[SB_EXPERIMENT_SEED].u;
+    uint32_t repetitions = plan->most_repetitions, cells = (uint32_t)plan->cells.n;
     bool sequential = values[SB_EXPERIMENT_ORDER].u == SB_ORDER_SEQUENTIAL;
-    struct sb_random random = sb_random_fork(seed, UINT64_MAX);
-    uint64_t outer = sequential ? plan->cells.n : repetitions,
-             inner = sequential ? repetitions : plan->cells.n;
-    for (uint64_t i = 0; i < outer; i++) {
+    struct sb_random random = sb_random_fork(values[SB_EXPERIMENT_SEED].u, UINT64_MAX);
+    uint32_t outer = sequential ? cells : repetitions, inner = sequential ? repetitions : cells;
+    for (uint32_t i = 0; i < outer; i++) {
         size_t block = plan->trials.n;
-        for (uint64_t j = 0; j < inner; j++) {
-            uint32_t cell = (uint32_t)(sequential ? i : j), repetition = (uint32_t)(sequential ? j : i) + 1;
-            if (plan->cells.at[cell].skip)
-                continue;
-            *SB_VEC_ADD(&plan->trials) =
-                (struct sb_trial){0, cell, repetition, repetition_seed(seed, repetition)};
-            plan->least_ns += plan->cells.at[cell].least_ns;
-        }
+        for (uint32_t j = 0; j < inner; j++)
+            add_trial(p, sequential ? i : j, (sequential ? j : i) + 1, false);
         if (!sequential)
             shuffle(plan->trials.at + block, plan->trials.n - block, &random);
+        if (!sequential && i + 1 == plan->least_repetitions)
+            add_simulations(p);
     }
+    if (sequential)
+        add_simulations(p);
     for (size_t i = 0; i < plan->trials.n; i++)
         plan->trials.at[i].number = (uint32_t)i + 1;
 }
@@ -675,7 +717,16 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
                   const struct sb_topology *topology, const struct sb_plugins *plugins, struct sb_diag *diag)
 {
     struct planner p = {plan, diag, experiment};
-    *plan = (struct sb_plan){.experiment = experiment, .topology = topology, .plugins = plugins};
+    *plan = (struct sb_plan){
+        .experiment = experiment,
+        .topology = topology,
+        .plugins = plugins,
+        .least_repetitions = sb_counts_least(experiment->values[SB_EXPERIMENT_REPETITIONS]),
+        .most_repetitions = sb_counts_most(experiment->values[SB_EXPERIMENT_REPETITIONS]),
+        .precision = sb_share(experiment->values[SB_EXPERIMENT_PRECISION]),
+        .confidence = sb_share(experiment->values[SB_EXPERIMENT_CONFIDENCE]),
+        .provider = (enum sb_provider)experiment->pmu[SB_PMU_PROVIDER].u,
+    };
     for (size_t i = 0; i < experiment->ini.n; i++)
         check_section(&p, &experiment->ini.at[i]);
     bind_list(&p, SB_PLUGIN_ALLOCATOR, &experiment->allocators, experiment->matrix_line[SB_MATRIX_ALLOCATOR]);
@@ -730,6 +781,20 @@ void sb_plan_free(struct sb_plan *plan)
     sb_pmu_free(&plan->pmu);
 }
 
+char *sb_plan_cell_text(const struct sb_cell *cell)
+{
+    struct sb_text text = {0};
+    for (size_t i = 0; i < cell->settings.n; i++) {
+        const struct sb_ini_section *section = &cell->settings.at[i];
+        sb_text_printf(&text, "[%s%s%s]\n", section->kind, *section->name ? " " : "", section->name);
+        for (size_t j = 0; j < section->n; j++) {
+            if (strcmp(section->at[j].key, "file"))
+                sb_text_printf(&text, "%s = %s\n", section->at[j].key, section->at[j].value);
+        }
+    }
+    return text.at;
+}
+
 /* The seed and numbers are the trial's, all else is the cell's. */
 char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial)
 {
@@ -741,9 +806,13 @@ char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *tria
         const struct sb_ini_section *section = &cell->settings.at[i];
         sb_text_printf(&text, "[%s%s%s]\n", section->kind, *section->name ? " " : "", section->name);
         if (!strcmp(section->kind, "trial"))
-            sb_text_printf(&text, "number = %u\ncell = %u\nrepetition = %u\nseed = %llu\ndump = %s\n",
-                           trial->number, cell->id, trial->repetition, (unsigned long long)trial->seed,
-                           plan->dump ? "yes" : "no");
+            sb_text_printf(
+                &text,
+                "number = %u\ncell = %u\nrepetition = %u\nseed = %llu\nlayout = %llu\nsimulate = %s\n"
+                "dump = %s\n",
+                trial->number, cell->id, trial->repetition, (unsigned long long)trial->seed,
+                (unsigned long long)trial->layout, trial->simulated ? "yes" : "no",
+                plan->dump ? "yes" : "no");
         for (size_t j = 0; j < section->n; j++)
             sb_text_printf(&text, "%s = %s\n", section->at[j].key, section->at[j].value);
     }

@@ -34,8 +34,9 @@ struct sb_cell {
     const char *route; /* the interface that serves the workload's blocks */
     struct sb_cpus cpus;
     uint64_t time_limit_ns;
-    uint64_t least_ns;      /* shortest time one trial can take */
-    struct sb_ini settings; /* sections trial, machine, allocator, workload: all that decides, as text */
+    uint64_t least_ns;         /* shortest time one trial can take */
+    uint64_t cycle_operations; /* of the workload, per thread */
+    struct sb_ini settings;    /* sections trial, machine, allocator, workload: all that decides, as text */
 };
 
 /* One trial: a repetition of a cell. */
@@ -44,6 +45,8 @@ struct sb_trial {
     uint32_t cell;   /* index into cells */
     uint32_t repetition;
     uint64_t seed;
+    uint64_t layout; /* 0: nothing is drawn */
+    bool simulated;  /* the one under valgrind */
 };
 
 struct sb_plan {
@@ -62,9 +65,12 @@ struct sb_plan {
     struct {
         struct sb_trial *at;
         size_t n, capacity;
-    } trials;
+    } trials; /* all that may be run: cells that are precise enough need not use up theirs */
+    uint32_t least_repetitions, most_repetitions;
+    double precision, confidence; /* as shares; precision 0: none asked for */
+    enum sb_provider provider;
     struct sb_words swept; /* SECTION.KEY of everything swept, in the order of the config */
-    uint64_t least_ns;
+    uint64_t least_ns;     /* with the least repetitions */
     bool dump;
 };
 
@@ -72,6 +78,12 @@ struct sb_plan {
 void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
                   const struct sb_topology *topology, const struct sb_plugins *plugins, struct sb_diag *diag);
 void sb_plan_free(struct sb_plan *plan);
+
+/*
+ * All that decides about a cell's trials, as INI text, without where the plugins lie: equal texts mean equal
+ * settings. The caller frees it.
+ */
+char *sb_plan_cell_text(const struct sb_cell *cell);
 
 /* The trial as INI text for scullbench-trial; the caller frees it. */
 char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial);

@@ -586,8 +586,8 @@ static size_t points_of(const struct runs *runs)
 }
 
 /* One block of rows: operations, median, min, max over the runs. Returns the number of rows. */
-static size_t add_series(const struct runs *runs, point_fn value, const char *name, struct sb_text *data,
-                         bool *spread)
+static size_t add_series(const struct runs *runs, double confidence, point_fn value, const char *name,
+                         struct sb_text *data, bool *spread)
 {
     double *samples = sb_calloc(runs->n, sizeof(*samples));
     size_t rows = 0;
@@ -598,7 +598,7 @@ static size_t add_series(const struct runs *runs, point_fn value, const char *na
             if (!isnan(v))
                 samples[n++] = v;
         }
-        struct sb_summary s = sb_summarise(samples, n);
+        struct sb_summary s = sb_summarise(samples, n, confidence);
         if (!s.n)
             continue;
         *spread |= s.max > s.min;
@@ -675,12 +675,13 @@ static int series_chart(struct painter *p, const struct family *family, const st
         status = load_runs(p, cell, &runs, why);
         if (!r.most_n)
             scale = scale_of(last_x(&runs) / 10, &prefix);
-        if (kind->reference && !reference && add_series(&runs, kind->reference, "requested", &data, &spread))
+        if (kind->reference && !reference &&
+            add_series(&runs, p->view->confidence, kind->reference, "requested", &data, &spread))
             reference =
                 sb_printf("data index %zu using ($1/%g):2 with lines dt 2 lw 1.5 lc rgb '#222222' title "
                           "'requested', \\\n  ",
                           block++, scale);
-        if (add_series(&runs, kind->value, p->view->allocators.at[a], &data, &spread)) {
+        if (add_series(&runs, p->view->confidence, kind->value, p->view->allocators.at[a], &data, &spread)) {
             add_clause(&plots, block++, a, p->view->allocators.at[a], scale);
             note_n(&r, runs.n);
         }
@@ -749,7 +750,7 @@ static int free_blocks_chart(struct painter *p, const struct family *family, cha
                 size_t have = 0;
                 for (size_t t = 0; t < runs.n; t++)
                     samples[have++] = series_value(&runs.at[t], "free_blocks", order, at);
-                struct sb_summary s = sb_summarise(samples, have);
+                struct sb_summary s = sb_summarise(samples, have, p->view->confidence);
                 sb_text_printf(&data, "%d\t%.6g\t%.6g\t%.6g\t%zu\t", order, s.median, s.min, s.max, s.n);
                 add_name(&data, p->view->allocators.at[a]);
                 sb_text_printf(&data, "\n");

@@ -59,6 +59,10 @@ int sb_view_open(struct sb_view *view, const char *db, char **why)
     int status = sb_store_open(&view->store, db, why);
     if (!status)
         status = sb_store_load(view->store, &view->data, why);
+    const char *confidence = sb_data_meta(&view->data, "confidence"),
+               *precision = sb_data_meta(&view->data, "precision");
+    view->confidence = confidence ? strtod(confidence, NULL) : 0.95;
+    view->precision = precision ? strtod(precision, NULL) : 0;
     for (size_t i = 0; i < view->data.cells.n && !status; i++) {
         const struct sb_cell_row *row = &view->data.cells.at[i];
         size_t allocator = index_of(&view->allocators, row->allocator), group = group_of(view, row);
@@ -66,7 +70,8 @@ int sb_view_open(struct sb_view *view, const char *db, char **why)
         struct sb_view_cell *cell = SB_VEC_ADD(&view->cells);
         *cell = (struct sb_view_cell){.row = row, .allocator = allocator, .group = group};
         for (size_t t = 0; t < view->data.trials.n; t++) {
-            if (view->data.trials.at[t].cell != row->id)
+            /* What ran under valgrind has no times: it is no repetition. */
+            if (view->data.trials.at[t].cell != row->id || view->data.trials.at[t].simulated)
                 continue;
             cell->trials++;
             cell->ok += view->data.trials.at[t].result.status == SB_STATUS_OK;
@@ -103,7 +108,7 @@ const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group
 struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell,
                                  const char *name)
 {
-    double *samples = sb_calloc(cell->ok, sizeof(*samples));
+    double *samples = sb_calloc(cell->ok + 1, sizeof(*samples));
     size_t n = 0;
     for (size_t t = 0; t < view->data.trials.n; t++) {
         const struct sb_trial_row *trial = &view->data.trials.at[t];
@@ -112,7 +117,7 @@ struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_vie
             (m = sb_result_metric(&trial->result, name)))
             samples[n++] = m->value;
     }
-    struct sb_summary s = sb_summarise(samples, n);
+    struct sb_summary s = sb_summarise(samples, n, view->confidence);
     free(samples);
     return s;
 }

@@ -27,6 +27,7 @@ struct sb_view {
     SB_ROWS(struct sb_view_cell, cells);
     SB_ROWS(struct sb_view_group, groups);
     struct sb_words allocators, workloads; /* in the order of the config */
+    double confidence, precision;          /* as shares; precision 0: none was asked for */
 };
 
 int sb_view_open(struct sb_view *view, const char *db, char **why);

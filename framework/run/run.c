@@ -6,6 +6,8 @@
 #include "base/diag.h"
 #include "base/file.h"
 #include "run/child.h"
+#include "run/watch.h"
+#include "stats/stats.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -80,15 +82,23 @@ static void add_cell(struct sb_data *head, const struct sb_cell *cell)
     row->memory = sb_strdup(memory_kind(&cell->allocator->plugin->allocator));
     row->cpus = cpu_list(cell);
     row->skip = cell->skip ? sb_strdup(cell->skip) : NULL;
+    row->settings = sb_plan_cell_text(cell);
     for (size_t i = 0; i < cell->swept.n; i++)
         sb_pairs_add(&row->swept, cell->swept.at[i].name, cell->swept.at[i].value);
+}
+
+static void add_number(struct sb_data *head, const char *name, double value)
+{
+    char *text = sb_printf("%.10g", value);
+    sb_pairs_add(&head->meta, name, text);
+    free(text);
 }
 
 static void add_meta(struct sb_data *head, const struct sb_plan *plan, const char *overrides)
 {
     const struct sb_experiment *e = plan->experiment;
     struct sb_text swept = {0};
-    char created[32], *number = sb_printf("%zu", plan->trials.n);
+    char created[32];
     char *xml = sb_topology_xml(plan->topology), *summary = sb_topology_summary(plan->topology);
     for (size_t i = 0; i < plan->swept.n; i++)
         sb_text_printf(&swept, "%s%s", i ? "\n" : "", plan->swept.at[i]);
@@ -100,21 +110,42 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
     sb_pairs_add(&head->meta, "config", e->text);
     sb_pairs_add(&head->meta, "overrides", overrides);
     sb_pairs_add(&head->meta, "swept", sb_text_get(&swept));
-    sb_pairs_add(&head->meta, "trials_planned", number);
+    add_number(head, "trials_planned", (double)plan->trials.n);
+    add_number(head, "least_repetitions", plan->least_repetitions);
+    add_number(head, "most_repetitions", plan->most_repetitions);
+    add_number(head, "precision", plan->precision);
+    add_number(head, "confidence", plan->confidence);
+    sb_pairs_add(&head->meta, "provider",
+                 sb_tables[SB_TABLE_PMU].options[SB_PMU_PROVIDER].choices[plan->provider]);
     sb_pairs_add(&head->meta, "topology", xml);
     sb_pairs_add(&head->meta, "topology_summary", summary);
     sb_pairs_add(&head->meta, "topology_real", sb_topology_is_real(plan->topology) ? "yes" : "no");
     sb_text_free(&swept);
-    free(number);
     free(xml);
     free(summary);
+}
+
+/* Threads that share a core take time from each other; it may be meant, so it is said, not refused. */
+struct sb_facts sb_run_facts(const struct sb_plan *plan)
+{
+    struct sb_facts facts = sb_machine_facts();
+    struct sb_fact *fact = SB_VEC_ADD(&facts);
+    bool shared = false;
+    for (size_t i = 0; i < plan->cells.n; i++)
+        shared |= !plan->cells.at[i].skip && sb_topology_share_core(plan->topology, &plan->cells.at[i].cpus);
+    *fact = (struct sb_fact){"smt_siblings_used", sb_strdup(shared ? "yes" : "no"), NULL};
+    if (shared)
+        fact->warning =
+            sb_printf("some cells have two threads on one core (SMT siblings), which slow each other; "
+                      "`placement = one-per-core` leaves siblings idle");
+    return facts;
 }
 
 /* Cells that are skipped are stored as well, with the reason: a report must show what isn't there. */
 int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char *overrides, char **why)
 {
     struct sb_data head = {0};
-    struct sb_facts facts = sb_machine_facts();
+    struct sb_facts facts = sb_run_facts(plan);
     add_meta(&head, plan, overrides);
     for (size_t i = 0; i < facts.n; i++) {
         const struct sb_fact *f = &facts.at[i];
@@ -189,7 +220,16 @@ static void judge_end(struct sb_result *result, const struct sb_child_end *end, 
 struct progress {
     bool terminal;
     uint64_t start_ns, last_ns;
-    size_t all;
+    size_t all;   /* trials at most */
+    bool may_end; /* before all are done, for cells may be precise enough */
+};
+
+/* What is known of a cell so far. */
+struct cell_state {
+    double *rates; /* of its ok trials */
+    size_t n, capacity;
+    size_t tried; /* trials, whatever became of them */
+    bool precise;
 };
 
 /*
@@ -217,8 +257,10 @@ static void show(struct progress *p, size_t done, const struct sb_cell *cell, co
     p->last_ns = now;
     double spent = (double)(now - p->start_ns) / 1e9;
     int left = done ? (int)(spent / (double)done * (double)(p->all - done) + 0.5) : 0;
-    char *eta = done ? sb_printf("%d:%02d left", left / 60, left % 60) : sb_strdup("time left not known yet");
-    fprintf(stderr, "%s[%zu/%zu] %3zu %%, %s, %s%s", p->terminal ? "\r\033[K" : "", done, p->all,
+    const char *most = p->may_end ? "at most " : "";
+    char *eta =
+        done ? sb_printf("%s%d:%02d left", most, left / 60, left % 60) : sb_strdup("time left not known yet");
+    fprintf(stderr, "%s[%zu/%s%zu] %3zu %%, %s, %s%s", p->terminal ? "\r\033[K" : "", done, most, p->all,
             100 * done / p->all, eta, cell->label, p->terminal ? "" : "\n");
     free(eta);
     fflush(stderr);
@@ -247,6 +289,8 @@ static int run_trial(struct sb_store *store, const struct sb_plan *plan, const s
                                    .cell = cell->id,
                                    .repetition = trial->repetition,
                                    .seed = trial->seed,
+                                   .layout = trial->layout,
+                                   .simulated = trial->simulated,
                                    .wall_ns = (int64_t)(sb_now_ns() - start),
                                    .started = started,
                                    .last_words = end.last_words,
@@ -275,33 +319,99 @@ static void reset_signals(const struct sigaction *before)
     sigaction(SIGPIPE, &before[2], NULL);
 }
 
+/* Under valgrind everything takes some hundred times as long; more than this is not worth the wait. */
+static bool short_enough(const struct sb_cell *cell, const struct cell_state *state)
+{
+    enum { SLOWER = 100, MOST_SECONDS = 10 };
+    if (!state->n)
+        return false;
+    return 2 * (double)cell->cycle_operations * SLOWER / state->rates[state->n - 1] <= MOST_SECONDS;
+}
+
+/* Whether a trial is still needed, after what is known. */
+static bool is_wanted(const struct sb_plan *plan, const struct sb_trial *trial,
+                      const struct cell_state *state)
+{
+    if (trial->simulated)
+        return plan->provider == SB_PROVIDER_CACHEGRIND || short_enough(&plan->cells.at[trial->cell], state);
+    if (trial->repetition <= plan->least_repetitions)
+        return true;
+    /* A cell that never gave a number won't. */
+    return (state->n || state->tried < plan->least_repetitions) && !state->precise;
+}
+
+/* The interval is that of the ranks, so its width says when to stop whatever the distribution. */
+static void learn(const struct sb_plan *plan, struct cell_state *state, const struct sb_result *result)
+{
+    const struct sb_metric *rate = sb_result_metric(result, "ops_per_s");
+    state->tried++;
+    if (result->status != SB_STATUS_OK || !rate)
+        return;
+    state->rates = sb_vec_grow(state->rates, &state->capacity, state->n, sizeof(*state->rates));
+    state->rates[state->n++] = rate->value;
+    struct sb_summary s = sb_summarise(state->rates, state->n, plan->confidence);
+    state->precise = plan->precision > 0 && state->n >= plan->least_repetitions && s.reached &&
+                     sb_half_width(&s) <= plan->precision;
+}
+
+static size_t count_imprecise(const struct sb_plan *plan, const struct cell_state *states)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < plan->cells.n; i++)
+        n += plan->precision > 0 && !plan->cells.at[i].skip && !states[i].precise;
+    return n;
+}
+
+/* What is left at most: trials that cells known to be precise enough won't need don't count. */
+static size_t count_left(const struct sb_plan *plan, const struct cell_state *states, size_t from)
+{
+    size_t n = 0;
+    for (size_t i = from; i < plan->trials.n; i++)
+        n += is_wanted(plan, &plan->trials.at[i], &states[plan->trials.at[i].cell]);
+    return n;
+}
+
 /* A failed trial is a result. Only what keeps us from storing results ends the run. */
 int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_outcome *outcome, char **why)
 {
-    struct progress p = {isatty(STDERR_FILENO), sb_now_ns(), 0, plan->trials.n};
+    struct progress p = {isatty(STDERR_FILENO), sb_now_ns(), 0, plan->trials.n,
+                         plan->most_repetitions > plan->least_repetitions};
+    struct cell_state *states = sb_calloc(plan->cells.n, sizeof(*states));
+    struct sb_run_watch watch = {0};
     struct sigaction before[3];
     char *program = sb_trial_program(why);
-    int status = 0;
+    int status = program ? 0 : -ENOENT;
     *outcome = (struct sb_run_outcome){0};
-    if (!program)
-        return -ENOENT;
     set_signals(before);
     for (size_t i = 0; i < plan->trials.n && !status && !outcome->interrupted; i++) {
-        const struct sb_cell *cell = &plan->cells.at[plan->trials.at[i].cell];
+        const struct sb_trial *trial = &plan->trials.at[i];
+        const struct sb_cell *cell = &plan->cells.at[trial->cell];
         struct sb_result result = {0};
+        if (!is_wanted(plan, trial, &states[trial->cell]))
+            continue;
+        if (p.may_end)
+            p.all = outcome->done + count_left(plan, states, i);
         if (p.terminal || !i)
-            show(&p, i, cell, NULL);
-        status = run_trial(store, plan, &plan->trials.at[i], program, &result, &outcome->interrupted, why);
+            show(&p, outcome->done, cell, NULL);
+        status = run_trial(store, plan, trial, program, &result, &outcome->interrupted, why);
         if (!status && !outcome->interrupted) {
             outcome->done++;
             outcome->failed += result.status != SB_STATUS_OK;
-            show(&p, i + 1, cell, &result);
+            learn(plan, &states[trial->cell], &result);
+            sb_run_watch_take(&watch, trial->number, &result);
+            show(&p, outcome->done, cell, &result);
         }
         sb_result_free(&result);
     }
     if (p.terminal)
         fprintf(stderr, "\n");
+    if (!status)
+        status = sb_run_watch_conclude(&watch, store, why);
+    outcome->imprecise = count_imprecise(plan, states);
     reset_signals(before);
+    for (size_t i = 0; i < plan->cells.n; i++)
+        free(states[i].rates);
+    free(states);
     free(program);
     return status;
 }

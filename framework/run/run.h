@@ -8,7 +8,11 @@
 struct sb_run_outcome {
     size_t done, failed; /* trials stored; of them not ok */
     bool interrupted;    /* by SIGINT or SIGTERM: what was done is kept */
+    size_t imprecise;    /* cells that used up their repetitions without being as precise as asked */
 };
+
+/* The machine's state, with what of it speaks against this plan. */
+struct sb_facts sb_run_facts(const struct sb_plan *plan);
 
 /* Writes the head of the database: config, machine, plugins, cells. */
 int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char *overrides, char **why);

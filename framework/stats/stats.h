@@ -1,15 +1,71 @@
-/* Summaries of samples. Pure functions. Nothing is dropped: what was measured counts. */
+/*
+ * Summaries, intervals, tests and verdicts. Pure functions: the same samples give the same numbers,
+ * resampling included (its seed is an argument). Nothing is dropped: what was measured counts.
+ * docs/methodology.md says which rule stands behind each, and the tests hold them against R.
+ */
 #ifndef SB_STATS_STATS_H
 #define SB_STATS_STATS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+/*
+ * The median and its interval by ranks. Where so few samples can't give the confidence asked for, low and
+ * high are the smallest and the largest, and `coverage` says what those cover (n = 5: 0.9375); n = 1 has no
+ * interval, coverage 0.
+ */
 struct sb_summary {
     size_t n;
     double median, min, max;
+    double low, high, coverage;
+    bool reached; /* coverage is at least the confidence asked for */
+    bool bimodal; /* two groups far apart: the median of all may be neither's */
 };
 
-/* Sorts `samples` in place. n = 0 gives NaN throughout. */
-struct sb_summary sb_summarise(double *samples, size_t n);
+/* Sorts `samples` in place. n = 0 gives NaN throughout. `confidence` lies between 0 and 1. */
+struct sb_summary sb_summarise(double *samples, size_t n, double confidence);
+
+/* How far the interval reaches from the median, as a share of it: what precision means. NaN without one. */
+double sb_half_width(const struct sb_summary *summary);
+
+/* Sorts in place; the mean of the middle two of an even number (R's type 7). */
+double sb_median(double *samples, size_t n);
+
+/* The standard normal distribution, and its inverse (0 < p < 1). */
+double sb_normal_p(double z);
+double sb_normal_quantile(double p);
+
+/*
+ * Two-sided p of the Wilcoxon rank sum test: exact for fewer than 50 samples a side without ties, else the
+ * normal approximation with continuity correction and the correction for ties; as R's wilcox.test decides.
+ * NaN where a side is empty; 1 where all values are equal.
+ */
+double sb_rank_sum_p(const double *x, size_t nx, const double *y, size_t ny);
+
+/* Adjusts p values in place for their number (Holm 1979), as R's p.adjust. NaN stays NaN and isn't counted.
+ */
+void sb_holm(double *p, size_t n);
+
+enum sb_interval_kind { SB_INTERVAL_PERCENTILE, SB_INTERVAL_BCA };
+
+struct sb_ratio {
+    double value;     /* median of x over median of y */
+    double low, high; /* bootstrap interval; NaN where a side has fewer than two samples */
+};
+
+/* Resamples both sides on their own, 9999 times. Positive samples only. */
+struct sb_ratio sb_ratio_of_medians(const double *x, size_t nx, const double *y, size_t ny, double confidence,
+                                    enum sb_interval_kind kind, uint64_t seed);
+
+enum sb_verdict { SB_VERDICT_NONE, SB_VERDICT_FASTER, SB_VERDICT_SLOWER, SB_VERDICT_NOT_SEPARATED };
+const char *sb_verdict_name(enum sb_verdict verdict);
+
+/*
+ * Separated: the adjusted p is under 1 - confidence and the interval leaves out 1. `more_is_better` turns a
+ * ratio's direction into faster or slower. NONE where a number is missing.
+ */
+enum sb_verdict sb_judge(const struct sb_ratio *ratio, double adjusted_p, double confidence,
+                         bool more_is_better);
 
 #endif

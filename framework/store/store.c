@@ -11,6 +11,7 @@
 struct sb_store {
     sqlite3 *db;
     char *path;
+    int64_t version;
 };
 
 static const char schema[] =
@@ -18,17 +19,21 @@ static const char schema[] =
     "CREATE TABLE fact(name TEXT, value TEXT, warning TEXT);"
     "CREATE TABLE plugin(kind TEXT, name TEXT, path TEXT, build_id TEXT, abi TEXT);"
     "CREATE TABLE cell(id INTEGER PRIMARY KEY, label TEXT, allocator TEXT, workload TEXT, threads INTEGER,"
-    " route TEXT, memory TEXT, cpus TEXT, skip TEXT);"
+    " route TEXT, memory TEXT, cpus TEXT, skip TEXT, settings TEXT);"
     "CREATE TABLE swept(cell INTEGER, name TEXT, value TEXT);"
     "CREATE TABLE trial(number INTEGER PRIMARY KEY, cell INTEGER, repetition INTEGER, seed INTEGER, status "
     "TEXT,"
-    " reason TEXT, phase TEXT, last_words TEXT, started TEXT, wall_ns INTEGER);"
+    " reason TEXT, phase TEXT, last_words TEXT, started TEXT, wall_ns INTEGER, layout INTEGER, simulated "
+    "INTEGER);"
     "CREATE TABLE metric(trial INTEGER, name TEXT, unit TEXT, value REAL);"
     "CREATE TABLE unavailable(trial INTEGER, name TEXT, reason TEXT);"
     "CREATE TABLE series(trial INTEGER, name TEXT, key INTEGER, unit TEXT, points TEXT);"
+    "CREATE TABLE histogram(trial INTEGER, name TEXT, what TEXT, n INTEGER, min INTEGER, max INTEGER, counts "
+    "TEXT);"
     "CREATE TABLE dump(trial INTEGER, name TEXT, text TEXT);"
     "CREATE TABLE warning(trial INTEGER, text TEXT);"
     "CREATE INDEX metric_trial ON metric(trial);"
+    "CREATE INDEX histogram_trial ON histogram(trial);"
     "CREATE INDEX series_trial ON series(trial);";
 
 /* SQLite's own words, with the file's name in front. */
@@ -114,12 +119,14 @@ int sb_store_open(struct sb_store **out, const char *path, char **why)
     int status = open_database(out, path, SQLITE_OPEN_READONLY, why);
     if (status)
         return status;
-    int64_t version = read_version(*out);
-    if (version == SB_SCHEMA_VERSION)
+    int64_t version = (*out)->version = read_version(*out);
+    if (version >= 1 && version <= SB_SCHEMA_VERSION)
         return 0;
-    *why = version <= 0 ? sb_printf("%s is not a scullbench database", path)
-                        : sb_printf("%s has schema version %lld; this scullbench reads %d: use a newer one",
-                                    path, (long long)version, SB_SCHEMA_VERSION);
+    *why =
+        version <= 0
+            ? sb_printf("%s is not a scullbench database", path)
+            : sb_printf("%s has schema version %lld; this scullbench reads those up to %d: use a newer one",
+                        path, (long long)version, SB_SCHEMA_VERSION);
     sb_store_close(*out);
     *out = NULL;
     return -EINVAL;
@@ -173,8 +180,8 @@ static int finish(struct sb_store *store, int status, char **why)
 static int insert_cell(struct sb_store *store, const struct sb_cell_row *c, char **why)
 {
     int status =
-        insert(store, why, "INSERT INTO cell VALUES(?,?,?,?,?,?,?,?,?)", "itttitttt", c->id, c->label,
-               c->allocator, c->workload, c->threads, c->route, c->memory, c->cpus, c->skip);
+        insert(store, why, "INSERT INTO cell VALUES(?,?,?,?,?,?,?,?,?,?)", "itttittttt", c->id, c->label,
+               c->allocator, c->workload, c->threads, c->route, c->memory, c->cpus, c->skip, c->settings);
     for (size_t i = 0; i < c->swept.n && !status; i++)
         status = insert(store, why, "INSERT INTO swept VALUES(?,?,?)", "itt", c->id, c->swept.at[i].name,
                         c->swept.at[i].value);
@@ -210,6 +217,15 @@ static char *points_text(const struct sb_series *series)
     return text.at;
 }
 
+static char *counts_text(const struct sb_latencies *l)
+{
+    struct sb_text text = {0};
+    sb_text_add(&text, "", 0);
+    for (size_t i = 0; i < l->buckets; i++)
+        sb_text_printf(&text, "%s%u %llu", i ? "\n" : "", l->at[i].index, (unsigned long long)l->at[i].count);
+    return text.at;
+}
+
 /* All that belongs to a trial goes into the transaction of its row: it is there whole or not at all. */
 static int insert_result(struct sb_store *store, int64_t trial, const struct sb_result *r, char **why)
 {
@@ -226,6 +242,13 @@ static int insert_result(struct sb_store *store, int64_t trial, const struct sb_
                         r->series.at[i].name, (int64_t)r->series.at[i].key, r->series.at[i].unit, points);
         free(points);
     }
+    for (size_t i = 0; i < r->latencies.n && !status; i++) {
+        const struct sb_latencies *l = &r->latencies.at[i];
+        char *counts = counts_text(l);
+        status = insert(store, why, "INSERT INTO histogram VALUES(?,?,?,?,?,?,?)", "ittiiit", trial, l->name,
+                        l->what, (int64_t)l->n, (int64_t)l->min, (int64_t)l->max, counts);
+        free(counts);
+    }
     for (size_t i = 0; i < r->dumps.n && !status; i++)
         status = insert(store, why, "INSERT INTO dump VALUES(?,?,?)", "itt", trial, r->dumps.at[i].name,
                         r->dumps.at[i].text);
@@ -240,9 +263,10 @@ int sb_store_add_trial(struct sb_store *store, const struct sb_trial_row *t, cha
     int status = execute(store, "BEGIN IMMEDIATE", why);
     if (status)
         return status;
-    status = insert(store, why, "INSERT INTO trial VALUES(?,?,?,?,?,?,?,?,?,?)", "iiiittttti", t->number,
-                    t->cell, t->repetition, (int64_t)t->seed, sb_status_name(t->result.status),
-                    t->result.reason, t->result.phase, t->last_words, t->started, t->wall_ns);
+    status = insert(store, why, "INSERT INTO trial VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", "iiiitttttiii",
+                    t->number, t->cell, t->repetition, (int64_t)t->seed, sb_status_name(t->result.status),
+                    t->result.reason, t->result.phase, t->last_words, t->started, t->wall_ns,
+                    (int64_t)t->layout, (int64_t)t->simulated);
     if (!status)
         status = insert_result(store, t->number, &t->result, why);
     return finish(store, status, why);
@@ -251,6 +275,12 @@ int sb_store_add_trial(struct sb_store *store, const struct sb_trial_row *t, cha
 int sb_store_set_meta(struct sb_store *store, const char *name, const char *value, char **why)
 {
     return insert(store, why, "INSERT OR REPLACE INTO meta VALUES(?,?)", "tt", name, value);
+}
+
+/* Of the run, not of a trial. */
+int sb_store_add_warning(struct sb_store *store, const char *text, char **why)
+{
+    return insert(store, why, "INSERT INTO warning VALUES(NULL,?)", "t", text);
 }
 
 /* ---- reading ---- */
@@ -276,6 +306,25 @@ static int query(struct sb_store *store, const char *sql, int64_t parameter,
     int status = row == SQLITE_DONE ? 0 : fail(store, why);
     sqlite3_finalize(s);
     return status;
+}
+
+/* Columns that a file's version lacks are read as null. */
+static char *as_of_version(const struct sb_store *store, const char *sql)
+{
+    static const struct {
+        int since;
+        const char *column;
+    } added[] = {{2, " settings"}, {2, " layout"}, {2, " simulated"}};
+    char *text = sb_strdup(sql);
+    for (size_t i = 0; i < SB_COUNT(added); i++) {
+        char *at = store->version < added[i].since ? strstr(text, added[i].column) : NULL;
+        if (!at)
+            continue;
+        char *other = sb_printf("%.*s NULL%s", (int)(at - text), text, at + strlen(added[i].column));
+        free(text);
+        text = other;
+    }
+    return text;
 }
 
 static void take_meta(void *context, sqlite3_stmt *s)
@@ -309,7 +358,8 @@ static void take_cell(void *context, sqlite3_stmt *s)
                                                   .route = column(s, 5),
                                                   .memory = column(s, 6),
                                                   .cpus = column(s, 7),
-                                                  .skip = column(s, 8)};
+                                                  .skip = column(s, 8),
+                                                  .settings = column(s, 9)};
 }
 
 static void take_swept(void *context, sqlite3_stmt *s)
@@ -346,6 +396,8 @@ static void take_trial(void *context, sqlite3_stmt *s)
     t->last_words = column(s, 7);
     t->started = column(s, 8);
     t->wall_ns = sqlite3_column_int64(s, 9);
+    t->layout = (uint64_t)sqlite3_column_int64(s, 10);
+    t->simulated = sqlite3_column_int64(s, 11);
 }
 
 /* Trials come in the order of their numbers, and so do their metrics: no search needed but a step ahead. */
@@ -384,6 +436,12 @@ static void take_warning(void *context, sqlite3_stmt *s)
         *SB_VEC_ADD(&r->warnings) = column(s, 1);
 }
 
+static void take_run_warning(void *context, sqlite3_stmt *s)
+{
+    struct sb_data *d = context;
+    *SB_VEC_ADD(&d->warnings) = column(s, 0);
+}
+
 /* By rowid where order matters: tables keep what was inserted in that order. */
 int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
 {
@@ -394,21 +452,26 @@ int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
         {"SELECT name, value FROM meta ORDER BY rowid", take_meta},
         {"SELECT name, value, warning FROM fact ORDER BY rowid", take_fact},
         {"SELECT kind, name, path, build_id, abi FROM plugin ORDER BY rowid", take_plugin},
-        {"SELECT id, label, allocator, workload, threads, route, memory, cpus, skip FROM cell ORDER BY id",
+        {"SELECT id, label, allocator, workload, threads, route, memory, cpus, skip, settings FROM cell "
+         "ORDER BY id",
          take_cell},
         {"SELECT cell, name, value FROM swept ORDER BY rowid", take_swept},
-        {"SELECT number, cell, repetition, seed, status, reason, phase, last_words, started, wall_ns FROM "
-         "trial "
-         "ORDER BY number",
+        {"SELECT number, cell, repetition, seed, status, reason, phase, last_words, started, wall_ns, "
+         "layout, "
+         "simulated FROM trial ORDER BY number",
          take_trial},
         {"SELECT trial, name, unit, value FROM metric ORDER BY rowid", take_metric},
         {"SELECT trial, name, reason FROM unavailable ORDER BY rowid", take_unavailable},
         {"SELECT trial, text FROM warning WHERE trial IS NOT NULL ORDER BY rowid", take_warning},
+        {"SELECT text FROM warning WHERE trial IS NULL ORDER BY rowid", take_run_warning},
     };
     int status = 0;
     *data = (struct sb_data){.path = sb_strdup(store->path)};
-    for (size_t i = 0; i < SB_COUNT(queries) && !status; i++)
-        status = query(store, queries[i].sql, 0, queries[i].take, data, why);
+    for (size_t i = 0; i < SB_COUNT(queries) && !status; i++) {
+        char *sql = as_of_version(store, queries[i].sql);
+        status = query(store, sql, 0, queries[i].take, data, why);
+        free(sql);
+    }
     return status;
 }
 
@@ -437,6 +500,36 @@ static void take_dump(void *context, sqlite3_stmt *s)
 {
     struct sb_result *r = context;
     *SB_VEC_ADD(&r->dumps) = (struct sb_dump){column(s, 0), column(s, 1)};
+}
+
+static void take_histogram(void *context, sqlite3_stmt *s)
+{
+    struct sb_result *r = context;
+    struct sb_latencies *l = SB_VEC_ADD(&r->latencies);
+    l->name = column(s, 0);
+    l->what = column(s, 1);
+    l->n = (uint64_t)sqlite3_column_int64(s, 2);
+    l->min = (uint64_t)sqlite3_column_int64(s, 3);
+    l->max = (uint64_t)sqlite3_column_int64(s, 4);
+    const char *text = (const char *)sqlite3_column_text(s, 5);
+    while (text && *text) {
+        char *end;
+        unsigned long index = strtoul(text, &end, 10);
+        unsigned long long count = strtoull(end, &end, 10);
+        if (end == text || index >= SB_HISTOGRAM_BUCKETS)
+            break;
+        sb_latencies_bucket(l, (uint32_t)index, count);
+        text = end + strspn(end, "\n");
+    }
+}
+
+int sb_store_load_latencies(struct sb_store *store, int64_t trial, struct sb_result *result, char **why)
+{
+    if (store->version < 2)
+        return 0;
+    return query(store,
+                 "SELECT name, what, n, min, max, counts FROM histogram WHERE trial = ? ORDER BY rowid",
+                 trial, take_histogram, result, why);
 }
 
 int sb_store_load_series(struct sb_store *store, int64_t trial, struct sb_result *result, char **why)
@@ -491,6 +584,7 @@ static void free_cell(struct sb_cell_row *c)
     free(c->memory);
     free(c->cpus);
     free(c->skip);
+    free(c->settings);
     free_pairs(&c->swept);
 }
 
@@ -523,5 +617,6 @@ void sb_data_free(struct sb_data *data)
     SB_VEC_FREE(&data->plugins);
     SB_VEC_FREE(&data->cells);
     SB_VEC_FREE(&data->trials);
+    sb_words_free(&data->warnings);
     *data = (struct sb_data){0};
 }

@@ -10,7 +10,11 @@
 
 #include <stdbool.h>
 
-#define SB_SCHEMA_VERSION 1
+/*
+ * 1: until 0.1.0. 2: cells' settings, trials' layouts, histograms. Files of all versions are read; what an
+ * old one lacks is empty.
+ */
+#define SB_SCHEMA_VERSION 2
 
 struct sb_store;
 
@@ -41,14 +45,16 @@ struct sb_plugin_row {
 struct sb_cell_row {
     int64_t id;
     char *label, *allocator, *workload, *route, *memory, *cpus;
-    char *skip; /* NULL: measured */
+    char *skip;     /* NULL: measured */
+    char *settings; /* all that decides about its trials, as INI text; NULL in files of version 1 */
     int64_t threads;
     struct sb_pairs swept;
 };
 
 struct sb_trial_row {
     int64_t number, cell, repetition;
-    uint64_t seed;
+    uint64_t seed, layout;
+    bool simulated; /* under valgrind */
     int64_t wall_ns;
     char *started;    /* UTC */
     char *last_words; /* end of its standard error, or NULL */
@@ -61,7 +67,7 @@ struct sb_trial_row {
         size_t n, capacity;                                                                                  \
     } name
 
-/* Everything but series and dumps, which are fetched by trial. */
+/* Everything but series, histograms and dumps, which are fetched by trial. */
 struct sb_data {
     char *path;
     struct sb_pairs meta;
@@ -69,15 +75,19 @@ struct sb_data {
     SB_ROWS(struct sb_plugin_row, plugins);
     SB_ROWS(struct sb_cell_row, cells);
     SB_ROWS(struct sb_trial_row, trials); /* in the order in which they ran */
+    struct sb_words warnings;             /* of the run as a whole */
 };
 
 /* Writers. All are durable when they return. */
 int sb_store_begin(struct sb_store *store, const struct sb_data *head, char **why); /* meta to cells */
 int sb_store_add_trial(struct sb_store *store, const struct sb_trial_row *trial, char **why);
+int sb_store_add_warning(struct sb_store *store, const char *text, char **why);
 int sb_store_set_meta(struct sb_store *store, const char *name, const char *value, char **why);
 
 /* Readers. */
 int sb_store_load(struct sb_store *store, struct sb_data *data, char **why);
+/* Adds the trial's histograms to `result`. */
+int sb_store_load_latencies(struct sb_store *store, int64_t trial, struct sb_result *result, char **why);
 /* Adds the trial's series and dumps to `result`. */
 int sb_store_load_series(struct sb_store *store, int64_t trial, struct sb_result *result, char **why);
 

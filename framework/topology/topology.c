@@ -28,7 +28,9 @@ int sb_topology_load(struct sb_topology **out, char **why)
         free(t);
         return -ENOENT;
     }
-    if (hwloc_topology_init(&t->hwloc) || hwloc_topology_load(t->hwloc)) {
+    if (hwloc_topology_init(&t->hwloc) ||
+        hwloc_topology_set_icache_types_filter(t->hwloc, HWLOC_TYPE_FILTER_KEEP_ALL) ||
+        hwloc_topology_load(t->hwloc)) {
         *why = sb_printf("hwloc can't load the topology: %s", strerror(errno));
         free(t);
         return -EIO;
@@ -385,6 +387,37 @@ int sb_topology_bind_memory(const struct sb_topology *t, void *at, size_t length
     }
     hwloc_bitmap_free(nodes);
     return status;
+}
+
+/* A level that hwloc doesn't know of here is all zeroes. */
+struct sb_cache sb_topology_cache(const struct sb_topology *t, unsigned os_cpu, enum sb_cache_level level)
+{
+    struct sb_cache found = {0};
+    hwloc_obj_t object = hwloc_get_pu_obj_by_os_index(t->hwloc, os_cpu);
+    for (; object; object = object->parent) {
+        bool take = level == SB_CACHE_L1I   ? object->type == HWLOC_OBJ_L1ICACHE
+                    : level == SB_CACHE_L1D ? object->type == HWLOC_OBJ_L1CACHE
+                                            : hwloc_obj_type_is_dcache(object->type);
+        if (take)
+            found = (struct sb_cache){
+                object->attr->cache.size,
+                object->attr->cache.associativity > 0 ? (unsigned)object->attr->cache.associativity : 0,
+                object->attr->cache.linesize};
+    }
+    return found;
+}
+
+bool sb_topology_share_core(const struct sb_topology *t, const struct sb_cpus *cpus)
+{
+    for (size_t i = 0; i < cpus->n; i++) {
+        hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(t->hwloc, cpus->at[i].os);
+        hwloc_obj_t core = pu ? hwloc_get_ancestor_obj_by_type(t->hwloc, HWLOC_OBJ_CORE, pu) : NULL;
+        for (size_t j = 0; core && j < cpus->n; j++) {
+            if (j != i && hwloc_bitmap_isset(core->cpuset, cpus->at[j].os))
+                return true;
+        }
+    }
+    return false;
 }
 
 /* Kept whole in the database: a later reader can ask what we didn't think of. */

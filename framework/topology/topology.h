@@ -53,6 +53,18 @@ int sb_topology_check_nodes(const struct sb_topology *topology, const char *loca
 int sb_topology_bind_memory(const struct sb_topology *topology, void *at, size_t length, const char *location,
                             char **why);
 
+enum sb_cache_level { SB_CACHE_L1I, SB_CACHE_L1D, SB_CACHE_LAST };
+struct sb_cache {
+    uint64_t size;       /* bytes */
+    unsigned ways, line; /* 0 where unknown, as size */
+};
+/* The cache of a CPU (P#); the last level is the largest that it shares in. */
+struct sb_cache sb_topology_cache(const struct sb_topology *topology, unsigned os_cpu,
+                                  enum sb_cache_level level);
+
+/* OS numbers of CPUs of `cpus` that share a core with another of them. */
+bool sb_topology_share_core(const struct sb_topology *topology, const struct sb_cpus *cpus);
+
 /* hwloc's XML, without the host's name. The caller's to free. */
 char *sb_topology_xml(const struct sb_topology *topology);
 /* "1 package, 2 cores, 2 CPUs, 1 NUMA node". The caller's to free. */

@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "base/diag.h"
 #include "base/file.h"
+#include "trial/layout.h"
+#include "trial/simulate.h"
 #include "trial/trial.h"
 
 #include <signal.h>
@@ -26,24 +28,6 @@ static const char help[] =
     "\n"
     "Exit status: 0 when the trial's status is ok, 1 when it is anything else, 2 when its text is wrong.\n";
 
-/*
- * Libraries with thread-local state of the static kind (jemalloc: 2.6 KiB) can't be loaded late unless the
- * loader was told to keep room for it when the process began. So it begins anew, once.
- */
-static void ensure_static_tls(char **argv)
-{
-    static const char tunable[] = "glibc.rtld.optional_static_tls=8192";
-    const char *old = getenv("GLIBC_TUNABLES");
-    char *value;
-    if (old && strstr(old, "optional_static_tls"))
-        return;
-    if (asprintf(&value, "%s%s%s", old ? old : "", old && *old ? ":" : "", tunable) < 0)
-        return;
-    setenv("GLIBC_TUNABLES", value, 1);
-    free(value);
-    execv("/proc/self/exe", argv);
-}
-
 static FILE *take_standard_output(void)
 {
     int fd = dup(STDOUT_FILENO);
@@ -60,7 +44,6 @@ int main(int argc, char **argv)
     char *text;
     size_t length;
 
-    ensure_static_tls(argv);
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--die-with-parent")) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -72,19 +55,24 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    FILE *out = take_standard_output();
-    if (!out || sb_read_fd(STDIN_FILENO, &text, &length)) {
-        sb_error("standard input or output can't be used");
+    if (sb_read_fd(STDIN_FILENO, &text, &length)) {
+        sb_error("standard input can't be read");
         return 2;
     }
     sb_trial_spec_read(&spec, text, length, &diag);
     if (sb_diag_flush(&diag, stderr)) {
         sb_trial_spec_free(&spec);
         free(text);
-        fclose(out);
         return 2;
     }
-    enum sb_status status = sb_trial_run(&spec, out);
+    bool simulate = spec.trial[SB_TRIAL_SIMULATE].u && !sb_simulated();
+    sb_layout_restart(argv, text, length, spec.trial[SB_TRIAL_LAYOUT].u);
+    FILE *out = take_standard_output();
+    if (!out) {
+        sb_error("standard output can't be used");
+        return 2;
+    }
+    enum sb_status status = simulate ? sb_simulate(&spec, text, length, out) : sb_trial_run(&spec, out);
     if (status == SB_STATUS_OK) {
         /* Only then nothing is still running, or corrupt. */
         sb_trial_spec_free(&spec);

@@ -68,6 +68,25 @@ void sb_write_series(FILE *out, const struct sb_series *series)
     write_line(out, object);
 }
 
+void sb_write_latencies(FILE *out, const char *name, const char *what, const struct sb_histogram *h)
+{
+    struct sb_json *object = named("histogram", name), *counts = sb_json_array();
+    sb_json_set_text(object, "what", what);
+    sb_json_set_int(object, "n", (int64_t)h->n);
+    sb_json_set_int(object, "min", (int64_t)h->min);
+    sb_json_set_int(object, "max", (int64_t)h->max);
+    for (size_t i = 0; i < SB_HISTOGRAM_BUCKETS; i++) {
+        if (!h->counts[i])
+            continue;
+        struct sb_json *pair = sb_json_array();
+        sb_json_add_real(pair, (double)i);
+        sb_json_add_real(pair, (double)h->counts[i]);
+        sb_json_add(counts, pair);
+    }
+    sb_json_set(object, "counts", counts);
+    write_line(out, object);
+}
+
 void sb_write_dump(FILE *out, const char *name, const char *text)
 {
     struct sb_json *object = named("dump", name);
@@ -86,6 +105,21 @@ void sb_write_status(FILE *out, enum sb_status status, const char *reason)
     if (reason)
         sb_json_set_text(object, "reason", reason);
     write_line(out, object);
+}
+
+void sb_latencies_bucket(struct sb_latencies *l, uint32_t index, uint64_t count)
+{
+    l->at = sb_vec_grow(l->at, &l->capacity, l->buckets, sizeof(*l->at));
+    l->at[l->buckets++] = (struct sb_bucket){index, count};
+}
+
+void sb_latencies_add(const struct sb_latencies *l, struct sb_histogram *h)
+{
+    for (size_t i = 0; i < l->buckets; i++)
+        h->counts[l->at[i].index] += l->at[i].count;
+    h->min = !h->n || l->min < h->min ? l->min : h->min;
+    h->max = l->max > h->max ? l->max : h->max;
+    h->n += l->n;
 }
 
 /* A missing text is an empty one: the line is still worth keeping. */
@@ -125,6 +159,24 @@ static void take_series(struct sb_result *result, const struct sb_json *object)
     }
 }
 
+/* What doesn't lie in the histogram's range is no bucket of ours. */
+static void take_latencies(struct sb_result *result, const struct sb_json *object)
+{
+    const struct sb_json *counts = sb_json_get(object, "counts");
+    struct sb_latencies *l = SB_VEC_ADD(&result->latencies);
+    l->name = take_text(object, "histogram");
+    l->what = take_text(object, "what");
+    l->n = (uint64_t)sb_json_int(object, "n", 0);
+    l->min = (uint64_t)sb_json_int(object, "min", 0);
+    l->max = (uint64_t)sb_json_int(object, "max", 0);
+    for (size_t i = 0; i < sb_json_length(counts); i++) {
+        const struct sb_json *pair = sb_json_at(counts, i);
+        double index = sb_json_number(sb_json_at(pair, 0)), count = sb_json_number(sb_json_at(pair, 1));
+        if (index >= 0 && index < SB_HISTOGRAM_BUCKETS && count > 0)
+            sb_latencies_bucket(l, (uint32_t)index, (uint64_t)count);
+    }
+}
+
 static int take_object(struct sb_result *result, const struct sb_json *object)
 {
     if (sb_json_text(object, "status"))
@@ -140,6 +192,8 @@ static int take_object(struct sb_result *result, const struct sb_json *object)
             (struct sb_unavailable){take_text(object, "unavailable"), take_text(object, "reason")};
     } else if (sb_json_text(object, "series")) {
         take_series(result, object);
+    } else if (sb_json_text(object, "histogram")) {
+        take_latencies(result, object);
     } else if (sb_json_text(object, "dump")) {
         *SB_VEC_ADD(&result->dumps) = (struct sb_dump){take_text(object, "dump"), take_text(object, "text")};
     } else if (sb_json_text(object, "warning")) {
@@ -174,6 +228,11 @@ void sb_result_free(struct sb_result *result)
         free(result->series.at[i].unit);
         free(result->series.at[i].at);
     }
+    for (size_t i = 0; i < result->latencies.n; i++) {
+        free(result->latencies.at[i].name);
+        free(result->latencies.at[i].what);
+        free(result->latencies.at[i].at);
+    }
     for (size_t i = 0; i < result->dumps.n; i++) {
         free(result->dumps.at[i].name);
         free(result->dumps.at[i].text);
@@ -183,6 +242,7 @@ void sb_result_free(struct sb_result *result)
     SB_VEC_FREE(&result->metrics);
     SB_VEC_FREE(&result->unavailable);
     SB_VEC_FREE(&result->series);
+    SB_VEC_FREE(&result->latencies);
     SB_VEC_FREE(&result->dumps);
     SB_VEC_FREE(&result->warnings);
     free(result->reason);

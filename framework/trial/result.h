@@ -6,6 +6,7 @@
  *   {"metric":"ops_per_s","unit":"1/s","value":1234.5}
  *   {"unavailable":"perf::CYCLES","reason":"..."}
  *   {"series":"free_blocks","key":3,"unit":"blocks","points":[[op,value],...]}
+ *   {"histogram":"alloc","what":"service time","n":10,"min":160,"max":4000,"counts":[[index,count],...]}
  *   {"dump":"buddyinfo","text":"..."}
  *   {"warning":"..."}
  *   {"status":"ok"}   or   {"status":"invalid","reason":"..."}     exactly once, last
@@ -14,6 +15,7 @@
 #define SB_TRIAL_RESULT_H
 
 #include "base/str.h"
+#include "measure/histogram.h"
 
 #include <stdio.h>
 
@@ -48,6 +50,18 @@ struct sb_series {
 struct sb_dump {
     char *name, *text;
 };
+/* Of measure/histogram.h, the buckets that hold something; min and max in its units. */
+struct sb_bucket {
+    uint32_t index;
+    uint64_t count;
+};
+struct sb_latencies {
+    char *name; /* alloc, free: single calls; response: steps of a paced trial */
+    char *what; /* from when to when */
+    uint64_t n, min, max;
+    struct sb_bucket *at;
+    size_t buckets, capacity;
+};
 
 #define SB_RESULT_LIST(type, name)                                                                           \
     struct {                                                                                                 \
@@ -62,6 +76,7 @@ struct sb_result {
     SB_RESULT_LIST(struct sb_metric, metrics);
     SB_RESULT_LIST(struct sb_unavailable, unavailable);
     SB_RESULT_LIST(struct sb_series, series);
+    SB_RESULT_LIST(struct sb_latencies, latencies);
     SB_RESULT_LIST(struct sb_dump, dumps);
     SB_RESULT_LIST(char *, warnings);
 };
@@ -71,6 +86,7 @@ void sb_write_phase(FILE *out, const char *phase);
 void sb_write_metric(FILE *out, const char *name, const char *unit, double value);
 void sb_write_unavailable(FILE *out, const char *name, const char *reason);
 void sb_write_series(FILE *out, const struct sb_series *series);
+void sb_write_latencies(FILE *out, const char *name, const char *what, const struct sb_histogram *histogram);
 void sb_write_dump(FILE *out, const char *name, const char *text);
 void sb_write_warning(FILE *out, const char *text);
 void sb_write_status(FILE *out, enum sb_status status, const char *reason);
@@ -78,5 +94,9 @@ void sb_write_status(FILE *out, enum sb_status status, const char *reason);
 /* Takes in one line; -EPROTO if it is none of the above. */
 int sb_result_take(struct sb_result *result, const char *line, size_t length);
 void sb_result_free(struct sb_result *result);
+
+void sb_latencies_bucket(struct sb_latencies *latencies, uint32_t index, uint64_t count);
+/* Adds what a trial found to a histogram. */
+void sb_latencies_add(const struct sb_latencies *latencies, struct sb_histogram *histogram);
 
 #endif

@@ -12,88 +12,20 @@
 #define _GNU_SOURCE
 #include "trial/trial.h"
 
-#include "base/clock.h"
 #include "base/diag.h"
+#include "base/units.h"
 #include "measure/footprint.h"
-#include "measure/pmu.h"
-#include "plugin/plugin.h"
-#include "scullbench/workload.h"
-#include "topology/topology.h"
-#include "trial/physmem.h"
+#include "trial/inside.h"
+#include "trial/layout.h"
+#include "trial/simulate.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <math.h>
 #include <sched.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum order { ORDER_SETUP, ORDER_SURVEY, ORDER_WARMUP, ORDER_MEASURE, ORDER_TEARDOWN };
-
-struct block {
-    const char *at;
-    uint64_t size, align;
-};
-
-struct worker {
-    struct trial *trial;
-    uint32_t index;
-    pthread_t thread;
-    void *state;
-    int status; /* of its first failure; 0 while all is well */
-    char *why;
-    struct sb_counts counts;                  /* since the phase began */
-    uint64_t closed_operations, closed_bytes; /* what lies in the common window */
-    double closed_ns;
-    uint64_t begin_tick; /* when its measured phase began: the common start, or later if it was late */
-    struct sb_pmu_counters pmu;
-    struct sb_pmu_reading *readings;
-    bool *counted, *opened;
-};
-
-struct trial {
-    const struct sb_trial_spec *spec;
-    FILE *out;
-    const struct sb_clock *clock;
-    struct sb_topology *topology;
-    struct sb_physmem memory;
-    uint32_t *cpu_node;
-    struct sb_plugin *allocator, *workload;
-    union sb_value *allocator_options, *workload_options;
-    struct sb_host host;
-    struct sb_bench bench;
-    void *a, *w; /* the opened allocator and workload */
-    struct sb_needs needs;
-    struct sb_pmu pmu;
-    struct worker *workers;
-
-    pthread_barrier_t gate;
-    enum order order;
-    uint64_t target;                  /* survey: operations since its start */
-    uint64_t start_tick;              /* measure: the common start */
-    _Atomic uint64_t window_end_tick; /* measure: when the common window closes */
-
-    pthread_mutex_t fail_lock;
-    char fail_text[512];
-
-    struct {
-        struct block *at;
-        size_t n, capacity;
-    } blocks;
-    struct {
-        struct sb_series *at;
-        size_t n, capacity;
-    } series;
-    uint64_t peak_requested;
-    double kept_bytes; /* held when everything was freed; negative: not known */
-    int64_t resident_before;
-    struct {
-        struct sb_dump *at;
-        size_t n, capacity;
-    } dumps; /* at the checkpoint with most live */
-};
 
 /* ---- services for plugins ---- */
 
@@ -112,6 +44,16 @@ static void take_block(void *context, const void *block, uint64_t size, uint64_t
 {
     struct trial *t = context;
     *SB_VEC_ADD(&t->blocks) = (struct block){block, size, align};
+}
+
+/* Of the measured phase alone. The clock's own cost lies in every single call, and is taken off. */
+static void take_latency(void *context, uint32_t thread, enum sb_call call, uint64_t ticks)
+{
+    const struct trial *t = context;
+    double ns = (double)ticks * t->clock->ns_per_tick - t->clock->cost_ns;
+    if (t->order == ORDER_MEASURE && t->workers[thread].histograms)
+        sb_histogram_add(&t->workers[thread].histograms[call],
+                         ns > 0 ? (uint64_t)(ns * SB_HISTOGRAM_UNITS + 0.5) : 0);
 }
 
 /* The plugin's own words, if it had any. */
@@ -167,7 +109,9 @@ static void do_setup(struct worker *w)
     w->counted = sb_calloc(t->pmu.n, sizeof(*w->counted));
     w->opened = sb_calloc(t->pmu.n, sizeof(*w->opened));
     for (size_t i = 0; i < t->pmu.n; i++)
-        w->opened[i] = w->pmu.fds[i] >= 0;
+        w->opened[i] = w->pmu.at[i].fd >= 0;
+    if (t->spec->trial[SB_TRIAL_LATENCY].u != SB_LATENCY_OFF || t->spec->trial[SB_TRIAL_RATE].u)
+        w->histograms = sb_calloc(SB_HISTOGRAMS, sizeof(*w->histograms));
 }
 
 /* Targets are cumulative: a step that overshoots one checkpoint shortens the way to the next. */
@@ -177,12 +121,63 @@ static void do_survey(struct worker *w)
         step(w);
 }
 
-/* By time: caches and predictors don't know what an operation is. */
+/* Coefficient of variation of the last n rates. */
+static double variation(const double *rates, size_t have, size_t n)
+{
+    double sum = 0, squares = 0;
+    if (have < n)
+        return NAN;
+    for (size_t i = 0; i < n; i++)
+        sum += rates[(have - 1 - i) % n];
+    for (size_t i = 0; i < n; i++) {
+        double d = rates[(have - 1 - i) % n] - sum / (double)n;
+        squares += d * d;
+    }
+    return sqrt(squares / (double)(n - 1)) / (sum / (double)n);
+}
+
+/*
+ * At least as long as asked, then until the rates of the last windows agree (Georges et al., OOPSLA 2007),
+ * for all threads, or to the limit. A window is a whole number of cycles, for the parts of a cycle have rates
+ * of their own.
+ */
 static void do_warmup(struct worker *w)
 {
-    uint64_t end = sb_now_ns() + w->trial->spec->trial[SB_TRIAL_WARMUP].u;
-    while (!w->status && sb_now_ns() < end)
+    enum { WINDOW_NS = 5000000, MOST_WINDOWS = 50 };
+    struct trial *t = w->trial;
+    const union sb_value *spec = t->spec->trial;
+    double rates[MOST_WINDOWS] = {0}, limit = sb_share(spec[SB_TRIAL_STEADY]);
+    uint64_t begin = sb_now_ns(), least = begin + spec[SB_TRIAL_WARMUP].u,
+             last = begin + spec[SB_TRIAL_WARMUP_LIMIT].u;
+    uint64_t cycle = t->needs.cycle_operations ? t->needs.cycle_operations : 1, now = begin;
+    uint64_t from = begin, operations = w->counts.operations, started = operations;
+    size_t have = 0, n = spec[SB_TRIAL_STEADY_WINDOWS].u;
+    bool wanted = limit > 0;
+    w->steady = !wanted;
+    w->spread = NAN;
+    if (t->simulated) {
+        while (!w->status && w->counts.operations - started < cycle)
+            step(w);
+        return;
+    }
+    while (!w->status && (now < least || (wanted && now < last && t->steady_threads < t->spec->threads))) {
         step(w);
+        now = sb_now_ns();
+        if (now - from < WINDOW_NS || w->counts.operations / cycle == operations / cycle)
+            continue;
+        rates[have++ % n] = (double)(w->counts.operations - operations) / (double)(now - from);
+        from = now;
+        operations = w->counts.operations;
+        double spread = variation(rates, have, n);
+        if (!w->steady)
+            w->spread = spread;
+        if (!w->steady && spread <= limit) {
+            w->steady = true;
+            t->steady_threads++;
+        }
+    }
+    w->warmup_ns = (double)(now - begin);
+    w->warmup_operations = w->counts.operations - started;
 }
 
 /* What lies in the common window: all steps up to the first one that ends after its close. */
@@ -194,19 +189,12 @@ static void close_window(struct worker *w, uint64_t tick)
     w->closed_ns = (double)(tick - w->begin_tick) * t->clock->ns_per_tick;
 }
 
-static void do_measure(struct worker *w)
+static void measure_closed(struct worker *w)
 {
     struct trial *t = w->trial;
     uint64_t (*now)(void) = t->clock->now;
     uint64_t operations = t->spec->trial[SB_TRIAL_OPERATIONS].u, tick;
     bool closed = false;
-
-    w->counts = (struct sb_counts){0};
-    while (now() < t->start_tick)
-        ;
-    sb_pmu_start(&w->pmu);
-    /* Starting counters takes microseconds of system calls; they are nobody's operations. */
-    w->begin_tick = now();
     for (;;) {
         tick = now();
         if (!closed && tick >= atomic_load_explicit(&t->window_end_tick, memory_order_relaxed)) {
@@ -218,12 +206,87 @@ static void do_measure(struct worker *w)
             break;
         step(w);
     }
-    sb_pmu_stop(&w->pmu);
     if (!closed) {
         uint64_t open = UINT64_MAX;
         atomic_compare_exchange_strong(&t->window_end_tick, &open, tick);
         close_window(w, tick);
     }
+}
+
+/*
+ * Calls are due at equal distances, threads evenly between each other's, and a late one waits for nobody: its
+ * latency counts from when it was due, so a stall is felt by all that came meanwhile (Tene's coordinated
+ * omission).
+ */
+static void measure_paced(struct worker *w)
+{
+    struct trial *t = w->trial;
+    uint64_t (*now)(void) = t->clock->now;
+    double distance = 1e9 / (double)t->spec->trial[SB_TRIAL_RATE].u / t->clock->ns_per_tick;
+    double first = (double)t->start_tick + distance * w->index / t->spec->threads;
+    uint64_t operations = t->spec->trial[SB_TRIAL_OPERATIONS].u, end = t->window_end_tick, calls = 0,
+             tick = now();
+    while (!w->status && tick < end && (!operations || w->counts.operations < operations)) {
+        uint64_t due = (uint64_t)(first + distance * (double)calls);
+        if (due >= end)
+            break;
+        while ((tick = now()) < due)
+            ;
+        step(w);
+        tick = now();
+        sb_histogram_add(&w->histograms[SB_RESPONSE],
+                         (uint64_t)((double)(tick - due) * t->clock->ns_per_tick * SB_HISTOGRAM_UNITS));
+        calls++;
+    }
+    if (!operations) {
+        double due = ((double)end - first) / distance;
+        w->backlog = due > (double)calls ? (uint64_t)(due - (double)calls) : 0;
+        while (!w->status && (tick = now()) < end)
+            ;
+    }
+    close_window(w, tick);
+}
+
+/*
+ * Whole cycles, and no clock but the workload's own: what depends on time would not come out the same again.
+ * Short cycles are repeated, so that what is done once weighs little.
+ */
+static void measure_simulated(struct worker *w)
+{
+    enum { LEAST = 10000 };
+    uint64_t cycle = w->trial->needs.cycle_operations ? w->trial->needs.cycle_operations : 1;
+    uint64_t operations = (LEAST + cycle - 1) / cycle * cycle;
+    while (!w->status && w->counts.operations < operations)
+        step(w);
+    w->closed_operations = w->counts.operations;
+    w->closed_ns = 1;
+}
+
+/* Its name is known to simulate.c: under valgrind counting is on while this function runs. */
+__attribute__((noinline, noclone)) void sb_measured_phase(struct worker *w);
+void sb_measured_phase(struct worker *w)
+{
+    if (w->trial->simulated)
+        measure_simulated(w);
+    else if (w->trial->spec->trial[SB_TRIAL_RATE].u)
+        measure_paced(w);
+    else
+        measure_closed(w);
+}
+
+static void do_measure(struct worker *w)
+{
+    struct trial *t = w->trial;
+    w->counts = (struct sb_counts){0};
+    while (!t->simulated && t->clock->now() < t->start_tick)
+        ;
+    struct sb_usage before = sb_usage_now();
+    sb_pmu_start(&w->pmu);
+    /* Starting counters takes microseconds of system calls; they are nobody's operations. */
+    w->begin_tick = t->clock->now();
+    sb_measured_phase(w);
+    sb_pmu_stop(&w->pmu);
+    w->usage = sb_usage_since(&before);
     for (size_t i = 0; i < t->pmu.n; i++)
         w->counted[i] = sb_pmu_read(&w->pmu, i, &w->readings[i]);
 }
@@ -234,9 +297,9 @@ static void do_teardown(struct worker *w)
     sb_pmu_close(&w->pmu);
 }
 
-static void *work(void *argument)
+/* Orders are carried out until the last one. */
+static void serve(struct worker *w)
 {
-    struct worker *w = argument;
     struct trial *t = w->trial;
     enum order order;
     do {
@@ -261,6 +324,16 @@ static void *work(void *argument)
         }
         pthread_barrier_wait(&t->gate);
     } while (order != ORDER_TEARDOWN);
+}
+
+/* The stack is moved before anything of the trial lies on it. */
+static void *work(void *argument)
+{
+    struct worker *w = argument;
+    size_t shift = sb_layout_stack_shift(w->trial->spec->trial[SB_TRIAL_LAYOUT].u, w->index);
+    char *room = __builtin_alloca(shift + 16);
+    __asm__ volatile("" : : "r"(room) : "memory");
+    serve(w);
     return NULL;
 }
 
@@ -359,7 +432,9 @@ static void checkpoint(struct trial *t)
         add_point(t, "held_bytes", 0, "B", x, (double)s.held_bytes);
     if (t->allocator->allocator.flags & SB_ALLOCATOR_OS_MEMORY) {
         int64_t resident = sb_resident_bytes() - t->resident_before;
+        int64_t pss = sb_pss_bytes() - t->pss_before;
         add_point(t, "resident_bytes", 0, "B", x, resident > 0 ? (double)resident : 0.0);
+        add_point(t, "pss_bytes", 0, "B", x, pss > 0 ? (double)pss : 0.0);
     }
     for (int order = 0; s.has & SB_HAS_FREE_BLOCKS && order < SB_NR_ORDERS; order++)
         add_point(t, "free_blocks", order, "blocks", x, (double)s.free_blocks[order]);
@@ -368,186 +443,6 @@ static void checkpoint(struct trial *t)
         if (t->spec->trial[SB_TRIAL_DUMP].u)
             take_dumps(t);
     }
-}
-
-/* ---- what is reported ---- */
-
-static void metric(struct trial *t, const char *name, const char *unit, double value)
-{
-    sb_write_metric(t->out, name, unit, value);
-}
-
-/* Never below zero: for very cheap calls the clock's cost can exceed what was timed. */
-static double timed(const struct trial *t, uint64_t ticks, uint64_t batches, uint64_t calls)
-{
-    double ns = (double)ticks * t->clock->ns_per_tick - (double)batches * t->clock->cost_ns;
-    return ns > 0 ? ns / (double)calls : 0.0;
-}
-
-static void report_calls(struct trial *t, const struct sb_counts *sum)
-{
-    static const char none[] = "no such call was made in the measured phase";
-    /* A NULL costs time as well: what is timed is the call, whatever comes of it. */
-    uint64_t calls = sum->attempts ? sum->attempts : sum->allocs;
-    if (calls)
-        metric(t, "alloc_ns", "ns", timed(t, sum->alloc_ticks, sum->alloc_batches, calls));
-    else
-        sb_write_unavailable(t->out, "alloc_ns", none);
-    if (sum->frees)
-        metric(t, "free_ns", "ns", timed(t, sum->free_ticks, sum->free_batches, sum->frees));
-    else
-        sb_write_unavailable(t->out, "free_ns", none);
-    if (sum->alloc_batches)
-        metric(t, "allocs_per_batch", "calls", (double)calls / (double)sum->alloc_batches);
-    if (sum->attempts)
-        metric(t, "success", "%", 100 * (double)sum->allocs / (double)sum->attempts);
-    metric(t, "allocs", "calls", (double)sum->allocs);
-    metric(t, "frees", "calls", (double)sum->frees);
-    for (uint32_t i = 0; i < t->workload->workload.counter_count; i++)
-        metric(t, t->workload->workload.counters[i], "calls", (double)sum->counters[i]);
-}
-
-/* A window that ends within the first cycle weighs its phases unequally, and may miss what is done rarely. */
-static void warn_of_short_window(struct trial *t)
-{
-    uint64_t least = UINT64_MAX;
-    for (uint32_t i = 0; i < t->spec->threads; i++) {
-        if (t->workers[i].closed_operations < least)
-            least = t->workers[i].closed_operations;
-    }
-    if (least >= t->needs.cycle_operations)
-        return;
-    char *text =
-        sb_printf("%s / %s: the measured phase held less than one whole cycle of the workload, so its parts "
-                  "weigh unequally: raise duration, or make the devices smaller",
-                  t->spec->allocator.name, t->spec->workload.name);
-    sb_write_warning(t->out, text);
-    free(text);
-}
-
-static void report_rates(struct trial *t)
-{
-    struct sb_counts sum = {0};
-    double operations = 0, bytes = 0, longest = 0;
-    for (uint32_t i = 0; i < t->spec->threads; i++) {
-        const struct worker *w = &t->workers[i];
-        operations += (double)w->closed_operations / w->closed_ns * 1e9;
-        bytes += (double)w->closed_bytes / w->closed_ns * 1e9;
-        longest = w->closed_ns > longest ? w->closed_ns : longest;
-        sum.operations += w->counts.operations;
-        sum.bytes += w->counts.bytes;
-        sum.allocs += w->counts.allocs;
-        sum.attempts += w->counts.attempts;
-        sum.alloc_ticks += w->counts.alloc_ticks;
-        sum.alloc_batches += w->counts.alloc_batches;
-        sum.frees += w->counts.frees;
-        sum.free_ticks += w->counts.free_ticks;
-        sum.free_batches += w->counts.free_batches;
-        for (uint32_t c = 0; c < SB_MAX_COUNTERS; c++)
-            sum.counters[c] += w->counts.counters[c];
-    }
-    if (operations > 0) {
-        metric(t, "ops_per_s", "1/s", operations);
-        metric(t, "bytes_per_s", "B/s", bytes);
-    } else {
-        sb_write_unavailable(t->out, "ops_per_s", "not one operation was finished in the measured phase");
-    }
-    metric(t, "operations", "operations", (double)sum.operations);
-    metric(t, "window_ns", "ns", longest);
-    warn_of_short_window(t);
-    report_calls(t, &sum);
-}
-
-/* Sums over threads; a number that was scaled up says by how much it was. */
-static void report_event(struct trial *t, size_t event)
-{
-    const struct sb_pmu_event *e = &t->pmu.at[event];
-    double sum = 0, share = 1;
-    if (e->reason) {
-        sb_write_unavailable(t->out, e->name, e->reason);
-        return;
-    }
-    for (uint32_t i = 0; i < t->spec->threads; i++) {
-        const struct sb_pmu_reading *r = &t->workers[i].readings[event];
-        if (!t->workers[i].counted[event]) {
-            sb_write_unavailable(
-                t->out, e->name,
-                t->workers[i].opened[event]
-                    ? "not counted: the counter was never scheduled on the hardware"
-                    : "not counted: a thread could not open it (too many open files or counters)");
-            return;
-        }
-        double running = (double)r->running_ns / (double)r->enabled_ns;
-        sum += (double)r->value / running;
-        share = running < share ? running : share;
-    }
-    metric(t, e->name, "events", sum);
-    if (e->user_only) {
-        char *text = sb_printf(
-            "%s counts user mode only: the kernel doesn't allow more (perf_event_paranoid)", e->name);
-        sb_write_warning(t->out, text);
-        free(text);
-    }
-    if (share < 1) {
-        char *text = sb_printf("%s was counted %.0f %% of the time and scaled up", e->name, 100 * share);
-        sb_write_warning(t->out, text);
-        free(text);
-    }
-}
-
-static double value_at(const struct trial *t, const char *name, size_t i)
-{
-    for (size_t s = 0; s < t->series.n; s++) {
-        if (!strcmp(t->series.at[s].name, name) && t->series.at[s].key == 0 && i < t->series.at[s].n)
-            return t->series.at[s].at[i].y;
-    }
-    return -1;
-}
-
-/* Memory at the fullest checkpoint, where every allocator is compared. */
-static void report_memory(struct trial *t)
-{
-    static const char aliases[] = "the allocator hands out the same addresses again and again";
-    const char *held_name =
-        t->allocator->allocator.flags & SB_ALLOCATOR_OS_MEMORY ? "resident_bytes" : "held_bytes";
-    size_t points = t->series.n ? t->series.at[0].n : 0, peak = 0;
-    for (size_t i = 1; i < points; i++) {
-        if (value_at(t, "requested_bytes", i) > value_at(t, "requested_bytes", peak))
-            peak = i;
-    }
-    double requested = points ? value_at(t, "requested_bytes", peak) : 0;
-    double handed = value_at(t, "handed_bytes", peak), held = value_at(t, held_name, peak);
-    const char *reason = t->allocator->allocator.flags & SB_ALLOCATOR_ALIASES ? aliases
-                         : !points                                            ? "no survey was asked for"
-                         : requested <= 0 ? "nothing was live at any checkpoint"
-                                          : "the allocator doesn't say";
-    if (requested > 0)
-        metric(t, "requested_peak", "B", requested);
-    if (requested > 0 && held >= 0)
-        metric(t, "footprint", "ratio", held / requested);
-    else
-        sb_write_unavailable(t->out, "footprint", reason);
-    if (t->kept_bytes >= 0)
-        metric(t, "kept_bytes", "B", t->kept_bytes);
-    else
-        sb_write_unavailable(t->out, "kept_bytes", "the allocator doesn't say");
-    if (requested > 0 && handed > 0)
-        metric(t, "internal_fragmentation", "%", 100 * (1 - requested / handed));
-    else
-        sb_write_unavailable(t->out, "internal_fragmentation", reason);
-}
-
-static void report(struct trial *t)
-{
-    metric(t, "clock_ns", "ns", t->clock->cost_ns);
-    report_rates(t);
-    for (size_t i = 0; i < t->pmu.n; i++)
-        report_event(t, i);
-    report_memory(t);
-    for (size_t i = 0; i < t->series.n; i++)
-        sb_write_series(t->out, &t->series.at[i]);
-    for (size_t i = 0; i < t->dumps.n; i++)
-        sb_write_dump(t->out, t->dumps.at[i].name, t->dumps.at[i].text);
 }
 
 /* ---- proving ---- */
@@ -656,7 +551,9 @@ static enum sb_status tear_down(struct trial *t, char **reason)
         *reason = sb_printf("leak: %llu blocks are live after all was freed", (unsigned long long)s.live);
         return SB_STATUS_CHECK_FAILED;
     }
-    if (s.has & SB_HAS_HELD)
+    if (t->allocator->allocator.flags & SB_ALLOCATOR_OS_MEMORY)
+        t->kept_bytes = fmax(0, (double)(sb_resident_bytes() - t->resident_before));
+    else if (s.has & SB_HAS_HELD)
         t->kept_bytes = (double)s.held_bytes;
     enum sb_status checked = check_structures(t, reason);
     if (checked == SB_STATUS_OK && t->allocator->allocator.shrink) {
@@ -679,7 +576,7 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
     uint64_t cycles = t->spec->trial[SB_TRIAL_SURVEY].u, points = t->spec->trial[SB_TRIAL_SURVEY_POINTS].u;
     int status = 0;
     *proved = SB_STATUS_OK;
-    if (!cycles)
+    if (!cycles || t->simulated)
         return 0;
     sb_write_phase(t->out, "survey");
     checkpoint(t);
@@ -693,6 +590,24 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
     return status;
 }
 
+/*
+ * So rarely that timing call by call takes less than half a percent of the time: a call timed so costs two
+ * readings and a place in the histogram more than one in a batch.
+ */
+static uint32_t latency_period(const struct trial *t)
+{
+    uint64_t asked = t->spec->trial[SB_TRIAL_LATENCY_PERIOD].u;
+    double extra = 2 * t->clock->cost_ns + 10, each = 0;
+    if (t->spec->trial[SB_TRIAL_LATENCY].u != SB_LATENCY_SAMPLED || t->simulated)
+        return t->spec->trial[SB_TRIAL_LATENCY].u == SB_LATENCY_EACH && !t->simulated;
+    if (asked)
+        return (uint32_t)asked;
+    for (uint32_t i = 0; i < t->spec->threads; i++)
+        each += t->workers[i].warmup_ns / ((double)t->workers[i].warmup_operations + 1) / t->spec->threads;
+    double period = extra / (0.005 * (each > 1 ? each : 1));
+    return period < 2 ? 2 : period > 100000 ? 100000 : (uint32_t)period;
+}
+
 static int measure(struct trial *t)
 {
     double ticks_per_ns = 1 / t->clock->ns_per_tick;
@@ -702,13 +617,20 @@ static int measure(struct trial *t)
     if (status)
         return status;
     sb_write_phase(t->out, "measure");
+    t->bench.latency_period = latency_period(t);
+    sb_watch_begin(&t->watch, t->spec->cpus, t->spec->threads);
     /* Far enough off for every worker to be spinning on it by then. */
     t->start_tick = t->clock->now() + (uint64_t)(1e6 * ticks_per_ns);
     atomic_store(&t->window_end_tick,
                  fixed ? UINT64_MAX
                        : t->start_tick +
                              (uint64_t)((double)t->spec->trial[SB_TRIAL_DURATION].u * ticks_per_ns));
-    return command(t, ORDER_MEASURE);
+    status = command(t, ORDER_MEASURE);
+    sb_watch_end(&t->watch, t->spec->cpus, t->spec->threads);
+    t->bench.latency_period = 0;
+    look(t, &t->at_end, &t->account_at_end);
+    t->resident_at_end = sb_resident_bytes();
+    return status;
 }
 
 /* Structures are proved after a failed step as well: out of memory with damaged lists is damage first. */
@@ -725,6 +647,7 @@ static enum sb_status run_phases(struct trial *t, char **reason)
     /* The harness's own memory, sources and shadows and stacks, is all there now: what grows is the
      * allocator's. */
     t->resident_before = sb_resident_bytes();
+    t->pss_before = sb_pss_bytes();
     status = survey(t, &proved, reason);
     if (proved != SB_STATUS_OK)
         return proved;
@@ -749,7 +672,7 @@ static enum sb_status run_phases(struct trial *t, char **reason)
     /* Numbers only once nothing can be found against them any more. */
     proved = tear_down(t, reason);
     if (proved == SB_STATUS_OK)
-        report(t);
+        sb_trial_report(t);
     return proved;
 }
 
@@ -819,7 +742,9 @@ static int open_all(struct trial *t, char **reason)
                                  .now = t->clock->now,
                                  .context = t,
                                  .fail = take_fail,
-                                 .live_block = take_block};
+                                 .live_block = take_block,
+                                 .paced = t->spec->trial[SB_TRIAL_RATE].u != 0,
+                                 .latency = take_latency};
     status = w->setup(&t->bench, t->workload_options, &t->w);
     if (status)
         *reason = reason_or(t, "the workload can't be set up: %s", strerror(-status));
@@ -848,6 +773,7 @@ static void free_trial(struct trial *t)
         free(t->workers[i].readings);
         free(t->workers[i].counted);
         free(t->workers[i].opened);
+        free(t->workers[i].histograms);
     }
     free(t->workers);
     for (size_t i = 0; i < t->series.n; i++) {
@@ -877,6 +803,11 @@ static void free_trial(struct trial *t)
 static enum sb_status run_all(struct trial *t, struct sb_diag *diag, char **reason)
 {
     sb_write_phase(t->out, "setup");
+    sb_layout_shift_mappings(t->spec->trial[SB_TRIAL_LAYOUT].u);
+    if (!sb_layout_is_fixed())
+        sb_write_warning(t->out,
+                         "the kernel's address-space randomisation could not be switched off (a sandbox "
+                         "forbids personality(2)): layouts are drawn, but not only from the seed");
     t->allocator = load(&t->spec->allocator, SB_PLUGIN_ALLOCATOR, reason);
     if (*reason)
         return SB_STATUS_ERROR;
@@ -889,7 +820,8 @@ static enum sb_status run_all(struct trial *t, struct sb_diag *diag, char **reas
         *reason = sb_strdup("the trial's text has errors, shown above");
         return SB_STATUS_ERROR;
     }
-    sb_pmu_prepare(&t->pmu, t->spec->trial[SB_TRIAL_EVENTS].s);
+    if (!t->simulated)
+        sb_pmu_prepare(&t->pmu, t->spec->trial[SB_TRIAL_EVENTS].s);
     if (open_all(t, reason) || start_workers(t, reason))
         return SB_STATUS_ERROR;
     return run_phases(t, reason);
@@ -897,8 +829,12 @@ static enum sb_status run_all(struct trial *t, struct sb_diag *diag, char **reas
 
 enum sb_status sb_trial_run(const struct sb_trial_spec *spec, FILE *out)
 {
-    struct trial t = {
-        .spec = spec, .out = out, .clock = sb_clock_init(), .memory = {.fd = -1}, .kept_bytes = -1};
+    struct trial t = {.spec = spec,
+                      .out = out,
+                      .clock = sb_clock_init(),
+                      .memory = {.fd = -1},
+                      .kept_bytes = -1,
+                      .simulated = sb_simulated()};
     struct sb_diag diag = {.file = "trial"};
     char *reason = NULL;
     pthread_mutex_init(&t.fail_lock, NULL);

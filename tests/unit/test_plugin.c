@@ -24,7 +24,7 @@ static void expect_refusal(const char *file, const char *words)
 static void refusals_say_what_to_do(void **state)
 {
     (void)state;
-    expect_refusal("old-major", "built for plugin ABI 0.1, this scullbench has 1.1; rebuild it");
+    expect_refusal("old-major", "built for plugin ABI 0.2, this scullbench has 1.2; rebuild it");
     expect_refusal("nothing", "offers no interface (sized, cache, pages or percpu)");
     expect_refusal("no-plugin", "exports neither scullbench_allocator nor scullbench_workload");
     expect_refusal("not-there", "No such file or directory");

@@ -1,26 +1,11 @@
 /* Results on the wire and in the database: what goes in comes out, whatever it holds. */
 #include "test.h"
 
-#include "stats/stats.h"
 #include "store/store.h"
 
 #include <errno.h>
 #include <math.h>
 #include <unistd.h>
-
-static void summaries(void **state)
-{
-    double odd[] = {5, 1, 3}, even[] = {4, 1, 3, 2}, one[] = {7};
-    (void)state;
-    struct sb_summary s = sb_summarise(odd, 3);
-    assert_true(s.n == 3 && s.median == 3 && s.min == 1 && s.max == 5);
-    s = sb_summarise(even, 4);
-    assert_true(s.median == 2.5 && s.min == 1 && s.max == 4);
-    s = sb_summarise(one, 1);
-    assert_true(s.median == 7 && s.min == 7 && s.max == 7);
-    s = sb_summarise(NULL, 0);
-    assert_true(s.n == 0 && isnan(s.median));
-}
 
 /* Writes each kind of line to a stream and takes it in again. */
 static void results_survive_the_wire(void **state)
@@ -37,6 +22,10 @@ static void results_survive_the_wire(void **state)
     sb_write_metric(out, "ops_per_s", "1/s", 1234567.25);
     sb_write_unavailable(out, "perf::CYCLES", "no \"PMU\"\n here");
     sb_write_series(out, &series);
+    struct sb_histogram *h = sb_calloc(1, sizeof(*h));
+    for (uint64_t i = 1; i <= 1000; i++)
+        sb_histogram_add(h, i * i * 16);
+    sb_write_latencies(out, "alloc", "service time of a call", h);
     sb_write_dump(out, "buddyinfo", "Node 0\n");
     sb_write_warning(out, "careful");
     sb_write_status(out, SB_STATUS_INVALID, "why");
@@ -48,6 +37,12 @@ static void results_survive_the_wire(void **state)
     assert_true(sb_result_metric(&r, "ops_per_s")->value == 1234567.25);
     assert_string_equal(r.unavailable.at[0].reason, "no \"PMU\"\n here");
     assert_true(r.series.at[0].n == 2 && r.series.at[0].key == 3 && r.series.at[0].at[1].y == -2);
+    struct sb_histogram *again = sb_calloc(1, sizeof(*again));
+    assert_string_equal(r.latencies.at[0].what, "service time of a call");
+    sb_latencies_add(&r.latencies.at[0], again);
+    assert_memory_equal(again, h, sizeof(*h));
+    free(again);
+    free(h);
     assert_string_equal(r.dumps.at[0].text, "Node 0\n");
     assert_string_equal(r.warnings.at[0], "careful");
     assert_int_equal(r.status, SB_STATUS_INVALID);
@@ -77,8 +72,11 @@ static void a_database_keeps_everything(void **state)
     assert_int_equal(sb_store_create(&store, path, &why), 0);
     sb_pairs_add(&head.meta, "name", hostile);
     struct sb_cell_row *cell = SB_VEC_ADD(&head.cells);
-    *cell = (struct sb_cell_row){
-        .id = 7, .threads = 2, .allocator = sb_strdup(hostile), .workload = sb_strdup("w")};
+    *cell = (struct sb_cell_row){.id = 7,
+                                 .threads = 2,
+                                 .allocator = sb_strdup(hostile),
+                                 .workload = sb_strdup("w"),
+                                 .settings = sb_strdup("x")};
     sb_pairs_add(&cell->swept, "w.quantum", "1000B");
     assert_int_equal(sb_store_begin(store, &head, &why), 0);
     for (int i = 1; i <= 3; i++) {
@@ -93,8 +91,16 @@ static void a_database_keeps_everything(void **state)
         trial.result.metrics.n = 1;
         trial.result.series.at = &one;
         trial.result.series.n = 1;
+        char what[] = "service time", histogram[] = "alloc";
+        struct sb_bucket buckets[] = {{3, 7}, {300, 1}};
+        struct sb_latencies latencies = {histogram, what, 8, 3, 400, buckets, 2, 2};
+        trial.result.latencies.at = &latencies;
+        trial.result.latencies.n = 1;
+        trial.layout = UINT64_C(1) << 40;
+        trial.simulated = i == 3;
         assert_int_equal(sb_store_add_trial(store, &trial, &why), 0);
     }
+    assert_int_equal(sb_store_add_warning(store, "of the run", &why), 0);
     sb_store_close(store);
 
     assert_int_equal(sb_store_open(&store, path, &why), 0);
@@ -110,12 +116,45 @@ static void a_database_keeps_everything(void **state)
     assert_true(data.trials.at[0].result.metrics.at[0].value == 1 / 3.0);
     assert_int_equal(sb_store_load_series(store, 3, &series, &why), 0);
     assert_true(series.series.at[0].at[0].y == 0.1 && series.series.at[0].at[1].y == 1e300);
+    assert_int_equal(sb_store_load_latencies(store, 2, &series, &why), 0);
+    assert_true(series.latencies.n == 1 && series.latencies.at[0].n == 8 &&
+                series.latencies.at[0].max == 400);
+    assert_true(series.latencies.at[0].at[1].index == 300 && series.latencies.at[0].at[0].count == 7);
+    assert_true(data.trials.at[0].layout == UINT64_C(1) << 40 && !data.trials.at[0].simulated);
+    assert_true(data.trials.at[2].simulated);
+    assert_string_equal(data.cells.at[0].settings, "x");
+    assert_string_equal(data.warnings.at[0], "of the run");
     sb_result_free(&series);
     sb_data_free(&data);
     sb_store_close(store);
     unlink(path);
     free(path);
     sb_data_free(&head);
+}
+
+/* A file as 0.1.0 wrote it: what it lacks is empty, all else is there. */
+static void files_of_version_1_are_read(void **state)
+{
+    struct sb_store *store;
+    struct sb_data data;
+    struct sb_result result = {0};
+    char *why = NULL;
+    (void)state;
+    assert_int_equal(sb_store_open(&store, DATA_DIR "/schema/1.db", &why), 0);
+    assert_int_equal(sb_store_load(store, &data, &why), 0);
+    assert_int_equal(data.cells.n, 6);
+    assert_int_equal(data.trials.n, 10);
+    assert_null(data.cells.at[0].settings);
+    assert_string_equal(data.cells.at[0].allocator, "null");
+    assert_true(data.trials.at[9].layout == 0 && !data.trials.at[9].simulated);
+    assert_true(sb_result_metric(&data.trials.at[9].result, "ops_per_s")->value > 0);
+    assert_int_equal(sb_store_load_series(store, 1, &result, &why), 0);
+    assert_true(result.series.n > 0);
+    assert_int_equal(sb_store_load_latencies(store, 1, &result, &why), 0);
+    assert_int_equal(result.latencies.n, 0);
+    sb_result_free(&result);
+    sb_data_free(&data);
+    sb_store_close(store);
 }
 
 static void nothing_is_overwritten(void **state)
@@ -154,10 +193,8 @@ static void what_is_no_database_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(summaries),
-        cmocka_unit_test(results_survive_the_wire),
-        cmocka_unit_test(a_database_keeps_everything),
-        cmocka_unit_test(nothing_is_overwritten),
+        cmocka_unit_test(results_survive_the_wire),    cmocka_unit_test(a_database_keeps_everything),
+        cmocka_unit_test(files_of_version_1_are_read), cmocka_unit_test(nothing_is_overwritten),
         cmocka_unit_test(what_is_no_database_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,7 @@ static const struct sb_option options[OPTIONS] = {
         {"cache", SB_OPTION_ENUM, 0, "shared", 0, 0, caches,
          "whether the threads' blocks come from one cache or each thread has its own; the same where "
          "the allocator has no caches"},
-    [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "512", 1, 65536, NULL,
+    [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "1024", 1, 65536, NULL,
                       "calls of a step, timed together between two readings of the clock"},
 };
 
@@ -56,6 +56,7 @@ struct objects {
 
 struct stream {
     struct objects *objects;
+    struct sb_sampler sampler;
     struct sb_source source; /* its own, or a copy of the shared one */
     bool opened;             /* its own is, to be closed */
     void **blocks;           /* in the order of allocation */
@@ -89,7 +90,7 @@ static int objects_setup(const struct sb_bench *bench, const union sb_value *val
     o->cache = (enum cache)values[OPTION_CACHE].u;
     o->size = values[OPTION_SIZE].u;
     o->count = o->pattern == PATTERN_PAIR ? 1 : values[OPTION_COUNT].u;
-    o->batch = values[OPTION_BATCH].u;
+    o->batch = bench->paced ? 1 : values[OPTION_BATCH].u;
     o->streams = calloc(bench->threads, sizeof(*o->streams));
     int status = o->streams ? 0 : -ENOMEM;
     if (!status && o->cache == CACHE_SHARED)
@@ -126,6 +127,7 @@ static int objects_thread_setup(void *self, uint32_t thread, void **state)
         return -ENOMEM;
     *state = o->streams[thread] = s;
     s->objects = o;
+    sb_sampler_init(&s->sampler, o->bench, thread);
     s->blocks = calloc(o->count, sizeof(*s->blocks));
     s->order = calloc(o->count, sizeof(*s->order));
     if (!s->blocks || !s->order)
@@ -156,10 +158,27 @@ static inline void touch(const struct objects *o, void *block)
         memcpy(block, &tag, TAG);
 }
 
+static int step_pairs_singly(struct stream *s, struct sb_counts *counts)
+{
+    const struct objects *o = s->objects;
+    for (uint64_t i = 0; i < o->batch; i++) {
+        void *block = sb_sampler_alloc(&s->sampler, &s->source, SB_GFP_KERNEL);
+        if (!block)
+            return -ENOMEM;
+        touch(o, block);
+        sb_sampler_free(&s->sampler, &s->source, block);
+    }
+    counts->operations += o->batch;
+    counts->bytes += o->batch * o->size;
+    return 0;
+}
+
 /* Not timed apart; the operations' rate is what is measured. */
 static int step_pairs(struct stream *s, struct sb_counts *counts)
 {
     const struct objects *o = s->objects;
+    if (sb_sampler_due(&s->sampler))
+        return step_pairs_singly(s, counts);
     for (uint64_t i = 0; i < o->batch; i++) {
         void *block = sb_source_alloc(&s->source, SB_GFP_KERNEL);
         if (!block)
@@ -175,38 +194,70 @@ static int step_pairs(struct stream *s, struct sb_counts *counts)
 static int step_allocs(struct stream *s, uint64_t n, struct sb_counts *counts)
 {
     const struct objects *o = s->objects;
+    bool singly = sb_sampler_due(&s->sampler);
     void **blocks = s->blocks + s->at;
     uint64_t got = 0, start = o->bench->now();
-    while (got < n && (blocks[got] = sb_source_alloc(&s->source, SB_GFP_KERNEL)))
-        got++;
+    if (singly) {
+        while (got < n && (blocks[got] = sb_sampler_alloc(&s->sampler, &s->source, SB_GFP_KERNEL)))
+            got++;
+    } else {
+        while (got < n && (blocks[got] = sb_source_alloc(&s->source, SB_GFP_KERNEL)))
+            got++;
+    }
     uint64_t end = o->bench->now();
     for (uint64_t i = 0; i < got && o->touch != TOUCH_NONE; i++)
         touch(o, blocks[i]);
     counts->allocs += got;
-    counts->alloc_ticks += end - start;
-    counts->alloc_batches++;
+    if (singly) {
+        counts->sampled_allocs += got;
+    } else {
+        counts->alloc_ticks += end - start;
+        counts->alloc_batches++;
+    }
     s->at += got;
     s->live += got;
     return got < n ? -ENOMEM : 0;
 }
 
-static void step_frees(struct stream *s, uint64_t n, struct sb_counts *counts)
+/* The i-th block in the order of frees. */
+static void *freed_at(const struct stream *s, uint64_t i)
 {
-    const struct objects *o = s->objects;
-    uint64_t first = s->at, count = o->count, start = o->bench->now();
-    if (o->pattern == PATTERN_FIFO) {
+    if (s->objects->pattern == PATTERN_FIFO)
+        return s->blocks[i];
+    return s->objects->pattern == PATTERN_LIFO ? s->blocks[s->objects->count - 1 - i]
+                                               : s->blocks[s->order[i]];
+}
+
+/* A loop for each pattern: choosing within one would be timed along. */
+static void free_batch(struct stream *s, uint64_t first, uint64_t n)
+{
+    uint64_t count = s->objects->count;
+    if (s->objects->pattern == PATTERN_FIFO) {
         for (uint64_t i = first; i < first + n; i++)
             sb_source_free(&s->source, s->blocks[i]);
-    } else if (o->pattern == PATTERN_LIFO) {
+    } else if (s->objects->pattern == PATTERN_LIFO) {
         for (uint64_t i = first; i < first + n; i++)
             sb_source_free(&s->source, s->blocks[count - 1 - i]);
     } else {
         for (uint64_t i = first; i < first + n; i++)
             sb_source_free(&s->source, s->blocks[s->order[i]]);
     }
+}
+
+static void step_frees(struct stream *s, uint64_t n, struct sb_counts *counts)
+{
+    const struct objects *o = s->objects;
+    if (sb_sampler_due(&s->sampler)) {
+        for (uint64_t i = s->at; i < s->at + n; i++)
+            sb_sampler_free(&s->sampler, &s->source, freed_at(s, i));
+        counts->sampled_frees += n;
+    } else {
+        uint64_t start = o->bench->now();
+        free_batch(s, s->at, n);
+        counts->free_ticks += o->bench->now() - start;
+        counts->free_batches++;
+    }
     counts->frees += n;
-    counts->free_ticks += o->bench->now() - start;
-    counts->free_batches++;
     counts->operations += n;
     counts->bytes += n * o->size;
     s->at += n;
@@ -235,10 +286,7 @@ static int objects_step(void *state, struct sb_counts *counts)
 /* The i-th block in the order of frees, or of allocations while those go on. */
 static void *block_at(const struct stream *s, uint64_t i)
 {
-    if (!s->freeing || s->objects->pattern == PATTERN_FIFO)
-        return s->blocks[i];
-    return s->objects->pattern == PATTERN_LIFO ? s->blocks[s->objects->count - 1 - i]
-                                               : s->blocks[s->order[i]];
+    return s->freeing ? freed_at(s, i) : s->blocks[i];
 }
 
 /* Which positions live: those allocated so far, or those not yet freed. */

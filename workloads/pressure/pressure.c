@@ -60,6 +60,7 @@ struct pressure {
 struct stream {
     struct pressure *pressure;
     struct sb_random random;
+    struct sb_sampler sampler;
     void **ballast;
     uint64_t nr_ballast, ballast_capacity;
     void **blocks;
@@ -88,7 +89,7 @@ static int pressure_setup(const struct sb_bench *bench, const union sb_value *va
     p->size = values[OPTION_SIZE].u;
     p->slack = values[OPTION_SLACK].u;
     p->demand = values[OPTION_DEMAND].u;
-    p->batch = values[OPTION_BATCH].u;
+    p->batch = bench->paced ? 1 : values[OPTION_BATCH].u;
     p->streams = calloc(bench->threads, sizeof(*p->streams));
     int status = p->streams ? sb_source_open(&p->ballast, bench->allocator, bench->self, SB_WANT_PAGES,
                                              "ballast", SB_PAGE_SIZE, 0)
@@ -149,6 +150,7 @@ static int pressure_thread_setup(void *self, uint32_t thread, void **state)
     *state = p->streams[thread] = s;
     s->pressure = p;
     s->random = sb_random_fork(p->bench->seed, thread);
+    sb_sampler_init(&s->sampler, p->bench, thread);
     int status = fill(s);
     if (status)
         return status;
@@ -161,14 +163,39 @@ static int pressure_thread_setup(void *self, uint32_t thread, void **state)
     return s->blocks ? 0 : -ENOMEM;
 }
 
+static void free_all(struct stream *s, struct sb_counts *counts)
+{
+    const struct pressure *p = s->pressure;
+    bool singly = sb_sampler_due(&s->sampler);
+    uint64_t live = s->live, start = p->bench->now();
+    while (s->live) {
+        s->live--;
+        if (singly)
+            sb_sampler_free(&s->sampler, &p->blocks, s->blocks[s->live]);
+        else
+            sb_source_free(&p->blocks, s->blocks[s->live]);
+    }
+    uint64_t end = p->bench->now();
+    counts->frees += live;
+    if (singly) {
+        counts->sampled_frees += live;
+    } else if (live) {
+        counts->free_ticks += end - start;
+        counts->free_batches++;
+    }
+    s->asked = 0;
+}
+
 static int pressure_step(void *state, struct sb_counts *counts)
 {
     struct stream *s = state;
     const struct pressure *p = s->pressure;
     uint64_t left = s->target - s->asked, n = left < p->batch ? left : p->batch, got = 0;
+    bool singly = sb_sampler_due(&s->sampler);
     uint64_t start = p->bench->now();
     for (uint64_t i = 0; i < n; i++) {
-        void *block = sb_source_alloc(&p->blocks, p->gfp);
+        void *block =
+            singly ? sb_sampler_alloc(&s->sampler, &p->blocks, p->gfp) : sb_source_alloc(&p->blocks, p->gfp);
         if (block) {
             s->blocks[s->live++] = block;
             got++;
@@ -177,22 +204,19 @@ static int pressure_step(void *state, struct sb_counts *counts)
     uint64_t end = p->bench->now();
     counts->attempts += n;
     counts->allocs += got;
-    counts->alloc_ticks += end - start;
-    counts->alloc_batches++;
+    if (singly) {
+        counts->sampled_allocs += n;
+    } else {
+        counts->alloc_ticks += end - start;
+        counts->alloc_batches++;
+    }
     counts->counters[COUNT_FAILED] += n - got;
     counts->operations += n;
     counts->bytes += got * p->size;
     s->asked += n;
     if (s->asked < s->target)
         return 0;
-    uint64_t live = s->live;
-    start = p->bench->now();
-    while (s->live)
-        sb_source_free(&p->blocks, s->blocks[--s->live]);
-    counts->free_ticks += p->bench->now() - start;
-    counts->frees += live;
-    counts->free_batches += live != 0;
-    s->asked = 0;
+    free_all(s, counts);
     return 0;
 }
 

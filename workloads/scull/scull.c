@@ -27,9 +27,9 @@
 #include <unistd.h>
 
 enum {
-    STEP_BYTES = 256 * 1024, /* a step moves about this much, to stay short */
-    FIRST_BYTES = 8,         /* touch = first */
-    MAX_BATCH = 256,
+    STEP_BYTES = 2 << 20, /* a step moves about this much, to stay short */
+    FIRST_BYTES = 8,      /* touch = first */
+    MAX_BATCH = 512,
     RANDOM_SOURCE = 1 << 20,
 };
 
@@ -82,6 +82,7 @@ struct stream {
     uint32_t thread;
     struct device *devices;
     struct sb_random random;
+    struct sb_sampler sampler;
     enum phase phase;
     uint64_t device;  /* under work */
     uint64_t done;    /* quanta of the phase on this device */
@@ -99,7 +100,7 @@ static uint64_t ceil_share(uint64_t n, uint64_t percent)
 }
 
 /*
- * A step moves 256 KiB at most, so that the common window closes sharply; quanta larger than that go
+ * A step moves 2 MiB at most, so that the common window closes sharply; quanta larger than that go
  * one by one.
  */
 static struct geometry read_geometry(const struct scull_kind *kind, const union sb_value *options)
@@ -226,6 +227,8 @@ int scull_setup(const struct scull_kind *kind, const struct sb_bench *bench, con
     s->kind = kind;
     s->bench = bench;
     s->g = read_geometry(kind, options);
+    if (bench->paced)
+        s->g.batch = 1;
     s->aliases = a->flags & SB_ALLOCATOR_ALIASES;
     s->compare = source_path(options[SCULL_SOURCE].s);
     s->streams = calloc(bench->threads, sizeof(*s->streams));
@@ -263,6 +266,7 @@ int scull_thread_setup(void *self, uint32_t thread, void **state)
     stream->scull = s;
     stream->thread = thread;
     stream->random = sb_random_fork(s->bench->seed, thread);
+    sb_sampler_init(&stream->sampler, s->bench, thread);
     stream->devices = calloc(g->devices, sizeof(*stream->devices));
     stream->buffer = malloc(g->quantum);
     if (!stream->devices || !stream->buffer)
@@ -354,28 +358,32 @@ static uint32_t find_slots(struct stream *stream, uint64_t device, uint64_t firs
     return n;
 }
 
-/* The timed part of a write: a quantum for every empty slot. Returns how many slots are filled. */
+/* A quantum for every empty slot; returns how many slots are filled. Timed as a batch, or call by call. */
 static uint32_t fill_slots(struct stream *stream, void ***slots, uint32_t n, bool *fresh,
                            struct sb_counts *counts)
 {
     const struct scull *s = stream->scull;
+    bool singly = sb_sampler_due(&stream->sampler);
     uint32_t filled = 0, allocs = 0;
     uint64_t start = s->bench->now();
     for (; filled < n; filled++) {
         fresh[filled] = !*slots[filled];
         if (fresh[filled]) {
-            *slots[filled] = sb_source_alloc(&s->quanta, SB_GFP_KERNEL);
+            *slots[filled] = singly ? sb_sampler_alloc(&stream->sampler, &s->quanta, SB_GFP_KERNEL)
+                                    : sb_source_alloc(&s->quanta, SB_GFP_KERNEL);
             if (!*slots[filled])
                 break;
             allocs++;
         }
     }
     uint64_t end = s->bench->now();
-    if (allocs) {
-        counts->allocs += allocs;
+    counts->allocs += allocs;
+    stream->live_quanta += allocs;
+    if (singly) {
+        counts->sampled_allocs += allocs;
+    } else if (allocs) {
         counts->alloc_ticks += end - start;
         counts->alloc_batches++;
-        stream->live_quanta += allocs;
     }
     return filled;
 }
@@ -466,15 +474,22 @@ static bool trim_some(struct stream *stream, uint64_t device, struct sb_counts *
             blocks[n++] = *slot;
         *slot = NULL;
     }
+    bool singly = sb_sampler_due(&stream->sampler);
     uint64_t start = s->bench->now();
-    for (uint32_t i = 0; i < n; i++)
-        sb_source_free(&s->quanta, blocks[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (singly)
+            sb_sampler_free(&stream->sampler, &s->quanta, blocks[i]);
+        else
+            sb_source_free(&s->quanta, blocks[i]);
+    }
     uint64_t end = s->bench->now();
-    if (n) {
-        counts->frees += n;
+    counts->frees += n;
+    stream->live_quanta -= n;
+    if (singly) {
+        counts->sampled_frees += n;
+    } else if (n) {
         counts->free_ticks += end - start;
         counts->free_batches++;
-        stream->live_quanta -= n;
     }
     if (stream->trim_at == s->g.qset) {
         dev->list = item->next;

@@ -81,7 +81,7 @@ extern const char *const scull_touch_names[];
         256,                                                                                                 \
         NULL,                                                                                                \
         "allocator calls timed together between two readings of the clock; with touch = full at most as "    \
-        "many as make 256 KiB"},
+        "many as make 2 MiB"},
 
 extern const char *const scull_counters[];
 enum { SCULL_COUNTERS = 7 };

@@ -10,6 +10,7 @@
 #define SCULLBENCH_WORKLOAD_H
 
 #include "allocator.h"
+#include "random.h"
 #include "source.h"
 
 SB_EXTERN_C_BEGIN
@@ -39,7 +40,12 @@ struct sb_counts {
     uint64_t counters[SB_MAX_COUNTERS]; /* as named in the descriptor */
     /* Since 1.1: allocations asked for, NULLs counted in, by a workload that goes on after one; else 0. */
     uint64_t attempts;
+    /* Since 1.2: calls that are in allocs and frees, but were timed one by one and so are in no batch. */
+    uint64_t sampled_allocs, sampled_frees;
 };
+
+/* Calls whose times go into histograms of their own. */
+enum sb_call { SB_CALL_ALLOC, SB_CALL_FREE, SB_CALLS };
 
 /* The blocks that a workload holds at one moment. */
 struct sb_account {
@@ -62,7 +68,66 @@ struct sb_bench {
     /* Reports one live block, for the host's search for overlaps; `align` is what was asked for, 0 for none.
      */
     void (*live_block)(void *context, const void *block, uint64_t size, uint64_t align);
+    /* Since 1.2; see struct sb_sampler. 0: no call is timed singly; 1: every one; n: one batch in about n. */
+    uint32_t latency_period;
+    /* Since 1.2: the host paces the steps, so a step is one call of the workload, whatever its batch says. */
+    uint32_t paced;
+    /* Since 1.2: the ticks that one call took, the clock's own cost in them. */
+    void (*latency)(void *context, uint32_t thread, enum sb_call call, uint64_t ticks);
 };
+
+/*
+ * Says which batches of calls a thread times call by call: at random distances, since anything regular could
+ * keep step with the allocator's own rhythm of fast and slow paths.
+ */
+struct sb_sampler {
+    const struct sb_bench *bench;
+    struct sb_random random;
+    uint64_t left; /* batches until the next one */
+    uint32_t thread;
+};
+
+static inline void sb_sampler_init(struct sb_sampler *sampler, const struct sb_bench *bench, uint32_t thread)
+{
+    sampler->bench = bench;
+    sampler->random = sb_random_fork(bench->seed ^ UINT64_C(0x6c6174656e6379), thread);
+    sampler->left = 0;
+    sampler->thread = thread;
+}
+
+static inline bool sb_sampler_due(struct sb_sampler *sampler)
+{
+    uint32_t period = sampler->bench->latency_period;
+    if (period <= 1)
+        return period != 0;
+    if (sampler->left) {
+        sampler->left--;
+        return false;
+    }
+    sampler->left = sb_random_below(&sampler->random, 2 * (uint64_t)period - 1);
+    return true;
+}
+
+static inline void sb_sampler_take(struct sb_sampler *sampler, enum sb_call call, uint64_t ticks)
+{
+    sampler->bench->latency(sampler->bench->context, sampler->thread, call, ticks);
+}
+
+/* Time an allocation or a free one by one. */
+static inline void *sb_sampler_alloc(struct sb_sampler *sampler, const struct sb_source *source, sb_gfp_t gfp)
+{
+    uint64_t start = sampler->bench->now();
+    void *block = sb_source_alloc(source, gfp);
+    sb_sampler_take(sampler, SB_CALL_ALLOC, sampler->bench->now() - start);
+    return block;
+}
+
+static inline void sb_sampler_free(struct sb_sampler *sampler, const struct sb_source *source, void *block)
+{
+    uint64_t start = sampler->bench->now();
+    sb_source_free(source, block);
+    sb_sampler_take(sampler, SB_CALL_FREE, sampler->bench->now() - start);
+}
 
 /* The exported descriptor: `const struct sb_workload scullbench_workload`. */
 struct sb_workload {

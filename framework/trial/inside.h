@@ -1,0 +1,105 @@
+/*
+ * What the files of this room share: the trial and its workers. trial.c runs the phases, numbers.c turns what
+ * they left into metrics.
+ */
+#ifndef SB_TRIAL_INSIDE_H
+#define SB_TRIAL_INSIDE_H
+
+#include "base/clock.h"
+#include "config/trial_spec.h"
+#include "measure/histogram.h"
+#include "measure/pmu.h"
+#include "plugin/plugin.h"
+#include "scullbench/workload.h"
+#include "topology/topology.h"
+#include "trial/physmem.h"
+#include "trial/result.h"
+#include "trial/watch.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Single calls as the workload times them, then a paced trial's steps from when they were due. */
+enum { SB_RESPONSE = SB_CALLS, SB_HISTOGRAMS };
+
+enum order { ORDER_SETUP, ORDER_SURVEY, ORDER_WARMUP, ORDER_MEASURE, ORDER_TEARDOWN };
+
+struct block {
+    const char *at;
+    uint64_t size, align;
+};
+
+struct worker {
+    struct trial *trial;
+    uint32_t index;
+    pthread_t thread;
+    void *state;
+    int status; /* of its first failure; 0 while all is well */
+    char *why;
+    struct sb_counts counts;                  /* since the phase began */
+    uint64_t closed_operations, closed_bytes; /* what lies in the common window */
+    double closed_ns;
+    uint64_t begin_tick;      /* when its measured phase began: the common start, or later if it was late */
+    uint64_t backlog;         /* paced: calls that were due in the window and weren't begun */
+    double warmup_ns, spread; /* of the warm-up: its length, and the last windows' coefficient of variation */
+    uint64_t warmup_operations;
+    bool steady;
+    struct sb_usage usage; /* of the measured phase */
+    struct sb_pmu_counters pmu;
+    struct sb_pmu_reading *readings;
+    bool *counted, *opened;
+    struct sb_histogram *histograms; /* one a kind, SB_HISTOGRAMS of them; NULL: latency = off */
+};
+
+struct trial {
+    const struct sb_trial_spec *spec;
+    FILE *out;
+    const struct sb_clock *clock;
+    struct sb_topology *topology;
+    struct sb_physmem memory;
+    uint32_t *cpu_node;
+    struct sb_plugin *allocator, *workload;
+    union sb_value *allocator_options, *workload_options;
+    struct sb_host host;
+    struct sb_bench bench;
+    void *a, *w; /* the opened allocator and workload */
+    struct sb_needs needs;
+    struct sb_pmu pmu;
+    struct worker *workers;
+
+    pthread_barrier_t gate;
+    enum order order;
+    uint64_t target;                  /* survey: operations since its start */
+    bool simulated;                   /* under valgrind: counts alone, no times */
+    _Atomic uint32_t steady_threads;  /* warm-up */
+    uint64_t start_tick;              /* measure: the common start */
+    _Atomic uint64_t window_end_tick; /* measure: when the common window closes */
+
+    pthread_mutex_t fail_lock;
+    char fail_text[512];
+
+    struct {
+        struct block *at;
+        size_t n, capacity;
+    } blocks;
+    struct {
+        struct sb_series *at;
+        size_t n, capacity;
+    } series;
+    uint64_t peak_requested;
+    struct sb_snapshot at_end; /* when the measured phase was over */
+    struct sb_account account_at_end;
+    int64_t resident_at_end;
+    double kept_bytes; /* held when everything was freed; negative: not known */
+    int64_t resident_before, pss_before;
+    struct sb_watch watch;
+    struct {
+        struct sb_dump *at;
+        size_t n, capacity;
+    } dumps; /* at the checkpoint with most live */
+};
+
+/* All that was measured, as lines; only once nothing can be found against it any more. */
+void sb_trial_report(struct trial *t);
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * Where things lie in a trial's address space. The kernel's randomisation is switched off; what it would have
+ * randomised is drawn from the trial's own number instead, so that a trial can be repeated as it was, while
+ * repetitions still sample layouts (Mytkowicz et al., ASPLOS 2009: the size of the environment alone moved
+ * results by some percent).
+ */
+#ifndef SB_TRIAL_LAYOUT_H
+#define SB_TRIAL_LAYOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Starts this program anew with `text` as its standard input, randomisation off, the environment padded as
+ * `layout` says, and room for libraries' static thread-local storage. Returns only in the program so started,
+ * or where it can't be started.
+ */
+void sb_layout_restart(char **argv, const char *text, size_t length, uint64_t layout);
+
+/* Whether the kernel's randomisation is off in this process. */
+bool sb_layout_is_fixed(void);
+
+/* Shifts all later mappings: plugins, the memory file, thread stacks. */
+void sb_layout_shift_mappings(uint64_t layout);
+
+/* Bytes, a multiple of 16, by which thread `thread` moves its stack. */
+size_t sb_layout_stack_shift(uint64_t layout, uint32_t thread);
+
+/* A file with `text`, to be read from its start; -1 where it can't be made. */
+int sb_layout_text_file(const char *text, size_t length);
+
+#endif

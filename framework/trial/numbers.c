@@ -1,0 +1,477 @@
+/*
+ * From what a trial's phases left behind to its metrics. A number that can't be had is said not to be
+ * available, with the reason.
+ */
+#include "measure/frag.h"
+#include "trial/inside.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void metric(struct trial *t, const char *name, const char *unit, double value)
+{
+    sb_write_metric(t->out, name, unit, value);
+}
+
+/* A number, or why there is none. */
+static void number_or(struct trial *t, const char *name, const char *unit, bool have, double value,
+                      const char *reason)
+{
+    if (have)
+        metric(t, name, unit, value);
+    else
+        sb_write_unavailable(t->out, name, reason);
+}
+
+/* What was timed of one kind of call. */
+struct timing {
+    const char *name;
+    uint64_t ticks, batches, calls;
+    bool made; /* such calls were made at all */
+};
+
+/*
+ * An interval shorter than a hundred steps of the clock is known to no better than a percent: refused, with
+ * what to do. Never below zero: for very cheap calls the clock's cost can exceed what was timed.
+ */
+static void report_timing(struct trial *t, const struct timing *k)
+{
+    double ns = (double)k->ticks * t->clock->ns_per_tick, least = 100 * t->clock->resolution_ns;
+    if (!k->made) {
+        sb_write_unavailable(t->out, k->name, "no such call was made in the measured phase");
+    } else if (!k->batches) {
+        sb_write_unavailable(t->out, k->name, "all calls were timed one by one: see their histogram");
+    } else if (ns / (double)k->batches < least) {
+        char *why =
+            sb_printf("a batch of calls takes less than %.0f ns, a hundred steps of this clock: raise the "
+                      "workload's batch, or give it more to do",
+                      least);
+        sb_write_unavailable(t->out, k->name, why);
+        free(why);
+    } else {
+        double own = ns - (double)k->batches * t->clock->cost_ns;
+        metric(t, k->name, "ns", own > 0 ? own / (double)k->calls : 0.0);
+    }
+}
+
+static void report_calls(struct trial *t, const struct sb_counts *sum)
+{
+    /* A NULL costs time as well: what is timed is the call, whatever comes of it. */
+    uint64_t calls = sum->attempts ? sum->attempts : sum->allocs;
+    struct timing alloc = {"alloc_ns", sum->alloc_ticks, sum->alloc_batches, calls - sum->sampled_allocs,
+                           calls > 0};
+    struct timing release = {"free_ns", sum->free_ticks, sum->free_batches, sum->frees - sum->sampled_frees,
+                             sum->frees > 0};
+    report_timing(t, &alloc);
+    report_timing(t, &release);
+    if (sum->alloc_batches)
+        metric(t, "allocs_per_batch", "calls", (double)alloc.calls / (double)sum->alloc_batches);
+    if (sum->attempts)
+        metric(t, "success", "%", 100 * (double)sum->allocs / (double)sum->attempts);
+    metric(t, "allocs", "calls", (double)sum->allocs);
+    metric(t, "frees", "calls", (double)sum->frees);
+    for (uint32_t i = 0; i < t->workload->workload.counter_count; i++)
+        metric(t, t->workload->workload.counters[i], "calls", (double)sum->counters[i]);
+}
+
+/* Percentiles of this process alone; reports merge the histograms of all. */
+static void report_latencies(struct trial *t)
+{
+    static const struct {
+        const char *name, *what;
+    } kinds[SB_HISTOGRAMS] = {
+        [SB_CALL_ALLOC] = {"alloc", "service time of a call"},
+        [SB_CALL_FREE] = {"free", "service time of a call"},
+        [SB_RESPONSE] = {"response", "response time from when a call was due"},
+    };
+    static const struct {
+        const char *name;
+        double share;
+    } shares[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
+    struct sb_histogram *sum = sb_calloc(1, sizeof(*sum));
+    for (size_t k = 0; k < SB_HISTOGRAMS && t->workers[0].histograms; k++) {
+        *sum = (struct sb_histogram){0};
+        for (uint32_t i = 0; i < t->spec->threads; i++)
+            sb_histogram_merge(sum, &t->workers[i].histograms[k]);
+        if (!sum->n)
+            continue;
+        for (size_t i = 0; i < SB_COUNT(shares); i++) {
+            char *name = sb_printf("%s_%s_ns", kinds[k].name, shares[i].name);
+            double value = sb_histogram_quantile(sum, shares[i].share);
+            char *fine = sb_printf("below the clock's resolution of %.3g ns", t->clock->resolution_ns);
+            number_or(t, name, "ns", !isnan(value) && value >= t->clock->resolution_ns, value,
+                      isnan(value) ? "fewer than ten samples lie beyond it" : fine);
+            free(fine);
+            free(name);
+        }
+        metric(t,
+               kinds[k].name[0] == 'r' ? "responses_timed"
+               : k == SB_CALL_ALLOC    ? "allocs_timed"
+                                       : "frees_timed",
+               "calls", (double)sum->n);
+        sb_write_latencies(t->out, kinds[k].name, kinds[k].what, sum);
+    }
+    free(sum);
+}
+
+static void report_paced(struct trial *t)
+{
+    uint64_t backlog = 0;
+    if (!t->spec->trial[SB_TRIAL_RATE].u)
+        return;
+    for (uint32_t i = 0; i < t->spec->threads; i++)
+        backlog += t->workers[i].backlog;
+    metric(t, "backlog", "calls", (double)backlog);
+    if (backlog > t->workers[0].histograms[SB_RESPONSE].n / 100) {
+        char *text =
+            sb_printf("%s / %s: calls were due faster than they were served; response times grow with the "
+                      "length of the measured phase: lower the rate",
+                      t->spec->allocator.name, t->spec->workload.name);
+        sb_write_warning(t->out, text);
+        free(text);
+    }
+}
+
+static void report_warmup(struct trial *t)
+{
+    double longest = 0, spread = 0;
+    bool steady = true;
+    for (uint32_t i = 0; i < t->spec->threads; i++) {
+        longest = fmax(longest, t->workers[i].warmup_ns);
+        spread = fmax(spread, t->workers[i].spread);
+        steady &= t->workers[i].steady;
+    }
+    metric(t, "warmup_ns", "ns", longest);
+    if (!t->spec->trial[SB_TRIAL_STEADY].u) {
+        sb_write_unavailable(t->out, "steady", "steady = off");
+        return;
+    }
+    metric(t, "steady", "yes or no", steady);
+    if (spread > 0)
+        metric(t, "warmup_variation", "%", 100 * spread);
+    else
+        sb_write_unavailable(t->out, "warmup_variation",
+                             "too few whole cycles of the workload fit into the warm-up: raise warmup_limit");
+    if (!steady) {
+        char *text =
+            sb_printf("%s / %s: some processes were measured before their rate was steady (metric steady is "
+                      "0): raise warmup_limit, or make the cycle shorter",
+                      t->spec->allocator.name, t->spec->workload.name);
+        sb_write_warning(t->out, text);
+        free(text);
+    }
+}
+
+/* What the machine did beside, and to, the measured threads. */
+static void report_watch(struct trial *t)
+{
+    struct sb_usage sum = {0};
+    double operations = 0, degrees = sb_temperature();
+    for (uint32_t i = 0; i < t->spec->threads; i++) {
+        const struct sb_usage *u = &t->workers[i].usage;
+        sum.minor_faults += u->minor_faults;
+        sum.major_faults += u->major_faults;
+        sum.voluntary += u->voluntary;
+        sum.involuntary += u->involuntary;
+        sum.migrations += u->migrations;
+        operations += (double)t->workers[i].counts.operations;
+    }
+    static const char no_stat[] = "/proc/stat lacks these CPUs";
+    double others = sb_watch_others(&t->watch, t->spec->threads),
+           steal = sb_watch_steal(&t->watch, t->spec->threads);
+    number_or(t, "others_cpu", "%", !isnan(others), others, no_stat);
+    number_or(t, "steal", "%", !isnan(steal), steal, no_stat);
+    metric(t, "involuntary_switches", "switches", (double)sum.involuntary);
+    metric(t, "voluntary_switches", "switches", (double)sum.voluntary);
+    metric(t, "migrations", "migrations", (double)sum.migrations);
+    metric(t, "page_faults", "faults", (double)(sum.minor_faults + sum.major_faults));
+    metric(t, "major_faults", "faults", (double)sum.major_faults);
+    if (operations > 0)
+        metric(t, "page_faults_per_op", "faults per operation",
+               (double)(sum.minor_faults + sum.major_faults) / operations);
+    number_or(t, "temperature", "degrees C", !isnan(degrees), degrees, "the machine shows no sensor");
+}
+
+/* A window that ends within the first cycle weighs its phases unequally, and may miss what is done rarely. */
+static void warn_of_short_window(struct trial *t)
+{
+    uint64_t least = UINT64_MAX;
+    for (uint32_t i = 0; i < t->spec->threads; i++) {
+        if (t->workers[i].closed_operations < least)
+            least = t->workers[i].closed_operations;
+    }
+    if (least >= t->needs.cycle_operations)
+        return;
+    char *text =
+        sb_printf("%s / %s: the measured phase held less than one whole cycle of the workload, so its parts "
+                  "weigh unequally: raise duration, or make the devices smaller",
+                  t->spec->allocator.name, t->spec->workload.name);
+    sb_write_warning(t->out, text);
+    free(text);
+}
+
+static void report_rates(struct trial *t)
+{
+    struct sb_counts sum = {0};
+    double operations = 0, bytes = 0, longest = 0;
+    for (uint32_t i = 0; i < t->spec->threads; i++) {
+        const struct worker *w = &t->workers[i];
+        operations += (double)w->closed_operations / w->closed_ns * 1e9;
+        bytes += (double)w->closed_bytes / w->closed_ns * 1e9;
+        longest = w->closed_ns > longest ? w->closed_ns : longest;
+        sum.operations += w->counts.operations;
+        sum.bytes += w->counts.bytes;
+        sum.allocs += w->counts.allocs;
+        sum.attempts += w->counts.attempts;
+        sum.sampled_allocs += w->counts.sampled_allocs;
+        sum.sampled_frees += w->counts.sampled_frees;
+        sum.alloc_ticks += w->counts.alloc_ticks;
+        sum.alloc_batches += w->counts.alloc_batches;
+        sum.frees += w->counts.frees;
+        sum.free_ticks += w->counts.free_ticks;
+        sum.free_batches += w->counts.free_batches;
+        for (uint32_t c = 0; c < SB_MAX_COUNTERS; c++)
+            sum.counters[c] += w->counts.counters[c];
+    }
+    if (operations > 0) {
+        metric(t, "ops_per_s", "1/s", operations);
+        metric(t, "bytes_per_s", "B/s", bytes);
+    } else {
+        sb_write_unavailable(t->out, "ops_per_s", "not one operation was finished in the measured phase");
+    }
+    metric(t, "operations", "operations", (double)sum.operations);
+    metric(t, "window_ns", "ns", longest);
+    warn_of_short_window(t);
+    report_calls(t, &sum);
+}
+
+/* An event over all threads. */
+struct event_sum {
+    double value;
+    double running; /* the smallest share of its time for which any thread's counter was on the hardware */
+    bool counted;
+};
+
+/* Each thread's own value stays to be looked at, as a series over the threads. */
+static struct event_sum sum_event(struct trial *t, size_t event)
+{
+    const struct sb_pmu_event *e = &t->pmu.at[event];
+    struct event_sum sum = {0, 1, true};
+    char unit[] = "events";
+    struct sb_series series = {e->name, unit, 0, sb_calloc(t->spec->threads, sizeof(*series.at)), 0, 0};
+    for (uint32_t i = 0; i < t->spec->threads && sum.counted; i++) {
+        const struct sb_pmu_reading *r = &t->workers[i].readings[event];
+        sum.counted = t->workers[i].counted[event];
+        if (!sum.counted) {
+            sb_write_unavailable(
+                t->out, e->name,
+                t->workers[i].opened[event]
+                    ? "not counted: the counter was never scheduled on the hardware"
+                    : "not counted: a thread could not open it (too many open files or counters)");
+            break;
+        }
+        double running = (double)r->running_ns / (double)r->enabled_ns;
+        series.at[series.n++] = (struct sb_point){i, (double)r->value / running};
+        sum.value += (double)r->value / running;
+        sum.running = fmin(sum.running, running);
+    }
+    if (sum.counted && t->spec->threads > 1)
+        sb_write_series(t->out, &series);
+    free(series.at);
+    return sum;
+}
+
+static void warn_of_event(struct trial *t, const struct sb_pmu_event *e, const struct event_sum *sum)
+{
+    char *text = NULL;
+    if (e->user_only) {
+        text = sb_printf("%s counts user mode only: the kernel doesn't allow more (perf_event_paranoid)",
+                         e->name);
+        sb_write_warning(t->out, text);
+        free(text);
+    }
+    if (sum->running < 1) {
+        text = sb_printf(
+            "%s was counted only part of the time and scaled up (metric %s:running says how much): ask "
+            "for fewer events at once",
+            e->name, e->name);
+        sb_write_warning(t->out, text);
+        free(text);
+    }
+}
+
+/* Per operation and per thousand instructions, each beside the number it comes from. */
+static void derive(struct trial *t, const struct sb_pmu_event *e, double value, double operations,
+                   double instructions)
+{
+    char *each = sb_printf("%s/op", e->name), *kilo = sb_printf("%s/kinst", e->name);
+    if (operations > 0)
+        metric(t, each, "events per operation", value / operations);
+    if (instructions > 0 && e->role != SB_ROLE_INSTRUCTIONS)
+        metric(t, kilo, "events per thousand instructions", 1000 * value / instructions);
+    free(each);
+    free(kilo);
+}
+
+/* A ratio of two counts is one only where both were counted at the same times. */
+static void report_ipc(struct trial *t, const struct event_sum *sums, size_t cycles, size_t instructions)
+{
+    if (cycles == SIZE_MAX || instructions == SIZE_MAX)
+        return;
+    bool together = t->pmu.at[cycles].group && t->pmu.at[cycles].group == t->pmu.at[instructions].group;
+    if (together || (sums[cycles].running >= 1 && sums[instructions].running >= 1))
+        metric(t, "ipc", "instructions per cycle", sums[instructions].value / sums[cycles].value);
+    else
+        sb_write_unavailable(t->out, "ipc",
+                             "cycles and instructions were counted at different times: write them "
+                             "as a group, {perf::CYCLES, perf::INSTRUCTIONS}");
+}
+
+static void report_events(struct trial *t)
+{
+    struct event_sum *sums = sb_calloc(t->pmu.n, sizeof(*sums));
+    size_t cycles = SIZE_MAX, instructions = SIZE_MAX;
+    double operations = 0;
+    for (uint32_t i = 0; i < t->spec->threads; i++)
+        operations += (double)t->workers[i].counts.operations;
+    for (size_t i = 0; i < t->pmu.n; i++) {
+        const struct sb_pmu_event *e = &t->pmu.at[i];
+        if (e->reason) {
+            sb_write_unavailable(t->out, e->name, e->reason);
+            continue;
+        }
+        sums[i] = sum_event(t, i);
+        if (!sums[i].counted)
+            continue;
+        cycles = e->role == SB_ROLE_CYCLES ? i : cycles;
+        instructions = e->role == SB_ROLE_INSTRUCTIONS ? i : instructions;
+    }
+    for (size_t i = 0; i < t->pmu.n; i++) {
+        const struct sb_pmu_event *e = &t->pmu.at[i];
+        if (!sums[i].counted)
+            continue;
+        char *running = sb_printf("%s:running", e->name);
+        metric(t, e->name, "events", sums[i].value);
+        metric(t, running, "%", 100 * sums[i].running);
+        free(running);
+        derive(t, e, sums[i].value, operations, instructions == SIZE_MAX ? 0 : sums[instructions].value);
+        warn_of_event(t, e, &sums[i]);
+    }
+    report_ipc(t, sums, cycles, instructions);
+    free(sums);
+}
+
+static double value_at(const struct trial *t, const char *name, size_t i)
+{
+    for (size_t s = 0; s < t->series.n; s++) {
+        if (!strcmp(t->series.at[s].name, name) && t->series.at[s].key == 0 && i < t->series.at[s].n)
+            return t->series.at[s].at[i].y;
+    }
+    return -1;
+}
+
+/* The checkpoint where most is live, where every allocator is compared. */
+static size_t fullest(const struct trial *t)
+{
+    size_t points = t->series.n ? t->series.at[0].n : 0, peak = 0;
+    for (size_t i = 1; i < points; i++) {
+        if (value_at(t, "requested_bytes", i) > value_at(t, "requested_bytes", peak))
+            peak = i;
+    }
+    return peak;
+}
+
+/* Held over live at the end of the measured phase, where the workload may stand anywhere in its cycle. */
+static void report_end(struct trial *t, bool os)
+{
+    double requested = (double)t->account_at_end.requested_bytes;
+    double held = os ? (double)(t->resident_at_end - t->resident_before) : (double)t->at_end.held_bytes;
+    bool known = os || t->at_end.has & SB_HAS_HELD;
+    number_or(t, "held_end", "B", known, fmax(held, 0), "the allocator doesn't say");
+    number_or(t, "footprint_end", "ratio", known && requested > 0, fmax(held, 0) / requested,
+              known ? "nothing was live when the measured phase ended" : "the allocator doesn't say");
+}
+
+/* External fragmentation where most is live, for what a huge page needs. */
+static void report_fragmentation(struct trial *t, size_t peak)
+{
+    static const char none[] = "the allocator has no blocks of pages";
+    enum { HUGE_ORDER = 9 };
+    uint64_t blocks[SB_NR_ORDERS];
+    bool known = true;
+    int largest = -1;
+    for (int order = 0; order < SB_NR_ORDERS; order++) {
+        double n = -1;
+        for (size_t s = 0; s < t->series.n; s++) {
+            const struct sb_series *series = &t->series.at[s];
+            if (!strcmp(series->name, "free_blocks") && series->key == order && peak < series->n)
+                n = series->at[peak].y;
+        }
+        known &= n >= 0;
+        blocks[order] = n > 0 ? (uint64_t)n : 0;
+        largest = n > 0 ? order : largest;
+    }
+    number_or(t, "largest_free_block", "B", known, largest < 0 ? 0 : (double)(UINT64_C(4096) << largest),
+              none);
+    number_or(t, "unusable_free_space", "index for order 9", known,
+              known ? sb_unusable_index(blocks, HUGE_ORDER) / 1000.0 : 0, none);
+    number_or(t, "fragmentation_index", "index for order 9", known,
+              known ? sb_extfrag_index(blocks, HUGE_ORDER) / 1000.0 : 0, none);
+}
+
+static void report_memory(struct trial *t)
+{
+    static const char aliases[] = "the allocator hands out the same addresses again and again";
+    bool os = t->allocator->allocator.flags & SB_ALLOCATOR_OS_MEMORY;
+    size_t points = t->series.n ? t->series.at[0].n : 0, peak = fullest(t);
+    double requested = points ? value_at(t, "requested_bytes", peak) : 0;
+    double handed = value_at(t, "handed_bytes", peak), pss = value_at(t, "pss_bytes", peak);
+    double held = value_at(t, os ? "resident_bytes" : "held_bytes", peak);
+    const char *reason = t->allocator->allocator.flags & SB_ALLOCATOR_ALIASES ? aliases
+                         : !points                                            ? "no survey was asked for"
+                         : requested <= 0 ? "nothing was live at any checkpoint"
+                                          : "the allocator doesn't say";
+    if (requested > 0)
+        metric(t, "requested_peak", "B", requested);
+    number_or(t, "footprint", "ratio", requested > 0 && held >= 0, held / requested, reason);
+    if (os && pss >= 0)
+        metric(t, "pss_peak", "B", pss);
+    number_or(t, "kept_bytes", "B", t->kept_bytes >= 0, t->kept_bytes, "the allocator doesn't say");
+    number_or(t, "given_back", "%", t->kept_bytes >= 0 && held > 0, 100 * fmax(0, 1 - t->kept_bytes / held),
+              reason);
+    number_or(t, "internal_fragmentation", "%", requested > 0 && handed > 0, 100 * (1 - requested / handed),
+              reason);
+    report_end(t, os);
+    report_fragmentation(t, peak);
+}
+
+/* Under valgrind times mean nothing: operations alone, to divide the counts by. */
+static void report_simulated(struct trial *t)
+{
+    uint64_t operations = 0;
+    for (uint32_t i = 0; i < t->spec->threads; i++)
+        operations += t->workers[i].counts.operations;
+    metric(t, "operations", "operations", (double)operations);
+}
+
+void sb_trial_report(struct trial *t)
+{
+    if (t->simulated) {
+        report_simulated(t);
+        return;
+    }
+    report_rates(t);
+    report_warmup(t);
+    report_paced(t);
+    report_latencies(t);
+    report_watch(t);
+    report_events(t);
+    report_memory(t);
+    metric(t, "clock_ns", "ns", t->clock->cost_ns);
+    metric(t, "clock_resolution", "ns", t->clock->resolution_ns);
+    for (size_t i = 0; i < t->series.n; i++)
+        sb_write_series(t->out, &t->series.at[i]);
+    for (size_t i = 0; i < t->dumps.n; i++)
+        sb_write_dump(t->out, t->dumps.at[i].name, t->dumps.at[i].text);
+}

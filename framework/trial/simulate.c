@@ -1,0 +1,244 @@
+/*
+ * Callgrind with its cache model, which is cachegrind's own (both tools share it), for callgrind alone can
+ * count in one function only: the caches are simulated from the first instruction on, so they are as warm as
+ * the warm-up left them, but instructions and misses are counted while sb_measured_phase runs. Geometry is
+ * the machine's own, as hwloc gives it; the number of sets is rounded down to a power of two, which the model
+ * needs.
+ */
+#define _GNU_SOURCE
+#include "trial/simulate.h"
+
+#include "base/file.h"
+#include "base/str.h"
+#include "topology/topology.h"
+#include "trial/layout.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const char inside[] = "SCULLBENCH_SIMULATED";
+
+bool sb_simulated(void)
+{
+    return getenv(inside) != NULL;
+}
+
+char *sb_simulator(void)
+{
+    const char *path = getenv("PATH");
+    char *copy = sb_strdup(path ? path : "/usr/bin"), *state = NULL, *found = NULL;
+    for (char *dir = strtok_r(copy, ":", &state); dir && !found; dir = strtok_r(NULL, ":", &state)) {
+        found = sb_printf("%s/valgrind", dir);
+        if (access(found, X_OK)) {
+            free(found);
+            found = NULL;
+        }
+    }
+    free(copy);
+    return found;
+}
+
+/* What the last level or a machine that doesn't tell gets: common figures, shown with the result. */
+static struct sb_cache complete(struct sb_cache c, uint64_t size, unsigned ways)
+{
+    c.size = c.size ? c.size : size;
+    c.ways = c.ways ? c.ways : ways;
+    c.line = c.line ? c.line : 64;
+    uint64_t sets = c.size / c.line / c.ways, power = 1;
+    while (power * 2 <= sets)
+        power *= 2;
+    c.size = power * c.line * c.ways;
+    return c;
+}
+
+struct geometry {
+    struct sb_cache l1i, l1d, last;
+};
+
+static int read_geometry(const struct sb_trial_spec *spec, struct geometry *g, char **why)
+{
+    struct sb_topology *topology;
+    int status = sb_topology_load(&topology, why);
+    if (status)
+        return status;
+    g->l1i = complete(sb_topology_cache(topology, spec->cpus[0], SB_CACHE_L1I), 32 << 10, 8);
+    g->l1d = complete(sb_topology_cache(topology, spec->cpus[0], SB_CACHE_L1D), 32 << 10, 8);
+    g->last = complete(sb_topology_cache(topology, spec->cpus[0], SB_CACHE_LAST), 8 << 20, 16);
+    sb_topology_free(topology);
+    return 0;
+}
+
+static char *cache_argument(const char *name, const struct sb_cache *c)
+{
+    return sb_printf("--%s=%llu,%u,%u", name, (unsigned long long)c->size, c->ways, c->line);
+}
+
+/* Reads the child's lines; all but metrics and status are passed on as they come. */
+static void take_lines(FILE *from, struct sb_result *result, FILE *out)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t n;
+    while ((n = getline(&line, &capacity, from)) > 0) {
+        size_t length = line[n - 1] == '\n' ? (size_t)n - 1 : (size_t)n;
+        if (!sb_result_take(result, line, length) && strncmp(line, "{\"metric\"", 9) &&
+            strncmp(line, "{\"status\"", 9)) {
+            fwrite(line, 1, (size_t)n, out);
+            fflush(out);
+        }
+    }
+    free(line);
+}
+
+static int run_child(char *const argv[], const char *text, size_t length, struct sb_result *result, FILE *out,
+                     int *ended)
+{
+    int pipes[2], input = sb_layout_text_file(text, length);
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    if (input < 0 || pipe(pipes)) {
+        if (input >= 0)
+            close(input);
+        return -EIO;
+    }
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, pipes[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addclose(&actions, pipes[0]);
+    posix_spawn_file_actions_addclose(&actions, pipes[1]);
+    int status = -posix_spawn(&pid, argv[0], &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(input);
+    close(pipes[1]);
+    FILE *from = fdopen(pipes[0], "r");
+    if (!status) {
+        take_lines(from, result, out);
+        waitpid(pid, ended, 0);
+    }
+    fclose(from);
+    return status;
+}
+
+/* The named column of "events:" in the last "totals:" of callgrind's file; 0 where the file lacks it. */
+static double total_of(const char *file, const char *event)
+{
+    const char *names = strstr(file, "\nevents:"), *totals = strstr(file, "\ntotals:"), *next;
+    while (totals && (next = strstr(totals + 1, "\ntotals:")))
+        totals = next;
+    if (!names || !totals)
+        return 0;
+    names += strlen("\nevents:");
+    totals += strlen("\ntotals:");
+    while (*names && *names != '\n') {
+        char *end;
+        names += strspn(names, " ");
+        size_t n = strcspn(names, " \n");
+        double value = strtod(totals, &end);
+        if (strlen(event) == n && !strncmp(names, event, n))
+            return value;
+        names += n;
+        totals = end;
+    }
+    return 0;
+}
+
+static const struct {
+    const char *name, *events[3];
+} counts[] = {
+    {"instructions", {"Ir"}},
+    {"data-accesses", {"Dr", "Dw"}},
+    {"L1i-misses", {"I1mr"}},
+    {"L1d-misses", {"D1mr", "D1mw"}},
+    {"last-level-misses", {"ILmr", "DLmr", "DLmw"}},
+};
+
+static void write_counts(const char *file, double operations, const struct geometry *g, FILE *out)
+{
+    for (size_t i = 0; i < SB_COUNT(counts); i++) {
+        double sum = 0;
+        for (size_t j = 0; j < SB_COUNT(counts[i].events) && counts[i].events[j]; j++)
+            sum += total_of(file, counts[i].events[j]);
+        char *name = sb_printf("simulated:%s", counts[i].name), *each = sb_printf("%s/op", name);
+        sb_write_metric(out, name, "simulated events", sum);
+        sb_write_metric(out, each, "simulated events per operation", sum / operations);
+        free(name);
+        free(each);
+    }
+    sb_write_metric(out, "simulated:operations", "operations", operations);
+    sb_write_metric(out, "simulated:L1i-size", "B", (double)g->l1i.size);
+    sb_write_metric(out, "simulated:L1d-size", "B", (double)g->l1d.size);
+    sb_write_metric(out, "simulated:last-level-size", "B", (double)g->last.size);
+}
+
+/* What became of the child, once its file is there. */
+static enum sb_status conclude(struct sb_result *result, int ended, const char *path,
+                               const struct geometry *g, FILE *out)
+{
+    const struct sb_metric *operations = NULL;
+    char *file = NULL;
+    for (size_t i = 0; i < result->metrics.n; i++) {
+        if (!strcmp(result->metrics.at[i].name, "operations"))
+            operations = &result->metrics.at[i];
+    }
+    if (result->status == SB_STATUS_OK && (!operations || sb_read_file(path, &file, NULL) ||
+                                           !(total_of(file, "Ir") > 0) || !(operations->value > 0))) {
+        result->status = SB_STATUS_ERROR;
+        result->reason = sb_strdup("valgrind left no counts of the measured phase");
+    } else if (result->status == SB_STATUS_OK) {
+        write_counts(file, operations->value, g, out);
+    } else if (result->status == SB_STATUS_NONE) {
+        result->status = SB_STATUS_ERROR;
+        result->reason = sb_printf("valgrind ended with status 0x%x before the trial did", (unsigned)ended);
+    }
+    free(file);
+    return result->status;
+}
+
+enum sb_status sb_simulate(const struct sb_trial_spec *spec, const char *text, size_t length, FILE *out)
+{
+    char path[] = "/tmp/scullbench-XXXXXX", self[4096], *why = NULL, *program = sb_simulator();
+    struct sb_result result = {0};
+    struct geometry g = {0};
+    int fd = mkstemp(path), ended = 0;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (!program)
+        why = sb_strdup("valgrind is not installed; Debian's package is called valgrind");
+    else if (fd < 0 || n < 0)
+        why = sb_printf("a file for valgrind's counts can't be made in /tmp: %s", strerror(errno));
+    else
+        read_geometry(spec, &g, &why);
+    if (!why) {
+        self[n] = '\0';
+        char *l1i = cache_argument("I1", &g.l1i), *l1d = cache_argument("D1", &g.l1d),
+             *last = cache_argument("LL", &g.last), *file = sb_printf("--callgrind-out-file=%s", path);
+        char quiet[] = "-q", tool[] = "--tool=callgrind", model[] = "--cache-sim=yes";
+        char toggle[] = "--toggle-collect=sb_measured_phase";
+        char *argv[] = {program, quiet, tool, model, toggle, file, l1i, l1d, last, self, NULL};
+        setenv(inside, "1", 1);
+        int status = run_child(argv, text, length, &result, out, &ended);
+        if (status)
+            why = sb_printf("%s can't be started: %s", program, strerror(-status));
+        free(l1i);
+        free(l1d);
+        free(last);
+        free(file);
+    }
+    enum sb_status status = SB_STATUS_ERROR;
+    if (!why)
+        status = conclude(&result, ended, path, &g, out);
+    sb_write_status(out, status, why ? why : result.reason);
+    if (fd >= 0) {
+        close(fd);
+        unlink(path);
+    }
+    sb_result_free(&result);
+    free(program);
+    free(why);
+    return status;
+}
