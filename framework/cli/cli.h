@@ -13,6 +13,7 @@ enum {
     SB_EXIT_FAILURE = 1,       /* the machine or the OS stood in the way */
     SB_EXIT_USAGE = 2,         /* arguments or config are wrong; nothing was run */
     SB_EXIT_TRIALS_FAILED = 3, /* the run went through, but not all trials are ok */
+    SB_EXIT_SLOWER = 4,        /* compare --fail-if-slower: something is */
     SB_EXIT_INTERRUPTED = 130,
 };
 
@@ -23,11 +24,12 @@ struct sb_flag {
     const char *help;
 };
 
-enum { SB_MAX_FLAGS = 6 };
+enum { SB_MAX_FLAGS = 7 };
 
 struct sb_verb {
     const char *name;
-    const char *operand; /* "FILE", or NULL if it takes none; "[X]" if it may be left out */
+    const char *operand; /* "FILE", or NULL if it takes none */
+    const char *second;  /* a second one that may be left out, or NULL */
     const char *summary;
     const char *more; /* paragraphs for --help, or NULL */
     struct sb_flag flags[SB_MAX_FLAGS + 1];
@@ -42,6 +44,8 @@ const char *sb_flag_value(const struct sb_verb *verb, const struct sb_words *val
 
 int sb_verb_run(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+int sb_verb_aa(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+int sb_verb_compare(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_export(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_list(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
@@ -57,9 +61,9 @@ struct sb_session {
     struct sb_plan plan;
     char *overrides; /* the --set arguments, a line each */
 };
-/* 0 or an exit code; all errors have been told. To be closed in any case. */
+/* 0 or an exit code; all errors have been told. To be closed in any case. `twins` as for sb_plan_make. */
 int sb_session_open(struct sb_session *session, const struct sb_verb *verb, const char *config,
-                    const struct sb_words *values);
+                    const struct sb_words *values, bool twins);
 void sb_session_close(struct sb_session *session);
 
 #endif

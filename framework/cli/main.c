@@ -18,6 +18,7 @@
 const struct sb_verb sb_verbs[] = {
     {"run",
      "CONFIG",
+     NULL,
      "measure the matrix of a config",
      "Every trial is a fresh process; each result is stored before the next trial starts. Ctrl-C keeps what "
      "is\n"
@@ -30,14 +31,50 @@ const struct sb_verb sb_verbs[] = {
      sb_verb_run},
     {"plan",
      "CONFIG",
+     NULL,
      "show what run would do, and fail on whatever it would fail on",
      "Prints every cell of the matrix, those that would be skipped with the reason, and the shortest time a "
      "run\n"
      "can take.\n",
      {{"--trial", "N", "print trial N as INI text, for scullbench-trial"}, SET_FLAG, PATH_FLAG},
      sb_verb_plan},
+    {"aa",
+     "CONFIG",
+     NULL,
+     "compare every allocator with itself: the machine's noise floor",
+     "Runs the matrix with every allocator twice and says how far apart equal things come out here. Later "
+     "comparisons of\n"
+     "databases in the same folder quote it.\n",
+     {{"--db", "PATH", "database to write (default: results/NAME-aa-UTCTIME.db)"},
+      SET_FLAG,
+      {"--strict", NULL, "refuse to measure while the machine has warnings: governor, load, shared cores"},
+      PATH_FLAG},
+     sb_verb_aa},
+    {"compare",
+     "DB",
+     "DB2",
+     "say what is faster, with intervals: allocators of one run, or two runs",
+     "With one database every allocator is compared with --baseline; with two, each cell of DB2 with the "
+     "same cell of "
+     "DB, or\n"
+     "with that of --baseline. Ratios are of medians, with bootstrap intervals over processes; verdicts take "
+     "the "
+     "rank sum\n"
+     "test, corrected for the number of comparisons (Holm), and the interval. Exit status 4: "
+     "--fail-if-slower found "
+     "one.\n",
+     {{"--baseline", "ALLOCATOR", "what to compare with"},
+      {"--metric", "NAME", "throughput, or any metric that export shows (default: throughput)"},
+      {"--fail-if-slower", "PERCENT",
+       "exit with 4 if a verdict is slower by more than this, or a number is lost"},
+      {"--interval", "percentile|bca", "kind of bootstrap interval (default: percentile)"},
+      {"--aa", "DB", "the A/A run to quote (default: the latest of this machine beside DB)"},
+      {"--anyway", NULL, "compare although machines or settings differ"},
+      {"--format", "text|json", "what to print (default: text)"}},
+     sb_verb_compare},
     {"report",
      "DB",
+     NULL,
      "make charts and tables of a database",
      "Writes index.html, which needs no other file, and figures/ with each chart as SVG, PDF and PNG, its "
      "gnuplot\n"
@@ -46,19 +83,28 @@ const struct sb_verb sb_verbs[] = {
      sb_verb_report},
     {"export",
      "DB",
+     NULL,
      "print a database's trials, a row each",
      NULL,
      {{"--format", "csv|json", "what to print (default: csv)"}},
      sb_verb_export},
-    {"list", NULL, "list the plugins found, also those refused, and why", NULL, {PATH_FLAG}, sb_verb_list},
+    {"list",
+     NULL,
+     NULL,
+     "list the plugins found, also those refused, and why",
+     NULL,
+     {PATH_FLAG},
+     sb_verb_list},
     {"describe",
      "NAME",
+     NULL,
      "say what a plugin models, offers and takes; or the keys of a section of the config",
      "NAME is a plugin, or one of experiment, machine, pmu and matrix.\n",
      {{"--format", "text|markdown", "markdown: the tables of docs/config.md (default: text)"}, PATH_FLAG},
      sb_verb_describe},
     {"dump",
      "PLUGIN",
+     NULL,
      "print what an allocator's /proc files would show",
      "Opens the allocator, creates the caches asked for (named cache-SIZE or cache-SIZE-hwcache), runs a "
      "workload\n"
@@ -73,6 +119,7 @@ const struct sb_verb sb_verbs[] = {
       PATH_FLAG},
      sb_verb_dump},
     {"topology",
+     NULL,
      NULL,
      "show the machine's CPUs and memory as hwloc sees them",
      NULL,
@@ -89,7 +136,10 @@ static void print_help(FILE *out)
                  "Measures memory allocators, the Linux kernel's above all, with the same workloads on "
                  "pinned CPUs.\n\n");
     for (size_t i = 0; i < sb_verb_count; i++)
-        fprintf(out, "  %-9s %-7s %s\n", sb_verbs[i].name, sb_verbs[i].operand ? sb_verbs[i].operand : "",
+        fprintf(out, "  %-9s %-8s %s\n", sb_verbs[i].name,
+                sb_verbs[i].second    ? "DB [DB2]"
+                : sb_verbs[i].operand ? sb_verbs[i].operand
+                                      : "",
                 sb_verbs[i].summary);
     fprintf(out, "\n`scullbench VERB --help` tells more; `scullbench --version` the version.\n");
 }
@@ -98,8 +148,9 @@ static void print_help(FILE *out)
 static void print_verb_help(const struct sb_verb *verb)
 {
     bool flags = verb->flags[0].name;
-    printf("usage: scullbench %s%s%s%s\n\n%s\n", verb->name, verb->operand ? " " : "",
-           verb->operand ? verb->operand : "", flags ? " [OPTION]..." : "", verb->summary);
+    printf("usage: scullbench %s%s%s%s%s%s%s\n\n%s\n", verb->name, verb->operand ? " " : "",
+           verb->operand ? verb->operand : "", verb->second ? " [" : "", verb->second ? verb->second : "",
+           verb->second ? "]" : "", flags ? " [OPTION]..." : "", verb->summary);
     if (verb->more)
         printf("\n%s", verb->more);
     printf("\n");
@@ -181,14 +232,14 @@ static int parse(const struct sb_verb *verb, int argc, char **argv, struct sb_wo
         if (!good)
             return -1;
     }
-    size_t wanted = verb->operand ? 1 : 0;
-    if (operands->n == wanted)
+    size_t wanted = verb->operand ? 1 : 0, most = wanted + (verb->second != NULL);
+    if (operands->n >= wanted && operands->n <= most)
         return 0;
     if (operands->n < wanted)
         sb_error("%s needs %s; see scullbench %s --help", verb->name, verb->operand, verb->name);
     else
         sb_error("%s doesn't know what to do with '%s'; see scullbench %s --help", verb->name,
-                 operands->at[wanted], verb->name);
+                 operands->at[most], verb->name);
     return -1;
 }
 

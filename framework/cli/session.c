@@ -6,7 +6,7 @@
 
 /* Everything is loaded and looked at before the first complaint goes out, so that one pass shows all. */
 int sb_session_open(struct sb_session *s, const struct sb_verb *verb, const char *config,
-                    const struct sb_words *values)
+                    const struct sb_words *values, bool twins)
 {
     const char **sets = sb_calloc(values->n, sizeof(*sets));
     struct sb_text overrides = {0};
@@ -29,7 +29,7 @@ int sb_session_open(struct sb_session *s, const struct sb_verb *verb, const char
         sb_diag_at(&diag, 0, "%s", why);
         free(why);
     } else {
-        sb_plan_make(&s->plan, &s->experiment, s->topology, &s->plugins, &diag);
+        sb_plan_make(&s->plan, &s->experiment, s->topology, &s->plugins, twins, &diag);
     }
 out:;
     size_t errors = sb_diag_flush(&diag, stderr);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "report/compare.h"
 #include "report/report.h"
 #include "run/run.h"
 #include "trial/simulate.h"
@@ -13,11 +14,11 @@
 #include <string.h>
 
 /* results/NAME-UTCTIME.db; what a file name shouldn't hold becomes '-'. */
-static char *default_path(const struct sb_experiment *e)
+static char *default_path(const struct sb_experiment *e, const char *kind)
 {
     char when[32];
     sb_utc(when, sizeof(when), 1);
-    char *path = sb_printf("results/%.100s-%s.db", e->values[SB_EXPERIMENT_NAME].s, when);
+    char *path = sb_printf("results/%.100s-%s%s.db", e->values[SB_EXPERIMENT_NAME].s, kind, when);
     for (char *p = path + strlen("results/"); *p; p++) {
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *p))
             *p = '-';
@@ -27,10 +28,10 @@ static char *default_path(const struct sb_experiment *e)
 
 /* The folder is made if need be; the file never replaces another. */
 static int create_store(struct sb_store **store, const char *given, const struct sb_experiment *e,
-                        char **path, char **why)
+                        const char *kind, char **path, char **why)
 {
     int status = 0;
-    *path = given ? sb_strdup(given) : default_path(e);
+    *path = given ? sb_strdup(given) : default_path(e, kind);
     char *slash = strrchr(*path, '/');
     if (slash && slash != *path) {
         *slash = '\0';
@@ -46,7 +47,7 @@ static int create_store(struct sb_store **store, const char *given, const struct
         free(*why);
         *why = NULL;
         free(*path);
-        char *base = default_path(e);
+        char *base = default_path(e, kind);
         *path = sb_printf("%.*s-%d.db", (int)strlen(base) - 3, base, i);
         free(base);
         status = sb_store_create(store, *path, why);
@@ -87,21 +88,17 @@ static bool refuse(const struct sb_plan *plan)
     return n;
 }
 
-/* Machine faults are 1, mistakes 2, failed trials 3: scripts can tell them apart. */
-int sb_verb_run(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
+/* Machine faults are 1, mistakes 2, failed trials 3: scripts can tell them apart. `aa`: everything twice. */
+static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values, bool aa)
 {
     struct sb_session s;
     struct sb_store *store = NULL;
     struct sb_run_outcome outcome = {0};
     char *path = NULL, *why = NULL;
-    int code = sb_session_open(&s, verb, operands->at[0], values);
+    int code = sb_session_open(&s, verb, operands->at[0], values, aa);
     if (code)
         goto out;
     s.plan.dump = sb_flag_value(verb, values, "--dump");
-    if (sb_flag_value(verb, values, "--strict") && refuse(&s.plan)) {
-        code = SB_EXIT_FAILURE;
-        goto out;
-    }
     code = SB_EXIT_FAILURE;
     if (!sb_topology_is_real(s.topology)) {
         sb_error(
@@ -110,7 +107,10 @@ int sb_verb_run(const struct sb_verb *verb, struct sb_words *operands, struct sb
         code = SB_EXIT_USAGE;
         goto out;
     }
-    int status = create_store(&store, sb_flag_value(verb, values, "--db"), &s.experiment, &path, &why);
+    if (sb_flag_value(verb, values, "--strict") && refuse(&s.plan))
+        goto out;
+    int status = create_store(&store, sb_flag_value(verb, values, "--db"), &s.experiment, aa ? "aa-" : "",
+                              &path, &why);
     if (status == -EEXIST)
         code = SB_EXIT_USAGE;
     if (!status)
@@ -123,7 +123,7 @@ int sb_verb_run(const struct sb_verb *verb, struct sb_words *operands, struct sb
     sb_store_close(store);
     store = NULL;
     if (!status)
-        status = sb_report_table(path, stdout, &why);
+        status = aa ? sb_compare_twins(path, stdout, &why) : sb_report_table(path, stdout, &why);
     if (status)
         goto out;
     print_end(&outcome, &s.plan, path);
@@ -136,6 +136,16 @@ out:
     sb_store_close(store);
     sb_session_close(&s);
     return code;
+}
+
+int sb_verb_run(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
+{
+    return run(verb, operands, values, false);
+}
+
+int sb_verb_aa(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
+{
+    return run(verb, operands, values, true);
 }
 
 static int print_trial(const struct sb_plan *plan, const char *number)
@@ -219,7 +229,7 @@ int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct s
 {
     struct sb_session s;
     char *why = NULL;
-    int code = sb_session_open(&s, verb, operands->at[0], values);
+    int code = sb_session_open(&s, verb, operands->at[0], values, false);
     if (code)
         goto out;
     char *program = sb_trial_program(&why);

@@ -397,6 +397,11 @@ bool sb_pmu_read(const struct sb_pmu_counters *counters, size_t i, struct sb_pmu
     return raw[2] > 0;
 }
 
+double sb_pmu_scaled(const struct sb_pmu_reading *r)
+{
+    return (double)r->value * ((double)r->enabled_ns / (double)r->running_ns);
+}
+
 void sb_pmu_close(struct sb_pmu_counters *counters)
 {
     for (size_t i = 0; i < counters->n; i++) {

@@ -64,6 +64,8 @@ void sb_pmu_start(struct sb_pmu_counters *counters);
 void sb_pmu_stop(struct sb_pmu_counters *counters);
 /* False where event i isn't counted, or was never on the hardware. */
 bool sb_pmu_read(const struct sb_pmu_counters *counters, size_t i, struct sb_pmu_reading *reading);
+/* The value for the whole time, from the part of it for which it was counted; running must not be 0. */
+double sb_pmu_scaled(const struct sb_pmu_reading *reading);
 void sb_pmu_close(struct sb_pmu_counters *counters);
 
 /* What stands between us and the kernel, so that tests can stand there instead. Errors are -1 with errno. */

@@ -94,7 +94,8 @@ static void bind(struct planner *p, enum sb_plugin_kind kind, const char *name, 
     const struct sb_ini_entry *entry = section ? sb_ini_entry(section, "plugin") : NULL;
     const char *plugin_name = entry ? entry->value : name;
 
-    *binding = (struct sb_binding){name, sb_plugin_find(p->plan->plugins, kind, plugin_name), section, line};
+    *binding =
+        (struct sb_binding){name, name, sb_plugin_find(p->plan->plugins, kind, plugin_name), section, line};
     if (binding->plugin || !*name)
         return;
     const struct sb_plugin *refused = refused_by_name(p->plan->plugins, plugin_name);
@@ -178,6 +179,20 @@ static void bind_list(struct planner *p, enum sb_plugin_kind kind, const struct 
         /* A broken section was complained about where it stands. */
         while (binding->section && p->diag->n > before)
             free(p->diag->at[--p->diag->n].text);
+    }
+}
+
+/* Each behind its original, so that tables show them together. */
+static void add_twins(struct sb_plan *plan)
+{
+    size_t n = plan->allocators.n;
+    for (size_t i = 0; i < n; i++)
+        SB_VEC_ADD(&plan->allocators);
+    for (size_t i = n; i-- > 0;) {
+        struct sb_binding twin = plan->allocators.at[i];
+        twin.name = *SB_VEC_ADD(&plan->twins) = sb_printf("%s" SB_TWIN_SUFFIX, twin.name);
+        plan->allocators.at[2 * i] = plan->allocators.at[i];
+        plan->allocators.at[2 * i + 1] = twin;
     }
 }
 
@@ -307,7 +322,7 @@ static bool excluded(const struct planner *p, const struct sb_binding *a, const 
 {
     for (size_t i = 0; i < p->experiment->excludes.n; i++) {
         const struct sb_exclude *x = &p->experiment->excludes.at[i];
-        if (sb_glob(x->allocator, a->name) && sb_glob(x->workload, w->name))
+        if (sb_glob(x->allocator, a->source) && sb_glob(x->workload, w->source))
             return true;
     }
     return false;
@@ -344,7 +359,7 @@ static void write_part(struct sb_cell *cell, const char *kind, const struct sb_b
 {
     struct sb_ini_section *section = sb_ini_add_section(&cell->settings, kind, b->name, 0);
     sb_ini_set(section, "file", b->plugin->path, 0);
-    copy_texts(cell, kind, b->name, b->name, b->section, b->plugin->options, b->plugin->option_count);
+    copy_texts(cell, kind, b->name, b->source, b->section, b->plugin->options, b->plugin->option_count);
 }
 
 /* Gathers all that decides about a trial of this cell, as text. */
@@ -488,7 +503,7 @@ static void label(struct sb_cell *cell)
 static bool concerns(const struct sb_sweep *sweep, const struct sb_binding *a, const struct sb_binding *w)
 {
     return !strcmp(sweep->section, "machine") || !strcmp(sweep->section, "experiment") ||
-           !strcmp(sweep->section, a->name) || !strcmp(sweep->section, w->name);
+           !strcmp(sweep->section, a->source) || !strcmp(sweep->section, w->source);
 }
 
 static bool stands_before(const struct sb_plan *plan)
@@ -612,6 +627,8 @@ static void check_events(struct planner *p)
     struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
     const struct sb_ini_section *section = sb_ini_section(ini, "pmu", "");
     const struct sb_ini_entry *events = section ? sb_ini_entry(section, "events") : NULL;
+    if (p->plan->provider == SB_PROVIDER_NONE)
+        return;
     sb_pmu_prepare(&p->plan->pmu, p->experiment->pmu[SB_PMU_EVENTS].s);
     for (size_t i = 0; i < p->plan->pmu.n; i++) {
         if (p->plan->pmu.at[i].unknown && events)
@@ -714,7 +731,8 @@ static void read_time_limit(const struct planner *p, struct sb_cell *cell)
 }
 
 void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
-                  const struct sb_topology *topology, const struct sb_plugins *plugins, struct sb_diag *diag)
+                  const struct sb_topology *topology, const struct sb_plugins *plugins, bool twins,
+                  struct sb_diag *diag)
 {
     struct planner p = {plan, diag, experiment};
     *plan = (struct sb_plan){
@@ -736,6 +754,8 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
         *SB_VEC_ADD(&plan->swept) =
             sb_printf("%s.%s", experiment->sweeps.at[i].section, experiment->sweeps.at[i].key);
     }
+    if (twins)
+        add_twins(plan);
     check_exclusive(&p);
     check_excludes(&p);
     check_machine(&p);
@@ -777,6 +797,7 @@ void sb_plan_free(struct sb_plan *plan)
     SB_VEC_FREE(&plan->trials);
     SB_VEC_FREE(&plan->allocators);
     SB_VEC_FREE(&plan->workloads);
+    sb_words_free(&plan->twins);
     sb_words_free(&plan->swept);
     sb_pmu_free(&plan->pmu);
 }

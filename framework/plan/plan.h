@@ -15,8 +15,9 @@ struct sb_swept {
 
 /* An allocator or workload as the matrix names it. */
 struct sb_binding {
-    const char *name;
-    const struct sb_plugin *plugin;       /* NULL: not found, complained about */
+    const char *name;               /* what reports call it */
+    const char *source;             /* the name that sections, sweeps and excludes know; differs for a twin */
+    const struct sb_plugin *plugin; /* NULL: not found, complained about */
     const struct sb_ini_section *section; /* NULL: all defaults */
     int line;
 };
@@ -69,14 +70,22 @@ struct sb_plan {
     uint32_t least_repetitions, most_repetitions;
     double precision, confidence; /* as shares; precision 0: none asked for */
     enum sb_provider provider;
+    struct sb_words twins; /* names of the second allocators of an A/A run */
     struct sb_words swept; /* SECTION.KEY of everything swept, in the order of the config */
     uint64_t least_ns;     /* with the least repetitions */
     bool dump;
 };
 
-/* Everything that can be wrong is collected in `diag`; the plan is to be freed in any case. */
+/* What follows an allocator's name in that of its twin. */
+#define SB_TWIN_SUFFIX " (again)"
+
+/*
+ * Everything that can be wrong is collected in `diag`; the plan is to be freed in any case. `twins`: every
+ * allocator twice, the second time as NAME (again), to be compared with itself.
+ */
 void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
-                  const struct sb_topology *topology, const struct sb_plugins *plugins, struct sb_diag *diag);
+                  const struct sb_topology *topology, const struct sb_plugins *plugins, bool twins,
+                  struct sb_diag *diag);
 void sb_plan_free(struct sb_plan *plan);
 
 /*

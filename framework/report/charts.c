@@ -199,15 +199,24 @@ static struct range range_of(const struct painter *p, const struct family *famil
     return r;
 }
 
-static char *interval_caption(const struct range *r)
+static char *interval_caption(const struct painter *p, const struct range *r)
 {
     if (r->most_n == 1)
         return sb_strdup("one run each, without an interval");
     char *n = r->least_n == r->most_n ? sb_printf("n = %zu", r->most_n)
                                       : sb_printf("n = %zu to %zu", r->least_n, r->most_n);
-    char *text = sb_printf("median of %s processes each, whiskers from the smallest to the largest", n);
+    char *interval = sb_view_interval(p->view, r->least_n, r->most_n);
+    char *text = sb_printf("medians of %s processes each, whiskers: %s", n, interval);
+    free(interval);
     free(n);
     return text;
+}
+
+/* What whiskers are, in two words: the caption says it in full. */
+static char *short_interval(const struct painter *p, const struct range *r)
+{
+    bool range = r->least_n < 2 || 1 - exp2(1 - (double)r->least_n) < p->view->confidence;
+    return range ? sb_strdup("range") : sb_printf("%g %% interval", 100 * p->view->confidence);
 }
 
 /* The line under the title, so that a figure taken out of the report still says n, spread and machine. */
@@ -215,9 +224,13 @@ static char *range_note(const struct painter *p, const struct range *r)
 {
     if (r->most_n == 1)
         return sb_printf("one run each; %s", p->machine_short);
-    if (r->least_n == r->most_n)
-        return sb_printf("n = %zu, median, whiskers: range; %s", r->most_n, p->machine_short);
-    return sb_printf("n = %zu to %zu, median, whiskers: range; %s", r->least_n, r->most_n, p->machine_short);
+    char *n = r->least_n == r->most_n ? sb_printf("%zu", r->most_n)
+                                      : sb_printf("%zu to %zu", r->least_n, r->most_n);
+    char *whiskers = short_interval(p, r);
+    char *note = sb_printf("n = %s, median, whiskers: %s; %s", n, whiskers, p->machine_short);
+    free(whiskers);
+    free(n);
+    return note;
 }
 
 static void note_n(struct range *r, size_t n)
@@ -355,8 +368,8 @@ static bool bar_rows(struct painter *p, const struct family *family, const char 
             s = sb_view_metric(p->view, cell, metric);
         if (!s.n)
             continue;
-        sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g\t0x%s\t%zu\t%lld\t", at, s.median / scale, s.min / scale,
-                       s.max / scale, palette[style_of(a)] + 1, s.n, (long long)cell->row->threads);
+        sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g\t0x%s\t%zu\t%lld\t", at, s.median / scale, s.low / scale,
+                       s.high / scale, palette[style_of(a)] + 1, s.n, (long long)cell->row->threads);
         add_name(data, cell->row->allocator);
         sb_text_printf(data, "\n");
         any = true;
@@ -364,6 +377,28 @@ static bool bar_rows(struct painter *p, const struct family *family, const char 
     if (any)
         sb_text_printf(data, "\n\n");
     return any;
+}
+
+/* Every process as a dot, side by side within its bar's width: nothing that was measured is left out. */
+static void dot_rows(struct painter *p, const struct family *family, const char *metric, size_t g,
+                     const bool *shown, double scale, struct sb_text *data)
+{
+    double width = 0.8 / (double)family->n;
+    for (size_t a = 0, x = 0; a < p->view->allocators.n; a++) {
+        const struct sb_view_cell *cell = sb_view_find(p->view, family->groups[g], a);
+        double *samples = NULL;
+        size_t n = 0;
+        if (!shown[a])
+            continue;
+        double at = (double)x++ - 0.4 + width * ((double)g + 0.5);
+        if (cell)
+            samples = sb_view_samples(p->view, cell, metric, &n);
+        for (size_t i = 0; i < n && n > 1; i++)
+            sb_text_printf(data, "%.4f\t%.6g\n", at + width * 0.6 * ((double)i / (double)(n - 1) - 0.5),
+                           samples[i] / scale);
+        free(samples);
+    }
+    sb_text_printf(data, "\n\n");
 }
 
 /* What draws one thread count: bars from zero, or points where the axis is logarithmic; both with their
@@ -415,10 +450,18 @@ static void bars(struct painter *p, const struct family *family, const struct ba
     double scale = kind->share ? 1 : scale_of(r.max, &prefix);
     struct sb_text caption = {0}, plots = {0};
     struct sb_figure *f = add_figure(p, kind->id, family, sb_printf("%s: %s", family->title, kind->title));
-    sb_text_printf(&f->data, "# x\tmedian\tmin\tmax\tcolour\tn\tthreads\tallocator\n");
+    sb_text_printf(&f->data, "# x\tmedian\tlow\thigh\tcolour\tn\tthreads\tallocator; then x\tvalue of each "
+                             "process\n");
     for (size_t g = 0, block = 0; g < family->n; g++) {
-        if (bar_rows(p, family, kind->metric, g, shown, scale, &f->data))
-            bar_clause(p, family, g, block++, logarithmic, &plots);
+        if (!bar_rows(p, family, kind->metric, g, shown, scale, &f->data))
+            continue;
+        bar_clause(p, family, g, block++, logarithmic, &plots);
+        if (r.most_n == 1)
+            continue;
+        dot_rows(p, family, kind->metric, g, shown, scale, &f->data);
+        sb_text_printf(&plots,
+                       ", \\\n  data index %zu using 1:2 with points pt 7 ps 0.25 lc rgb '#60000000' notitle",
+                       block++);
     }
     allocator_tics(p, shown, f);
     sb_text_printf(&f->script,
@@ -429,9 +472,10 @@ static void bars(struct painter *p, const struct family *family, const struct ba
                    : logarithmic ? "set logscale y 10\nset yrange [*:*]\n"
                                  : "set yrange [0:*]\n",
                    sb_text_get(&plots));
-    char *interval = interval_caption(&r);
-    sb_text_printf(&caption, "%s; %s.%s Machine: %s.", kind->caption, interval,
-                   logarithmic ? " Logarithmic axis." : "", p->machine);
+    char *interval = interval_caption(p, &r);
+    sb_text_printf(&caption, "%s; %s%s.%s Machine: %s.", kind->caption, interval,
+                   r.most_n > 1 ? ", dots: every process" : "", logarithmic ? " Logarithmic axis." : "",
+                   p->machine);
     add_missing(p, family, kind->metric, &caption);
     add_os_memory(p, &caption);
     f->caption = caption.at;
@@ -454,7 +498,7 @@ static void scaling(struct painter *p, const struct family *family)
     struct sb_figure *f =
         add_figure(p, "threads", family, sb_printf("%s: throughput by threads", family->title));
     size_t block = 0;
-    sb_text_printf(&f->data, "# threads\tmedian\tmin\tmax\tn\tallocator\n");
+    sb_text_printf(&f->data, "# threads\tmedian\tlow\thigh\tn\tallocator\n");
     for (size_t a = 0; a < p->view->allocators.n; a++) {
         size_t rows = 0;
         for (size_t g = 0; g < family->n; g++) {
@@ -465,7 +509,7 @@ static void scaling(struct painter *p, const struct family *family)
             if (!s.n)
                 continue;
             sb_text_printf(&f->data, "%lld\t%.6g\t%.6g\t%.6g\t%zu\t", (long long)cell->row->threads,
-                           s.median / scale, s.min / scale, s.max / scale, s.n);
+                           s.median / scale, s.low / scale, s.high / scale, s.n);
             add_name(&f->data, cell->row->allocator);
             sb_text_printf(&f->data, "\n");
             rows++;
@@ -493,7 +537,7 @@ static void scaling(struct painter *p, const struct family *family)
                    (double)first * 0.9, (double)last * 1.1);
     sb_text_printf(&f->script, logarithmic ? "set logscale y 10\n" : "set yrange [0:*]\n");
     sb_text_printf(&f->script, "plot %s\n", sb_text_get(&plots));
-    char *interval = interval_caption(&r);
+    char *interval = interval_caption(p, &r);
     sb_text_printf(&caption, "Operations per second over all threads; %s.%s Machine: %s.", interval,
                    logarithmic ? " Logarithmic axis." : "", p->machine);
     add_missing(p, family, "ops_per_s", &caption);

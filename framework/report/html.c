@@ -5,6 +5,7 @@
 #include "report/html.h"
 
 #include "base/file.h"
+#include "measure/histogram.h"
 #include "report/charts.h"
 
 #include <math.h>
@@ -93,13 +94,17 @@ static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell
         sb_text_printf(out, "\">n/a</td>");
         return;
     }
-    double values[] = {s.median * scale, s.min * scale, s.max * scale};
+    double values[] = {s.median * scale, s.low * scale, s.high * scale};
     char *texts[3];
     for (size_t i = 0; i < 3; i++)
         texts[i] = si ? sb_format_si(values[i]) : sb_printf("%.*f", fabs(values[i]) < 10 ? 3 : 1, values[i]);
     sb_text_printf(out, "<td data-v=\"%.9g\">%s", s.median, texts[0]);
     if (s.n > 1)
         sb_text_printf(out, " <span class=none>[%s, %s]</span>", texts[1], texts[2]);
+    if (s.bimodal && !strcmp(name, "ops_per_s"))
+        sb_text_printf(
+            out, " <span class=bad title=\"the processes fall into two groups far apart; the median may be "
+                 "neither's\">two groups</span>");
     sb_text_printf(out, "</td>");
     for (size_t i = 0; i < 3; i++)
         free(texts[i]);
@@ -154,9 +159,11 @@ static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bo
     cell_text(out, cell->row->memory);
     if (cell->row->skip)
         sb_text_printf(out, "<td class=t>skipped</td>");
-    else if (cell->ok == cell->trials)
-        sb_text_printf(out, "<td class=t>ok</td>");
-    else
+    else if (cell->ok == cell->trials) {
+        char *stopped = sb_view_stopped(v, cell);
+        sb_text_printf(out, "<td class=t>ok%s%s</td>", stopped ? "; " : "", stopped ? stopped : "");
+        free(stopped);
+    } else
         sb_text_printf(out, "<td class=\"t bad\">%zu of %zu failed</td>", cell->trials - cell->ok,
                        cell->trials);
     sb_text_printf(out, "<td data-v=\"%zu\">%zu</td>", cell->ok, cell->ok);
@@ -175,12 +182,21 @@ static void add_table(const struct sb_view *v, struct sb_text *out)
         "memory",       "status",     "n",         "operations/s",     "of null",
         "bytes/s",      "alloc (ns)", "free (ns)", "held / requested", "internal fragmentation (%)",
         "succeeded (%)"};
+    size_t least = SIZE_MAX, most = 0;
+    for (size_t i = 0; i < v->cells.n; i++) {
+        least = v->cells.at[i].ok && v->cells.at[i].ok < least ? v->cells.at[i].ok : least;
+        most = v->cells.at[i].ok > most ? v->cells.at[i].ok : most;
+    }
+    char *interval = sb_view_interval(v, least == SIZE_MAX || least < 2 ? 2 : least, most);
     sb_text_printf(
-        out, "<h2>Every cell</h2><p class=small>Medians of n processes, with the smallest and the largest in "
-             "brackets. Click a heading to sort. n/a: hold the pointer over it for the reason. "
-             "<i>through</i> is the interface that serves the workload's blocks; an operation is a call of "
-             "the workload, alloc and free are single calls, timed in batches, the clock's own cost taken "
-             "off.</p><div class=scroll><table><thead><tr>");
+        out,
+        "<h2>Every cell</h2><p class=small>Medians of n processes; in brackets the %s. Click a heading to "
+        "sort. n/a: hold the pointer over it for the reason. "
+        "<i>through</i> is the interface that serves the workload's blocks; an operation is a call of "
+        "the workload, alloc and free are single calls, timed in batches, the clock's own cost taken "
+        "off.</p><div class=scroll><table><thead><tr>",
+        interval);
+    free(interval);
     bool swept = false, success = false;
     for (size_t i = 0; i < v->groups.n; i++)
         swept |= *v->groups.at[i].swept != '\0';
@@ -197,21 +213,31 @@ static void add_table(const struct sb_view *v, struct sb_text *out)
     sb_text_printf(out, "</tbody></table></div>\n");
 }
 
-/* Events, per cell: summed over threads, per thousand operations. */
+/* Counts and what is derived of them; simulated ones carry that word in name and unit. */
+static bool is_event_unit(const char *unit)
+{
+    return !strncmp(unit, "events", 6) || !strncmp(unit, "simulated", 9) ||
+           !strncmp(unit, "instructions per", 16) || !strncmp(unit, "faults", 6);
+}
+
+/* Events, per cell: summed over threads. */
 static void add_events(const struct sb_view *v, struct sb_text *out)
 {
     struct sb_words names = {0};
     for (size_t t = 0; t < v->data.trials.n; t++) {
         const struct sb_result *r = &v->data.trials.at[t].result;
         for (size_t i = 0; i < r->metrics.n; i++) {
-            bool known = strcmp(r->metrics.at[i].unit, "events") != 0;
+            bool known = !is_event_unit(r->metrics.at[i].unit);
             for (size_t j = 0; j < names.n && !known; j++)
                 known = !strcmp(names.at[j], r->metrics.at[i].name);
             if (!known)
                 *SB_VEC_ADD(&names) = sb_strdup(r->metrics.at[i].name);
         }
     }
-    sb_text_printf(out, "<h2>Events in the measured phase</h2>");
+    sb_text_printf(
+        out, "<h2>Events in the measured phase</h2><p class=small>Summed over threads, counted in the "
+             "measured phase alone. Names that begin with <i>simulated:</i> were not measured: they are "
+             "valgrind's, of one more process of the cell with the machine's cache geometry.</p>");
     for (size_t t = 0; t < v->data.trials.n; t++) {
         const struct sb_result *r = &v->data.trials.at[t].result;
         bool any = false;
@@ -252,6 +278,82 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
         sb_text_printf(out, "</tbody></table></div>\n");
     }
     sb_words_free(&names);
+}
+
+struct latency_kind {
+    const char *name, *title;
+};
+
+/* A quantile that too few samples lie beyond, or that is below what the clock can tell, is no number. */
+static void latency_cell(struct sb_text *out, double value, double low, double high, double resolution)
+{
+    if (isnan(value))
+        sb_text_printf(out, "<td class=none title=\"fewer than ten samples lie beyond it\">n/a</td>");
+    else if (value < resolution)
+        sb_text_printf(out, "<td data-v=\"%.6g\">&lt; %.3g</td>", value, resolution);
+    else if (isnan(low) || low >= high)
+        sb_text_printf(out, "<td data-v=\"%.6g\">%.0f</td>", value, value);
+    else
+        sb_text_printf(out, "<td data-v=\"%.6g\">%.0f <span class=none>[%.0f, %.0f]</span></td>", value,
+                       value, low, high);
+}
+
+static int latency_row(const struct sb_view *v, const struct sb_view_cell *cell,
+                       const struct latency_kind *kind, struct sb_text *out, char **why)
+{
+    enum { SHARES = 5 };
+    static const double shares[SHARES] = {0.5, 0.9, 0.99, 0.999, 1};
+    double low[SHARES], high[SHARES];
+    struct sb_histogram *h = sb_calloc(1, sizeof(*h));
+    struct sb_summary resolution = sb_view_metric(v, cell, "clock_resolution");
+    int status = sb_view_latencies(v, cell, kind->name, shares, SHARES, h, low, high, why);
+    if (!status && h->n) {
+        sb_text_printf(out, "<tr>");
+        cell_text(out, cell->row->label);
+        cell_text(out, kind->title);
+        sb_text_printf(out, "<td data-v=\"%llu\">%llu</td>", (unsigned long long)h->n,
+                       (unsigned long long)h->n);
+        for (size_t k = 0; k < SHARES; k++)
+            latency_cell(out, sb_histogram_quantile(h, shares[k]), low[k], high[k],
+                         resolution.n ? resolution.median : 0);
+        sb_text_printf(out, "</tr>\n");
+    }
+    free(h);
+    return status;
+}
+
+static int add_latencies(const struct sb_view *v, struct sb_text *out, char **why)
+{
+    static const struct latency_kind kinds[] = {
+        {"alloc", "allocation, service time"},
+        {"free", "free, service time"},
+        {"response", "call, response time from when it was due"},
+    };
+    struct sb_text rows = {0};
+    int status = 0;
+    for (size_t i = 0; i < v->cells.n && !status; i++) {
+        for (size_t k = 0; k < SB_COUNT(kinds) && !status; k++)
+            status = latency_row(v, &v->cells.at[i], &kinds[k], &rows, why);
+    }
+    if (!status && rows.n)
+        sb_text_printf(out,
+                       "<h2>Latency of single calls (ns)</h2><p class=small>Percentiles of all sampled calls "
+                       "of all processes, "
+                       "their histograms merged; in brackets the smallest and largest of the processes' own. "
+                       "Values are known to "
+                       "0.4 %% (a bucket's width) and to the clock's resolution; the clock's own cost is "
+                       "taken off. Service time "
+                       "is that of a closed loop, where a slow call delays the next one's start: it leaves "
+                       "out what a waiting "
+                       "caller would feel; response time has it in.</p><div "
+                       "class=scroll><table><thead><tr><th class=\"s "
+                       "t\">cell</th><th class=\"s t\">what</th><th class=s>n</th><th class=s>p50</th><th "
+                       "class=s>p90</th><th "
+                       "class=s>p99</th><th class=s>p99.9</th><th "
+                       "class=s>max</th></tr></thead><tbody>\n%s</tbody></table></div>\n",
+                       rows.at);
+    sb_text_free(&rows);
+    return status;
 }
 
 /* A chart that isn't there was never made; the report stops before this if one fails. */
@@ -323,7 +425,8 @@ static void add_warnings(const struct sb_data *d, struct sb_text *out)
 {
     const char *planned = sb_data_meta(d, "trials_planned"), *ended = sb_data_meta(d, "ended");
     struct sb_words seen = {0};
-    if (planned && d->trials.n < strtoul(planned, NULL, 10)) {
+    /* With a precision to reach, trials are left over when all is well. */
+    if (planned && d->trials.n < strtoul(planned, NULL, 10) && (!ended || strcmp(ended, "complete"))) {
         char *text = sb_printf("Only %zu of %s planned trials are here: the run %s.", d->trials.n, planned,
                                !ended || strcmp(ended, "interrupted") ? "is still going on, or died"
                                                                       : "was interrupted");
@@ -334,6 +437,8 @@ static void add_warnings(const struct sb_data *d, struct sb_text *out)
         if (d->facts.at[i].warning)
             add_warning(out, d->facts.at[i].warning);
     }
+    for (size_t i = 0; i < d->warnings.n; i++)
+        add_warning(out, d->warnings.at[i]);
     for (size_t t = 0; t < d->trials.n; t++) {
         for (size_t i = 0; i < d->trials.at[t].result.warnings.n; i++) {
             const char *text = d->trials.at[t].result.warnings.at[i];
@@ -390,7 +495,8 @@ static void add_gaps(const struct sb_view *v, struct sb_text *out)
 }
 
 /* No date of its own: the same database gives the same page, byte for byte. */
-char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures, const char *dir)
+char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures, const char *dir, int *status,
+                   char **why)
 {
     const struct sb_data *d = &view->data;
     const char *name = sb_data_meta(d, "name"), *created = sb_data_meta(d, "created");
@@ -411,6 +517,7 @@ char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures,
     add_warnings(d, &out);
     add_figures(figures, dir, &out);
     add_table(view, &out);
+    *status = add_latencies(view, &out, why);
     add_events(view, &out);
     add_gaps(view, &out);
     add_machine(d, &out);

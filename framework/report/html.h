@@ -5,7 +5,11 @@
 #include "report/figure.h"
 #include "report/view.h"
 
-/* index.html as text: needs no network and no other file. The caller frees it. `dir` holds the SVGs. */
-char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures, const char *dir);
+/*
+ * index.html as text: needs no network and no other file. The caller frees it. `dir` holds the SVGs.
+ * `*status` gets 0, or a negative errno with a sentence in `*why`.
+ */
+char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures, const char *dir, int *status,
+                   char **why);
 
 #endif

@@ -46,9 +46,10 @@ int sb_report_write(const char *db, const char *folder, char **why)
     if (!status)
         status = render_all(&figures, dir, why);
     if (!status) {
-        html = sb_html_make(&view, &figures, dir);
-        status = sb_write_file(page, html, strlen(html));
-        if (status)
+        html = sb_html_make(&view, &figures, dir, &status, why);
+        int written = status ? 0 : sb_write_file(page, html, strlen(html));
+        status = status ? status : written;
+        if (written)
             *why = sb_printf("%s can't be written: %s", page, strerror(-status));
     }
     sb_figures_free(&figures);

@@ -34,8 +34,9 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
                 sb_view_reason(view, cell, "ops_per_s"));
         return;
     }
-    char *median = sb_format_si(rate.median), *low = sb_format_si(rate.min), *high = sb_format_si(rate.max);
+    char *median = sb_format_si(rate.median), *low = sb_format_si(rate.low), *high = sb_format_si(rate.high);
     char *range = rate.n == 1 ? sb_strdup("one run") : sb_printf("%s - %s", low, high);
+    char *stopped = sb_view_stopped(view, cell);
     fprintf(out, " %9s  %-19s", median, range);
     if (null.n && null.median > 0)
         fprintf(out, " %7.3f", rate.median / null.median);
@@ -46,7 +47,9 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
     print_number(out, sb_view_metric(view, cell, "footprint"), 10, 3);
     if (success)
         print_number(out, sb_view_metric(view, cell, "success"), 9, 1);
-    fprintf(out, "%s\n", cell->ok < cell->trials ? "  some trials failed" : "");
+    fprintf(out, "%s%s%s%s\n", cell->ok < cell->trials ? "  some trials failed" : "",
+            rate.bimodal ? "  two groups" : "", stopped ? "  " : "", stopped ? stopped : "");
+    free(stopped);
     free(median);
     free(low);
     free(high);
@@ -64,6 +67,33 @@ static bool has_metric(const struct sb_view *view, size_t group, const char *nam
     return false;
 }
 
+/* What the columns are; what is not of every table is said only where it occurs. */
+static void print_legend(const struct sb_view *view, FILE *out)
+{
+    size_t least = SIZE_MAX, most = 0;
+    bool two_groups = false;
+    for (size_t i = 0; i < view->cells.n; i++) {
+        struct sb_summary s = sb_view_metric(view, &view->cells.at[i], "ops_per_s");
+        least = s.n && s.n < least ? s.n : least;
+        most = s.n > most ? s.n : most;
+        two_groups |= s.bimodal;
+    }
+    char *interval = most > 1 ? sb_view_interval(view, least > 1 ? least : 2, most) : NULL;
+    fprintf(
+        out,
+        "\nops/s, alloc and free ns, footprint (held / requested at the fullest checkpoint): medians of n "
+        "processes.\n");
+    if (interval)
+        fprintf(out, "interval: %s.\n", interval);
+    fprintf(
+        out,
+        "An operation is a call of the workload, not an allocation; alloc and free are timed in batches.\n");
+    if (two_groups)
+        fprintf(out, "two groups: the processes' rates fall into two groups far apart; the median may be "
+                     "neither's.\n");
+    free(interval);
+}
+
 /* The same view as charts and page: they can't disagree. */
 int sb_report_table(const char *db, FILE *out, char **why)
 {
@@ -77,7 +107,7 @@ int sb_report_table(const char *db, FILE *out, char **why)
             floor = sb_view_metric(&view, cell, "ops_per_s");
         bool success = has_metric(&view, g, "success");
         fprintf(out, "\n%s\n  %-16s %3s %9s  %-19s %7s %9s %9s %10s%s\n", view.groups.at[g].title,
-                "allocator", "n", "ops/s", "min - max", "of null", "alloc ns", "free ns", "footprint",
+                "allocator", "n", "ops/s", "interval", "of null", "alloc ns", "free ns", "footprint",
                 success ? " success %" : "");
         for (size_t a = 0; a < view.allocators.n; a++) {
             cell = sb_view_find(&view, g, a);
@@ -86,12 +116,7 @@ int sb_report_table(const char *db, FILE *out, char **why)
         }
     }
     if (!status)
-        fprintf(
-            out,
-            "\nops/s, alloc and free ns, footprint (held / requested at the fullest checkpoint): medians of "
-            "n "
-            "processes.\nAn operation is a call of the workload, not an allocation; alloc and free are timed "
-            "in batches.\n");
+        print_legend(&view, out);
     sb_view_close(&view);
     return status;
 }

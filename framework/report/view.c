@@ -49,6 +49,40 @@ static size_t group_of(struct sb_view *view, const struct sb_cell_row *row)
     return view->groups.n - 1;
 }
 
+/* One past the last where a trial's cell isn't there. */
+static size_t cell_index(const struct sb_view *view, const struct sb_trial_row *trial)
+{
+    for (size_t i = (size_t)trial->cell - 1; i < view->cells.n; i++) {
+        if (view->cells.at[i].row->id == trial->cell)
+            return i;
+    }
+    return view->cells.n;
+}
+
+/* Trials by cell, each cell's in the order in which they ran; ids of cells begin at 1 and have no gaps. */
+static void sort_trials(struct sb_view *view)
+{
+    size_t *next = sb_calloc(view->cells.n + 2, sizeof(*next));
+    view->order = sb_calloc(view->data.trials.n, sizeof(*view->order));
+    for (size_t t = 0; t < view->data.trials.n; t++)
+        next[cell_index(view, &view->data.trials.at[t]) + 1]++;
+    for (size_t i = 0; i < view->cells.n; i++) {
+        next[i + 1] += next[i];
+        view->cells.at[i].first_trial = view->cells.at[i].last_trial = next[i];
+    }
+    for (size_t t = 0; t < view->data.trials.n; t++) {
+        const struct sb_trial_row *trial = &view->data.trials.at[t];
+        size_t i = cell_index(view, trial);
+        if (i == view->cells.n)
+            continue;
+        view->order[view->cells.at[i].last_trial++] = t;
+        /* What ran under valgrind has no times: it is no repetition. */
+        view->cells.at[i].trials += !trial->simulated;
+        view->cells.at[i].ok += !trial->simulated && trial->result.status == SB_STATUS_OK;
+    }
+    free(next);
+}
+
 /*
  * Failed trials are counted here and nowhere summed: a metric is over ok trials alone, with n beside
  * it.
@@ -69,14 +103,9 @@ int sb_view_open(struct sb_view *view, const char *db, char **why)
         index_of(&view->workloads, row->workload);
         struct sb_view_cell *cell = SB_VEC_ADD(&view->cells);
         *cell = (struct sb_view_cell){.row = row, .allocator = allocator, .group = group};
-        for (size_t t = 0; t < view->data.trials.n; t++) {
-            /* What ran under valgrind has no times: it is no repetition. */
-            if (view->data.trials.at[t].cell != row->id || view->data.trials.at[t].simulated)
-                continue;
-            cell->trials++;
-            cell->ok += view->data.trials.at[t].result.status == SB_STATUS_OK;
-        }
     }
+    if (!status)
+        sort_trials(view);
     return status;
 }
 
@@ -88,6 +117,7 @@ void sb_view_close(struct sb_view *view)
     }
     SB_VEC_FREE(&view->groups);
     SB_VEC_FREE(&view->cells);
+    free(view->order);
     sb_words_free(&view->allocators);
     sb_words_free(&view->workloads);
     sb_data_free(&view->data);
@@ -105,21 +135,90 @@ const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group
 }
 
 /* A trial that lacks the metric isn't a zero; n says how many had it. */
+double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
+                        size_t *n)
+{
+    double *samples = sb_calloc(cell->last_trial - cell->first_trial, sizeof(*samples));
+    *n = 0;
+    for (size_t i = cell->first_trial; i < cell->last_trial; i++) {
+        const struct sb_trial_row *trial = &view->data.trials.at[view->order[i]];
+        const struct sb_metric *m = sb_result_metric(&trial->result, name);
+        if (trial->result.status == SB_STATUS_OK && m)
+            samples[(*n)++] = m->value;
+    }
+    return samples;
+}
+
 struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell,
                                  const char *name)
 {
-    double *samples = sb_calloc(cell->ok + 1, sizeof(*samples));
-    size_t n = 0;
-    for (size_t t = 0; t < view->data.trials.n; t++) {
-        const struct sb_trial_row *trial = &view->data.trials.at[t];
-        const struct sb_metric *m;
-        if (trial->cell == cell->row->id && trial->result.status == SB_STATUS_OK &&
-            (m = sb_result_metric(&trial->result, name)))
-            samples[n++] = m->value;
-    }
+    size_t n;
+    double *samples = sb_view_samples(view, cell, name, &n);
     struct sb_summary s = sb_summarise(samples, n, view->confidence);
     free(samples);
     return s;
+}
+
+/* Percentiles of all calls, from merged counts: those of processes are never averaged. */
+int sb_view_latencies(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
+                      const double *shares, size_t share_count, struct sb_histogram *merged, double *low,
+                      double *high, char **why)
+{
+    struct sb_histogram *one = sb_calloc(1, sizeof(*one));
+    int status = 0;
+    *merged = (struct sb_histogram){0};
+    for (size_t k = 0; k < share_count; k++)
+        low[k] = high[k] = NAN;
+    for (size_t i = cell->first_trial; i < cell->last_trial && !status; i++) {
+        const struct sb_trial_row *trial = &view->data.trials.at[view->order[i]];
+        struct sb_result r = {0};
+        if (trial->result.status != SB_STATUS_OK)
+            continue;
+        status = sb_store_load_latencies(view->store, trial->number, &r, why);
+        *one = (struct sb_histogram){0};
+        for (size_t l = 0; l < r.latencies.n; l++) {
+            if (!strcmp(r.latencies.at[l].name, name))
+                sb_latencies_add(&r.latencies.at[l], one);
+        }
+        sb_result_free(&r);
+        sb_histogram_merge(merged, one);
+        for (size_t k = 0; k < share_count; k++) {
+            double q = sb_histogram_quantile(one, shares[k]);
+            low[k] = fmin(low[k], q);
+            high[k] = fmax(high[k], q);
+        }
+    }
+    free(one);
+    return status;
+}
+
+/* n below which the range is all there is: with n samples it covers 1 - 2^(1 - n). */
+char *sb_view_interval(const struct sb_view *view, size_t least_n, size_t most_n)
+{
+    size_t enough = 2;
+    double percent = 100 * view->confidence;
+    while (1 - exp2(1 - (double)enough) < view->confidence)
+        enough++;
+    if (least_n >= enough)
+        return sb_printf("%g %% interval of the median by ranks", percent);
+    if (least_n == most_n)
+        return sb_printf("smallest to largest (%g %% of confidence: %zu processes are too few for %g %%)",
+                         100 * (1 - exp2(1 - (double)least_n)), least_n, percent);
+    return sb_printf("%g %% interval of the median by ranks, or with fewer than %zu processes the range",
+                     percent, enough);
+}
+
+char *sb_view_stopped(const struct sb_view *view, const struct sb_view_cell *cell)
+{
+    struct sb_summary s = sb_view_metric(view, cell, "ops_per_s");
+    double width = sb_half_width(&s);
+    if (!(view->precision > 0) || cell->row->skip)
+        return NULL;
+    if (s.reached && width <= view->precision)
+        return sb_printf("±%g %% reached (±%.2g %%)", 100 * view->precision, 100 * width);
+    return isnan(width)
+               ? sb_strdup("not reached")
+               : sb_printf("±%g %% not reached in %zu (±%.2g %%)", 100 * view->precision, s.n, 100 * width);
 }
 
 const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
@@ -148,6 +247,8 @@ char *sb_format_si(double value)
     size_t i = 0;
     if (!isfinite(value))
         return sb_strdup("-");
+    if (fabs(value) > 0 && fabs(value) < 0.095)
+        return sb_printf("%.2g", value);
     while (fabs(value) >= 999.5 && i + 1 < SB_COUNT(prefixes)) {
         value /= 1000;
         i++;

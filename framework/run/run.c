@@ -106,6 +106,7 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
     sb_pairs_add(&head->meta, "name", e->values[SB_EXPERIMENT_NAME].s);
     sb_pairs_add(&head->meta, "created", created);
     sb_pairs_add(&head->meta, "scullbench", SB_VERSION);
+    sb_pairs_add(&head->meta, "kind", plan->twins.n ? "aa" : "run");
     sb_pairs_add(&head->meta, "config_file", e->path);
     sb_pairs_add(&head->meta, "config", e->text);
     sb_pairs_add(&head->meta, "overrides", overrides);

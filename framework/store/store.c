@@ -443,14 +443,37 @@ static void take_run_warning(void *context, sqlite3_stmt *s)
 }
 
 /* By rowid where order matters: tables keep what was inserted in that order. */
+struct reading {
+    const char *sql;
+    void (*take)(void *, sqlite3_stmt *);
+};
+
+static int read_all(struct sb_store *store, struct sb_data *data, const struct reading *queries, size_t n,
+                    char **why)
+{
+    int status = 0;
+    for (size_t i = 0; i < n && !status; i++) {
+        char *sql = as_of_version(store, queries[i].sql);
+        status = query(store, sql, 0, queries[i].take, data, why);
+        free(sql);
+    }
+    return status;
+}
+
+static const struct reading head_queries[] = {
+    {"SELECT name, value FROM meta ORDER BY rowid", take_meta},
+    {"SELECT name, value, warning FROM fact ORDER BY rowid", take_fact},
+};
+
+int sb_store_load_head(struct sb_store *store, struct sb_data *data, char **why)
+{
+    *data = (struct sb_data){.path = sb_strdup(store->path)};
+    return read_all(store, data, head_queries, SB_COUNT(head_queries), why);
+}
+
 int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
 {
-    static const struct {
-        const char *sql;
-        void (*take)(void *, sqlite3_stmt *);
-    } queries[] = {
-        {"SELECT name, value FROM meta ORDER BY rowid", take_meta},
-        {"SELECT name, value, warning FROM fact ORDER BY rowid", take_fact},
+    static const struct reading queries[] = {
         {"SELECT kind, name, path, build_id, abi FROM plugin ORDER BY rowid", take_plugin},
         {"SELECT id, label, allocator, workload, threads, route, memory, cpus, skip, settings FROM cell "
          "ORDER BY id",
@@ -465,14 +488,8 @@ int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
         {"SELECT trial, text FROM warning WHERE trial IS NOT NULL ORDER BY rowid", take_warning},
         {"SELECT text FROM warning WHERE trial IS NULL ORDER BY rowid", take_run_warning},
     };
-    int status = 0;
-    *data = (struct sb_data){.path = sb_strdup(store->path)};
-    for (size_t i = 0; i < SB_COUNT(queries) && !status; i++) {
-        char *sql = as_of_version(store, queries[i].sql);
-        status = query(store, sql, 0, queries[i].take, data, why);
-        free(sql);
-    }
-    return status;
+    int status = sb_store_load_head(store, data, why);
+    return status ? status : read_all(store, data, queries, SB_COUNT(queries), why);
 }
 
 /* Text, two numbers a line: readable by any tool, and small enough. */

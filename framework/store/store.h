@@ -85,6 +85,7 @@ int sb_store_add_warning(struct sb_store *store, const char *text, char **why);
 int sb_store_set_meta(struct sb_store *store, const char *name, const char *value, char **why);
 
 /* Readers. */
+int sb_store_load_head(struct sb_store *store, struct sb_data *data, char **why); /* meta and facts alone */
 int sb_store_load(struct sb_store *store, struct sb_data *data, char **why);
 /* Adds the trial's histograms to `result`. */
 int sb_store_load_latencies(struct sb_store *store, int64_t trial, struct sb_result *result, char **why);

@@ -272,8 +272,8 @@ static struct event_sum sum_event(struct trial *t, size_t event)
             break;
         }
         double running = (double)r->running_ns / (double)r->enabled_ns;
-        series.at[series.n++] = (struct sb_point){i, (double)r->value / running};
-        sum.value += (double)r->value / running;
+        series.at[series.n++] = (struct sb_point){i, sb_pmu_scaled(r)};
+        sum.value += sb_pmu_scaled(r);
         sum.running = fmin(sum.running, running);
     }
     if (sum.counted && t->spec->threads > 1)

@@ -1,0 +1,60 @@
+/*
+ * Comparisons of medians: of allocators within one run, of two runs, of an A/A run's twins.
+ * docs/methodology.md says what a verdict rests on.
+ */
+#ifndef SB_REPORT_COMPARE_H
+#define SB_REPORT_COMPARE_H
+
+#include "report/view.h"
+
+#include <stdio.h>
+
+struct sb_comparison {
+    const char *title; /* of the group: workload, threads, swept keys */
+    const char *allocator, *baseline;
+    struct sb_summary x, y;         /* of the allocator, and of what it is compared with */
+    struct sb_ratio ratio;          /* x over y */
+    double p, adjusted;             /* rank sum; by Holm for all comparisons of the call */
+    enum sb_verdict verdict, alone; /* by the adjusted p; by its own */
+    char *missing;                  /* why it is not compared, or NULL */
+};
+
+struct sb_compare_request {
+    const char *db, *other; /* other may be NULL */
+    const char *baseline;   /* allocator; may be NULL with `other` */
+    const char *metric;     /* a name of export's, or "throughput" */
+    const char *aa;         /* the A/A database to quote; NULL: look for one beside db */
+    enum sb_interval_kind interval;
+    bool anyway; /* although machines or settings differ */
+};
+
+struct sb_compare {
+    struct sb_view views[2];
+    bool two;
+    const char *metric;
+    char *unit;
+    bool more_is_better, is_speed; /* is_speed: "faster" is the word */
+    enum sb_interval_kind interval;
+    SB_ROWS(struct sb_comparison, rows);
+    struct sb_words notes; /* what a reader must know before the verdicts */
+    char *floor;           /* a sentence on the noise floor, or why there is none */
+    double largest_aa;     /* largest deviation of a ratio from 1 in the A/A run; NaN */
+};
+
+/*
+ * 0, or a negative errno with one or more lines in `*why`: -EXDEV where machines or settings differ. To be
+ * freed in any case.
+ */
+int sb_compare(struct sb_compare *compare, const struct sb_compare_request *request, char **why);
+void sb_compare_free(struct sb_compare *compare);
+
+void sb_compare_print(const struct sb_compare *compare, FILE *out);
+void sb_compare_print_json(const struct sb_compare *compare, FILE *out);
+
+/* Comparisons that are slower by more than `share`, or whose number got lost. */
+size_t sb_compare_count_slower(const struct sb_compare *compare, double share);
+
+/* The table and the noise floor of an A/A run. */
+int sb_compare_twins(const char *db, FILE *out, char **why);
+
+#endif

@@ -1,0 +1,120 @@
+/* Comparisons for a reader and for programs. */
+#include "base/json.h"
+#include "report/compare.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Faster and slower are words of time; a footprint is better or worse. */
+static const char *word(const struct sb_compare *c, enum sb_verdict verdict)
+{
+    if (c->is_speed || verdict == SB_VERDICT_NOT_SEPARATED || verdict == SB_VERDICT_NONE)
+        return sb_verdict_name(verdict);
+    return verdict == SB_VERDICT_FASTER ? "better" : "worse";
+}
+
+static bool within_floor(const struct sb_compare *c, const struct sb_comparison *row)
+{
+    return !isnan(c->largest_aa) && fabs(row->ratio.value - 1) <= c->largest_aa &&
+           (row->verdict == SB_VERDICT_FASTER || row->verdict == SB_VERDICT_SLOWER);
+}
+
+/* The absolute values stand beside every ratio. */
+static void print_row(const struct sb_compare *c, const struct sb_comparison *row, FILE *out)
+{
+    char *mine = sb_format_si(row->x.median), *theirs = sb_format_si(row->y.median), ratio[64], p[32];
+    fprintf(out, "  %-20s %-16s", row->allocator, row->baseline);
+    if (!row->x.n || !row->y.n || isnan(row->ratio.value)) {
+        fprintf(out, "  not compared: %s\n", row->missing);
+        goto out;
+    }
+    snprintf(ratio, sizeof(ratio), isnan(row->ratio.low) ? "%.3f" : "%.3f [%.3f, %.3f]", row->ratio.value,
+             row->ratio.low, row->ratio.high);
+    snprintf(p, sizeof(p), row->adjusted < 0.0001 ? "<0.0001" : "%.4f", row->adjusted);
+    fprintf(out, " %9s %3zu %9s %3zu  %-22s %8s  %s%s\n", mine, row->x.n, theirs, row->y.n, ratio,
+            isnan(row->adjusted) ? "-" : p, row->missing ? row->missing : word(c, row->verdict),
+            within_floor(c, row) ? ", but within what A/A runs show" : "");
+out:
+    free(mine);
+    free(theirs);
+}
+
+void sb_compare_print(const struct sb_compare *c, FILE *out)
+{
+    const char *title = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < c->rows.n; i++)
+        n += !isnan(c->rows.at[i].p);
+    for (size_t i = 0; i < c->notes.n; i++)
+        fprintf(out, "note: %s\n", c->notes.at[i]);
+    for (size_t i = 0; i < c->rows.n; i++) {
+        const struct sb_comparison *row = &c->rows.at[i];
+        if (!title || strcmp(title, row->title))
+            fprintf(out, "\n%s\n  %-20s %-16s %9s %3s %9s %3s  %-22s %8s  %s\n", row->title, "allocator",
+                    "compared with", "median", "n", "its", "n", "ratio", "p", "verdict");
+        title = row->title;
+        print_row(c, row, out);
+    }
+    fprintf(
+        out,
+        "\nmedians of %s (%s, %s is better) over n processes; ratios with %g %% bootstrap intervals (%s).\n"
+        "p: rank sum test, corrected for %zu comparisons (Holm). Separated: p under %g and the interval "
+        "leaves out "
+        "1.\n",
+        c->metric, c->unit, c->more_is_better ? "more" : "less", 100 * c->views[0].confidence,
+        c->interval == SB_INTERVAL_BCA ? "BCa" : "percentile", n, 1 - c->views[0].confidence);
+    if (c->floor)
+        fprintf(out, "noise floor: %s.\n", c->floor);
+}
+
+static void set_summary(struct sb_json *o, const char *key, const struct sb_summary *s)
+{
+    struct sb_json *v = sb_json_object();
+    sb_json_set_int(v, "n", (int64_t)s->n);
+    sb_json_set_real(v, "median", s->median);
+    sb_json_set_real(v, "low", s->low);
+    sb_json_set_real(v, "high", s->high);
+    sb_json_set_real(v, "coverage", s->coverage);
+    sb_json_set(o, key, v);
+}
+
+void sb_compare_print_json(const struct sb_compare *c, FILE *out)
+{
+    struct sb_json *o = sb_json_object(), *rows = sb_json_array(), *notes = sb_json_array();
+    sb_json_set_text(o, "metric", c->metric);
+    sb_json_set_text(o, "unit", c->unit);
+    sb_json_set_text(o, "better", c->more_is_better ? "more" : "less");
+    sb_json_set_real(o, "confidence", c->views[0].confidence);
+    sb_json_set_text(o, "interval", c->interval == SB_INTERVAL_BCA ? "bca" : "percentile");
+    sb_json_set_text(o, "noise_floor", c->floor);
+    for (size_t i = 0; i < c->notes.n; i++) {
+        struct sb_json *note = sb_json_object();
+        sb_json_set_text(note, "note", c->notes.at[i]);
+        sb_json_add(notes, note);
+    }
+    sb_json_set(o, "notes", notes);
+    for (size_t i = 0; i < c->rows.n; i++) {
+        const struct sb_comparison *row = &c->rows.at[i];
+        struct sb_json *r = sb_json_object();
+        sb_json_set_text(r, "cell", row->title);
+        sb_json_set_text(r, "allocator", row->allocator);
+        sb_json_set_text(r, "baseline", row->baseline);
+        set_summary(r, "value", &row->x);
+        set_summary(r, "baseline_value", &row->y);
+        sb_json_set_real(r, "ratio", row->ratio.value);
+        sb_json_set_real(r, "ratio_low", row->ratio.low);
+        sb_json_set_real(r, "ratio_high", row->ratio.high);
+        sb_json_set_real(r, "p", row->p);
+        sb_json_set_real(r, "p_holm", row->adjusted);
+        sb_json_set_text(r, "verdict", word(c, row->verdict));
+        sb_json_set_text(r, "verdict_alone", word(c, row->alone));
+        sb_json_set_text(r, "reason", row->missing);
+        sb_json_add(rows, r);
+    }
+    sb_json_set(o, "comparisons", rows);
+    char *text = sb_json_print(o, true);
+    fprintf(out, "%s\n", text);
+    free(text);
+    sb_json_free(o);
+}
