@@ -2,26 +2,9 @@
 # Real runs, end to end, as a user does them: run, table, export, report, reproduce, interrupt, misbehaving plugins.
 # usage: e2e.sh BUILD
 set -u
-build=$(realpath "$1")
-s=$build/scullbench
-tests=$(cd "$(dirname "$0")" && pwd)
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-unset SCULLBENCH_PLUGIN_PATH HWLOC_SYNTHETIC HWLOC_XMLFILE
+. "$(dirname "$0")/lib.sh"
 # Sanitizers would catch the crash that a test plugin is there to make.
 export ASAN_OPTIONS=handle_segv=0 TSAN_OPTIONS=handle_segv=0
-failed=0
-fail() { echo "FAILED: $*"; failed=$((failed + 1)); }
-# expect STATUS COMMAND...: output in ./out
-expect() {
-  local want=$1 got
-  shift
-  "$@" > out 2> err
-  got=$?
-  [ $got = "$want" ] || { fail "exit status $got, expected $want: $*"; cat out err; }
-}
-has() { grep -qF -- "$2" "$1" || { fail "$1 lacks: $2"; cat "$1"; }; }
 # Trials run in the folder of their run; a moment for the kernel to deliver the parent's death.
 no_trial_left() {
   local p
@@ -30,8 +13,6 @@ no_trial_left() {
     [ "$(readlink "/proc/$p/cwd")" = "$dir" ] && fail "the trial $p outlived its run"
   done
 }
-# column NAME FILE: that column of a CSV without quoted cells
-column() { awk -F, -v name="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i; next } { print $c }' "$2"; }
 
 cat > small.ini <<'INI'
 [experiment]
@@ -90,7 +71,7 @@ expect 0 "$s" export a.db
 cp out a.csv
 [ "$(tail -n +2 a.csv | wc -l)" = "$planned" ] || fail "the plan has $planned trials, the run another number"
 [ "$(column status a.csv | sort -u)" = ok ] || fail "not all trials are ok"
-head -1 a.csv | grep -q '^trial,allocator,workload,threads,repetition,status,reason,scullc.quantum,' || fail "CSV header"
+head -1 a.csv | grep -q '^trial,allocator,workload,threads,repetition,status,simulated,reason,scullc.quantum,' || fail "CSV header"
 for name in ops_per_s alloc_ns free_ns bytes_per_s footprint kept_bytes; do
   head -1 a.csv | grep -q ",$name" || fail "no column $name"
 done

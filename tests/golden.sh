@@ -48,6 +48,20 @@ golden dump-no-cache "$s" dump buddy --cache 64
 golden dump-no-file "$s" dump slub --file slabinf
 golden dump-nothing "$s" dump null
 golden dump-plugin "$s" dump slbu
+golden help-compare "$s" compare --help
+golden help-aa "$s" aa --help
+golden help-export "$s" export --help
+golden describe-experiment "$s" describe experiment
+golden describe-pmu "$s" describe pmu
+golden plan-precision "$s" plan two-packages.ini --set experiment.repetitions=5..50 --set experiment.precision=0.5% --set pmu.provider=none
+golden compare-old "$s" compare ../data/schema/1.db --baseline buddy
+golden compare-old-json "$s" compare ../data/schema/1.db --baseline buddy --metric alloc_ns --format json
+golden compare-no-baseline "$s" compare ../data/schema/1.db
+golden compare-wrong-baseline "$s" compare ../data/schema/1.db --baseline budy
+golden compare-wrong-metric "$s" compare ../data/schema/1.db --baseline buddy --metric alocs_ns
+golden compare-wrong-limit "$s" compare ../data/schema/1.db --baseline buddy --fail-if-slower lots
+golden export-wrong-what "$s" export ../data/schema/1.db --what trails
+golden export-old-series "$s" export ../data/schema/1.db --what series
 golden help-dump "$s" dump --help
 golden describe-matrix "$s" describe matrix
 golden describe-wrong "$s" describe slbu

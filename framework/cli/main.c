@@ -85,8 +85,11 @@ const struct sb_verb sb_verbs[] = {
      "DB",
      NULL,
      "print a database's trials, a row each",
-     NULL,
-     {{"--format", "csv|json", "what to print (default: csv)"}},
+     "With --what series a row for each point over operations, fragmentation by order derived from the free "
+     "blocks among them;\n"
+     "with --what histograms a row for each bucket of the latencies.\n",
+     {{"--format", "csv|json", "what to print (default: csv)"},
+      {"--what", "trials|series|histograms", "what of it (default: trials)"}},
      sb_verb_export},
     {"list",
      NULL,

@@ -27,14 +27,29 @@ int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct
 /* To standard output, so that it can be piped into whatever the reader uses. */
 int sb_verb_export(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
 {
-    const char *format = sb_flag_value(verb, values, "--format");
+    static const char *const whats[] = {"trials", "series", "histograms"};
+    const char *format = sb_flag_value(verb, values, "--format"),
+               *given = sb_flag_value(verb, values, "--what");
     char *why = NULL;
     bool json = format && !strcmp(format, "json");
+    size_t what = 0;
+    while (what < SB_COUNT(whats) && given && strcmp(given, whats[what]))
+        what++;
     if (format && !json && strcmp(format, "csv")) {
         sb_error("--format: '%s' is neither csv nor json", format);
         return SB_EXIT_USAGE;
     }
-    int status = sb_export(operands->at[0], json, stdout, &why);
+    if (what == SB_COUNT(whats)) {
+        char *hint = sb_diag_hint(given, whats, SB_COUNT(whats));
+        sb_error("--what: '%s' can't be exported%s", given, hint);
+        free(hint);
+        return SB_EXIT_USAGE;
+    }
+    if (what && json) {
+        sb_error("--format json is for trials; series and histograms are printed as csv");
+        return SB_EXIT_USAGE;
+    }
+    int status = sb_export(operands->at[0], (enum sb_export_what)what, json, stdout, &why);
     if (status)
         sb_error("%s", why);
     free(why);

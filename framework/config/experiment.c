@@ -257,6 +257,15 @@ static char *name_of_file(const char *path)
     return sb_strndup(base, n);
 }
 
+static bool said(const struct sb_diag *diag, int line)
+{
+    for (size_t i = 0; i < diag->n; i++) {
+        if (diag->at[i].line == line)
+            return true;
+    }
+    return false;
+}
+
 /* What two keys say together. */
 static void check_values(struct sb_experiment *e, struct sb_diag *diag)
 {
@@ -277,6 +286,8 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
                  sb_counts_least(e->values[SB_EXPERIMENT_REPETITIONS]);
     const struct sb_ini_entry *repetitions = sb_ini_entry(section, "repetitions"),
                               *precision = sb_ini_entry(section, "precision");
+    if ((repetitions && said(diag, repetitions->line)) || (precision && said(diag, precision->line)))
+        return; /* one that can't be read is told as that */
     if (range && repetitions && !e->values[SB_EXPERIMENT_PRECISION].u)
         sb_diag_at(diag, repetitions->line,
                    "repetitions: '%s' is a range, but no precision says when to stop; add precision = 1%%",

@@ -42,8 +42,9 @@ static const struct sb_option experiment_options[] = {
                                 "length of the measured phase, unless operations says otherwise"},
     [SB_EXPERIMENT_OPERATIONS] = {"operations", SB_OPTION_INT, 0, "0", 0, UINT64_C(1000000000000), NULL,
                                   "measure this many operations per thread in place of a duration; 0: don't"},
-    [SB_EXPERIMENT_WARMUP] = {"warmup", SB_OPTION_TIME, 0, "50ms", 0, 600 * SECOND, NULL,
-                              "runs the workload unmeasured before the measured phase, at least this long"},
+    [SB_EXPERIMENT_WARMUP] =
+        {"warmup", SB_OPTION_TIME, 0, "50ms", 0, 600 * SECOND, NULL,
+         "runs the workload unmeasured before the measured phase, at least this long; 0ms: not at all"},
     [SB_EXPERIMENT_STEADY] =
         {"steady", SB_KIND_SHARE, 0, "5%", 0, 100000, NULL,
          "warm-up goes on until the rates of the last windows vary by no more than this (coefficient of "
@@ -56,9 +57,10 @@ static const struct sb_option experiment_options[] = {
                                     "the longest warm-up; one that isn't steady by then is recorded as such"},
     [SB_EXPERIMENT_LATENCY] = {"latency", SB_OPTION_ENUM, 0, "sampled", 0, 0, latencies,
                                "which allocator calls are timed one by one into a histogram"},
-    [SB_EXPERIMENT_LATENCY_PERIOD] = {"latency_period", SB_OPTION_INT, 0, "64", 1, 1000000, NULL,
+    [SB_EXPERIMENT_LATENCY_PERIOD] = {"latency_period", SB_OPTION_INT, 0, "0", 0, 1000000, NULL,
                                       "latency = sampled: one batch of calls in about so many, at random "
-                                      "distances, is timed call by call"},
+                                      "distances, is timed call by call; 0: so "
+                                      "rarely that it costs less than half a percent of the time"},
     [SB_EXPERIMENT_RATE] = {"rate", SB_KIND_RATE, 0, "none", 1, 1000000000, NULL,
                             "each thread's calls arrive at this rate whether or not the last one is done, "
                             "and latency counts from "

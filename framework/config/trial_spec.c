@@ -22,7 +22,7 @@ const struct sb_option sb_trial_options[SB_TRIAL_KEYS] = {
     [SB_TRIAL_WARMUP_LIMIT] = {"warmup_limit", SB_OPTION_TIME, 0, "500ms", 0, 0, NULL, "as in [experiment]"},
     [SB_TRIAL_LATENCY] = {"latency", SB_OPTION_ENUM, 0, "off", 0, 0,
                           (const char *const[]){"sampled", "all", "off", NULL}, "as in [experiment]"},
-    [SB_TRIAL_LATENCY_PERIOD] = {"latency_period", SB_OPTION_INT, 0, "64", 1, 1000000, NULL,
+    [SB_TRIAL_LATENCY_PERIOD] = {"latency_period", SB_OPTION_INT, 0, "0", 0, 1000000, NULL,
                                  "as in [experiment]"},
     [SB_TRIAL_RATE] = {"rate", SB_KIND_RATE, 0, "none", 1, 1000000000, NULL, "as in [experiment]"},
     [SB_TRIAL_LAYOUT] = {"layout", SB_OPTION_INT, 0, "0", 0, UINT64_MAX, NULL,

@@ -104,6 +104,8 @@ static void add_row(struct sb_compare *c, const struct sb_view_cell *x, const st
 {
     struct sb_comparison *row = SB_VEC_ADD(&c->rows);
     row->title = xs->groups.at[x->group].title;
+    row->workload = x->row->workload;
+    row->threads = x->row->threads;
     row->allocator = x->row->allocator;
     row->baseline = y->row->allocator;
     set_numbers(c, row, x, y, xs, ys);
@@ -267,6 +269,18 @@ static int check_conditions(struct sb_compare *c, bool anyway, char **why)
 
 /* ---- the metric and the baseline ---- */
 
+static const char *unavailable_reason(const struct sb_data *d, const char *name)
+{
+    for (size_t t = 0; t < d->trials.n; t++) {
+        const struct sb_result *r = &d->trials.at[t].result;
+        for (size_t i = 0; i < r->unavailable.n; i++) {
+            if (!strcmp(r->unavailable.at[i].name, name))
+                return r->unavailable.at[i].reason;
+        }
+    }
+    return NULL;
+}
+
 static int find_metric(struct sb_compare *c, const char *name, char **why)
 {
     struct sb_words names = {0};
@@ -282,7 +296,10 @@ static int find_metric(struct sb_compare *c, const char *name, char **why)
                 *SB_VEC_ADD(&names) = sb_strdup(r->metrics.at[i].name);
         }
     }
-    if (!c->unit) {
+    const char *reason = c->unit ? NULL : unavailable_reason(d, c->metric);
+    if (reason) {
+        *why = sb_printf("%s has no value in any trial of %s: %s", c->metric, d->path, reason);
+    } else if (!c->unit) {
         char *hint = sb_diag_hint(name, (const char *const *)names.at, names.n);
         *why = sb_printf("no trial of %s has the metric '%s'%s", d->path, name, hint);
         free(hint);
@@ -363,7 +380,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /* How far apart equal things came out, in one sentence. */
-static char *describe_floor(const struct sb_compare *aa, double *largest)
+static char *describe_floor(const struct sb_compare *aa)
 {
     double *off = sb_calloc(aa->rows.n, sizeof(*off));
     size_t n = 0, separated = 0;
@@ -375,7 +392,6 @@ static char *describe_floor(const struct sb_compare *aa, double *largest)
         separated += row->alone != SB_VERDICT_NOT_SEPARATED;
     }
     qsort(off, n, sizeof(*off), by_value);
-    *largest = n ? off[n - 1] : NAN;
     const char *created = sb_data_meta(&aa->views[0].data, "created");
     char *text = n ? sb_printf("of %zu A/A comparisons (%s) half were within ±%.2g %% and all within ±%.2g "
                                "%% of 1; %zu would "
@@ -389,7 +405,7 @@ static char *describe_floor(const struct sb_compare *aa, double *largest)
 
 static int open_twins(struct sb_compare *aa, const char *db, const char *metric, char **why)
 {
-    *aa = (struct sb_compare){.interval = SB_INTERVAL_PERCENTILE, .largest_aa = NAN};
+    *aa = (struct sb_compare){.interval = SB_INTERVAL_PERCENTILE};
     int status = sb_view_open(&aa->views[0], db, why);
     if (!status)
         status = find_metric(aa, metric, why);
@@ -407,33 +423,56 @@ static int open_twins(struct sb_compare *aa, const char *db, const char *metric,
 static int quote_floor(struct sb_compare *c, const char *given, char **why)
 {
     char *path = given ? sb_strdup(given) : find_aa(&c->views[0].data), *reason = NULL;
-    struct sb_compare aa;
     int status = 0;
-    c->largest_aa = NAN;
     if (!path) {
         c->floor = sb_strdup(
             "not known: no A/A run of this machine stands beside the database; `scullbench aa CONFIG` "
             "makes one");
         return 0;
     }
-    status = open_twins(&aa, path, c->metric, &reason);
+    c->aa = sb_calloc(1, sizeof(*c->aa));
+    status = open_twins(c->aa, path, c->metric, &reason);
     if (!status)
-        c->floor = describe_floor(&aa, &c->largest_aa);
+        c->floor = describe_floor(c->aa);
     else if (!given)
         c->floor = sb_printf("not known for this metric: %s", reason);
     else
         *why = sb_strdup(reason);
-    sb_compare_free(&aa);
     free(path);
     free(reason);
     return given ? status : 0;
 }
 
+double sb_compare_floor_of(const struct sb_compare *c, const struct sb_comparison *row)
+{
+    double largest = NAN;
+    for (size_t i = 0; c->aa && i < c->aa->rows.n; i++) {
+        const struct sb_comparison *twin = &c->aa->rows.at[i];
+        if (!twin->missing && twin->threads == row->threads && !strcmp(twin->workload, row->workload))
+            largest = fmax(largest, fabs(twin->ratio.value - 1));
+    }
+    return largest;
+}
+
 /* ---- the whole ---- */
+
+/* What the machine was warned of stands before every verdict on it. */
+static void note_warnings(struct sb_compare *c)
+{
+    for (int v = 0; v <= c->two; v++) {
+        const struct sb_data *d = &c->views[v].data;
+        for (size_t i = 0; i < d->facts.n; i++) {
+            if (d->facts.at[i].warning)
+                *SB_VEC_ADD(&c->notes) = sb_printf("%s: %s", d->path, d->facts.at[i].warning);
+        }
+        for (size_t i = 0; i < d->warnings.n; i++)
+            *SB_VEC_ADD(&c->notes) = sb_printf("%s: %s", d->path, d->warnings.at[i]);
+    }
+}
 
 int sb_compare(struct sb_compare *c, const struct sb_compare_request *q, char **why)
 {
-    *c = (struct sb_compare){.two = q->other != NULL, .interval = q->interval, .largest_aa = NAN};
+    *c = (struct sb_compare){.two = q->other != NULL, .interval = q->interval};
     int status = sb_view_open(&c->views[0], q->db, why);
     if (!status && c->two)
         status = sb_view_open(&c->views[1], q->other, why);
@@ -445,11 +484,13 @@ int sb_compare(struct sb_compare *c, const struct sb_compare_request *q, char **
         status = check_conditions(c, q->anyway, why);
     if (status)
         return status;
+    note_warnings(c);
+    size_t warnings = c->notes.n;
     pair(c, q->baseline);
     judge(c);
     if (!c->rows.n) {
-        *why =
-            sb_printf("nothing can be compared: %s", c->notes.n ? c->notes.at[0] : "no cell has a partner");
+        *why = sb_printf("nothing can be compared: %s",
+                         c->notes.n > warnings ? c->notes.at[warnings] : "no cell has a partner");
         return -EINVAL;
     }
     return quote_floor(c, q->aa, why);
@@ -463,6 +504,9 @@ void sb_compare_free(struct sb_compare *c)
     sb_words_free(&c->notes);
     sb_view_close(&c->views[0]);
     sb_view_close(&c->views[1]);
+    if (c->aa)
+        sb_compare_free(c->aa);
+    free(c->aa);
     free(c->unit);
     free(c->floor);
     *c = (struct sb_compare){0};
@@ -488,7 +532,7 @@ int sb_compare_twins(const char *db, FILE *out, char **why)
     struct sb_compare aa;
     int status = open_twins(&aa, db, "throughput", why);
     if (!status) {
-        aa.floor = describe_floor(&aa, &aa.largest_aa);
+        aa.floor = describe_floor(&aa);
         sb_compare_print(&aa, out);
     }
     sb_compare_free(&aa);

@@ -11,7 +11,8 @@
 
 struct sb_comparison {
     const char *title; /* of the group: workload, threads, swept keys */
-    const char *allocator, *baseline;
+    const char *workload, *allocator, *baseline;
+    int64_t threads;
     struct sb_summary x, y;         /* of the allocator, and of what it is compared with */
     struct sb_ratio ratio;          /* x over y */
     double p, adjusted;             /* rank sum; by Holm for all comparisons of the call */
@@ -38,7 +39,7 @@ struct sb_compare {
     SB_ROWS(struct sb_comparison, rows);
     struct sb_words notes; /* what a reader must know before the verdicts */
     char *floor;           /* a sentence on the noise floor, or why there is none */
-    double largest_aa;     /* largest deviation of a ratio from 1 in the A/A run; NaN */
+    struct sb_compare *aa; /* the A/A run that the sentence is about, or NULL */
 };
 
 /*
@@ -53,6 +54,12 @@ void sb_compare_print_json(const struct sb_compare *compare, FILE *out);
 
 /* Comparisons that are slower by more than `share`, or whose number got lost. */
 size_t sb_compare_count_slower(const struct sb_compare *compare, double share);
+
+/*
+ * The largest deviation from 1 that the A/A run saw with this workload and this number of threads, of
+ * whatever allocator; NaN where it has none.
+ */
+double sb_compare_floor_of(const struct sb_compare *compare, const struct sb_comparison *row);
 
 /* The table and the noise floor of an A/A run. */
 int sb_compare_twins(const char *db, FILE *out, char **why);

@@ -16,7 +16,7 @@ static const char *word(const struct sb_compare *c, enum sb_verdict verdict)
 
 static bool within_floor(const struct sb_compare *c, const struct sb_comparison *row)
 {
-    return !isnan(c->largest_aa) && fabs(row->ratio.value - 1) <= c->largest_aa &&
+    return fabs(row->ratio.value - 1) <= sb_compare_floor_of(c, row) &&
            (row->verdict == SB_VERDICT_FASTER || row->verdict == SB_VERDICT_SLOWER);
 }
 
@@ -34,7 +34,7 @@ static void print_row(const struct sb_compare *c, const struct sb_comparison *ro
     snprintf(p, sizeof(p), row->adjusted < 0.0001 ? "<0.0001" : "%.4f", row->adjusted);
     fprintf(out, " %9s %3zu %9s %3zu  %-22s %8s  %s%s\n", mine, row->x.n, theirs, row->y.n, ratio,
             isnan(row->adjusted) ? "-" : p, row->missing ? row->missing : word(c, row->verdict),
-            within_floor(c, row) ? ", but within what A/A runs show" : "");
+            within_floor(c, row) ? ", but within what A/A runs of this workload show" : "");
 out:
     free(mine);
     free(theirs);

@@ -1,5 +1,9 @@
-/* Trials as CSV (RFC 4180) or JSON: one row each, the same columns whatever their status. */
+/*
+ * Trials as CSV (RFC 4180) or JSON: one row each, the same columns whatever their status. Series and
+ * histograms as rows of one number each, for other programs to draw.
+ */
 #include "base/json.h"
+#include "measure/frag.h"
 #include "report/report.h"
 #include "store/store.h"
 
@@ -76,7 +80,7 @@ static void csv_text(FILE *out, const char *text)
 /* A metric that a trial hasn't got is an empty cell: not zero, and not a column less. */
 static void write_csv(const struct sb_data *data, const struct columns *c, FILE *out)
 {
-    fputs("trial,allocator,workload,threads,repetition,status,reason", out);
+    fputs("trial,allocator,workload,threads,repetition,status,simulated,reason", out);
     for (size_t i = 0; i < c->swept.n; i++) {
         fputc(',', out);
         csv_text(out, c->swept.at[i]);
@@ -93,8 +97,8 @@ static void write_csv(const struct sb_data *data, const struct columns *c, FILE 
         csv_text(out, cell->allocator);
         fputc(',', out);
         csv_text(out, cell->workload);
-        fprintf(out, ",%lld,%lld,%s,", (long long)cell->threads, (long long)t->repetition,
-                sb_status_name(t->result.status));
+        fprintf(out, ",%lld,%lld,%s,%s,", (long long)cell->threads, (long long)t->repetition,
+                sb_status_name(t->result.status), t->simulated ? "yes" : "no");
         csv_text(out, t->result.reason);
         for (size_t j = 0; j < c->swept.n; j++) {
             fputc(',', out);
@@ -122,6 +126,7 @@ static struct sb_json *trial_json(const struct sb_data *data, const struct sb_tr
     sb_json_set_int(o, "threads", cell->threads);
     sb_json_set_int(o, "repetition", t->repetition);
     sb_json_set_text(o, "status", sb_status_name(t->result.status));
+    sb_json_set_text(o, "simulated", t->simulated ? "yes" : "no");
     sb_json_set_text(o, "reason", t->result.reason);
     for (size_t j = 0; j < c->swept.n; j++)
         sb_json_set_text(o, c->swept.at[j], swept_value(cell, c->swept.at[j]));
@@ -135,31 +140,151 @@ static struct sb_json *trial_json(const struct sb_data *data, const struct sb_tr
     return o;
 }
 
-int sb_export(const char *db, bool json, FILE *out, char **why)
+static void write_trials(const struct sb_data *data, bool json, FILE *out)
 {
-    struct sb_store *store;
-    struct sb_data data = {0};
-    struct columns c = {0};
-    int status = sb_store_open(&store, db, why);
-    if (!status)
-        status = sb_store_load(store, &data, why);
-    if (status)
-        goto out;
-    find_columns(&data, &c);
+    struct columns c;
+    find_columns(data, &c);
     if (json) {
         struct sb_json *rows = sb_json_array();
-        for (size_t i = 0; i < data.trials.n; i++)
-            sb_json_add(rows, trial_json(&data, &data.trials.at[i], &c));
+        for (size_t i = 0; i < data->trials.n; i++)
+            sb_json_add(rows, trial_json(data, &data->trials.at[i], &c));
         char *text = sb_json_print(rows, true);
         fprintf(out, "%s\n", text);
         free(text);
         sb_json_free(rows);
     } else {
-        write_csv(&data, &c, out);
+        write_csv(data, &c, out);
     }
-out:
     sb_words_free(&c.swept);
     sb_words_free(&c.metrics);
+}
+
+/* One number of one trial, with where it belongs. */
+struct point_row {
+    const struct sb_trial_row *trial;
+    const struct sb_cell_row *cell;
+    const char *name, *unit;
+    long long key;
+    double x, y;
+};
+
+static void write_point(FILE *out, const struct point_row *r)
+{
+    fprintf(out, "%lld,", (long long)r->trial->number);
+    csv_text(out, r->cell->label);
+    fprintf(out, ",%s,%lld,%.17g,%.17g,", r->name, r->key, r->x, r->y);
+    csv_text(out, r->unit);
+    fputc('\n', out);
+}
+
+/* The free blocks at one checkpoint and how many operations it stands for; false where an order is missing.
+ */
+static bool free_blocks_at(const struct sb_result *r, size_t at, uint64_t blocks[SB_NR_ORDERS],
+                           double *operations)
+{
+    size_t known = 0;
+    for (size_t s = 0; s < r->series.n; s++) {
+        const struct sb_series *series = &r->series.at[s];
+        if (strcmp(series->name, "free_blocks") || series->key < 0 || series->key >= SB_NR_ORDERS ||
+            at >= series->n)
+            continue;
+        blocks[series->key] = (uint64_t)series->at[at].y;
+        *operations = series->at[at].x;
+        known++;
+    }
+    return known == SB_NR_ORDERS;
+}
+
+/* What the kernel's own indices make of the free blocks. */
+static void write_derived(FILE *out, const struct sb_result *r, size_t at, struct point_row row)
+{
+    uint64_t blocks[SB_NR_ORDERS] = {0};
+    int largest = -1;
+    if (!free_blocks_at(r, at, blocks, &row.x))
+        return;
+    for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
+        largest = blocks[order] ? (int)order : largest;
+        row.key = order;
+        row.unit = "index";
+        row.name = "unusable_free_space";
+        row.y = sb_unusable_index(blocks, order) / 1000.0;
+        write_point(out, &row);
+        row.name = "fragmentation_index";
+        row.y = sb_extfrag_index(blocks, order) / 1000.0;
+        write_point(out, &row);
+    }
+    row.name = "largest_free_block";
+    row.unit = "B";
+    row.key = 0;
+    row.y = largest < 0 ? 0 : (double)(UINT64_C(4096) << largest);
+    write_point(out, &row);
+}
+
+static void write_series(FILE *out, const struct sb_trial_row *trial, const struct sb_cell_row *cell,
+                         const struct sb_result *r)
+{
+    size_t points = 0;
+    for (size_t s = 0; s < r->series.n; s++) {
+        const struct sb_series *series = &r->series.at[s];
+        struct point_row row = {trial, cell, series->name, series->unit, series->key, 0, 0};
+        for (size_t i = 0; i < series->n; i++) {
+            row.x = series->at[i].x;
+            row.y = series->at[i].y;
+            write_point(out, &row);
+        }
+        if (!strcmp(series->name, "free_blocks"))
+            points = series->n;
+    }
+    for (size_t i = 0; i < points; i++)
+        write_derived(out, r, i, (struct point_row){.trial = trial, .cell = cell});
+}
+
+static void write_histograms(FILE *out, const struct sb_trial_row *trial, const struct sb_cell_row *cell,
+                             const struct sb_result *r)
+{
+    for (size_t l = 0; l < r->latencies.n; l++) {
+        const struct sb_latencies *h = &r->latencies.at[l];
+        for (size_t i = 0; i < h->buckets; i++) {
+            fprintf(out, "%lld,", (long long)trial->number);
+            csv_text(out, cell->label);
+            fprintf(out, ",%s,%.9g,%llu,", h->name, sb_histogram_value(h->at[i].index) / SB_HISTOGRAM_UNITS,
+                    (unsigned long long)h->at[i].count);
+            csv_text(out, h->what);
+            fputc('\n', out);
+        }
+    }
+}
+
+/* A trial at a time: they may be large. */
+static int write_points(struct sb_store *store, const struct sb_data *data, bool histograms, FILE *out,
+                        char **why)
+{
+    int status = 0;
+    fputs(histograms ? "trial,cell,call,ns,count,what\n" : "trial,cell,series,key,x,y,unit\n", out);
+    for (size_t i = 0; i < data->trials.n && !status; i++) {
+        const struct sb_trial_row *t = &data->trials.at[i];
+        const struct sb_cell_row *cell = cell_of(data, t->cell);
+        struct sb_result r = {0};
+        status = histograms ? sb_store_load_latencies(store, t->number, &r, why)
+                            : sb_store_load_series(store, t->number, &r, why);
+        if (!status && cell)
+            (histograms ? write_histograms : write_series)(out, t, cell, &r);
+        sb_result_free(&r);
+    }
+    return status;
+}
+
+int sb_export(const char *db, enum sb_export_what what, bool json, FILE *out, char **why)
+{
+    struct sb_store *store;
+    struct sb_data data = {0};
+    int status = sb_store_open(&store, db, why);
+    if (!status)
+        status = sb_store_load(store, &data, why);
+    if (!status && what == SB_EXPORT_TRIALS)
+        write_trials(&data, json, out);
+    else if (!status)
+        status = write_points(store, &data, what == SB_EXPORT_HISTOGRAMS, out, why);
     sb_data_free(&data);
     sb_store_close(store);
     return status;

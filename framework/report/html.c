@@ -221,17 +221,28 @@ static bool is_event_unit(const char *unit)
 }
 
 /* Events, per cell: summed over threads. */
+static void add_event_name(struct sb_words *names, const char *name)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        if (!strcmp(names->at[i], name))
+            return;
+    }
+    *SB_VEC_ADD(names) = sb_strdup(name);
+}
+
 static void add_events(const struct sb_view *v, struct sb_text *out)
 {
     struct sb_words names = {0};
     for (size_t t = 0; t < v->data.trials.n; t++) {
         const struct sb_result *r = &v->data.trials.at[t].result;
         for (size_t i = 0; i < r->metrics.n; i++) {
-            bool known = !is_event_unit(r->metrics.at[i].unit);
-            for (size_t j = 0; j < names.n && !known; j++)
-                known = !strcmp(names.at[j], r->metrics.at[i].name);
-            if (!known)
-                *SB_VEC_ADD(&names) = sb_strdup(r->metrics.at[i].name);
+            if (is_event_unit(r->metrics.at[i].unit))
+                add_event_name(&names, r->metrics.at[i].name);
+        }
+        /* One that can't be counted has its column too, which says so. */
+        for (size_t i = 0; i < r->unavailable.n; i++) {
+            if (strchr(r->unavailable.at[i].name, ':'))
+                add_event_name(&names, r->unavailable.at[i].name);
         }
     }
     sb_text_printf(

@@ -13,7 +13,9 @@ int sb_report_table(const char *db, FILE *out, char **why);
 /* index.html and figures/ in `folder`, which is made if need be. */
 int sb_report_write(const char *db, const char *folder, char **why);
 
-/* A row per trial. */
-int sb_export(const char *db, bool json, FILE *out, char **why);
+enum sb_export_what { SB_EXPORT_TRIALS, SB_EXPORT_SERIES, SB_EXPORT_HISTOGRAMS };
+
+/* A row per trial, per point of its series, or per bucket of its histograms. */
+int sb_export(const char *db, enum sb_export_what what, bool json, FILE *out, char **why);
 
 #endif

@@ -67,6 +67,28 @@ static bool has_metric(const struct sb_view *view, size_t group, const char *nam
     return false;
 }
 
+/* Events of the first ok trial that can't be counted, those of one reason together. */
+static void print_not_counted(const struct sb_view *view, FILE *out)
+{
+    const struct sb_result *r = NULL;
+    for (size_t t = 0; t < view->data.trials.n && !r; t++)
+        r = view->data.trials.at[t].result.status == SB_STATUS_OK ? &view->data.trials.at[t].result : NULL;
+    for (size_t i = 0; r && i < r->unavailable.n; i++) {
+        const struct sb_unavailable *u = &r->unavailable.at[i];
+        bool said = !strstr(u->name, "::");
+        for (size_t j = 0; j < i && !said; j++)
+            said = strstr(r->unavailable.at[j].name, "::") && !strcmp(r->unavailable.at[j].reason, u->reason);
+        if (said)
+            continue;
+        fprintf(out, "not counted: %s", u->name);
+        for (size_t j = i + 1; j < r->unavailable.n; j++) {
+            if (strstr(r->unavailable.at[j].name, "::") && !strcmp(r->unavailable.at[j].reason, u->reason))
+                fprintf(out, ", %s", r->unavailable.at[j].name);
+        }
+        fprintf(out, ": %s.\n", u->reason);
+    }
+}
+
 /* What the columns are; what is not of every table is said only where it occurs. */
 static void print_legend(const struct sb_view *view, FILE *out)
 {
@@ -91,6 +113,7 @@ static void print_legend(const struct sb_view *view, FILE *out)
     if (two_groups)
         fprintf(out, "two groups: the processes' rates fall into two groups far apart; the median may be "
                      "neither's.\n");
+    print_not_counted(view, out);
     free(interval);
 }
 

@@ -143,8 +143,8 @@ static void report_warmup(struct trial *t)
         steady &= t->workers[i].steady;
     }
     metric(t, "warmup_ns", "ns", longest);
-    if (!t->spec->trial[SB_TRIAL_STEADY].u) {
-        sb_write_unavailable(t->out, "steady", "steady = off");
+    if (!t->spec->trial[SB_TRIAL_STEADY].u || !t->spec->trial[SB_TRIAL_WARMUP].u) {
+        sb_write_unavailable(t->out, "steady", "no warm-up was asked for, or steady = off");
         return;
     }
     metric(t, "steady", "yes or no", steady);

@@ -137,9 +137,9 @@ static double variation(const double *rates, size_t have, size_t n)
 }
 
 /*
- * At least as long as asked, then until the rates of the last windows agree (Georges et al., OOPSLA 2007),
- * for all threads, or to the limit. A window is a whole number of cycles, for the parts of a cycle have rates
- * of their own.
+ * None where none is asked for; else at least as long as asked, then until the rates of the last windows
+ * agree (Georges et al., OOPSLA 2007), for all threads, or to the limit. A window is a whole number of
+ * cycles, for the parts of a cycle have rates of their own.
  */
 static void do_warmup(struct worker *w)
 {
@@ -152,7 +152,7 @@ static void do_warmup(struct worker *w)
     uint64_t cycle = t->needs.cycle_operations ? t->needs.cycle_operations : 1, now = begin;
     uint64_t from = begin, operations = w->counts.operations, started = operations;
     size_t have = 0, n = spec[SB_TRIAL_STEADY_WINDOWS].u;
-    bool wanted = limit > 0;
+    bool wanted = limit > 0 && spec[SB_TRIAL_WARMUP].u;
     w->steady = !wanted;
     w->spread = NAN;
     if (t->simulated) {

@@ -33,6 +33,40 @@ static void expect_error(const struct sb_option *option, const char *text, const
     free(why);
 }
 
+static void values_of_the_host_alone(void **state)
+{
+    static const struct sb_option share = {"precision", SB_KIND_SHARE, 0, "off", 0, 50000, NULL, ""};
+    static const struct sb_option confidence = {"confidence", SB_KIND_SHARE, 0,    "95%",
+                                                80000,        99900,         NULL, ""};
+    static const struct sb_option rate = {"rate", SB_KIND_RATE, 0, "none", 1, 1000000, NULL, ""};
+    static const struct sb_option counts = {"repetitions", SB_KIND_COUNTS, 0, "10", 1, 1000, NULL, ""};
+    (void)state;
+    expect_parsed(&share, "1%", 1000);
+    expect_parsed(&share, "0.5%", 500);
+    expect_parsed(&share, "12.3456%", 12345);
+    expect_parsed(&share, "off", 0);
+    assert_true(sb_share((union sb_value){.u = 1000}) == 0.01);
+    expect_error(&share, "1", "'1' lacks its unit (%)");
+    expect_error(&share, "1 per cent", "'1 per cent' has an unknown unit 'per cent' (valid: %)");
+    expect_error(&share, "51%", "'51%' is out of range; expected a percentage from 0% to 50%, or off");
+    expect_error(&share, "x%", "'x%' is not a percentage");
+    expect_parsed(&confidence, "99.9%", 99900);
+    expect_error(&confidence, "off", "'off' is not a percentage");
+    expect_error(&confidence, "50%", "'50%' is out of range; expected a percentage from 80% to 99.9%");
+    expect_parsed(&rate, "2000/s", 2000);
+    expect_parsed(&rate, "none", 0);
+    expect_error(&rate, "2000", "'2000' lacks its unit (/s)");
+    expect_error(&rate, "0/s", "'0/s' is out of range; expected a rate from 1/s to 1000000/s, or none");
+    expect_parsed(&counts, "7", UINT64_C(7) << 32 | 7);
+    expect_parsed(&counts, "5..50", UINT64_C(50) << 32 | 5);
+    assert_int_equal(sb_counts_most((union sb_value){.u = UINT64_C(50) << 32 | 5}), 50);
+    expect_error(&counts, "50..5", "'50..5' ends before it begins");
+    expect_error(&counts, "5..", "'5..' is neither a whole number nor a range such as 5..50");
+    expect_error(&counts, "5-50", "'5-50' is neither a whole number nor a range such as 5..50");
+    expect_error(&counts, "5..2000",
+                 "'5..2000' is out of range; expected a number or range such as 5..50, from 1 to 1000");
+}
+
 static void values_with_units(void **state)
 {
     (void)state;
@@ -185,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_with_units),
+        cmocka_unit_test(values_of_the_host_alone),
         cmocka_unit_test(values_that_are_wrong),
         cmocka_unit_test(formats_are_exact),
         cmocka_unit_test(nearest_names),

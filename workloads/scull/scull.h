@@ -76,9 +76,9 @@ extern const char *const scull_touch_names[];
         "batch",                                                                                             \
         SB_OPTION_INT,                                                                                       \
         0,                                                                                                   \
-        "32",                                                                                                \
+        "512",                                                                                               \
         1,                                                                                                   \
-        256,                                                                                                 \
+        512,                                                                                                 \
         NULL,                                                                                                \
         "allocator calls timed together between two readings of the clock; with touch = full at most as "    \
         "many as make 2 MiB"},
