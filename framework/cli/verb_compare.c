@@ -59,8 +59,16 @@ int sb_verb_compare(const struct sb_verb *verb, struct sb_words *operands, struc
         code = SB_EXIT_USAGE;
     } else {
         (format ? sb_compare_print_json : sb_compare_print)(&compare, stdout);
-        size_t slower = fail ? sb_compare_count_slower(&compare, limit) : 0;
-        if (slower) {
+        size_t slower = fail ? sb_compare_count_slower(&compare, limit) : 0, needed;
+        if (fail && !compare.has_direction) {
+            sb_error("--fail-if-slower: of %s neither more nor less is better", compare.metric);
+            code = SB_EXIT_USAGE;
+        } else if (fail && !slower && !sb_compare_can_separate(&compare, &needed)) {
+            sb_error("--fail-if-slower: with so few processes nothing can be found slower; repetitions = %zu "
+                     "would do",
+                     needed);
+            code = SB_EXIT_USAGE;
+        } else if (slower) {
             sb_error("%zu comparison%s slower by more than %s, or without a number that the baseline has",
                      slower, slower == 1 ? " is" : "s are", fail);
             code = SB_EXIT_SLOWER;

@@ -58,10 +58,7 @@ static int create_store(struct sb_store **store, const char *given, const struct
 /* What to do next, ready to paste, also and above all after Ctrl-C. */
 static void print_end(const struct sb_run_outcome *outcome, const struct sb_plan *plan, const char *path)
 {
-    if (plan->precision > 0)
-        printf("\n%zu trials are in %s", outcome->done, path);
-    else
-        printf("\n%zu of %zu trials are in %s", outcome->done, plan->trials.n, path);
+    printf("\n%zu of %zu trials are in %s", outcome->done, outcome->planned, path);
     if (plan->precision > 0 && !outcome->interrupted && outcome->imprecise)
         printf("; %zu cell%s used up %u repetitions without coming within ±%g %%", outcome->imprecise,
                outcome->imprecise == 1 ? "" : "s", plan->most_repetitions, 100 * plan->precision);

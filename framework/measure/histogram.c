@@ -4,6 +4,7 @@
 #include <math.h>
 
 enum { BITS = 7, LINEAR = 256, LAST_EXPONENT = 47 };
+#define LONGEST (UINT64_C(1) << (LAST_EXPONENT + 1))
 
 _Static_assert(SB_HISTOGRAM_BUCKETS == LINEAR + (LAST_EXPONENT - BITS) * (1 << BITS),
                "a bucket for every value");
@@ -36,6 +37,16 @@ void sb_histogram_add(struct sb_histogram *h, uint64_t units)
     h->n++;
 }
 
+void sb_histogram_add_longest(struct sb_histogram *h, uint64_t n)
+{
+    if (!n)
+        return;
+    h->counts[SB_HISTOGRAM_BUCKETS - 1] += n;
+    h->min = h->n ? h->min : LONGEST;
+    h->max = LONGEST;
+    h->n += n;
+}
+
 void sb_histogram_merge(struct sb_histogram *into, const struct sb_histogram *from)
 {
     if (!from->n)
@@ -54,10 +65,12 @@ double sb_histogram_quantile(const struct sb_histogram *h, double share)
     if (!h->n || (share < 1 && (1 - share) * (double)h->n < 10 - 1e-6))
         return NAN;
     if (share >= 1)
-        return (double)h->max / SB_HISTOGRAM_UNITS;
+        return h->max >= LONGEST ? (double)INFINITY : (double)h->max / SB_HISTOGRAM_UNITS;
     rank = rank ? rank : 1;
     for (size_t i = 0; i < SB_HISTOGRAM_BUCKETS; i++) {
         seen += h->counts[i];
+        if (seen >= rank && i == SB_HISTOGRAM_BUCKETS - 1 && h->max >= LONGEST)
+            return INFINITY;
         if (seen >= rank)
             return fmin(fmax(sb_histogram_value(i), (double)h->min), (double)h->max) / SB_HISTOGRAM_UNITS;
     }

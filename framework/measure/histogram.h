@@ -25,6 +25,8 @@ size_t sb_histogram_index(uint64_t units);
 double sb_histogram_value(size_t index);
 
 void sb_histogram_add(struct sb_histogram *histogram, uint64_t units);
+/* n values of which only is known that they are longer than the range. */
+void sb_histogram_add_longest(struct sb_histogram *histogram, uint64_t n);
 void sb_histogram_merge(struct sb_histogram *into, const struct sb_histogram *from);
 
 /*

@@ -306,6 +306,15 @@ bool sb_pmu_has_hardware(const struct sb_pmu *pmu)
     return false;
 }
 
+bool sb_pmu_machine_has_hardware(void)
+{
+    struct sb_pmu pmu;
+    sb_pmu_prepare(&pmu, "perf::INSTRUCTIONS");
+    bool has = sb_pmu_has_hardware(&pmu);
+    sb_pmu_free(&pmu);
+    return has;
+}
+
 /* ---- counting ---- */
 
 static void open_counter(struct sb_pmu_counters *counters, size_t i, int group_fd)
@@ -333,7 +342,7 @@ void sb_pmu_open(const struct sb_pmu *pmu, struct sb_pmu_counters *counters)
         if (leader >= 0)
             open_counter(counters, i, leader);
         else
-            counters->at[i].fd = -1;
+            counters->at[i].fd = leader;
     }
 }
 

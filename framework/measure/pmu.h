@@ -38,8 +38,9 @@ struct sb_pmu {
 /* Looks up and tries every event of a comma list. */
 void sb_pmu_prepare(struct sb_pmu *pmu, const char *list);
 void sb_pmu_free(struct sb_pmu *pmu);
-/* Whether any event is counted by hardware here. */
+/* Whether any event of the list is counted by hardware here; whether the machine has counters at all. */
 bool sb_pmu_has_hardware(const struct sb_pmu *pmu);
+bool sb_pmu_machine_has_hardware(void);
 
 struct sb_pmu_reading {
     uint64_t value, enabled_ns, running_ns;

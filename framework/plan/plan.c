@@ -570,6 +570,36 @@ static void add_cells(struct planner *p, const struct sb_binding *a, const struc
     free(at);
 }
 
+/* Equal but for keys of the allocators' own. */
+static bool differ_in_allocator_alone(const struct sb_cell *a, const struct sb_cell *b)
+{
+    if (a->workload != b->workload || a->threads != b->threads)
+        return false;
+    for (size_t i = 0; i < a->swept.n; i++) {
+        const struct sb_swept *x = &a->swept.at[i];
+        size_t n = strlen(a->allocator->source);
+        if (!strncmp(x->name, a->allocator->source, n) && x->name[n] == '.')
+            continue;
+        for (size_t j = 0; j < b->swept.n; j++) {
+            if (!strcmp(b->swept.at[j].name, x->name) && strcmp(b->swept.at[j].value, x->value))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void group_cells(struct sb_plan *plan)
+{
+    uint32_t groups = 0;
+    for (size_t i = 0; i < plan->cells.n; i++) {
+        struct sb_cell *cell = &plan->cells.at[i];
+        size_t j = 0;
+        while (j < i && !differ_in_allocator_alone(cell, &plan->cells.at[j]))
+            j++;
+        cell->group = j < i ? plan->cells.at[j].group : groups++;
+    }
+}
+
 /* Location, nodes and memory are looked up now, on the machine as it is; a run would only fail later. */
 static void check_machine(struct planner *p)
 {
@@ -598,6 +628,21 @@ static void check_times(struct planner *p, const struct sb_cell *cell)
         free(least);
         free(most);
     }
+}
+
+/* Paced calls come at the rate that was asked for: its precision says nothing. */
+static void check_rate(struct planner *p, const struct sb_cell *cell)
+{
+    struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
+    const struct sb_ini_section *section = sb_ini_section(ini, "experiment", "");
+    const struct sb_ini_entry *precision = section ? sb_ini_entry(section, "precision") : NULL;
+    const char *rate =
+        text_of(cell, "experiment", section, &sb_tables[SB_TABLE_EXPERIMENT].options[SB_EXPERIMENT_RATE]);
+    if (p->plan->precision > 0 && strcmp(rate, "none"))
+        sb_diag_at(
+            p->diag, precision ? precision->line : 0,
+            "precision is that of the rate, but rate = %s fixes it; give a number of repetitions instead",
+            rate);
 }
 
 /* duration and operations exclude each other, also when one of them is swept. */
@@ -685,7 +730,7 @@ static void add_trial(struct planner *p, uint32_t cell, uint32_t repetition, boo
 static void add_simulations(struct planner *p)
 {
     bool wanted = p->plan->provider == SB_PROVIDER_CACHEGRIND || p->plan->provider == SB_PROVIDER_AUTO;
-    if (p->plan->provider == SB_PROVIDER_AUTO && sb_pmu_has_hardware(&p->plan->pmu))
+    if (p->plan->provider == SB_PROVIDER_AUTO && sb_pmu_machine_has_hardware())
         wanted = false;
     for (uint32_t cell = 0; cell < p->plan->cells.n && wanted; cell++) {
         if (p->plan->cells.at[cell].threads == 1)
@@ -779,7 +824,10 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
         read_time_limit(&p, &plan->cells.at[i]);
         if (!diag->n)
             check_times(&p, &plan->cells.at[i]);
+        if (!diag->n)
+            check_rate(&p, &plan->cells.at[i]);
     }
+    group_cells(plan);
     order_trials(&p);
     if (!plan->cells.n && !diag->n)
         sb_diag_at(diag, experiment->matrix_line[SB_MATRIX_EXCLUDE], "exclude leaves no cell of the matrix");

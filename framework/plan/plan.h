@@ -37,6 +37,7 @@ struct sb_cell {
     uint64_t time_limit_ns;
     uint64_t least_ns;         /* shortest time one trial can take */
     uint64_t cycle_operations; /* of the workload, per thread */
+    uint32_t group;            /* cells of one number differ in the allocator alone: they are compared */
     struct sb_ini settings;    /* sections trial, machine, allocator, workload: all that decides, as text */
 };
 

@@ -145,6 +145,12 @@ static void judge(struct sb_plugin *plugin, const struct sb_head *head, uint32_t
             sb_printf("it is built for plugin ABI %u.%u, this scullbench has %d.%d; rebuild it with the "
                       "headers of this version",
                       head->abi_major, head->abi_minor, SB_ABI_MAJOR, SB_ABI_MINOR);
+    else if (head->abi_minor > SB_ABI_MINOR)
+        /* It would write into members of structs that this host doesn't have. */
+        plugin->refused = sb_printf(
+            "it is built for plugin ABI %u.%u, this scullbench has %d.%d: use a newer scullbench, or "
+            "rebuild it with the headers of this one",
+            head->abi_major, head->abi_minor, SB_ABI_MAJOR, SB_ABI_MINOR);
     else if (head->struct_size < smallest || head->option_size < sizeof(struct sb_option))
         plugin->refused = sb_printf("its descriptor says %u bytes, fewer than ABI %d.0 has; rebuild it",
                                     head->struct_size, SB_ABI_MAJOR);

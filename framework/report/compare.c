@@ -11,8 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Metrics of which more is better; of all others less is. */
-static const char *const more_is_better[] = {"ops_per_s", "bytes_per_s", "success", "ipc", "given_back"};
+/* Metrics of which more is better, and of which less is, but for those named by their unit below. */
+static const char *const more[] = {"ops_per_s", "bytes_per_s", "success",
+                                   "ipc",       "given_back",  "largest_free_block"};
+static const char *const less[] = {"footprint",
+                                   "footprint_end",
+                                   "held_end",
+                                   "kept_bytes",
+                                   "pss_peak",
+                                   "pss_end",
+                                   "internal_fragmentation",
+                                   "unusable_free_space",
+                                   "fragmentation_index",
+                                   "failed_allocs",
+                                   "backlog"};
 
 static bool in_list(const char *name, const char *const *list, size_t n)
 {
@@ -83,20 +95,34 @@ static void set_numbers(struct sb_compare *c, struct sb_comparison *row, const s
     if (!nx || !ny) {
         row->missing = sb_printf("%s has no number: %s", nx ? row->baseline : row->allocator,
                                  nx ? sb_view_reason(ys, y, c->metric) : sb_view_reason(xs, x, c->metric));
-    } else if (!positive) {
-        row->missing = sb_strdup("some values are zero, which no ratio can be made of");
     } else {
+        row->p = row->adjusted = nx > 1 && ny > 1 ? sb_rank_sum_p(a, nx, b, ny) : NAN;
         /* Seeded by what is compared: the order of rows changes nothing. */
         uint64_t seed = sb_hash(x->row->label) ^ sb_hash(y->row->label);
-        row->p = row->adjusted = nx > 1 && ny > 1 ? sb_rank_sum_p(a, nx, b, ny) : NAN;
-        row->ratio = sb_ratio_of_medians(a, nx, b, ny, xs->confidence, c->interval, seed);
+        if (positive)
+            row->ratio = sb_ratio_of_medians(a, nx, b, ny, c->confidence, c->interval, seed);
         if (isnan(row->p))
             row->missing = sb_strdup("one run: nothing says how far apart two of the same would be");
     }
-    row->x = sb_summarise(a, nx, xs->confidence);
-    row->y = sb_summarise(b, ny, ys->confidence);
+    row->x = sb_summarise(a, nx, c->confidence);
+    row->y = sb_summarise(b, ny, c->confidence);
     free(a);
     free(b);
+}
+
+/* "slub", or "slub (percpu=no)" where its own keys are swept. */
+static char *variant_name(const struct sb_cell_row *row)
+{
+    struct sb_text text = {0};
+    size_t n = strlen(row->allocator), own = 0;
+    sb_text_printf(&text, "%s", row->allocator);
+    for (size_t i = 0; i < row->swept.n; i++) {
+        if (!strncmp(row->swept.at[i].name, row->allocator, n) && row->swept.at[i].name[n] == '.')
+            sb_text_printf(&text, "%s%s=%s", own++ ? ", " : " (", row->swept.at[i].name + n + 1,
+                           row->swept.at[i].value);
+    }
+    sb_text_printf(&text, "%s", own ? ")" : "");
+    return text.at;
 }
 
 static void add_row(struct sb_compare *c, const struct sb_view_cell *x, const struct sb_view_cell *y,
@@ -106,8 +132,8 @@ static void add_row(struct sb_compare *c, const struct sb_view_cell *x, const st
     row->title = xs->groups.at[x->group].title;
     row->workload = x->row->workload;
     row->threads = x->row->threads;
-    row->allocator = x->row->allocator;
-    row->baseline = y->row->allocator;
+    row->allocator = variant_name(x->row);
+    row->baseline = variant_name(y->row);
     set_numbers(c, row, x, y, xs, ys);
 }
 
@@ -136,6 +162,23 @@ static void pair(struct sb_compare *c, const char *baseline)
     }
 }
 
+/* What the first run measured and the second doesn't have at all. */
+static void note_lost(struct sb_compare *c)
+{
+    const struct sb_view *ys = &c->views[0], *xs = &c->views[1];
+    for (size_t j = 0; j < ys->cells.n && c->two; j++) {
+        const struct sb_cell_row *y = ys->cells.at[j].row;
+        bool found = false;
+        for (size_t i = 0; i < xs->cells.n && !found; i++)
+            found =
+                !strcmp(xs->cells.at[i].row->allocator, y->allocator) && comparable(xs->cells.at[i].row, y);
+        if (found || y->skip)
+            continue;
+        *SB_VEC_ADD(&c->notes) = sb_printf("%s: the second run has no such cell", y->label);
+        c->lost++;
+    }
+}
+
 /* Twins of an A/A run: the second against the first. */
 static void pair_twins(struct sb_compare *c)
 {
@@ -155,19 +198,60 @@ static void pair_twins(struct sb_compare *c)
     }
 }
 
+/* Without a ratio, where zeroes are among the values, the test and the medians decide. */
+static enum sb_verdict verdict_of(const struct sb_compare *c, const struct sb_comparison *row, double p)
+{
+    struct sb_ratio direction = row->ratio;
+    if (isnan(row->ratio.value) && row->x.n && row->y.n) {
+        double d = row->x.median - row->y.median;
+        double r = d > 0 ? 2 : d < 0 ? 0.5 : 1;
+        direction = (struct sb_ratio){r, r, r};
+    }
+    return sb_judge(&direction, p, c->confidence, c->more_is_better);
+}
+
 static void judge(struct sb_compare *c)
 {
-    double *p = sb_calloc(c->rows.n, sizeof(*p)), confidence = c->views[0].confidence;
+    double *p = sb_calloc(c->rows.n, sizeof(*p));
     for (size_t i = 0; i < c->rows.n; i++)
         p[i] = c->rows.at[i].p;
     sb_holm(p, c->rows.n);
     for (size_t i = 0; i < c->rows.n; i++) {
         struct sb_comparison *row = &c->rows.at[i];
         row->adjusted = p[i];
-        row->verdict = sb_judge(&row->ratio, row->adjusted, confidence, c->more_is_better);
-        row->alone = sb_judge(&row->ratio, row->p, confidence, c->more_is_better);
+        row->verdict = verdict_of(c, row, row->adjusted);
+        row->alone = verdict_of(c, row, row->p);
     }
     free(p);
+}
+
+bool sb_compare_can_separate(const struct sb_compare *c, size_t *needed)
+{
+    size_t m = 0;
+    double smallest = 1;
+    for (size_t i = 0; i < c->rows.n; i++) {
+        const struct sb_comparison *row = &c->rows.at[i];
+        if (isnan(row->p))
+            continue;
+        m++;
+        smallest = fmin(smallest, sb_smallest_p(row->x.n, row->y.n));
+    }
+    for (*needed = 2; sb_smallest_p(*needed, *needed) * (double)m >= 1 - c->confidence; ++*needed)
+        ;
+    return !m || smallest * (double)m < 1 - c->confidence;
+}
+
+/* A question that can't be answered with yes must not look as if it were answered with no. */
+static void note_power(struct sb_compare *c)
+{
+    size_t needed, m = 0;
+    for (size_t i = 0; i < c->rows.n; i++)
+        m += !isnan(c->rows.at[i].p);
+    if (!sb_compare_can_separate(c, &needed))
+        *SB_VEC_ADD(&c->notes) = sb_printf("NOTHING CAN BE SEPARATED HERE: with so few processes a side no "
+                                           "difference, however large, survives "
+                                           "the correction for %zu comparison%s; repetitions = %zu would do",
+                                           m, m == 1 ? "" : "s", needed);
 }
 
 /* ---- conditions ---- */
@@ -212,20 +296,55 @@ static void first_difference(const char *a, const char *b, struct sb_text *out)
     sb_text_printf(out, "one has more settings than the other");
 }
 
-/* Of the same cell in both; what differs between allocators is what is compared. */
-static void compare_settings(const struct sb_view *a, const struct sb_view *b, struct sb_text *out)
+/* What decides about a cell beside its allocator: the text up to that, and from the workload on. */
+static char *common_settings(const char *settings, bool same_allocator)
 {
+    const char *allocator = strstr(settings, "[allocator "), *workload = strstr(settings, "[workload ");
+    if (same_allocator || !allocator || !workload || workload < allocator)
+        return sb_strdup(settings);
+    return sb_printf("%.*s%s", (int)(allocator - settings), settings, workload);
+}
+
+static void compare_row_settings(const struct sb_cell_row *x, const struct sb_cell_row *y,
+                                 struct sb_text *out)
+{
+    bool same = !strcmp(x->allocator, y->allocator);
+    char *mine = common_settings(x->settings, same), *theirs = common_settings(y->settings, same);
+    if (strcmp(mine, theirs)) {
+        sb_text_printf(out, "%s: ", x->label);
+        first_difference(theirs, mine, out);
+        sb_text_printf(out, "\n");
+    }
+    free(mine);
+    free(theirs);
+}
+
+/* Of all cells that are held against each other. */
+static void compare_settings(struct sb_compare *c, const char *baseline, struct sb_text *out)
+{
+    static const char *const names[] = {"seed", "order", "layout", "confidence"};
+    const struct sb_view *a = &c->views[0], *b = &c->views[1];
+    bool unknown = false;
+    for (size_t i = 0; i < SB_COUNT(names); i++) {
+        const char *x = sb_data_meta(&a->data, names[i]), *y = sb_data_meta(&b->data, names[i]);
+        if (x && y && strcmp(x, y))
+            sb_text_printf(out, "[experiment] %s: '%s' and '%s'\n", names[i], x, y);
+    }
     for (size_t i = 0; i < b->cells.n; i++) {
         for (size_t j = 0; j < a->cells.n; j++) {
             const struct sb_cell_row *x = b->cells.at[i].row, *y = a->cells.at[j].row;
-            if (strcmp(x->label, y->label) || !x->settings || !y->settings ||
-                !strcmp(x->settings, y->settings))
+            if (strcmp(y->allocator, baseline ? baseline : x->allocator) || !comparable(x, y))
                 continue;
-            sb_text_printf(out, "%s: ", x->label);
-            first_difference(y->settings, x->settings, out);
-            sb_text_printf(out, "\n");
+            if (x->settings && y->settings)
+                compare_row_settings(x, y, out);
+            else
+                unknown = true;
         }
     }
+    if (unknown)
+        *SB_VEC_ADD(&c->notes) = sb_strdup("one of the databases is of an older version, which did not "
+                                           "record the cells' settings: that they "
+                                           "agree is not known");
 }
 
 /* A new build is what one compares runs for: said, never refused. */
@@ -239,20 +358,21 @@ static void note_builds(struct sb_compare *c)
     for (size_t i = 0; i < b->plugins.n; i++) {
         for (size_t j = 0; j < a->plugins.n; j++) {
             const struct sb_plugin_row *p = &a->plugins.at[j], *q = &b->plugins.at[i];
-            if (!strcmp(p->kind, q->kind) && !strcmp(p->name, q->name) && strcmp(p->build_id, q->build_id))
-                *SB_VEC_ADD(&c->notes) =
-                    sb_printf("the %s %s was built anew in between: build-id %.12s… and %.12s…", q->kind,
-                              q->name, p->build_id, q->build_id);
+            bool same = !strcmp(p->build_id, q->build_id) && strcmp(p->build_id, "none");
+            if (!strcmp(p->kind, q->kind) && !strcmp(p->name, q->name) && !same)
+                *SB_VEC_ADD(&c->notes) = sb_printf(
+                    "the %s %s was built anew in between, or has no build-id: build-id %.12s… and %.12s…",
+                    q->kind, q->name, p->build_id, q->build_id);
         }
     }
 }
 
-static int check_conditions(struct sb_compare *c, bool anyway, char **why)
+static int check_conditions(struct sb_compare *c, const char *baseline, bool anyway, char **why)
 {
     struct sb_text differences = {0};
     int status = 0;
     compare_machines(&c->views[0].data, &c->views[1].data, &differences);
-    compare_settings(&c->views[0], &c->views[1], &differences);
+    compare_settings(c, baseline, &differences);
     note_builds(c);
     if (differences.n && !anyway) {
         *why = sb_printf("the two runs differ in more than what was built, so their ratio is not that of the "
@@ -268,6 +388,13 @@ static int check_conditions(struct sb_compare *c, bool anyway, char **why)
 }
 
 /* ---- the metric and the baseline ---- */
+
+/* Times and events: the fewer the better. */
+static bool is_cost(const char *unit)
+{
+    return !strcmp(unit, "ns") || !strncmp(unit, "events", 6) || !strncmp(unit, "simulated events", 16) ||
+           !strncmp(unit, "faults", 6) || !strcmp(unit, "switches");
+}
 
 static const char *unavailable_reason(const struct sb_data *d, const char *name)
 {
@@ -305,7 +432,9 @@ static int find_metric(struct sb_compare *c, const char *name, char **why)
         free(hint);
     }
     sb_words_free(&names);
-    c->more_is_better = in_list(c->metric, more_is_better, SB_COUNT(more_is_better));
+    c->more_is_better = in_list(c->metric, more, SB_COUNT(more));
+    c->has_direction =
+        c->more_is_better || in_list(c->metric, less, SB_COUNT(less)) || (c->unit && is_cost(c->unit));
     c->is_speed = c->unit && (!strcmp(c->unit, "ns") || strstr(c->unit, "/s"));
     return c->unit ? 0 : -EINVAL;
 }
@@ -353,8 +482,9 @@ static char *find_aa(const struct sb_data *d)
         if (n > 3 && !strcmp(entry->d_name + n - 3, ".db") && !sb_store_open(&store, path, &ignored) &&
             !sb_store_load_head(store, &other, &ignored)) {
             const char *kind = sb_data_meta(&other, "kind"), *created = sb_data_meta(&other, "created");
-            if (kind && !strcmp(kind, "aa") && created && same_machine(d, &other) &&
-                (!best_created || strcmp(created, best_created) > 0)) {
+            const char *ended = sb_data_meta(&other, "ended");
+            if (kind && !strcmp(kind, "aa") && created && ended && !strcmp(ended, "complete") &&
+                same_machine(d, &other) && (!best_created || strcmp(created, best_created) > 0)) {
                 free(best);
                 free(best_created);
                 best = sb_strdup(path);
@@ -392,13 +522,15 @@ static char *describe_floor(const struct sb_compare *aa)
         separated += row->alone != SB_VERDICT_NOT_SEPARATED;
     }
     qsort(off, n, sizeof(*off), by_value);
-    const char *created = sb_data_meta(&aa->views[0].data, "created");
-    char *text = n ? sb_printf("of %zu A/A comparisons (%s) half were within ±%.2g %% and all within ±%.2g "
-                               "%% of 1; %zu would "
-                               "have been called separated by themselves, where %.1f are expected",
-                               n, created ? created : "?", 100 * off[n / 2], 100 * off[n - 1], separated,
-                               (1 - aa->views[0].confidence) * (double)n)
-                   : sb_strdup("the A/A run has no comparison with numbers on both sides");
+    const char *created = sb_data_meta(&aa->views[0].data, "created"),
+               *name = sb_data_meta(&aa->views[0].data, "name");
+    char *text =
+        n ? sb_printf("of %zu A/A comparisons (%s, %s) half were within ±%.2g %% and all within ±%.2g %% of "
+                      "1; %zu would "
+                      "have been called separated by themselves, where the test alone lets %.1f pass",
+                      n, name ? name : "?", created ? created : "?", 100 * off[n / 2], 100 * off[n - 1],
+                      separated, (1 - aa->confidence) * (double)n)
+          : sb_strdup("the A/A run has no comparison with numbers on both sides");
     free(off);
     return text;
 }
@@ -407,6 +539,7 @@ static int open_twins(struct sb_compare *aa, const char *db, const char *metric,
 {
     *aa = (struct sb_compare){.interval = SB_INTERVAL_PERCENTILE};
     int status = sb_view_open(&aa->views[0], db, why);
+    aa->confidence = aa->views[0].confidence;
     if (!status)
         status = find_metric(aa, metric, why);
     if (!status) {
@@ -467,6 +600,12 @@ static void note_warnings(struct sb_compare *c)
         }
         for (size_t i = 0; i < d->warnings.n; i++)
             *SB_VEC_ADD(&c->notes) = sb_printf("%s: %s", d->path, d->warnings.at[i]);
+        size_t trials = 0;
+        for (size_t t = 0; t < d->trials.n; t++)
+            trials += d->trials.at[t].result.warnings.n > 0;
+        if (trials)
+            *SB_VEC_ADD(&c->notes) = sb_printf(
+                "%s: %zu trials have warnings of their own, which the report shows", d->path, trials);
     }
 }
 
@@ -476,18 +615,22 @@ int sb_compare(struct sb_compare *c, const struct sb_compare_request *q, char **
     int status = sb_view_open(&c->views[0], q->db, why);
     if (!status && c->two)
         status = sb_view_open(&c->views[1], q->other, why);
+    c->confidence = c->views[0].confidence;
     if (!status)
         status = check_baseline(c, q->baseline, why);
     if (!status)
         status = find_metric(c, q->metric, why);
     if (!status && c->two)
-        status = check_conditions(c, q->anyway, why);
+        status = check_conditions(c, q->baseline, q->anyway, why);
     if (status)
         return status;
     note_warnings(c);
     size_t warnings = c->notes.n;
     pair(c, q->baseline);
+    if (!q->baseline)
+        note_lost(c);
     judge(c);
+    note_power(c);
     if (!c->rows.n) {
         *why = sb_printf("nothing can be compared: %s",
                          c->notes.n > warnings ? c->notes.at[warnings] : "no cell has a partner");
@@ -498,8 +641,11 @@ int sb_compare(struct sb_compare *c, const struct sb_compare_request *q, char **
 
 void sb_compare_free(struct sb_compare *c)
 {
-    for (size_t i = 0; i < c->rows.n; i++)
+    for (size_t i = 0; i < c->rows.n; i++) {
         free(c->rows.at[i].missing);
+        free(c->rows.at[i].allocator);
+        free(c->rows.at[i].baseline);
+    }
     SB_VEC_FREE(&c->rows);
     sb_words_free(&c->notes);
     sb_view_close(&c->views[0]);
@@ -512,16 +658,17 @@ void sb_compare_free(struct sb_compare *c)
     *c = (struct sb_compare){0};
 }
 
+/* Where there is no ratio, the verdict alone. */
 static bool is_worse(const struct sb_compare *c, const struct sb_comparison *row, double share)
 {
     double loss = c->more_is_better ? 1 - row->ratio.value : row->ratio.value - 1;
-    return row->verdict == SB_VERDICT_SLOWER && loss > share;
+    return row->verdict == SB_VERDICT_SLOWER && (isnan(row->ratio.value) || loss > share);
 }
 
 /* A number that the baseline has and the other lost is the worst regression of all. */
 size_t sb_compare_count_slower(const struct sb_compare *c, double share)
 {
-    size_t n = 0;
+    size_t n = c->lost;
     for (size_t i = 0; i < c->rows.n; i++)
         n += is_worse(c, &c->rows.at[i], share) || (c->rows.at[i].y.n && !c->rows.at[i].x.n);
     return n;

@@ -11,8 +11,9 @@
 
 struct sb_comparison {
     const char *title; /* of the group: workload, threads, swept keys */
-    const char *workload, *allocator, *baseline;
+    const char *workload;
     int64_t threads;
+    char *allocator, *baseline;     /* with their own swept keys, which set variants apart */
     struct sb_summary x, y;         /* of the allocator, and of what it is compared with */
     struct sb_ratio ratio;          /* x over y */
     double p, adjusted;             /* rank sum; by Holm for all comparisons of the call */
@@ -34,10 +35,14 @@ struct sb_compare {
     bool two;
     const char *metric;
     char *unit;
-    bool more_is_better, is_speed; /* is_speed: "faster" is the word */
+    bool more_is_better;
+    bool has_direction; /* else neither more nor less is better */
+    bool is_speed;      /* "faster" is the word */
+    double confidence;
     enum sb_interval_kind interval;
     SB_ROWS(struct sb_comparison, rows);
     struct sb_words notes; /* what a reader must know before the verdicts */
+    size_t lost;           /* cells of the first run that the second lacks */
     char *floor;           /* a sentence on the noise floor, or why there is none */
     struct sb_compare *aa; /* the A/A run that the sentence is about, or NULL */
 };
@@ -52,7 +57,14 @@ void sb_compare_free(struct sb_compare *compare);
 void sb_compare_print(const struct sb_compare *compare, FILE *out);
 void sb_compare_print_json(const struct sb_compare *compare, FILE *out);
 
-/* Comparisons that are slower by more than `share`, or whose number got lost. */
+/*
+ * Whether the clearest difference that so many samples can show would survive the correction for so many
+ * comparisons; if not, `*needed` gets the number of processes a side from which on it does.
+ */
+bool sb_compare_can_separate(const struct sb_compare *compare, size_t *needed);
+
+/* Comparisons that are slower by more than `share`, or whose number got lost; cells that the other run lacks.
+ */
 size_t sb_compare_count_slower(const struct sb_compare *compare, double share);
 
 /*

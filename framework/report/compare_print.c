@@ -6,10 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Faster and slower are words of time; a footprint is better or worse. */
+/* Faster and slower are words of time; a footprint is better or worse; a count of calls neither. */
 static const char *word(const struct sb_compare *c, enum sb_verdict verdict)
 {
-    if (c->is_speed || verdict == SB_VERDICT_NOT_SEPARATED || verdict == SB_VERDICT_NONE)
+    if (verdict == SB_VERDICT_NOT_SEPARATED || verdict == SB_VERDICT_NONE)
+        return sb_verdict_name(verdict);
+    if (!c->has_direction)
+        return verdict == SB_VERDICT_SLOWER ? "higher" : "lower";
+    if (c->is_speed)
         return sb_verdict_name(verdict);
     return verdict == SB_VERDICT_FASTER ? "better" : "worse";
 }
@@ -25,12 +29,15 @@ static void print_row(const struct sb_compare *c, const struct sb_comparison *ro
 {
     char *mine = sb_format_si(row->x.median), *theirs = sb_format_si(row->y.median), ratio[64], p[32];
     fprintf(out, "  %-20s %-16s", row->allocator, row->baseline);
-    if (!row->x.n || !row->y.n || isnan(row->ratio.value)) {
+    if (!row->x.n || !row->y.n) {
         fprintf(out, "  not compared: %s\n", row->missing);
         goto out;
     }
-    snprintf(ratio, sizeof(ratio), isnan(row->ratio.low) ? "%.3f" : "%.3f [%.3f, %.3f]", row->ratio.value,
-             row->ratio.low, row->ratio.high);
+    if (isnan(row->ratio.value))
+        snprintf(ratio, sizeof(ratio), "none, of zeroes");
+    else
+        snprintf(ratio, sizeof(ratio), isnan(row->ratio.low) ? "%.3f" : "%.3f [%.3f, %.3f]", row->ratio.value,
+                 row->ratio.low, row->ratio.high);
     snprintf(p, sizeof(p), row->adjusted < 0.0001 ? "<0.0001" : "%.4f", row->adjusted);
     fprintf(out, " %9s %3zu %9s %3zu  %-22s %8s  %s%s\n", mine, row->x.n, theirs, row->y.n, ratio,
             isnan(row->adjusted) ? "-" : p, row->missing ? row->missing : word(c, row->verdict),
@@ -62,8 +69,8 @@ void sb_compare_print(const struct sb_compare *c, FILE *out)
         "p: rank sum test, corrected for %zu comparisons (Holm). Separated: p under %g and the interval "
         "leaves out "
         "1.\n",
-        c->metric, c->unit, c->more_is_better ? "more" : "less", 100 * c->views[0].confidence,
-        c->interval == SB_INTERVAL_BCA ? "BCa" : "percentile", n, 1 - c->views[0].confidence);
+        c->metric, c->unit, c->more_is_better ? "more" : "less", 100 * c->confidence,
+        c->interval == SB_INTERVAL_BCA ? "BCa" : "percentile", n, 1 - c->confidence);
     if (c->floor)
         fprintf(out, "noise floor: %s.\n", c->floor);
 }
@@ -84,8 +91,8 @@ void sb_compare_print_json(const struct sb_compare *c, FILE *out)
     struct sb_json *o = sb_json_object(), *rows = sb_json_array(), *notes = sb_json_array();
     sb_json_set_text(o, "metric", c->metric);
     sb_json_set_text(o, "unit", c->unit);
-    sb_json_set_text(o, "better", c->more_is_better ? "more" : "less");
-    sb_json_set_real(o, "confidence", c->views[0].confidence);
+    sb_json_set_text(o, "better", !c->has_direction ? NULL : c->more_is_better ? "more" : "less");
+    sb_json_set_real(o, "confidence", c->confidence);
     sb_json_set_text(o, "interval", c->interval == SB_INTERVAL_BCA ? "bca" : "percentile");
     sb_json_set_text(o, "noise_floor", c->floor);
     for (size_t i = 0; i < c->notes.n; i++) {

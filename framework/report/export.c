@@ -220,6 +220,26 @@ static void write_derived(FILE *out, const struct sb_result *r, size_t at, struc
     write_point(out, &row);
 }
 
+/* Of what was handed out nobody asked for so much, at every checkpoint. */
+static void write_internal(FILE *out, const struct sb_result *r, struct point_row row)
+{
+    const struct sb_series *asked = NULL, *handed = NULL;
+    for (size_t s = 0; s < r->series.n; s++) {
+        if (!strcmp(r->series.at[s].name, "requested_bytes"))
+            asked = &r->series.at[s];
+        if (!strcmp(r->series.at[s].name, "handed_bytes"))
+            handed = &r->series.at[s];
+    }
+    row.name = "internal_fragmentation";
+    row.unit = "%";
+    for (size_t i = 0; asked && handed && i < asked->n && i < handed->n; i++) {
+        row.x = handed->at[i].x;
+        row.y = 100 * (1 - asked->at[i].y / handed->at[i].y);
+        if (handed->at[i].y > 0)
+            write_point(out, &row);
+    }
+}
+
 static void write_series(FILE *out, const struct sb_trial_row *trial, const struct sb_cell_row *cell,
                          const struct sb_result *r)
 {
@@ -235,6 +255,7 @@ static void write_series(FILE *out, const struct sb_trial_row *trial, const stru
         if (!strcmp(series->name, "free_blocks"))
             points = series->n;
     }
+    write_internal(out, r, (struct point_row){.trial = trial, .cell = cell});
     for (size_t i = 0; i < points; i++)
         write_derived(out, r, i, (struct point_row){.trial = trial, .cell = cell});
 }

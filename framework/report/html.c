@@ -230,6 +230,23 @@ static void add_event_name(struct sb_words *names, const char *name)
     *SB_VEC_ADD(names) = sb_strdup(name);
 }
 
+/* A count that was scaled up from part of the time is flagged. */
+static void cell_event(const struct sb_view *v, const struct sb_view_cell *cell, const char *name,
+                       struct sb_text *out)
+{
+    char *running = sb_printf("%s:running", name);
+    struct sb_summary share = sb_view_metric(v, cell, running);
+    cell_metric(v, cell, name, 1, true, out);
+    if (share.n && share.min < 100 && out->n > strlen("</td>")) {
+        out->n -= strlen("</td>");
+        sb_text_printf(out,
+                       " <span class=bad title=\"counted %.0f %% of the time at least, and scaled "
+                       "up\">scaled</span></td>",
+                       share.min);
+    }
+    free(running);
+}
+
 static void add_events(const struct sb_view *v, struct sb_text *out)
 {
     struct sb_words names = {0};
@@ -241,7 +258,7 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
         }
         /* One that can't be counted has its column too, which says so. */
         for (size_t i = 0; i < r->unavailable.n; i++) {
-            if (strchr(r->unavailable.at[i].name, ':'))
+            if (sb_view_is_event(v, r->unavailable.at[i].name))
                 add_event_name(&names, r->unavailable.at[i].name);
         }
     }
@@ -253,7 +270,7 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
         const struct sb_result *r = &v->data.trials.at[t].result;
         bool any = false;
         for (size_t i = 0; i < r->unavailable.n; i++) {
-            if (!strchr(r->unavailable.at[i].name, ':'))
+            if (!sb_view_is_event(v, r->unavailable.at[i].name))
                 continue;
             sb_text_printf(out, "%s<li>", any ? "" : "<p class=small>Not available:</p><ul class=small>");
             escape(out, r->unavailable.at[i].name);
@@ -283,7 +300,7 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
             cell_text(out, v->cells.at[i].row->label);
             sb_text_printf(out, "<td data-v=\"%zu\">%zu</td>", v->cells.at[i].ok, v->cells.at[i].ok);
             for (size_t j = 0; j < names.n; j++)
-                cell_metric(v, &v->cells.at[i], names.at[j], 1, true, out);
+                cell_event(v, &v->cells.at[i], names.at[j], out);
             sb_text_printf(out, "</tr>\n");
         }
         sb_text_printf(out, "</tbody></table></div>\n");
@@ -298,7 +315,9 @@ struct latency_kind {
 /* A quantile that too few samples lie beyond, or that is below what the clock can tell, is no number. */
 static void latency_cell(struct sb_text *out, double value, double low, double high, double resolution)
 {
-    if (isnan(value))
+    if (isinf(value))
+        sb_text_printf(out, "<td class=bad title=\"calls that were due were never begun\">not served</td>");
+    else if (isnan(value))
         sb_text_printf(out, "<td class=none title=\"fewer than ten samples lie beyond it\">n/a</td>");
     else if (value < resolution)
         sb_text_printf(out, "<td data-v=\"%.6g\">&lt; %.3g</td>", value, resolution);

@@ -23,12 +23,39 @@ static void print_number(FILE *out, struct sb_summary s, int width, int digits)
         fprintf(out, " %*s", width, "-");
 }
 
+/* Paced calls have no rate of their own: their response times stand in its place. */
+static bool print_paced(const struct sb_view *view, const struct sb_view_cell *cell, FILE *out)
+{
+    static const double shares[] = {0.5, 0.99, 0.999, 1};
+    static const char *const names[] = {"p50", "p99", "p99.9", "max"};
+    double low[4], high[4];
+    char *why = NULL;
+    struct sb_histogram *h = sb_calloc(1, sizeof(*h));
+    bool paced = !sb_view_latencies(view, cell, "response", shares, 4, h, low, high, &why) && h->n;
+    if (paced) {
+        fprintf(out, "  response in ns from when calls were due, %llu calls:", (unsigned long long)h->n);
+        for (size_t i = 0; i < 4; i++) {
+            double value = sb_histogram_quantile(h, shares[i]);
+            if (isinf(value))
+                fprintf(out, " %s not served", names[i]);
+            else if (!isnan(value))
+                fprintf(out, " %s %.0f", names[i], value);
+        }
+        fprintf(out, "\n");
+    }
+    free(why);
+    free(h);
+    return paced;
+}
+
 /* A cell without a number still has its row, with the reason in place of the numbers. */
 static void print_row(const struct sb_view *view, const struct sb_view_cell *cell, struct sb_summary null,
                       bool success, FILE *out)
 {
     struct sb_summary rate = sb_view_metric(view, cell, "ops_per_s");
     fprintf(out, "  %-16s %3zu", cell->row->allocator, rate.n);
+    if (!rate.n && cell->ok && print_paced(view, cell, out))
+        return;
     if (!rate.n) {
         fprintf(out, "  %s: %s\n", cell->row->skip ? "skipped" : "no result",
                 sb_view_reason(view, cell, "ops_per_s"));
@@ -75,14 +102,16 @@ static void print_not_counted(const struct sb_view *view, FILE *out)
         r = view->data.trials.at[t].result.status == SB_STATUS_OK ? &view->data.trials.at[t].result : NULL;
     for (size_t i = 0; r && i < r->unavailable.n; i++) {
         const struct sb_unavailable *u = &r->unavailable.at[i];
-        bool said = !strstr(u->name, "::");
+        bool said = !sb_view_is_event(view, u->name);
         for (size_t j = 0; j < i && !said; j++)
-            said = strstr(r->unavailable.at[j].name, "::") && !strcmp(r->unavailable.at[j].reason, u->reason);
+            said = sb_view_is_event(view, r->unavailable.at[j].name) &&
+                   !strcmp(r->unavailable.at[j].reason, u->reason);
         if (said)
             continue;
         fprintf(out, "not counted: %s", u->name);
         for (size_t j = i + 1; j < r->unavailable.n; j++) {
-            if (strstr(r->unavailable.at[j].name, "::") && !strcmp(r->unavailable.at[j].reason, u->reason))
+            if (sb_view_is_event(view, r->unavailable.at[j].name) &&
+                !strcmp(r->unavailable.at[j].reason, u->reason))
                 fprintf(out, ", %s", r->unavailable.at[j].name);
         }
         fprintf(out, ": %s.\n", u->reason);
@@ -114,6 +143,12 @@ static void print_legend(const struct sb_view *view, FILE *out)
         fprintf(out, "two groups: the processes' rates fall into two groups far apart; the median may be "
                      "neither's.\n");
     print_not_counted(view, out);
+    for (size_t i = 0; i < view->data.facts.n; i++) {
+        if (view->data.facts.at[i].warning)
+            fprintf(out, "warning: %s.\n", view->data.facts.at[i].warning);
+    }
+    for (size_t i = 0; i < view->data.warnings.n; i++)
+        fprintf(out, "warning: %s.\n", view->data.warnings.at[i]);
     free(interval);
 }
 

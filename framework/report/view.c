@@ -134,9 +134,9 @@ const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group
     return NULL;
 }
 
-/* A trial that lacks the metric isn't a zero; n says how many had it. */
-double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
-                        size_t *n)
+/* The values as they were measured, whether or not they may be shown. */
+static double *raw_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
+                           size_t *n)
 {
     double *samples = sb_calloc(cell->last_trial - cell->first_trial, sizeof(*samples));
     *n = 0;
@@ -146,6 +146,39 @@ double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *c
         if (trial->result.status == SB_STATUS_OK && m)
             samples[(*n)++] = m->value;
     }
+    return samples;
+}
+
+static double raw_median(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
+{
+    size_t n;
+    double *samples = raw_samples(view, cell, name, &n), median = sb_median(samples, n);
+    free(samples);
+    return median;
+}
+
+static const char too_short[] =
+    "a batch of calls takes less than a hundred steps of this clock: raise the workload's "
+    "batch, or give it more to do";
+
+/* Timed in batches that are too short for the clock; of a whole cell or not at all. */
+static bool is_too_short(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
+{
+    if (strcmp(name, "alloc_ns") && strcmp(name, "free_ns"))
+        return false;
+    char *batch = sb_printf("%s_batch", name);
+    double length = raw_median(view, cell, batch), resolution = raw_median(view, cell, "clock_resolution");
+    free(batch);
+    return length < 100 * resolution; /* false where either isn't known */
+}
+
+/* A trial that lacks the metric isn't a zero; n says how many had it. */
+double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
+                        size_t *n)
+{
+    double *samples = raw_samples(view, cell, name, n);
+    if (*n && is_too_short(view, cell, name))
+        *n = 0;
     return samples;
 }
 
@@ -226,6 +259,8 @@ const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell
     const char *failure = NULL;
     if (cell->row->skip)
         return cell->row->skip;
+    if (is_too_short(view, cell, name))
+        return too_short;
     for (size_t t = 0; t < view->data.trials.n; t++) {
         const struct sb_trial_row *trial = &view->data.trials.at[t];
         if (trial->cell != cell->row->id)
@@ -238,6 +273,19 @@ const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell
         }
     }
     return failure ? failure : cell->trials ? "no trial reported it" : "no trial was run";
+}
+
+bool sb_view_is_event(const struct sb_view *view, const char *name)
+{
+    const char *events = sb_data_meta(&view->data, "events");
+    size_t n = strlen(name);
+    if (!events)
+        return strstr(name, "::") != NULL;
+    for (const char *at = events; (at = strstr(at, name)); at += n) {
+        if ((at == events || at[-1] == '\n') && (!at[n] || at[n] == '\n'))
+            return n > 0;
+    }
+    return false;
 }
 
 /* Three digits, for reading; exports have all of them. */

@@ -67,6 +67,9 @@ char *sb_view_interval(const struct sb_view *view, size_t least_n, size_t most_n
  * precision. */
 char *sb_view_stopped(const struct sb_view *view, const struct sb_view_cell *cell);
 
+/* Whether a name is one of the config's [pmu] events. */
+bool sb_view_is_event(const struct sb_view *view, const char *name);
+
 /* "3.21 M" with the prefixes of SI, four digits at most. The caller frees it. */
 char *sb_format_si(double value);
 

@@ -8,8 +8,10 @@
 #include "run/child.h"
 #include "run/watch.h"
 #include "stats/stats.h"
+#include "trial/watch.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,7 +99,7 @@ static void add_number(struct sb_data *head, const char *name, double value)
 static void add_meta(struct sb_data *head, const struct sb_plan *plan, const char *overrides)
 {
     const struct sb_experiment *e = plan->experiment;
-    struct sb_text swept = {0};
+    struct sb_text swept = {0}, events = {0};
     char created[32];
     char *xml = sb_topology_xml(plan->topology), *summary = sb_topology_summary(plan->topology);
     for (size_t i = 0; i < plan->swept.n; i++)
@@ -116,6 +118,18 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
     add_number(head, "most_repetitions", plan->most_repetitions);
     add_number(head, "precision", plan->precision);
     add_number(head, "confidence", plan->confidence);
+    sb_pairs_add(&head->meta, "order",
+                 sb_tables[SB_TABLE_EXPERIMENT]
+                     .options[SB_EXPERIMENT_ORDER]
+                     .choices[e->values[SB_EXPERIMENT_ORDER].u]);
+    sb_pairs_add(&head->meta, "layout",
+                 sb_tables[SB_TABLE_EXPERIMENT]
+                     .options[SB_EXPERIMENT_LAYOUT]
+                     .choices[e->values[SB_EXPERIMENT_LAYOUT].u]);
+    for (size_t i = 0; i < plan->pmu.n; i++)
+        sb_text_printf(&events, "%s%s", i ? "\n" : "", plan->pmu.at[i].name);
+    sb_pairs_add(&head->meta, "events", sb_text_get(&events));
+    sb_text_free(&events);
     sb_pairs_add(&head->meta, "provider",
                  sb_tables[SB_TABLE_PMU].options[SB_PMU_PROVIDER].choices[plan->provider]);
     sb_pairs_add(&head->meta, "topology", xml);
@@ -124,6 +138,42 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
     sb_text_free(&swept);
     free(xml);
     free(summary);
+}
+
+/* A fifth of a second of looking: the load average is of the last minute, this is of now. */
+static void add_others(struct sb_facts *facts, const struct sb_plan *plan)
+{
+    struct sb_watch watch;
+    unsigned *cpus = NULL;
+    uint32_t n = 0;
+    for (size_t i = 0; i < plan->cells.n; i++) {
+        const struct sb_cell *cell = &plan->cells.at[i];
+        if (cell->cpus.n <= n)
+            continue;
+        free(cpus);
+        n = (uint32_t)cell->cpus.n;
+        cpus = sb_calloc(n, sizeof(*cpus));
+        for (uint32_t c = 0; c < n; c++)
+            cpus[c] = cell->cpus.at[c].os;
+    }
+    sb_watch_begin(&watch, cpus, n);
+    usleep(200000);
+    sb_watch_end(&watch, cpus, n);
+    double busy = sb_watch_others(&watch, n), steal = sb_watch_steal(&watch, n);
+    *SB_VEC_ADD(facts) = (struct sb_fact){
+        "cpus_busy_before", isnan(busy) ? NULL : sb_printf("%.0f %%", busy),
+        busy > 20
+            ? sb_printf("others used %.0f %% of the trials' CPUs just before the run: look with `top`", busy)
+            : NULL};
+    *SB_VEC_ADD(facts) = (struct sb_fact){
+        "steal_before", isnan(steal) ? NULL : sb_printf("%.0f %%", steal),
+        steal > 5
+            ? sb_printf(
+                  "the hypervisor took %.0f %% of the trials' CPUs just before the run (steal): measure on "
+                  "a dedicated host or on bare metal",
+                  steal)
+            : NULL};
+    free(cpus);
 }
 
 /* Threads that share a core take time from each other; it may be meant, so it is said, not refused. */
@@ -139,6 +189,7 @@ struct sb_facts sb_run_facts(const struct sb_plan *plan)
         fact->warning =
             sb_printf("some cells have two threads on one core (SMT siblings), which slow each other; "
                       "`placement = one-per-core` leaves siblings idle");
+    add_others(&facts, plan);
     return facts;
 }
 
@@ -329,16 +380,34 @@ static bool short_enough(const struct sb_cell *cell, const struct cell_state *st
     return 2 * (double)cell->cycle_operations * SLOWER / state->rates[state->n - 1] <= MOST_SECONDS;
 }
 
+/* A cell that never gave a number won't. */
+static bool is_done(const struct sb_plan *plan, const struct cell_state *state)
+{
+    return state->precise || (!state->n && state->tried >= plan->least_repetitions);
+}
+
+/* Cells that are compared go on together, so that what drifts does so for all of them. */
+static bool group_is_done(const struct sb_plan *plan, const struct sb_cell *cell,
+                          const struct cell_state *states)
+{
+    for (size_t i = 0; i < plan->cells.n; i++) {
+        if (plan->cells.at[i].group == cell->group && !plan->cells.at[i].skip && !is_done(plan, &states[i]))
+            return false;
+    }
+    return true;
+}
+
 /* Whether a trial is still needed, after what is known. */
 static bool is_wanted(const struct sb_plan *plan, const struct sb_trial *trial,
-                      const struct cell_state *state)
+                      const struct cell_state *states)
 {
+    const struct sb_cell *cell = &plan->cells.at[trial->cell];
+    const struct cell_state *state = &states[trial->cell];
     if (trial->simulated)
-        return plan->provider == SB_PROVIDER_CACHEGRIND || short_enough(&plan->cells.at[trial->cell], state);
+        return plan->provider == SB_PROVIDER_CACHEGRIND || short_enough(cell, state);
     if (trial->repetition <= plan->least_repetitions)
         return true;
-    /* A cell that never gave a number won't. */
-    return (state->n || state->tried < plan->least_repetitions) && !state->precise;
+    return !(state->tried >= plan->least_repetitions && !state->n) && !group_is_done(plan, cell, states);
 }
 
 /* The interval is that of the ranks, so its width says when to stop whatever the distribution. */
@@ -359,7 +428,7 @@ static size_t count_imprecise(const struct sb_plan *plan, const struct cell_stat
 {
     size_t n = 0;
     for (size_t i = 0; i < plan->cells.n; i++)
-        n += plan->precision > 0 && !plan->cells.at[i].skip && !states[i].precise;
+        n += plan->precision > 0 && !plan->cells.at[i].skip && states[i].n && !states[i].precise;
     return n;
 }
 
@@ -368,7 +437,7 @@ static size_t count_left(const struct sb_plan *plan, const struct cell_state *st
 {
     size_t n = 0;
     for (size_t i = from; i < plan->trials.n; i++)
-        n += is_wanted(plan, &plan->trials.at[i], &states[plan->trials.at[i].cell]);
+        n += is_wanted(plan, &plan->trials.at[i], states);
     return n;
 }
 
@@ -388,10 +457,9 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
         const struct sb_trial *trial = &plan->trials.at[i];
         const struct sb_cell *cell = &plan->cells.at[trial->cell];
         struct sb_result result = {0};
-        if (!is_wanted(plan, trial, &states[trial->cell]))
+        if (!is_wanted(plan, trial, states))
             continue;
-        if (p.may_end)
-            p.all = outcome->done + count_left(plan, states, i);
+        p.all = outcome->done + count_left(plan, states, i);
         if (p.terminal || !i)
             show(&p, outcome->done, cell, NULL);
         status = run_trial(store, plan, trial, program, &result, &outcome->interrupted, why);
@@ -409,6 +477,7 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
     if (!status)
         status = sb_run_watch_conclude(&watch, store, why);
     outcome->imprecise = count_imprecise(plan, states);
+    outcome->planned = outcome->interrupted ? p.all : outcome->done;
     reset_signals(before);
     for (size_t i = 0; i < plan->cells.n; i++)
         free(states[i].rates);

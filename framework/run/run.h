@@ -7,6 +7,7 @@
 
 struct sb_run_outcome {
     size_t done, failed; /* trials stored; of them not ok */
+    size_t planned;      /* with those that an interruption left out */
     bool interrupted;    /* by SIGINT or SIGTERM: what was done is kept */
     size_t imprecise;    /* cells that used up their repetitions without being as precise as asked */
 };

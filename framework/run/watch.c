@@ -8,19 +8,23 @@
 
 #include <stdlib.h>
 
+/* /proc/stat counts in hundredths of a second: less than this many seconds may be rounding. */
+#define TELLING 0.03
+
 static const struct {
     const char *metric;
-    double limit; /* what is over it, or under it where `below` */
+    const char *seconds; /* the same in seconds, or NULL */
+    double limit;        /* what is over it, or under it where `below` */
     bool below;
     const char *what, *unit, *remedy;
 } kinds[SB_DISTURBANCES] = {
-    {"others_cpu", 5, false, "other processes used more than 5 % of the trials' CPUs", " %",
+    {"others_cpu", "others_cpu_s", 5, false, "other processes used more than 5 % of the trials' CPUs", " %",
      "look with `top`, stop them, or keep them off with a cpuset"},
-    {"steal", 2, false, "the hypervisor took more than 2 % of the trials' CPUs (steal time)", " %",
+    {"steal", "steal_s", 2, false, "the hypervisor took more than 2 % of the trials' CPUs (steal time)", " %",
      "measure on a dedicated host or on bare metal"},
-    {"migrations", 0, false, "measured threads changed their CPU although they are pinned", "",
+    {"migrations", NULL, 0, false, "measured threads changed their CPU although they are pinned", "",
      "look for something that changes their affinity, such as a balancing daemon"},
-    {"steady", 0.5, true, "processes were measured before their rate was steady", "",
+    {"steady", NULL, 0.5, true, "processes were measured before their rate was steady", "",
      "raise warmup_limit, or make the workload's cycle shorter"},
 };
 
@@ -32,6 +36,10 @@ void sb_run_watch_take(struct sb_run_watch *w, uint32_t number, const struct sb_
     for (size_t i = 0; i < SB_DISTURBANCES; i++) {
         const struct sb_metric *m = sb_result_metric(result, kinds[i].metric);
         if (!m || (kinds[i].below ? m->value >= kinds[i].limit : m->value <= kinds[i].limit))
+            continue;
+        const struct sb_metric *seconds =
+            kinds[i].seconds ? sb_result_metric(result, kinds[i].seconds) : NULL;
+        if (seconds && seconds->value < TELLING)
             continue;
         if (!w->of[i].trials++ || m->value > w->of[i].worst) {
             w->of[i].worst = m->value;

@@ -118,30 +118,32 @@ double sb_normal_quantile(double p)
 
 /* ---- rank sum ---- */
 
-/* Number of ways, as a share of all, in which nx of nx + ny ranks have the statistic u: by the usual
- * recurrence. */
+/* In how many ways nx of the ranks 1 to nx + ny add up to each sum; additions alone, so that nothing cancels.
+ */
 static double *rank_sum_distribution(size_t nx, size_t ny)
 {
-    size_t most = nx * ny;
-    double *ways = sb_calloc(most + 1, sizeof(*ways));
+    size_t n = nx + ny, most = nx * n;
+    double *ways = sb_calloc((nx + 1) * (most + 1), sizeof(*ways));
     ways[0] = 1;
-    /* The generating function: the product of (1 - q^(ny + i)) / (1 - q^i), i from 1 to nx. */
-    for (size_t i = 1; i <= nx; i++) {
-        for (size_t u = most; u >= ny + i; u--)
-            ways[u] -= ways[u - ny - i];
-        for (size_t u = i; u <= most; u++)
-            ways[u] += ways[u - i];
+    for (size_t rank = 1; rank <= n; rank++) {
+        for (size_t chosen = nx < rank ? nx : rank; chosen; chosen--) {
+            for (size_t sum = most; sum >= rank; sum--)
+                ways[chosen * (most + 1) + sum] += ways[(chosen - 1) * (most + 1) + sum - rank];
+        }
     }
     return ways;
 }
 
 static double exact_p(double u, size_t nx, size_t ny)
 {
-    double *ways = rank_sum_distribution(nx, ny), all = 0, below = 0, above = 0;
-    for (size_t i = 0; i <= nx * ny; i++) {
-        all += ways[i];
-        below += (double)i <= u ? ways[i] : 0;
-        above += (double)i >= u ? ways[i] : 0;
+    size_t most = nx * (nx + ny);
+    double *ways = rank_sum_distribution(nx, ny), *mine = ways + nx * (most + 1), all = 0, below = 0,
+           above = 0;
+    double sum = u + (double)nx * (double)(nx + 1) / 2;
+    for (size_t i = 0; i <= most; i++) {
+        all += mine[i];
+        below += (double)i <= sum ? mine[i] : 0;
+        above += (double)i >= sum ? mine[i] : 0;
     }
     free(ways);
     return fmin(1, 2 * fmin(below, above) / all);
@@ -217,6 +219,14 @@ static const char *const verdicts[] = {"not compared", "faster", "slower", "not 
 const char *sb_verdict_name(enum sb_verdict verdict)
 {
     return verdicts[verdict];
+}
+
+double sb_smallest_p(size_t nx, size_t ny)
+{
+    double ways = 1;
+    for (size_t i = 1; i <= nx; i++)
+        ways = ways * (double)(ny + i) / (double)i;
+    return fmin(1, 2 / ways);
 }
 
 enum sb_verdict sb_judge(const struct sb_ratio *ratio, double adjusted_p, double confidence,

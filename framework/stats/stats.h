@@ -43,6 +43,9 @@ double sb_normal_quantile(double p);
  */
 double sb_rank_sum_p(const double *x, size_t nx, const double *y, size_t ny);
 
+/* The smallest p that the exact test can give with so many samples: 2 / C(nx + ny, nx). */
+double sb_smallest_p(size_t nx, size_t ny);
+
 /* Adjusts p values in place for their number (Holm 1979), as R's p.adjust. NaN stays NaN and isn't counted.
  */
 void sb_holm(double *p, size_t n);

@@ -111,6 +111,7 @@ static int64_t read_version(struct sb_store *store)
 /* Read-only: a report must never change what was measured, and works on a read-only disk. */
 int sb_store_open(struct sb_store **out, const char *path, char **why)
 {
+    *out = NULL;
     if (access(path, R_OK)) {
         int status = -errno;
         *why = sb_printf("%s can't be read: %s", path, strerror(errno));

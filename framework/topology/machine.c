@@ -52,8 +52,20 @@ static char *bracketed(const char *path)
  */
 static void add_governor(struct sb_facts *facts)
 {
-    struct sb_fact *fact =
-        add(facts, "governor", sb_read_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"));
+    char *found = NULL;
+    /* The first that isn't 'performance', of whatever CPU. */
+    for (long cpu = 0; cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++) {
+        char *path = sb_printf("/sys/devices/system/cpu/cpu%ld/cpufreq/scaling_governor", cpu);
+        char *line = sb_read_line(path);
+        free(path);
+        if (!line)
+            continue;
+        free(found);
+        found = line;
+        if (strcmp(found, "performance"))
+            break;
+    }
+    struct sb_fact *fact = add(facts, "governor", found);
     if (fact->value && strcmp(fact->value, "performance"))
         fact->warning = sb_printf("the CPU frequency governor is '%s': speeds drift with load; mend it with "
                                   "`cpupower frequency-set -g performance`",

@@ -89,7 +89,7 @@ struct trial {
     uint64_t peak_requested;
     struct sb_snapshot at_end; /* when the measured phase was over */
     struct sb_account account_at_end;
-    int64_t resident_at_end;
+    int64_t resident_at_end, pss_at_end;
     double kept_bytes; /* held when everything was freed; negative: not known */
     int64_t resident_before, pss_before;
     struct sb_watch watch;

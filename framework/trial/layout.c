@@ -11,7 +11,7 @@
 #include <sys/personality.h>
 #include <unistd.h>
 
-enum { DRAW_ENVIRONMENT, DRAW_PAGES, DRAW_BLOCKS, DRAW_STACK };
+enum { DRAW_ENVIRONMENT, DRAW_PAGES, DRAW_BLOCKS, DRAW_BREAK, DRAW_STACK, DRAW_HEAP = 1 << 20 };
 static const char mark[] = "SCULLBENCH_LAYOUT", pad_name[] = "SCULLBENCH_PAD";
 
 static uint64_t draw(uint64_t layout, uint64_t what, uint64_t below)
@@ -98,6 +98,13 @@ void sb_layout_shift_mappings(uint64_t layout)
     size_t length = draw(layout, DRAW_PAGES, 1024) * 4096 + (draw(layout, DRAW_BLOCKS, 128) << 22);
     if (length)
         mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (layout)
+        sbrk((intptr_t)(draw(layout, DRAW_BREAK, 4096) * 16));
+}
+
+size_t sb_layout_heap_shift(uint64_t layout, uint32_t thread)
+{
+    return draw(layout, DRAW_HEAP + thread, 256) * 16;
 }
 
 size_t sb_layout_stack_shift(uint64_t layout, uint32_t thread)

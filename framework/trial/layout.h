@@ -21,11 +21,15 @@ void sb_layout_restart(char **argv, const char *text, size_t length, uint64_t la
 /* Whether the kernel's randomisation is off in this process. */
 bool sb_layout_is_fixed(void);
 
-/* Shifts all later mappings: plugins, the memory file, thread stacks. */
+/* Shifts all later mappings (plugins, the memory file, thread stacks) and the end of the program's own heap.
+ */
 void sb_layout_shift_mappings(uint64_t layout);
 
 /* Bytes, a multiple of 16, by which thread `thread` moves its stack. */
 size_t sb_layout_stack_shift(uint64_t layout, uint32_t thread);
+
+/* Bytes, a multiple of 16, that thread `thread` takes from its heap first. */
+size_t sb_layout_heap_shift(uint64_t layout, uint32_t thread);
 
 /* A file with `text`, to be read from its start; -1 where it can't be made. */
 int sb_layout_text_file(const char *text, size_t length);

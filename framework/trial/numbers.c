@@ -32,26 +32,24 @@ struct timing {
 };
 
 /*
- * An interval shorter than a hundred steps of the clock is known to no better than a percent: refused, with
- * what to do. Never below zero: for very cheap calls the clock's cost can exceed what was timed.
+ * With the length of a batch beside it: one shorter than a hundred steps of the clock is known to no better
+ * than a percent. Reports refuse the cell then, by the median of its processes: refusing single processes
+ * would leave the slow ones. Never below zero: for very cheap calls the clock's cost can exceed what was
+ * timed.
  */
 static void report_timing(struct trial *t, const struct timing *k)
 {
-    double ns = (double)k->ticks * t->clock->ns_per_tick, least = 100 * t->clock->resolution_ns;
+    double ns = (double)k->ticks * t->clock->ns_per_tick;
     if (!k->made) {
         sb_write_unavailable(t->out, k->name, "no such call was made in the measured phase");
     } else if (!k->batches) {
         sb_write_unavailable(t->out, k->name, "all calls were timed one by one: see their histogram");
-    } else if (ns / (double)k->batches < least) {
-        char *why =
-            sb_printf("a batch of calls takes less than %.0f ns, a hundred steps of this clock: raise the "
-                      "workload's batch, or give it more to do",
-                      least);
-        sb_write_unavailable(t->out, k->name, why);
-        free(why);
     } else {
         double own = ns - (double)k->batches * t->clock->cost_ns;
+        char *batch = sb_printf("%s_batch", k->name);
         metric(t, k->name, "ns", own > 0 ? own / (double)k->calls : 0.0);
+        metric(t, batch, "ns", ns / (double)k->batches);
+        free(batch);
     }
 }
 
@@ -99,10 +97,10 @@ static void report_latencies(struct trial *t)
         for (size_t i = 0; i < SB_COUNT(shares); i++) {
             char *name = sb_printf("%s_%s_ns", kinds[k].name, shares[i].name);
             double value = sb_histogram_quantile(sum, shares[i].share);
-            char *fine = sb_printf("below the clock's resolution of %.3g ns", t->clock->resolution_ns);
-            number_or(t, name, "ns", !isnan(value) && value >= t->clock->resolution_ns, value,
-                      isnan(value) ? "fewer than ten samples lie beyond it" : fine);
-            free(fine);
+            bool known = !isnan(value) && !isinf(value);
+            number_or(t, name, "ns", known, value,
+                      isnan(value) ? "fewer than ten samples lie beyond it"
+                                   : "calls of that rank were never begun");
             free(name);
         }
         metric(t,
@@ -182,6 +180,11 @@ static void report_watch(struct trial *t)
            steal = sb_watch_steal(&t->watch, t->spec->threads);
     number_or(t, "others_cpu", "%", !isnan(others), others, no_stat);
     number_or(t, "steal", "%", !isnan(steal), steal, no_stat);
+    double seconds = (t->watch.wall_after - t->watch.wall_before) * t->spec->threads / 100;
+    if (!isnan(others))
+        metric(t, "others_cpu_s", "s", others * seconds);
+    if (!isnan(steal))
+        metric(t, "steal_s", "s", steal * seconds);
     metric(t, "involuntary_switches", "switches", (double)sum.involuntary);
     metric(t, "voluntary_switches", "switches", (double)sum.voluntary);
     metric(t, "migrations", "migrations", (double)sum.migrations);
@@ -201,8 +204,18 @@ static void warn_of_short_window(struct trial *t)
         if (t->workers[i].closed_operations < least)
             least = t->workers[i].closed_operations;
     }
-    if (least >= t->needs.cycle_operations)
+    enum { ENOUGH = 10 };
+    if (least >= ENOUGH * t->needs.cycle_operations)
         return;
+    if (least >= t->needs.cycle_operations) {
+        char *few = sb_printf(
+            "%s / %s: the measured phase held fewer than %d whole cycles of the workload; where in a "
+            "cycle it ends moves the rate by some percent: raise duration, or make the cycle shorter",
+            t->spec->allocator.name, t->spec->workload.name, ENOUGH);
+        sb_write_warning(t->out, few);
+        free(few);
+        return;
+    }
     char *text =
         sb_printf("%s / %s: the measured phase held less than one whole cycle of the workload, so its parts "
                   "weigh unequally: raise duration, or make the devices smaller",
@@ -234,7 +247,13 @@ static void report_rates(struct trial *t)
         for (uint32_t c = 0; c < SB_MAX_COUNTERS; c++)
             sum.counters[c] += w->counts.counters[c];
     }
-    if (operations > 0) {
+    if (t->spec->trial[SB_TRIAL_RATE].u) {
+        static const char paced[] =
+            "calls were paced: their rate is what was asked for; see their response times";
+        metric(t, "paced_ops_per_s", "1/s", operations);
+        sb_write_unavailable(t->out, "ops_per_s", paced);
+        sb_write_unavailable(t->out, "bytes_per_s", paced);
+    } else if (operations > 0) {
         metric(t, "ops_per_s", "1/s", operations);
         metric(t, "bytes_per_s", "B/s", bytes);
     } else {
@@ -301,6 +320,14 @@ static void warn_of_event(struct trial *t, const struct sb_pmu_event *e, const s
     }
 }
 
+/* At the same times: in one group, or both all the time. */
+static bool counted_together(const struct trial *t, const struct event_sum *sums, size_t a, size_t b)
+{
+    if (t->pmu.at[a].group && t->pmu.at[a].group == t->pmu.at[b].group)
+        return true;
+    return sums[a].running >= 1 && sums[b].running >= 1;
+}
+
 /* Per operation and per thousand instructions, each beside the number it comes from. */
 static void derive(struct trial *t, const struct sb_pmu_event *e, double value, double operations,
                    double instructions)
@@ -319,8 +346,7 @@ static void report_ipc(struct trial *t, const struct event_sum *sums, size_t cyc
 {
     if (cycles == SIZE_MAX || instructions == SIZE_MAX)
         return;
-    bool together = t->pmu.at[cycles].group && t->pmu.at[cycles].group == t->pmu.at[instructions].group;
-    if (together || (sums[cycles].running >= 1 && sums[instructions].running >= 1))
+    if (counted_together(t, sums, cycles, instructions))
         metric(t, "ipc", "instructions per cycle", sums[instructions].value / sums[cycles].value);
     else
         sb_write_unavailable(t->out, "ipc",
@@ -355,7 +381,8 @@ static void report_events(struct trial *t)
         metric(t, e->name, "events", sums[i].value);
         metric(t, running, "%", 100 * sums[i].running);
         free(running);
-        derive(t, e, sums[i].value, operations, instructions == SIZE_MAX ? 0 : sums[instructions].value);
+        bool with = instructions != SIZE_MAX && counted_together(t, sums, i, instructions);
+        derive(t, e, sums[i].value, operations, with ? sums[instructions].value : 0);
         warn_of_event(t, e, &sums[i]);
     }
     report_ipc(t, sums, cycles, instructions);
@@ -437,6 +464,8 @@ static void report_memory(struct trial *t)
     number_or(t, "footprint", "ratio", requested > 0 && held >= 0, held / requested, reason);
     if (os && pss >= 0)
         metric(t, "pss_peak", "B", pss);
+    if (os && t->pss_at_end >= 0)
+        metric(t, "pss_end", "B", fmax(0, (double)(t->pss_at_end - t->pss_before)));
     number_or(t, "kept_bytes", "B", t->kept_bytes >= 0, t->kept_bytes, "the allocator doesn't say");
     number_or(t, "given_back", "%", t->kept_bytes >= 0 && held > 0, 100 * fmax(0, 1 - t->kept_bytes / held),
               reason);

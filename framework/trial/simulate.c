@@ -218,8 +218,8 @@ enum sb_status sb_simulate(const struct sb_trial_spec *spec, const char *text, s
         char *l1i = cache_argument("I1", &g.l1i), *l1d = cache_argument("D1", &g.l1d),
              *last = cache_argument("LL", &g.last), *file = sb_printf("--callgrind-out-file=%s", path);
         char quiet[] = "-q", tool[] = "--tool=callgrind", model[] = "--cache-sim=yes";
-        char toggle[] = "--toggle-collect=sb_measured_phase";
-        char *argv[] = {program, quiet, tool, model, toggle, file, l1i, l1d, last, self, NULL};
+        char toggle[] = "--toggle-collect=sb_measured_phase", die[] = "--die-with-parent";
+        char *argv[] = {program, quiet, tool, model, toggle, file, l1i, l1d, last, self, die, NULL};
         setenv(inside, "1", 1);
         int status = run_child(argv, text, length, &result, out, &ended);
         if (status)

@@ -25,6 +25,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* ---- services for plugins ---- */
@@ -43,7 +44,27 @@ static void take_fail(void *context, const char *format, ...)
 static void take_block(void *context, const void *block, uint64_t size, uint64_t align)
 {
     struct trial *t = context;
-    *SB_VEC_ADD(&t->blocks) = (struct block){block, size, align};
+    /* Beside the heap, which may be the allocator's under test, and gone after each proof. */
+    if (t->blocks.n == t->blocks.capacity) {
+        size_t more = t->blocks.capacity ? 2 * t->blocks.capacity : 4096;
+        void *at = t->blocks.at ? mremap(t->blocks.at, t->blocks.capacity * sizeof(struct block),
+                                         more * sizeof(struct block), MREMAP_MAYMOVE)
+                                : mmap(NULL, more * sizeof(struct block), PROT_READ | PROT_WRITE,
+                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (at == MAP_FAILED)
+            abort();
+        t->blocks.at = at;
+        t->blocks.capacity = more;
+    }
+    t->blocks.at[t->blocks.n++] = (struct block){block, size, align};
+}
+
+static void forget_blocks(struct trial *t)
+{
+    if (t->blocks.at)
+        munmap(t->blocks.at, t->blocks.capacity * sizeof(struct block));
+    t->blocks.at = NULL;
+    t->blocks.n = t->blocks.capacity = 0;
 }
 
 /* Of the measured phase alone. The clock's own cost lies in every single call, and is taken off. */
@@ -112,6 +133,9 @@ static void do_setup(struct worker *w)
         w->opened[i] = w->pmu.at[i].fd >= 0;
     if (t->spec->trial[SB_TRIAL_LATENCY].u != SB_LATENCY_OFF || t->spec->trial[SB_TRIAL_RATE].u)
         w->histograms = sb_calloc(SB_HISTOGRAMS, sizeof(*w->histograms));
+    /* Touched now: what grows later is the allocator's. */
+    for (size_t i = 0; i < SB_HISTOGRAMS && w->histograms; i++)
+        memset(&w->histograms[i], 0, sizeof(w->histograms[i]));
 }
 
 /* Targets are cumulative: a step that overshoots one checkpoint shortens the way to the next. */
@@ -161,9 +185,10 @@ static void do_warmup(struct worker *w)
         return;
     }
     while (!w->status && (now < least || (wanted && now < last && t->steady_threads < t->spec->threads))) {
+        uint64_t cycles = w->counts.operations / cycle;
         step(w);
         now = sb_now_ns();
-        if (now - from < WINDOW_NS || w->counts.operations / cycle == operations / cycle)
+        if (now - from < WINDOW_NS || w->counts.operations / cycle == cycles)
             continue;
         rates[have++ % n] = (double)(w->counts.operations - operations) / (double)(now - from);
         from = now;
@@ -216,7 +241,8 @@ static void measure_closed(struct worker *w)
 /*
  * Calls are due at equal distances, threads evenly between each other's, and a late one waits for nobody: its
  * latency counts from when it was due, so a stall is felt by all that came meanwhile (Tene's coordinated
- * omission).
+ * omission). What was due in the window is served also after its end, for as long again; what is not served
+ * even then is entered as longer than anything.
  */
 static void measure_paced(struct worker *w)
 {
@@ -226,12 +252,18 @@ static void measure_paced(struct worker *w)
     double first = (double)t->start_tick + distance * w->index / t->spec->threads;
     uint64_t operations = t->spec->trial[SB_TRIAL_OPERATIONS].u, end = t->window_end_tick, calls = 0,
              tick = now();
-    while (!w->status && tick < end && (!operations || w->counts.operations < operations)) {
+    uint64_t last = operations ? UINT64_MAX : end + (end - t->start_tick);
+    bool closed = false;
+    while (!w->status && tick < last && (!operations || w->counts.operations < operations)) {
         uint64_t due = (uint64_t)(first + distance * (double)calls);
         if (due >= end)
             break;
         while ((tick = now()) < due)
             ;
+        if (!closed && tick >= end) {
+            close_window(w, tick);
+            closed = true;
+        }
         step(w);
         tick = now();
         sb_histogram_add(&w->histograms[SB_RESPONSE],
@@ -241,10 +273,10 @@ static void measure_paced(struct worker *w)
     if (!operations) {
         double due = ((double)end - first) / distance;
         w->backlog = due > (double)calls ? (uint64_t)(due - (double)calls) : 0;
-        while (!w->status && (tick = now()) < end)
-            ;
+        sb_histogram_add_longest(&w->histograms[SB_RESPONSE], w->backlog);
     }
-    close_window(w, tick);
+    if (!closed)
+        close_window(w, tick);
 }
 
 /*
@@ -263,7 +295,12 @@ static void measure_simulated(struct worker *w)
 }
 
 /* Its name is known to simulate.c: under valgrind counting is on while this function runs. */
-__attribute__((noinline, noclone)) void sb_measured_phase(struct worker *w);
+#ifdef __clang__
+#define KEPT __attribute__((noinline))
+#else
+#define KEPT __attribute__((noinline, noclone))
+#endif
+KEPT void sb_measured_phase(struct worker *w);
 void sb_measured_phase(struct worker *w)
 {
     if (w->trial->simulated)
@@ -333,7 +370,10 @@ static void *work(void *argument)
     size_t shift = sb_layout_stack_shift(w->trial->spec->trial[SB_TRIAL_LAYOUT].u, w->index);
     char *room = __builtin_alloca(shift + 16);
     __asm__ volatile("" : : "r"(room) : "memory");
+    /* The same for the thread's heap, whose arenas begin at whole 64 MiB. */
+    void *pad = malloc(sb_layout_heap_shift(w->trial->spec->trial[SB_TRIAL_LAYOUT].u, w->index) + 16);
     serve(w);
+    free(pad);
     return NULL;
 }
 
@@ -501,9 +541,9 @@ static enum sb_status check_structures(struct trial *t, char **reason)
 /* Contents, overlaps, structures, books: in the order in which a fault explains the next. */
 static enum sb_status prove(struct trial *t, bool books, char **reason)
 {
-    t->blocks.n = 0;
     int status = t->workload->workload.verify(t->w);
     *reason = find_bad_block(t);
+    forget_blocks(t);
     if (*reason)
         return SB_STATUS_INVALID;
     if (status) {
@@ -597,7 +637,8 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
 static uint32_t latency_period(const struct trial *t)
 {
     uint64_t asked = t->spec->trial[SB_TRIAL_LATENCY_PERIOD].u;
-    double extra = 2 * t->clock->cost_ns + 10, each = 0;
+    /* An operation is two such calls at most. */
+    double extra = 2 * (2 * t->clock->cost_ns + 10), each = 0;
     if (t->spec->trial[SB_TRIAL_LATENCY].u != SB_LATENCY_SAMPLED || t->simulated)
         return t->spec->trial[SB_TRIAL_LATENCY].u == SB_LATENCY_EACH && !t->simulated;
     if (asked)
@@ -630,6 +671,7 @@ static int measure(struct trial *t)
     t->bench.latency_period = 0;
     look(t, &t->at_end, &t->account_at_end);
     t->resident_at_end = sb_resident_bytes();
+    t->pss_at_end = sb_pss_bytes();
     return status;
 }
 
@@ -787,7 +829,6 @@ static void free_trial(struct trial *t)
     }
     SB_VEC_FREE(&t->series);
     SB_VEC_FREE(&t->dumps);
-    SB_VEC_FREE(&t->blocks);
     free(t->cpu_node);
     free(t->allocator_options);
     free(t->workload_options);

@@ -65,6 +65,7 @@ struct stream {
     uint64_t nr_ballast, ballast_capacity;
     void **blocks;
     uint64_t live, asked, target; /* in this cycle */
+    bool freeing;                 /* paced: one block a step */
 };
 
 static int pressure_needs(const union sb_value *values, struct sb_needs *needs, char *why, size_t why_size)
@@ -163,12 +164,13 @@ static int pressure_thread_setup(void *self, uint32_t thread, void **state)
     return s->blocks ? 0 : -ENOMEM;
 }
 
-static void free_all(struct stream *s, struct sb_counts *counts)
+/* Timed as a batch, or one by one. */
+static void free_some_blocks(struct stream *s, uint64_t most, struct sb_counts *counts)
 {
     const struct pressure *p = s->pressure;
     bool singly = sb_sampler_due(&s->sampler);
-    uint64_t live = s->live, start = p->bench->now();
-    while (s->live) {
+    uint64_t freed = 0, start = p->bench->now();
+    for (; s->live && freed < most; freed++) {
         s->live--;
         if (singly)
             sb_sampler_free(&s->sampler, &p->blocks, s->blocks[s->live]);
@@ -176,14 +178,16 @@ static void free_all(struct stream *s, struct sb_counts *counts)
             sb_source_free(&p->blocks, s->blocks[s->live]);
     }
     uint64_t end = p->bench->now();
-    counts->frees += live;
+    counts->frees += freed;
     if (singly) {
-        counts->sampled_frees += live;
-    } else if (live) {
+        counts->sampled_frees += freed;
+    } else if (freed) {
         counts->free_ticks += end - start;
         counts->free_batches++;
     }
-    s->asked = 0;
+    s->freeing = s->live != 0;
+    if (!s->freeing)
+        s->asked = 0;
 }
 
 static int pressure_step(void *state, struct sb_counts *counts)
@@ -191,6 +195,10 @@ static int pressure_step(void *state, struct sb_counts *counts)
     struct stream *s = state;
     const struct pressure *p = s->pressure;
     uint64_t left = s->target - s->asked, n = left < p->batch ? left : p->batch, got = 0;
+    if (s->freeing) {
+        free_some_blocks(s, 1, counts);
+        return 0;
+    }
     bool singly = sb_sampler_due(&s->sampler);
     uint64_t start = p->bench->now();
     for (uint64_t i = 0; i < n; i++) {
@@ -216,7 +224,7 @@ static int pressure_step(void *state, struct sb_counts *counts)
     s->asked += n;
     if (s->asked < s->target)
         return 0;
-    free_all(s, counts);
+    free_some_blocks(s, p->bench->paced ? 1 : UINT64_MAX, counts);
     return 0;
 }
 

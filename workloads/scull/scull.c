@@ -363,8 +363,13 @@ static uint32_t fill_slots(struct stream *stream, void ***slots, uint32_t n, boo
                            struct sb_counts *counts)
 {
     const struct scull *s = stream->scull;
-    bool singly = sb_sampler_due(&stream->sampler);
     uint32_t filled = 0, allocs = 0;
+    while (filled < n && *slots[filled])
+        fresh[filled++] = false;
+    /* An overwrite allocates nothing: nothing to time. */
+    if (filled == n)
+        return n;
+    bool singly = sb_sampler_due(&stream->sampler);
     uint64_t start = s->bench->now();
     for (; filled < n; filled++) {
         fresh[filled] = !*slots[filled];

@@ -91,7 +91,7 @@ static inline void sb_sampler_init(struct sb_sampler *sampler, const struct sb_b
 {
     sampler->bench = bench;
     sampler->random = sb_random_fork(bench->seed ^ UINT64_C(0x6c6174656e6379), thread);
-    sampler->left = 0;
+    sampler->left = UINT64_MAX; /* not drawn yet */
     sampler->thread = thread;
 }
 
@@ -100,6 +100,8 @@ static inline bool sb_sampler_due(struct sb_sampler *sampler)
     uint32_t period = sampler->bench->latency_period;
     if (period <= 1)
         return period != 0;
+    if (sampler->left == UINT64_MAX)
+        sampler->left = sb_random_below(&sampler->random, period);
     if (sampler->left) {
         sampler->left--;
         return false;
