@@ -205,6 +205,7 @@ const struct sb_allocator scullbench_allocator = {
     .dump = bootmem_dump,
     .dump_files = SB_MM_DUMP_FILES " memblock",
     .check = bootmem_check,
+    .claims = SB_CLAIM_CHECK,
     .shrink = bootmem_shrink,
     .sized = &sized,
     .pages = &pages,

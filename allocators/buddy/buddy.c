@@ -144,6 +144,7 @@ const struct sb_allocator scullbench_allocator = {
     .dump = buddy_dump,
     .dump_files = SB_MM_DUMP_FILES,
     .check = buddy_check,
+    .claims = SB_CLAIM_CHECK,
     .shrink = buddy_shrink,
     .sized = &sized,
     .pages = &pages,

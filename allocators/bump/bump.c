@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define GRAIN     16 /* every block starts at a multiple, as malloc's do */
 #define LIVE_BITS 24
@@ -58,7 +59,6 @@ static void *bump_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
     uint64_t step = align > GRAIN ? align / GRAIN : 1;
     uint64_t grains = (size + GRAIN - 1) / GRAIN;
     uint64_t old = atomic_load_explicit(&arena->word, memory_order_relaxed), at, new;
-    (void)gfp;
     if (align > SB_PAGE_SIZE || size > bump->part)
         return NULL;
     do {
@@ -68,7 +68,10 @@ static void *bump_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
         new = (at + grains) << LIVE_BITS | ((old & LIVE_MASK) + 1);
     } while (!atomic_compare_exchange_weak_explicit(&arena->word, &old, new, memory_order_acq_rel,
                                                     memory_order_relaxed));
-    return bump->base + cpu * bump->part + at * GRAIN;
+    char *block = bump->base + cpu * bump->part + at * GRAIN;
+    if (gfp & SB_GFP_ZERO)
+        memset(block, 0, size);
+    return block;
 }
 
 /* Which arena is told by the address: the block may be freed on any CPU. */

@@ -103,6 +103,7 @@ const struct sb_allocator scullbench_allocator = {
     .dump = kmalloc_dump,
     .dump_files = SB_MM_DUMP_FILES " slabinfo",
     .check = kmalloc_check,
+    .claims = SB_CLAIM_CHECK,
     .shrink = kmalloc_shrink,
     .sized = &sized,
 };

@@ -299,6 +299,7 @@ const struct sb_allocator scullbench_allocator = {
     .dump = mempool_dump,
     .dump_files = SB_MM_DUMP_FILES " slabinfo",
     .check = mempool_check,
+    .claims = SB_CLAIM_CHECK,
     .shrink = mempool_shrink,
     .cache = &cache,
 };

@@ -217,6 +217,17 @@ void sb_slob_init(struct sb_slob *slob, struct sb_mm *mm)
     slob->mm = mm;
     for (int i = 0; i < SB_SLOB_LISTS; i++)
         sb_list_init(&slob->lists[i]);
+    sb_list_init(&slob->caches);
+}
+
+void sb_slob_exit(struct sb_slob *slob)
+{
+    /* Opened only halfway: there is no list yet. */
+    while (slob->caches.next && !sb_list_empty(&slob->caches)) {
+        struct sb_list *link = slob->caches.next;
+        sb_list_del(link); // NOLINT(clang-analyzer-unix.Malloc): it doesn't see the head change
+        free(sb_list_entry(link, struct sb_slob_cache, link));
+    }
 }
 
 static void count_large(struct sb_slob *slob, int blocks, unsigned order)
@@ -318,6 +329,9 @@ int sb_slob_cache_create(struct sb_slob *slob, const char *name, size_t size, si
         cache->align = 64;
     cache->ctor = ctor;
     snprintf(cache->name, sizeof(cache->name), "%s", name);
+    sb_lock(&slob->lock);
+    sb_list_add_tail(&cache->link, &slob->caches);
+    sb_unlock(&slob->lock);
     *out = cache;
     return 0;
 }
@@ -352,6 +366,9 @@ int sb_slob_cache_destroy(struct sb_slob_cache *cache)
     uint64_t live = atomic_load(&cache->live);
     if (live)
         return sb_report_leak(cache->slob->mm, cache->name, live, cache->requested);
+    sb_lock(&cache->slob->lock);
+    sb_list_del(&cache->link);
+    sb_unlock(&cache->slob->lock);
     free(cache);
     return 0;
 }

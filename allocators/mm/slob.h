@@ -12,10 +12,12 @@ struct sb_slob {
     struct sb_list lists[SB_SLOB_LISTS]; /* pages with room: for requests under 256, under 1024, and larger */
     uint64_t nr_pages;                   /* pages of the lists, and full ones */
     uint64_t live, live_bytes;           /* blocks, with whole pages for large ones */
+    struct sb_list caches;               /* under the lock too */
 };
 
 struct sb_slob_cache {
     struct sb_slob *slob;
+    struct sb_list link;
     uint32_t size, requested, align;
     void (*ctor)(void *object);
     atomic_ullong live;
@@ -23,6 +25,8 @@ struct sb_slob_cache {
 };
 
 void sb_slob_init(struct sb_slob *slob, struct sb_mm *mm);
+/* Forgets the caches that nobody destroyed; what lives in them goes with the memory. */
+void sb_slob_exit(struct sb_slob *slob);
 
 /* kmalloc: a word in front of the block remembers its size. `align` is a power of two up to a page. */
 void *sb_slob_kmalloc(struct sb_slob *slob, size_t size, size_t align, sb_gfp_t gfp);

@@ -714,13 +714,27 @@ int sb_vmalloc_dump(struct sb_vmalloc *vm, const char *file, const struct sb_sin
     return 0;
 }
 
+/* A pointer that check() may follow: into low memory, where kmalloc's blocks lie. NULL is nothing to follow. */
+static bool may_follow(const struct sb_vmalloc *vm, const void *at, uint64_t size)
+{
+    uintptr_t base = (uintptr_t)vm->mm->host->memory, p = (uintptr_t)at;
+    return !at || (p % sizeof(void *) == 0 && p >= base && size <= vm->mm->host->memory_size &&
+                   p - base <= vm->mm->host->memory_size - size);
+}
+
 /* In address order: ranges apart, never touching (they'd be merged), maxima right. Counts the free pages. */
-static int check_tree(const struct sb_vmap_area *area, uint64_t *last_end, uint64_t *free_pages, char *why,
-                      size_t why_size)
+static int check_tree(const struct sb_vmalloc *vm, const struct sb_vmap_area *area, uint64_t *last_end,
+                      uint64_t *free_pages, char *why, size_t why_size)
 {
     if (!area)
         return 0;
-    int status = check_tree(area->left, last_end, free_pages, why, why_size);
+    if (!may_follow(vm, area, sizeof(*area)) || !may_follow(vm, area->left, sizeof(*area)) ||
+        !may_follow(vm, area->right, sizeof(*area)))
+        return sb_check_failed(why, why_size, "vmalloc: the tree of free ranges has a wild pointer");
+    /* A ring of pointers would count more than there is. */
+    if (*free_pages > vm->space_pages)
+        return sb_check_failed(why, why_size, "vmalloc: the tree of free ranges holds more than the space");
+    int status = check_tree(vm, area->left, last_end, free_pages, why, why_size);
     if (status)
         return status;
     if (!area->size || (*last_end != UINT64_MAX && area->start <= *last_end))
@@ -732,13 +746,16 @@ static int check_tree(const struct sb_vmap_area *area, uint64_t *last_end, uint6
     if (max_of(area) != area->subtree_max)
         return sb_check_failed(why, why_size, "vmalloc: the tree's maximum is wrong at page %llu",
                                (unsigned long long)area->start);
-    return check_tree(area->right, last_end, free_pages, why, why_size);
+    return check_tree(vm, area->right, last_end, free_pages, why, why_size);
 }
 
 /* An area's own pages: of its order, allocated, no slab, and in no other area (`seen`, a bit a page). */
 static int check_area(const struct sb_vmalloc *vm, const struct sb_vm_struct *area, uint64_t *seen, char *why,
                       size_t why_size)
 {
+    if (!may_follow(vm, (const void *)area->pages, (uint64_t)area->nr_pages * sizeof(*area->pages)))
+        return sb_check_failed(why, why_size, "vmalloc: the pages of the area at %llu lie outside of memory",
+                               (unsigned long long)area->start);
     for (uint64_t i = 0; area->pages && i < area->nr_pages; i++) {
         const struct sb_page *page = area->pages[i];
         uint64_t pfn = sb_page_to_pfn(vm->mm, page);
@@ -765,12 +782,17 @@ static int check_areas(const struct sb_vmalloc *vm, uint64_t *live, uint64_t *pa
         const struct sb_vm_struct *area = vm->owner[i];
         if (!area)
             continue;
-        if (area->start != i || i - area->before < end)
+        if (!may_follow(vm, area, sizeof(*area)))
+            status = sb_check_failed(why, why_size, "vmalloc: a wild pointer to an area at page %llu",
+                                     (unsigned long long)i);
+        else if (area->start != i || i - area->before < end)
             status = sb_check_failed(why, why_size,
                                      "vmalloc: the area at page %llu starts elsewhere, or in another one",
                                      (unsigned long long)i);
         else
             status = check_area(vm, area, seen, why, why_size);
+        if (status)
+            break;
         end = i - area->before + area->size;
         *pages += area->block ? 0 : area->size;
         *live += area->pages != NULL;
@@ -784,7 +806,7 @@ int sb_vmalloc_check(struct sb_vmalloc *vm, char *why, size_t why_size)
     uint64_t last_end = UINT64_MAX, pages = 0, live = 0;
     int status = sb_slub_check(&vm->kmalloc.slub, why, why_size);
     if (!status)
-        status = check_tree(vm->free_tree, &last_end, &pages, why, why_size);
+        status = check_tree(vm, vm->free_tree, &last_end, &pages, why, why_size);
     if (status)
         return status;
     status = check_areas(vm, &live, &pages, why, why_size);
@@ -793,8 +815,11 @@ int sb_vmalloc_check(struct sb_vmalloc *vm, char *why, size_t why_size)
     if (atomic_load(&vm->failed_unmaps))
         return sb_check_failed(why, why_size, "vmalloc: the OS refused to unmap %u ranges",
                                atomic_load(&vm->failed_unmaps));
-    for (const struct sb_vm_struct *area = vm->lazy; area; area = area->next)
+    for (const struct sb_vm_struct *area = vm->lazy; area; area = area->next) {
+        if (!may_follow(vm, area, sizeof(*area)) || pages > vm->space_pages)
+            return sb_check_failed(why, why_size, "vmalloc: the list of ranges to unmap is damaged");
         pages += area->block ? 0 : area->size;
+    }
     pages += vm->block_pages;
     if (live != vm->live || pages != vm->space_pages)
         return sb_check_failed(why, why_size,

@@ -117,6 +117,7 @@ const struct sb_allocator scullbench_allocator = {
     .dump = percpu_dump,
     .dump_files = SB_MM_DUMP_FILES " percpu_stats",
     .check = percpu_check,
+    .claims = SB_CLAIM_CHECK,
     .shrink = percpu_shrink,
     .percpu = &percpu,
 };

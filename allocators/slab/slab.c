@@ -144,6 +144,7 @@ const struct sb_allocator scullbench_allocator = {
     .dump = slab_dump,
     .dump_files = SB_MM_DUMP_FILES " slabinfo",
     .check = slab_check,
+    .claims = SB_CLAIM_CHECK,
     .shrink = slab_shrink,
     .cache = &cache,
     .sized = &sized,

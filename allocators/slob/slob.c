@@ -13,8 +13,10 @@ struct slob {
 
 static void slob_close(void *self)
 {
-    sb_mm_exit(&((struct slob *)self)->mm);
-    free(self);
+    struct slob *s = self;
+    sb_slob_exit(&s->slob);
+    sb_mm_exit(&s->mm);
+    free(s);
 }
 
 static int slob_open(const struct sb_host *host, const union sb_value *values, void **self)
@@ -126,6 +128,7 @@ const struct sb_allocator scullbench_allocator = {
     .dump = slob_dump,
     .dump_files = SB_MM_DUMP_FILES,
     .check = slob_check,
+    .claims = SB_CLAIM_CHECK,
     .shrink = slob_shrink,
     .cache = &cache,
     .sized = &sized,

@@ -132,6 +132,7 @@ const struct sb_allocator scullbench_allocator = {
     .dump = slub_dump,
     .dump_files = SB_MM_DUMP_FILES " slabinfo",
     .check = slub_check,
+    .claims = SB_CLAIM_CHECK,
     .shrink = slub_shrink,
     .cache = &cache,
     .bulk = &bulk,

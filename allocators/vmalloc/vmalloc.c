@@ -109,6 +109,7 @@ const struct sb_allocator scullbench_allocator = {
     .dump = vmalloc_dump,
     .dump_files = SB_MM_DUMP_FILES " slabinfo vmallocinfo",
     .check = vmalloc_check,
+    .claims = SB_CLAIM_CHECK,
     .shrink = vmalloc_shrink,
     .sized = &sized,
 };

@@ -105,6 +105,21 @@ const struct sb_verb sb_verbs[] = {
      "NAME is a plugin, or one of experiment, machine, pmu and matrix.\n",
      {{"--format", "text|markdown", "markdown: the tables of docs/config.md (default: text)"}, PATH_FLAG},
      sb_verb_describe},
+    {"check",
+     "PLUGIN",
+     NULL,
+     "prove an allocator against what the ABI promises, before it is measured",
+     "Every property is tried in a child process, under time and memory limits: pass, fail, not claimed (the plugin "
+     "doesn't\n"
+     "offer it) or untested (another failure stands in the way). A failing sequence of operations is shrunk, and the "
+     "command\n"
+     "that shows it again is printed. PLUGIN is a name, or a file with a '/' in its path.\n",
+     {{"--option", "NAME=VALUE", "an option of the plugin; may be given several times"},
+      {"--property", "NAME", "try this one alone"},
+      {"--ops", "OPERATIONS", "replay these operations, as a failure printed them"},
+      {"--seed", "N", "what the operations are drawn from (default: 1)"},
+      PATH_FLAG},
+     sb_verb_check},
     {"dump",
      "PLUGIN",
      NULL,

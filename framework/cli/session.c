@@ -1,5 +1,6 @@
-/* What run and plan share: config, machine, plugins, plan, with all errors told in one pass. */
+/* What verbs share: config, machine, plugins and plan, with all errors told in one pass; a plugin and its options by name. */
 #include "base/diag.h"
+#include "base/units.h"
 #include "cli/cli.h"
 
 #include <string.h>
@@ -44,4 +45,45 @@ void sb_session_close(struct sb_session *s)
     sb_topology_free(s->topology);
     sb_experiment_free(&s->experiment);
     free(s->overrides);
+}
+
+bool sb_take_option(const struct sb_plugin *p, const char *text, union sb_value *values)
+{
+    const char *equals = strchr(text, '=');
+    char *name = sb_strndup(text, equals ? (size_t)(equals - text) : strlen(text)), *why = NULL;
+    const struct sb_option *option = sb_option_find(p->options, p->option_count, name);
+    bool good = false;
+    if (!equals) {
+        sb_error("--option %s: expected NAME=VALUE", text);
+    } else if (!option) {
+        char *hint = sb_option_hint(p->options, p->option_count, name);
+        sb_error("--option %s: %s has no option '%s'%s", text, p->name, name, p->option_count ? hint : "");
+        free(hint);
+    } else if (sb_option_parse(option, equals + 1, &values[option - p->options], &why)) {
+        sb_error("--option %s: %s", text, why);
+        free(why);
+    } else {
+        good = true;
+    }
+    free(name);
+    return good;
+}
+
+const struct sb_plugin *sb_find_plugin(const struct sb_plugins *plugins, enum sb_plugin_kind kind, const char *name)
+{
+    const struct sb_plugin *found = sb_plugin_find(plugins, kind, name);
+    if (found)
+        return found;
+    const char **names = sb_calloc(plugins->n + 1, sizeof(*names));
+    size_t n = 0;
+    for (size_t i = 0; i < plugins->n; i++) {
+        if (!plugins->at[i]->refused && plugins->at[i]->kind == kind)
+            names[n++] = plugins->at[i]->name;
+    }
+    char *hint = sb_diag_hint(name, names, n);
+    sb_error("there is no %s plugin '%s'%s", kind == SB_PLUGIN_ALLOCATOR ? "allocator" : "workload", name,
+             hint);
+    free(hint);
+    free(names);
+    return NULL;
 }

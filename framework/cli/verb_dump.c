@@ -59,29 +59,6 @@ static const char *why_of(const struct dump *d, int status)
     return *d->reason ? d->reason : strerror(-status);
 }
 
-/* "k=v" into the plugin's values. False after a complaint. */
-static bool take_option(const struct sb_plugin *p, const char *text, union sb_value *values)
-{
-    const char *equals = strchr(text, '=');
-    char *name = sb_strndup(text, equals ? (size_t)(equals - text) : strlen(text)), *why = NULL;
-    const struct sb_option *option = sb_option_find(p->options, p->option_count, name);
-    bool good = false;
-    if (!equals) {
-        sb_error("--option %s: expected NAME=VALUE", text);
-    } else if (!option) {
-        char *hint = sb_option_hint(p->options, p->option_count, name);
-        sb_error("--option %s: %s has no option '%s'%s", text, p->name, name, p->option_count ? hint : "");
-        free(hint);
-    } else if (sb_option_parse(option, equals + 1, &values[option - p->options], &why)) {
-        sb_error("--option %s: %s", text, why);
-        free(why);
-    } else {
-        good = true;
-    }
-    free(name);
-    return good;
-}
-
 static union sb_value *read_values(const struct sb_plugin *p, const struct sb_words *flags, const char *flag)
 {
     union sb_value *values = sb_calloc(p->option_count + 1, sizeof(*values));
@@ -91,7 +68,7 @@ static union sb_value *read_values(const struct sb_plugin *p, const struct sb_wo
         good &= !sb_option_parse(&p->options[i], p->options[i].fallback, &values[i], &why);
     for (size_t i = 0; flag && i + 1 < flags->n; i += 2) {
         if (!strcmp(flags->at[i], flag))
-            good &= take_option(p, flags->at[i + 1], values);
+            good &= sb_take_option(p, flags->at[i + 1], values);
     }
     if (good)
         return values;
@@ -271,25 +248,6 @@ static int open_memory(struct dump *d, const char *size)
     return SB_EXIT_OK;
 }
 
-static const struct sb_plugin *find(const struct dump *d, enum sb_plugin_kind kind, const char *name)
-{
-    const struct sb_plugin *found = sb_plugin_find(&d->plugins, kind, name);
-    if (found)
-        return found;
-    const char **names = sb_calloc(d->plugins.n + 1, sizeof(*names));
-    size_t n = 0;
-    for (size_t i = 0; i < d->plugins.n; i++) {
-        if (!d->plugins.at[i]->refused && d->plugins.at[i]->kind == kind)
-            names[n++] = d->plugins.at[i]->name;
-    }
-    char *hint = sb_diag_hint(name, names, n);
-    sb_error("there is no %s plugin '%s'%s", kind == SB_PLUGIN_ALLOCATOR ? "allocator" : "workload", name,
-             hint);
-    free(hint);
-    free(names);
-    return NULL;
-}
-
 static int open_and_print(struct dump *d, const struct sb_verb *verb, const struct sb_words *flags)
 {
     union sb_value *values = read_values(d->plugin, flags, "--option"), *work_values = NULL;
@@ -348,9 +306,9 @@ int sb_verb_dump(const struct sb_verb *verb, struct sb_words *operands, struct s
     const char *workload = sb_flag_value(verb, values, "--workload");
     int code = SB_EXIT_USAGE;
     sb_plugins_load(&d.plugins, sb_flag_value(verb, values, "--plugin-path"));
-    d.plugin = find(&d, SB_PLUGIN_ALLOCATOR, operands->at[0]);
+    d.plugin = sb_find_plugin(&d.plugins, SB_PLUGIN_ALLOCATOR, operands->at[0]);
     if (d.plugin && workload)
-        d.workload = find(&d, SB_PLUGIN_WORKLOAD, workload);
+        d.workload = sb_find_plugin(&d.plugins, SB_PLUGIN_WORKLOAD, workload);
     if (d.plugin && (d.workload || !workload)) {
         if (d.workload && sb_route_for(&d.plugin->allocator, SB_WANT_CACHE) == SB_ROUTE_NONE)
             sb_error("%s offers nothing that a workload could use", d.plugin->name);

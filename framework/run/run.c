@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/file.h"
-#include "run/child.h"
+#include "base/child.h"
 #include "run/watch.h"
 #include "stats/stats.h"
 #include "trial/watch.h"

@@ -47,12 +47,15 @@ static void take_block(void *context, const void *block, uint64_t size, uint64_t
     /* Beside the heap, which may be the allocator's under test, and gone after each proof. */
     if (t->blocks.n == t->blocks.capacity) {
         size_t more = t->blocks.capacity ? 2 * t->blocks.capacity : 4096;
-        void *at = t->blocks.at ? mremap(t->blocks.at, t->blocks.capacity * sizeof(struct block),
-                                         more * sizeof(struct block), MREMAP_MAYMOVE)
-                                : mmap(NULL, more * sizeof(struct block), PROT_READ | PROT_WRITE,
-                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (at == MAP_FAILED)
+        void *at = mmap(NULL, more * sizeof(struct block), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (at == MAP_FAILED) {
+            sb_error("no memory for the list of live blocks: %s", strerror(errno));
             abort();
+        }
+        if (t->blocks.n)
+            memcpy(at, t->blocks.at, t->blocks.n * sizeof(struct block));
+        if (t->blocks.at)
+            munmap(t->blocks.at, t->blocks.capacity * sizeof(struct block));
         t->blocks.at = at;
         t->blocks.capacity = more;
     }

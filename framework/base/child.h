@@ -1,6 +1,6 @@
 /* One child process: fed with a text, read line by line, killed at its deadline. */
-#ifndef SB_RUN_CHILD_H
-#define SB_RUN_CHILD_H
+#ifndef SB_BASE_CHILD_H
+#define SB_BASE_CHILD_H
 
 #include <signal.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* posix_spawn, three pipes and poll: nothing here blocks on a child that doesn't read or write. */
 #define _GNU_SOURCE
-#include "run/child.h"
+#include "base/child.h"
 
 #include "base/clock.h"
 #include "base/str.h"

@@ -1,0 +1,293 @@
+/*
+ * The parent's side: a child for each property, limits, and the search for the shortest sequence that still fails.
+ *
+ * Shrinking is Zeller and Hildebrandt's (TSE 2002) in its plain form: leave out ever smaller pieces and keep what still
+ * fails in the same way. An operation whose slot isn't as it needs it does nothing, so any subset is a sequence.
+ */
+#define _GNU_SOURCE
+#include "check/check.h"
+
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "check/properties.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MOST_TRIES = 400, MOST_SHRINK_S = 15, LONGEST_OPS = 200000, SMALL = 32 << 20 };
+
+struct gate {
+    const struct sb_check_request *request;
+    struct sb_lane lanes[SB_MAX_LANES];
+    size_t lane_count;
+    char *program;
+    char progress_path[32];
+    volatile uint64_t *progress;
+    volatile sig_atomic_t *stop;
+};
+
+/* What one child came to. */
+struct outcome {
+    enum sb_check_result result;
+    enum sb_fault fault;
+    size_t at;
+    char *why;
+    bool answered;
+};
+
+static void take_line(void *context, const char *line, size_t length)
+{
+    struct outcome *o = context;
+    struct sb_json *object = sb_json_parse(line, length);
+    const char *result = object ? sb_json_text(object, "result") : NULL;
+    for (int i = SB_CHECK_PASS; result && i <= SB_CHECK_UNTESTED; i++) {
+        if (strcmp(result, sb_check_result_name((enum sb_check_result)i)))
+            continue;
+        const char *why = sb_json_text(object, "why");
+        o->result = (enum sb_check_result)i;
+        o->fault = (enum sb_fault)sb_json_int(object, "fault", 0);
+        o->at = (size_t)sb_json_int(object, "at", 0);
+        free(o->why);
+        o->why = sb_strdup(why ? why : "");
+        o->answered = true;
+    }
+    sb_json_free(object);
+}
+
+static char *child_text(const struct gate *g, const struct sb_property *property, const char *ops)
+{
+    const struct sb_check_request *q = g->request;
+    struct sb_text text = {0};
+    /* Used up block by block, a large memory takes long and shows no more than a small one. */
+    uint64_t memory = !strcmp(property->name, "exhaustion") && q->memory > SMALL ? SMALL : q->memory;
+    sb_text_printf(&text, "[check]\nproperty = %s\nseed = %llu\nquick = %s\nmemory = %llu\nprogress = %s\n", property->name,
+                   (unsigned long long)q->seed, q->quick ? "yes" : "no", (unsigned long long)memory,
+                   g->progress_path);
+    if (ops)
+        sb_text_printf(&text, "ops = %s\n", ops);
+    sb_text_printf(&text, "[allocator %s]\nfile = %s\n", q->plugin->name, q->plugin->path);
+    for (size_t i = 0; i + 1 < q->options->n; i += 2)
+        sb_text_printf(&text, "%s = %s\n", q->options->at[i], q->options->at[i + 1]);
+    return text.at;
+}
+
+/* A child that ends without an answer has failed the property: it crashed, hung, or called exit. */
+static int run_child(const struct gate *g, const struct sb_property *property, const char *ops, struct outcome *o)
+{
+    char die[] = "--die-with-parent", *argv[] = {g->program, die, NULL};
+    uint64_t limit = g->request->quick ? UINT64_C(15000000000) : UINT64_C(60000000000);
+    char *text = child_text(g, property, ops);
+    struct sb_child_end end;
+    *o = (struct outcome){.result = SB_CHECK_FAIL};
+    *g->progress = 0;
+    int status = sb_child_run(argv, text, sb_now_ns() + limit, g->stop, take_line, o, &end);
+    free(text);
+    if (status)
+        return status;
+    if (end.stopped) {
+        status = -EINTR;
+    } else if (!o->answered) {
+        o->fault = SB_FAULT_CRASH;
+        o->at = *g->progress == UINT64_MAX ? SIZE_MAX : *g->progress ? (size_t)*g->progress - 1 : 0;
+        if (end.timed_out)
+            o->why = sb_printf("it did not end within %llu s", (unsigned long long)(limit / 1000000000));
+        else if (WIFSIGNALED(end.wait_status))
+            o->why = sb_printf("the process was ended by signal %d (%s)", WTERMSIG(end.wait_status),
+                               strsignal(WTERMSIG(end.wait_status)));
+        else
+            o->why = sb_printf("the process ended with exit status %d before it was done%s%s",
+                               WEXITSTATUS(end.wait_status), end.last_words ? ": " : "",
+                               end.last_words ? end.last_words : "");
+    }
+    free(end.last_words);
+    return status;
+}
+
+/* Whether `ops` fail as `wanted` did. */
+static bool fails_alike(const struct gate *g, const struct sb_property *property, const struct sb_ops *ops,
+                        const struct outcome *wanted, size_t *tries)
+{
+    struct outcome o;
+    char *text = sb_ops_print(ops, g->lanes);
+    ++*tries;
+    int status = run_child(g, property, text, &o);
+    bool alike = !status && o.result == SB_CHECK_FAIL && o.fault == wanted->fault;
+    free(text);
+    free(o.why);
+    return alike;
+}
+
+static struct sb_ops copy_without(const struct sb_ops *ops, size_t from, size_t n)
+{
+    struct sb_ops copy = {0};
+    for (size_t i = 0; i < ops->n; i++) {
+        if (i < from || i >= from + n)
+            *SB_VEC_ADD(&copy) = ops->at[i];
+    }
+    return copy;
+}
+
+/* The end of a long sequence is often enough: the shortest of some ends that still fails. */
+static bool cut_to_end(const struct gate *g, const struct sb_property *property, struct sb_ops *ops,
+                       const struct outcome *wanted, size_t *tries)
+{
+    for (size_t keep = 30; keep < ops->n && keep <= LONGEST_OPS; keep *= 8) {
+        struct sb_ops end = copy_without(ops, 0, ops->n - keep);
+        if (fails_alike(g, property, &end, wanted, tries)) {
+            SB_VEC_FREE(ops);
+            *ops = end;
+            return true;
+        }
+        SB_VEC_FREE(&end);
+    }
+    return ops->n <= LONGEST_OPS && fails_alike(g, property, ops, wanted, tries);
+}
+
+/* NULL where the failure doesn't come again, which threads and clocks can do to it. */
+static char *shrink(const struct gate *g, const struct sb_property *property, const struct outcome *wanted)
+{
+    struct sb_ops ops = {0};
+    size_t tries = 0;
+    uint64_t end_ns = sb_now_ns() + MOST_SHRINK_S * UINT64_C(1000000000);
+    char *text = NULL;
+    sb_property_draw(property, &g->request->plugin->allocator, g->lanes, g->lane_count, g->request->quick,
+                     g->request->seed, &ops);
+    if (wanted->at + 1 < ops.n && wanted->fault != SB_FAULT_SNAPSHOT && wanted->fault != SB_FAULT_CHECK)
+        ops.n = wanted->at + 1;
+    if (cut_to_end(g, property, &ops, wanted, &tries)) {
+        for (size_t piece = ops.n / 2; piece && tries < MOST_TRIES; piece /= 2) {
+            for (size_t at = 0; at < ops.n && tries < MOST_TRIES && sb_now_ns() < end_ns;) {
+                struct sb_ops less = copy_without(&ops, at, piece);
+                if (less.n && fails_alike(g, property, &less, wanted, &tries)) {
+                    SB_VEC_FREE(&ops);
+                    ops = less;
+                } else {
+                    SB_VEC_FREE(&less);
+                    at += piece;
+                }
+            }
+        }
+        text = sb_ops_print(&ops, g->lanes);
+    }
+    SB_VEC_FREE(&ops);
+    return text;
+}
+
+/* Which failures stand in a property's way: they would show as its own. */
+static const struct {
+    const char *property, *needs;
+} needs[] = {
+    {"contents", "overlap"},      {"usable", "overlap"},       {"usable", "contents"},    {"other-cpu", "overlap"},
+    {"other-cpu", "contents"},    {"all-threads", "overlap"},  {"all-threads", "contents"}, {"all-threads", "other-cpu"},
+    {"bulk", "overlap"},          {"options", "overlap"},      {"options", "contents"},   {"options", "alignment"},
+    {"options", "zeroing"},
+};
+
+static const char *standing_in_the_way(const struct sb_check_report *report, const struct sb_property *property)
+{
+    for (size_t i = 0; i < SB_COUNT(needs); i++) {
+        if (strcmp(needs[i].property, property->name))
+            continue;
+        for (size_t j = 0; j < report->n; j++) {
+            const struct sb_check_line *line = &report->at[j];
+            if (!strcmp(line->property->name, needs[i].needs) &&
+                (line->result == SB_CHECK_FAIL || line->result == SB_CHECK_UNTESTED))
+                return needs[i].needs;
+        }
+    }
+    return NULL;
+}
+
+static int try_property(const struct gate *g, const struct sb_property *property, struct sb_check_report *report)
+{
+    const char *before = standing_in_the_way(report, property);
+    struct outcome o = {.result = SB_CHECK_UNTESTED};
+    int status = 0;
+    if (before)
+        o.why = sb_printf("%s failed first", before);
+    else
+        status = run_child(g, property, g->request->ops, &o);
+    if (!status) {
+        struct sb_check_line *line = SB_VEC_ADD(report);
+        *line = (struct sb_check_line){.property = property, .result = o.result, .why = o.why};
+        report->failed += o.result == SB_CHECK_FAIL;
+        report->passed += o.result == SB_CHECK_PASS;
+        if (o.result == SB_CHECK_FAIL && property->sequence && !g->request->quick && o.at != SIZE_MAX)
+            line->ops = g->request->ops ? sb_strdup(g->request->ops) : shrink(g, property, &o);
+    } else {
+        free(o.why);
+    }
+    return status;
+}
+
+static int open_gate(struct gate *g, char **why)
+{
+    char *folder = sb_program_dir();
+    g->program = sb_printf("%s/scullbench-check", folder ? folder : ".");
+    free(folder);
+    if (access(g->program, X_OK)) {
+        *why = sb_printf("%s, which tries the properties, is missing: build or install all of scullbench", g->program);
+        return -ENOENT;
+    }
+    strcpy(g->progress_path, "/tmp/scullbench-XXXXXX");
+    int fd = mkstemp(g->progress_path);
+    if (fd < 0 || ftruncate(fd, 4096)) {
+        *why = sb_printf("a file in /tmp can't be made: %s", strerror(errno));
+        return -EIO;
+    }
+    void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (at == MAP_FAILED) {
+        *why = sb_printf("a file in /tmp can't be mapped: %s", strerror(errno));
+        return -EIO;
+    }
+    g->progress = at;
+    g->lane_count = sb_lanes_make(&g->request->plugin->allocator, g->lanes);
+    return 0;
+}
+
+static void close_gate(struct gate *g)
+{
+    if (g->progress)
+        munmap((void *)g->progress, 4096);
+    if (*g->progress_path)
+        unlink(g->progress_path);
+    free(g->program);
+}
+
+int sb_check(struct sb_check_report *report, const struct sb_check_request *q, volatile sig_atomic_t *stop, char **why)
+{
+    struct gate g = {.request = q, .stop = stop};
+    *report = (struct sb_check_report){0};
+    int status = open_gate(&g, why);
+    for (size_t i = 0; i < sb_property_count && !status; i++) {
+        if (q->property && strcmp(q->property, sb_properties[i].name))
+            continue;
+        if (q->progress)
+            q->progress(q->context, &sb_properties[i], i, sb_property_count);
+        status = try_property(&g, &sb_properties[i], report);
+    }
+    if (status == -EINTR)
+        *why = sb_strdup("interrupted");
+    else if (status && !*why)
+        *why = sb_printf("%s can't be started: %s", g.program, strerror(-status));
+    close_gate(&g);
+    return status;
+}
+
+void sb_check_report_free(struct sb_check_report *report)
+{
+    for (size_t i = 0; i < report->n; i++) {
+        free(report->at[i].why);
+        free(report->at[i].ops);
+    }
+    SB_VEC_FREE(report);
+    report->failed = report->passed = 0;
+}

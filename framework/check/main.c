@@ -1,0 +1,142 @@
+/*
+ * scullbench-check: tries one property of one plugin, as its parent says on standard input, and writes what it found as
+ * one JSON line. A process of its own, for what is tried here may crash, hang or eat memory.
+ */
+#define _GNU_SOURCE
+#include "base/diag.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "check/properties.h"
+#include "config/experiment.h"
+#include "trial/layout.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+/* Malloc run wild must not take the machine along. Reserved address space is free. */
+static void limit_memory(uint64_t memory)
+{
+    struct rlimit limit = {memory + (UINT64_C(2) << 30), memory + (UINT64_C(2) << 30)};
+    struct rlimit none = {0, 0};
+    if (!SANITIZED)
+        setrlimit(RLIMIT_DATA, &limit);
+    setrlimit(RLIMIT_CORE, &none);
+}
+
+/* Where the parent reads how far we came if we don't come back. */
+static volatile uint64_t *map_progress(const char *path)
+{
+    static uint64_t nowhere;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    void *at = fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd >= 0)
+        close(fd);
+    return at == MAP_FAILED ? &nowhere : at;
+}
+
+static void write_finding(FILE *out, const struct sb_finding *f)
+{
+    struct sb_json *o = sb_json_object();
+    sb_json_set_text(o, "result", sb_check_result_name(f->result));
+    sb_json_set_int(o, "fault", f->fault);
+    sb_json_set_int(o, "at", (int64_t)f->at);
+    sb_json_set_text(o, "why", f->why);
+    char *text = sb_json_print(o, false);
+    fprintf(out, "%s\n", text);
+    fflush(out);
+    free(text);
+    sb_json_free(o);
+}
+
+static const char *value_of(struct sb_ini *ini, const char *key)
+{
+    const struct sb_ini_section *section = sb_ini_section(ini, "check", "");
+    const struct sb_ini_entry *entry = section ? sb_ini_entry(section, key) : NULL;
+    return entry ? entry->value : "";
+}
+
+static const struct sb_ini_section *allocator_of(const struct sb_ini *ini)
+{
+    for (size_t i = 0; i < ini->n; i++) {
+        if (!strcmp(ini->at[i].kind, "allocator"))
+            return &ini->at[i];
+    }
+    return NULL;
+}
+
+static void try_it(struct sb_ini *ini, const struct sb_plugin *plugin, const union sb_value *values,
+                   struct sb_finding *f)
+{
+    static struct sb_world world;
+    const struct sb_property *property = sb_property_find(value_of(ini, "property"));
+    const char *text = value_of(ini, "ops");
+    uint64_t seed = strtoull(value_of(ini, "seed"), NULL, 10), memory = strtoull(value_of(ini, "memory"), NULL, 10);
+    bool quick = !strcmp(value_of(ini, "quick"), "yes");
+    struct sb_ops ops = {0};
+    char *why = NULL;
+    limit_memory(memory);
+    if (!property) {
+        snprintf(f->why, sizeof(f->why), "there is no such property");
+    } else if (sb_world_open(&world, plugin, values, memory, seed, &why)) {
+        snprintf(f->why, sizeof(f->why), "%s", why);
+    } else {
+        if (*text)
+            sb_ops_read(&ops, text, world.lanes, world.lane_count, &why);
+        else if (property->sequence)
+            sb_property_draw(property, world.a, world.lanes, world.lane_count, quick, seed, &ops);
+        if (why)
+            snprintf(f->why, sizeof(f->why), "%s", why);
+        else
+            sb_property_try(&world, property, &ops, quick, map_progress(value_of(ini, "progress")), f);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct sb_diag diag = {.file = "standard input"};
+    struct sb_finding finding = {.result = SB_CHECK_UNTESTED};
+    char *text = NULL;
+    size_t length = 0;
+    if (argc > 1 && !strcmp(argv[1], "--die-with-parent"))
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (sb_read_fd(STDIN_FILENO, &text, &length)) {
+        sb_error("scullbench-check is started by `scullbench check`, which tells it what to try");
+        return 2;
+    }
+    /* The same addresses every time, and room for libraries' thread-local storage. */
+    sb_layout_restart(argv, text, length, 0);
+    /* What the plugin prints is nobody's result. */
+    int fd = dup(STDOUT_FILENO);
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!out)
+        return 2;
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    struct sb_ini ini = sb_ini_parse_literal(text, length, &diag);
+    const struct sb_ini_section *section = allocator_of(&ini);
+    const struct sb_ini_entry *file = section ? sb_ini_entry(section, "file") : NULL;
+    struct sb_plugin *plugin = file ? sb_plugin_load(file->value) : NULL;
+    if (!plugin || plugin->refused) {
+        sb_error("%s", plugin ? plugin->refused : "scullbench-check is started by `scullbench check`");
+        return 2;
+    }
+    union sb_value *values = sb_calloc(plugin->option_count, sizeof(*values));
+    sb_read_section(section, plugin->name, plugin->options, plugin->option_count, "file", values, &diag);
+    if (sb_diag_flush(&diag, stderr))
+        return 2;
+    try_it(&ini, plugin, values, &finding);
+    write_finding(out, &finding);
+    /* Threads may still wait, and structures be damaged. */
+    _exit(0);
+}

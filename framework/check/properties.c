@@ -1,0 +1,779 @@
+/*
+ * What the ABI promises, one function a promise. Each answers for its own alone: what it meets of another's is
+ * "untested", so that a plugin with one fault has one failing line.
+ */
+#define _GNU_SOURCE
+#include "check/properties.h"
+
+#include "base/clock.h"
+#include "base/units.h"
+#include "measure/footprint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct sb_property sb_properties[] = {
+    {"alignment", "blocks are aligned as asked for, at every size", true},
+    {"overlap", "no two live blocks share a byte", true},
+    {"contents", "a block keeps its contents until it is freed", true},
+    {"zeroing", "blocks are zero where that is asked for", true},
+    {"usable", "what is said to be usable is no less than asked for, and really the block's", true},
+    {"other-cpu", "a block may be freed by another thread, on another CPU", true},
+    {"all-threads", "threads may free each other's blocks, all at once", false},
+    {"bulk", "n objects at once are like n single ones", false},
+    {"exhaustion", "memory that is used up gives NULL, and serves again when freed", false},
+    {"destroy", "a cache with live objects refuses to be destroyed, and lives on", false},
+    {"snapshot", "the books agree with what was asked for", true},
+    {"check", "check() is silent on sound structures, and notices damage", true},
+    {"double-free", "a block freed twice is reported", false},
+    {"foreign-free", "a block that was never given out is reported when freed", false},
+    {"options", "every option's smallest, largest and default value, and every choice, opens and serves, or says why not",
+     false},
+    {"close", "close gives everything back, whatever lives", false},
+    {"reopen", "it can be opened and closed a thousand times", false},
+};
+const size_t sb_property_count = SB_COUNT(sb_properties);
+
+static const char *const results[] = {"pass", "fail", "not claimed", "untested"};
+
+const char *sb_check_result_name(enum sb_check_result result)
+{
+    return results[result];
+}
+
+const struct sb_property *sb_property_find(const char *name)
+{
+    for (size_t i = 0; i < sb_property_count; i++) {
+        if (!strcmp(sb_properties[i].name, name))
+            return &sb_properties[i];
+    }
+    return NULL;
+}
+
+static bool is(const struct sb_property *p, const char *name)
+{
+    return !strcmp(p->name, name);
+}
+
+static void find(struct sb_finding *f, enum sb_check_result result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void find(struct sb_finding *f, enum sb_check_result result, const char *format, ...)
+{
+    va_list args;
+    f->result = result;
+    va_start(args, format);
+    vsnprintf(f->why, sizeof(f->why), format, args);
+    va_end(args);
+}
+
+/* ---- sequences ---- */
+
+void sb_property_draw(const struct sb_property *p, const struct sb_allocator *a, const struct sb_lane *lanes,
+                      size_t lane_count, bool quick, uint64_t seed, struct sb_ops *ops)
+{
+    struct sb_mix mix = {.most = 65536};
+    size_t n = quick ? 30000 : 300000;
+    if (a->sized && a->sized->max_size && a->sized->max_size < mix.most)
+        mix.most = a->sized->max_size;
+    mix.aligned = is(p, "alignment");
+    mix.zeroed = is(p, "zeroing");
+    mix.threads = is(p, "other-cpu");
+    /* Handing every operation to another thread costs microseconds. */
+    if (mix.threads)
+        n /= 10;
+    else if (is(p, "overlap") || is(p, "contents"))
+        n *= 5;
+    sb_ops_draw(ops, lanes, lane_count, &mix, n, seed);
+}
+
+static void compare_snapshot(struct sb_world *w)
+{
+    struct sb_snapshot s = {.struct_size = sizeof(s)};
+    w->a->snapshot(w->self, &s);
+    if (s.has & SB_HAS_LIVE && s.live != w->live)
+        sb_world_fail(w, SB_FAULT_SNAPSHOT, "%llu blocks live, the snapshot says %llu", (unsigned long long)w->live,
+                      (unsigned long long)s.live);
+    if (s.has & SB_HAS_HANDED && s.handed_bytes < w->live_bytes)
+        sb_world_fail(w, SB_FAULT_SNAPSHOT, "%llu bytes were asked for, the snapshot says that %llu were handed out",
+                      (unsigned long long)w->live_bytes, (unsigned long long)s.handed_bytes);
+    if (s.has & SB_HAS_HANDED && !w->live && s.handed_bytes)
+        sb_world_fail(w, SB_FAULT_SNAPSHOT, "nothing lives, the snapshot says that %llu bytes are handed out",
+                      (unsigned long long)s.handed_bytes);
+    if (s.has & SB_HAS_HANDED && s.has & SB_HAS_HELD && s.held_bytes < s.handed_bytes)
+        sb_world_fail(w, SB_FAULT_SNAPSHOT, "the snapshot says that %llu bytes are handed out, but only %llu held",
+                      (unsigned long long)s.handed_bytes, (unsigned long long)s.held_bytes);
+    if (s.has & SB_HAS_HELD && w->memory.base && s.held_bytes > w->memory.size)
+        sb_world_fail(w, SB_FAULT_SNAPSHOT, "the snapshot says that %llu bytes are held, of %llu that there are",
+                      (unsigned long long)s.held_bytes, (unsigned long long)w->memory.size);
+}
+
+static void ask_check(struct sb_world *w)
+{
+    char why[256] = "";
+    if (w->a->check(w->self, why, sizeof(why)))
+        sb_world_fail(w, SB_FAULT_CHECK, "check() complains of sound structures: %s", *why ? why : "without a word");
+}
+
+/* The fault that a property answers for. */
+static enum sb_fault own_fault(const struct sb_property *p)
+{
+    static const struct {
+        const char *name;
+        enum sb_fault fault;
+    } faults[] = {{"alignment", SB_FAULT_ALIGN}, {"overlap", SB_FAULT_OVERLAP}, {"contents", SB_FAULT_CONTENTS},
+                  {"zeroing", SB_FAULT_ZERO},    {"usable", SB_FAULT_USABLE},   {"snapshot", SB_FAULT_SNAPSHOT},
+                  {"check", SB_FAULT_CHECK}};
+    for (size_t i = 0; i < SB_COUNT(faults); i++) {
+        if (is(p, faults[i].name))
+            return faults[i].fault;
+    }
+    return SB_FAULT_NONE;
+}
+
+/* Looked at more often the shorter the sequence is: a shrunk one shows where it breaks. */
+static void run_ops(struct sb_world *w, const struct sb_property *p, const struct sb_ops *ops, bool quick,
+                    volatile uint64_t *done, struct sb_finding *f)
+{
+    size_t every = ops->n < 400 ? 1 : is(p, "check") ? ops->n / 40 : 64;
+    /* Allocators that call the OS take long: what they do in this time is enough. */
+    uint64_t end_ns = sb_now_ns() + (quick ? UINT64_C(500000000) : UINT64_C(4000000000));
+    for (size_t i = 0; i < ops->n && w->fault == SB_FAULT_NONE; i++) {
+        if (i % 256 == 255 && sb_now_ns() > end_ns)
+            break;
+        *done = i + 1;
+        sb_world_do(w, &ops->at[i]);
+        if (i % every == 0 && is(p, "snapshot"))
+            compare_snapshot(w);
+        if (i % every == 0 && is(p, "check"))
+            ask_check(w);
+        if (every == 1)
+            sb_world_verify(w);
+        f->at = i;
+    }
+    sb_world_verify(w);
+    sb_world_free_all(w);
+    if (is(p, "snapshot"))
+        compare_snapshot(w);
+    if (is(p, "check"))
+        ask_check(w);
+}
+
+static void judge_sequence(struct sb_world *w, const struct sb_property *p, struct sb_finding *f)
+{
+    f->fault = w->fault;
+    if (w->fault == SB_FAULT_NONE) {
+        f->result = SB_CHECK_PASS;
+        if (w->refused > w->served)
+            find(f, SB_CHECK_UNTESTED, "most allocations gave NULL although memory was there: %llu of %llu",
+                 (unsigned long long)w->refused, (unsigned long long)(w->refused + w->served));
+    } else if (own_fault(p) == w->fault || (is(p, "other-cpu") && w->fault != SB_FAULT_ZERO)) {
+        find(f, SB_CHECK_FAIL, "%s", w->why);
+    } else {
+        find(f, SB_CHECK_UNTESTED, "%s failed first: %s", sb_fault_name(w->fault), w->why);
+    }
+}
+
+/* Damage to 64 bytes of the memory that nobody was given; put right again whatever check() says. */
+static bool plant(struct sb_world *w, char *at, char *why, size_t why_size)
+{
+    char saved[64];
+    memcpy(saved, at, sizeof(saved));
+    for (size_t i = 0; i < sizeof(saved); i++)
+        at[i] = (char)(at[i] ^ 0x5a);
+    bool noticed = w->a->check(w->self, why, why_size) != 0;
+    memcpy(at, saved, sizeof(saved));
+    return noticed;
+}
+
+/* Freed blocks first, where free lists run, then pages that hold something. */
+static void plant_damage(struct sb_world *w, volatile uint64_t *done, struct sb_finding *f)
+{
+    enum { FREED = 256 };
+    static char *freed[FREED];
+    char why[256] = "";
+    size_t n = 0, noticed = 0, tried = 0;
+    struct sb_random random = {7};
+    *done = UINT64_MAX; /* what breaks from here on is not the sequence's doing */
+    f->at = SIZE_MAX;
+    for (uint32_t i = 0; i < SB_SLOTS; i++) {
+        struct sb_op op = {.slot = i, .lane = (uint8_t)(i % w->lane_count), .size = 200};
+        const struct sb_lane *lane = &w->lanes[op.lane];
+        op.size = lane->kind == SB_LANE_CACHE ? lane->size : lane->kind == SB_LANE_PAGES ? SB_PAGE_SIZE : 200;
+        sb_world_do(w, &op);
+    }
+    for (uint32_t i = 0; i < SB_SLOTS; i += 2) {
+        struct sb_op op = {.slot = i, .free = true};
+        if (w->slots[i].handle && n < FREED && w->slots[i].size >= 64)
+            freed[n++] = w->slots[i].areas[0];
+        sb_world_do(w, &op);
+    }
+    char *base = w->memory.base;
+    for (size_t i = 0; i < n && !noticed; i++, tried++)
+        noticed += freed[i] >= base && freed[i] < base + w->memory.size && plant(w, freed[i], why, sizeof(why));
+    for (int i = 0; i < 4000 && !noticed; i++) {
+        char *at = base + sb_random_below(&random, w->memory.size / 64) * 64;
+        bool empty = true;
+        for (int k = 0; k < 64; k++)
+            empty &= !at[k];
+        if (empty)
+            continue;
+        noticed += plant(w, at, why, sizeof(why));
+        tried++;
+    }
+    if (!noticed)
+        find(f, SB_CHECK_FAIL, "check() noticed none of %zu damages to memory that nobody was given", tried);
+}
+
+static void try_sequence(struct sb_world *w, const struct sb_property *p, const struct sb_ops *ops, bool quick,
+                         volatile uint64_t *done, struct sb_finding *f)
+{
+    struct sb_snapshot s = {.struct_size = sizeof(s)};
+    bool aliases = w->a->flags & SB_ALLOCATOR_ALIASES;
+    if (aliases && !is(p, "alignment")) {
+        find(f, SB_CHECK_NOT_CLAIMED, "the plugin says that it gives the same blocks to all");
+        return;
+    }
+    if (is(p, "snapshot")) {
+        w->a->snapshot(w->self, &s);
+        if (!(s.has & (SB_HAS_LIVE | SB_HAS_HANDED | SB_HAS_HELD))) {
+            find(f, SB_CHECK_NOT_CLAIMED, "the snapshot says nothing");
+            return;
+        }
+    }
+    if (is(p, "usable") && !(w->a->sized && w->a->sized->usable)) {
+        find(f, SB_CHECK_NOT_CLAIMED, "the plugin doesn't say what is usable");
+        return;
+    }
+    w->judge_align = is(p, "alignment");
+    w->judge_zero = is(p, "zeroing");
+    w->use_usable = is(p, "usable");
+    w->fill = !(is(p, "alignment") || is(p, "overlap"));
+    w->ignore_overlap = aliases;
+    run_ops(w, p, ops, quick, done, f);
+    judge_sequence(w, p, f);
+    if (is(p, "check") && f->result == SB_CHECK_PASS) {
+        if (w->a->claims & SB_CLAIM_CHECK && w->memory.base)
+            plant_damage(w, done, f);
+        else if (!(w->a->claims & SB_CLAIM_CHECK))
+            find(f, SB_CHECK_NOT_CLAIMED, "silent on sound structures; the plugin doesn't claim to notice damage");
+    }
+}
+
+/* ---- memory used up ---- */
+
+static void *take(struct sb_world *w, const struct sb_lane *lane, uint64_t size)
+{
+    const sb_gfp_t gfp = SB_GFP_NOWAIT | SB_GFP_NOWARN;
+    switch (lane->kind) {
+    case SB_LANE_SIZED:
+        return w->a->sized->alloc(w->self, size, 0, gfp);
+    case SB_LANE_CACHE:
+        return w->a->cache->alloc(lane->cache, gfp);
+    case SB_LANE_PAGES:
+        return w->a->pages->get_free_pages(w->self, gfp, 0);
+    case SB_LANE_PERCPU:
+        return w->a->percpu->alloc_percpu(w->self, size, 8);
+    }
+    return NULL;
+}
+
+static void give(struct sb_world *w, const struct sb_lane *lane, void *block, uint64_t size)
+{
+    switch (lane->kind) {
+    case SB_LANE_SIZED:
+        w->a->sized->free(w->self, block, size);
+        break;
+    case SB_LANE_CACHE:
+        w->a->cache->free(lane->cache, block);
+        break;
+    case SB_LANE_PAGES:
+        w->a->pages->free_pages_at(w->self, block, 0);
+        break;
+    case SB_LANE_PERCPU:
+        w->a->percpu->free_percpu(w->self, block);
+        break;
+    }
+}
+
+static uint64_t take_all(struct sb_world *w, const struct sb_lane *lane, uint64_t size, void **blocks, uint64_t most)
+{
+    uint64_t n = 0;
+    while (n < most && (blocks[n] = take(w, lane, size)))
+        n++;
+    return n;
+}
+
+static void exhaust(struct sb_world *w, const struct sb_lane *lane, struct sb_finding *f)
+{
+    uint64_t size = lane->kind == SB_LANE_CACHE    ? lane->size
+                    : lane->kind == SB_LANE_PERCPU ? 256
+                                                   : (uint64_t)SB_PAGE_SIZE;
+    uint64_t most = w->memory.size / (size < 8 ? 8 : size) + 1;
+    void **blocks = sb_calloc(most, sizeof(*blocks));
+    uint64_t first = take_all(w, lane, size, blocks, most);
+    if (first == most)
+        find(f, SB_CHECK_FAIL, "%s: %llu blocks of %llu bytes were given out of %llu bytes, and no NULL came", lane->name,
+             (unsigned long long)first, (unsigned long long)size, (unsigned long long)w->memory.size);
+    for (uint64_t i = 0; i < first; i++)
+        give(w, lane, blocks[i], size);
+    uint64_t second = f->result == SB_CHECK_PASS ? take_all(w, lane, size, blocks, most) : 0;
+    if (f->result == SB_CHECK_PASS && second < first - first / 10)
+        find(f, SB_CHECK_FAIL, "%s: of %llu blocks that there was memory for only %llu come after all were freed",
+             lane->name, (unsigned long long)first, (unsigned long long)second);
+    for (uint64_t i = 0; i < second; i++)
+        give(w, lane, blocks[i], size);
+    free((void *)blocks);
+}
+
+static void try_exhaustion(struct sb_world *w, struct sb_finding *f)
+{
+    if (w->a->flags & (SB_ALLOCATOR_OS_MEMORY | SB_ALLOCATOR_ALIASES)) {
+        find(f, SB_CHECK_NOT_CLAIMED, "its memory has no end");
+        return;
+    }
+    for (size_t i = 0; i < w->lane_count && f->result == SB_CHECK_PASS; i++) {
+        /* Tiny objects take long and tell nothing more. */
+        if (w->lanes[i].kind == SB_LANE_CACHE && w->lanes[i].size < 1000)
+            continue;
+        exhaust(w, &w->lanes[i], f);
+    }
+}
+
+/* ---- threads ---- */
+
+enum { RING = 256, MOST_SHARED = 2000 };
+
+struct parcel {
+    void *block;
+    uint64_t size, tag;
+    uint8_t lane;
+};
+struct ring {
+    struct parcel at[RING];
+    _Atomic uint32_t head, tail;
+};
+struct trader {
+    struct sb_world *w;
+    struct ring *in, *out;
+    struct sb_topology *topology;
+    struct sb_random random;
+    unsigned cpu;
+    uint64_t end_ns;
+    _Atomic bool *broken;
+    _Atomic bool *other_done, done;
+    char why[256];
+};
+
+static void fill_parcel(const struct parcel *p)
+{
+    for (uint64_t i = 0; i + 8 <= p->size; i += 8)
+        memcpy((char *)p->block + i, &p->tag, 8);
+}
+
+static bool parcel_holds(const struct parcel *p)
+{
+    for (uint64_t i = 0; i + 8 <= p->size; i += 8) {
+        if (memcmp((char *)p->block + i, &p->tag, 8))
+            return false;
+    }
+    return true;
+}
+
+static void receive(struct trader *t)
+{
+    uint32_t tail = atomic_load_explicit(&t->in->tail, memory_order_relaxed);
+    while (tail != atomic_load_explicit(&t->in->head, memory_order_acquire)) {
+        struct parcel *p = &t->in->at[tail % RING];
+        if (!parcel_holds(p) && !atomic_exchange(t->broken, true))
+            snprintf(t->why, sizeof(t->why), "%s: a block of %llu bytes at %p, handed over by another thread, doesn't hold "
+                                             "what that wrote into it",
+                     t->w->lanes[p->lane].name, (unsigned long long)p->size, p->block);
+        give(t->w, &t->w->lanes[p->lane], p->block, p->size);
+        atomic_store_explicit(&t->in->tail, ++tail, memory_order_release);
+    }
+}
+
+static void send_one(struct trader *t)
+{
+    uint32_t head = atomic_load_explicit(&t->out->head, memory_order_relaxed);
+    if (head - atomic_load_explicit(&t->out->tail, memory_order_acquire) == RING)
+        return;
+    struct parcel *p = &t->out->at[head % RING];
+    p->lane = (uint8_t)sb_random_below(&t->random, t->w->lane_count);
+    const struct sb_lane *lane = &t->w->lanes[p->lane];
+    p->size = lane->kind == SB_LANE_CACHE   ? lane->size
+              : lane->kind == SB_LANE_PAGES ? (uint64_t)SB_PAGE_SIZE
+                                            : 8 + sb_random_below(&t->random, MOST_SHARED);
+    if (lane->kind == SB_LANE_PERCPU)
+        return;
+    p->block = take(t->w, lane, p->size);
+    if (!p->block)
+        return;
+    p->tag = sb_random_next(&t->random);
+    fill_parcel(p);
+    atomic_store_explicit(&t->out->head, head + 1, memory_order_release);
+}
+
+static void *trade(void *argument)
+{
+    struct trader *t = argument;
+    char *why = NULL;
+    sb_topology_pin(t->topology, t->cpu, &why);
+    free(why);
+    while (sb_now_ns() < t->end_ns && !*t->broken) {
+        for (int i = 0; i < 64; i++)
+            send_one(t);
+        receive(t);
+    }
+    t->done = true;
+    /* What is still under way is the other's to take, and mine what the other sent. */
+    while (!*t->other_done)
+        receive(t);
+    receive(t);
+    return NULL;
+}
+
+static void try_all_threads(struct sb_world *w, bool quick, struct sb_finding *f)
+{
+    static struct ring rings[2];
+    struct trader traders[2];
+    struct sb_cpus cpus = {0};
+    pthread_t threads[2];
+    _Atomic bool broken = false;
+    char *why = NULL, text[256] = "";
+    if (w->a->flags & SB_ALLOCATOR_ALIASES) {
+        find(f, SB_CHECK_NOT_CLAIMED, "the plugin says that it gives the same blocks to all");
+        return;
+    }
+    sb_topology_cpus(w->topology, "all", SB_PLACE_SCATTER, &cpus, &why);
+    free(why);
+    for (size_t i = 0; i < 2; i++)
+        traders[i] = (struct trader){.w = w,
+                                     .in = &rings[i],
+                                     .out = &rings[1 - i],
+                                     .topology = w->topology,
+                                     .random = sb_random_fork(w->host.seed, i),
+                                     .cpu = cpus.n ? cpus.at[i % cpus.n].os : 0,
+                                     .end_ns = sb_now_ns() + (quick ? UINT64_C(100000000) : UINT64_C(700000000)),
+                                     .broken = &broken,
+                                     .other_done = &traders[1 - i].done};
+    for (size_t i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, trade, &traders[i]);
+    for (size_t i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    SB_VEC_FREE(&cpus);
+    struct sb_snapshot s = {.struct_size = sizeof(s)};
+    w->a->snapshot(w->self, &s);
+    if (broken)
+        find(f, SB_CHECK_FAIL, "%s", *traders[0].why ? traders[0].why : traders[1].why);
+    else if (w->a->check(w->self, text, sizeof(text)))
+        find(f, SB_CHECK_FAIL, "after two threads freed each other's blocks check() says: %s", text);
+    else if (s.has & SB_HAS_LIVE && s.live)
+        find(f, SB_CHECK_FAIL, "after two threads freed all of each other's blocks %llu are still counted as live",
+             (unsigned long long)s.live);
+}
+
+/* ---- caches ---- */
+
+static struct sb_lane *first_cache(struct sb_world *w, uint64_t least)
+{
+    for (size_t i = 0; i < w->lane_count; i++) {
+        if (w->lanes[i].kind == SB_LANE_CACHE && w->lanes[i].size >= least)
+            return &w->lanes[i];
+    }
+    return NULL;
+}
+
+static bool all_apart(void **objects, size_t n, uint64_t size)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < i; j++) {
+            char *a = objects[i], *b = objects[j];
+            if (!a || !b || (a < b ? a + size > b : b + size > a))
+                return false;
+        }
+    }
+    return n == 0 || objects[0];
+}
+
+static void try_bulk(struct sb_world *w, struct sb_finding *f)
+{
+    enum { MOST = 64 };
+    struct sb_lane *lane = first_cache(w, 24);
+    struct sb_random random = {w->host.seed};
+    void *objects[MOST];
+    if (!w->a->bulk || !lane) {
+        find(f, SB_CHECK_NOT_CLAIMED, "the plugin doesn't offer bulk");
+        return;
+    }
+    for (int round = 0; round < 3000 && f->result == SB_CHECK_PASS; round++) {
+        size_t n = 1 + sb_random_below(&random, MOST);
+        struct sb_snapshot s = {.struct_size = sizeof(s)};
+        memset(objects, 0, sizeof(objects));
+        size_t got = w->a->bulk->alloc_bulk(lane->cache, SB_GFP_KERNEL, n, objects);
+        w->a->snapshot(w->self, &s);
+        if (got != n && got)
+            find(f, SB_CHECK_FAIL, "alloc_bulk of %zu objects gave %zu: it gives all or none", n, got);
+        else if (got && !all_apart(objects, n, lane->size))
+            find(f, SB_CHECK_FAIL, "alloc_bulk of %zu objects gave NULL, or objects that overlap", n);
+        else if (got && s.has & SB_HAS_LIVE && s.live != n)
+            find(f, SB_CHECK_FAIL, "after alloc_bulk of %zu objects the snapshot counts %llu live", n,
+                 (unsigned long long)s.live);
+        else if (got && round % 2)
+            w->a->bulk->free_bulk(lane->cache, n, objects);
+        for (size_t i = 0; got && i < n && round % 2 == 0 && f->result == SB_CHECK_PASS; i++)
+            w->a->cache->free(lane->cache, objects[i]);
+        /* Single ones, freed at once: the other way round. */
+        for (size_t i = 0; i < n && f->result == SB_CHECK_PASS; i++)
+            objects[i] = w->a->cache->alloc(lane->cache, SB_GFP_KERNEL);
+        if (f->result == SB_CHECK_PASS && all_apart(objects, n, lane->size))
+            w->a->bulk->free_bulk(lane->cache, n, objects);
+        s = (struct sb_snapshot){.struct_size = sizeof(s)};
+        w->a->snapshot(w->self, &s);
+        if (f->result == SB_CHECK_PASS && s.has & SB_HAS_LIVE && s.live)
+            find(f, SB_CHECK_FAIL, "after free_bulk of %zu objects the snapshot still counts %llu live", n,
+                 (unsigned long long)s.live);
+    }
+}
+
+static void try_destroy(struct sb_world *w, struct sb_finding *f)
+{
+    void *cache = NULL, *object, *second;
+    if (!w->a->cache || w->a->flags & SB_ALLOCATOR_ALIASES) {
+        find(f, SB_CHECK_NOT_CLAIMED,
+             w->a->cache ? "the plugin says that it gives the same blocks to all" : "the plugin doesn't offer caches");
+        return;
+    }
+    if (w->a->cache->create(w->self, "doomed", 64, 0, 0, NULL, 0, &cache) ||
+        !(object = w->a->cache->alloc(cache, SB_GFP_KERNEL))) {
+        find(f, SB_CHECK_UNTESTED, "a cache of 64 bytes can't be made: %s", w->said);
+        return;
+    }
+    int status = w->a->cache->destroy(cache);
+    if (!status) {
+        find(f, SB_CHECK_FAIL, "destroy said 0 while an object lived");
+        return;
+    }
+    if (status != -EBUSY)
+        find(f, SB_CHECK_FAIL, "destroy said %d (%s) while an object lived, not -EBUSY", status, strerror(-status));
+    second = w->a->cache->alloc(cache, SB_GFP_KERNEL);
+    if (!second || second == object)
+        find(f, SB_CHECK_FAIL, "after a refused destroy the cache serves no more");
+    w->a->cache->free(cache, object);
+    if (second && second != object)
+        w->a->cache->free(cache, second);
+    if (f->result == SB_CHECK_PASS && w->a->cache->destroy(cache))
+        find(f, SB_CHECK_FAIL, "destroy refuses although all objects were freed: %s", w->said);
+}
+
+/* ---- mistakes of users ---- */
+
+static bool reported(struct sb_world *w)
+{
+    char why[256];
+    return *w->said || w->a->check(w->self, why, sizeof(why));
+}
+
+static void try_mistake(struct sb_world *w, bool foreign, struct sb_finding *f)
+{
+    uint64_t claim = foreign ? SB_CLAIM_FOREIGN_FREE : SB_CLAIM_DOUBLE_FREE;
+    if (!(w->a->claims & claim)) {
+        find(f, SB_CHECK_NOT_CLAIMED, "the plugin doesn't claim to notice it");
+        return;
+    }
+    for (size_t i = 0; i < w->lane_count && f->result == SB_CHECK_PASS; i++) {
+        const struct sb_lane *lane = &w->lanes[i];
+        uint64_t size = lane->kind == SB_LANE_CACHE ? lane->size : 200;
+        static char foreign_block[8192] __attribute__((aligned(4096)));
+        void *block = foreign ? foreign_block : take(w, lane, size);
+        if (!block)
+            continue;
+        if (!foreign)
+            give(w, lane, block, size);
+        w->said[0] = '\0';
+        give(w, lane, block, size);
+        if (!reported(w))
+            find(f, SB_CHECK_FAIL, "%s: %s, and neither fail() nor check() said so", lane->name,
+                 foreign ? "a block that was never given out was freed" : "a block was freed twice");
+    }
+}
+
+/* ---- opening ---- */
+
+static void exercise(struct sb_world *w, size_t n)
+{
+    struct sb_ops ops = {0};
+    struct sb_mix mix = {.most = 4000};
+    if (w->a->sized && w->a->sized->max_size && w->a->sized->max_size < mix.most)
+        mix.most = w->a->sized->max_size;
+    sb_ops_draw(&ops, w->lanes, w->lane_count, &mix, n, w->host.seed);
+    for (size_t i = 0; i < ops.n; i++)
+        sb_world_do(w, &ops.at[i]);
+    SB_VEC_FREE(&ops);
+}
+
+/* As a fresh process would see it. */
+static int open_again(struct sb_world *w)
+{
+    if (w->memory.base)
+        memset(w->memory.base, 0, w->memory.size);
+    return sb_world_open_allocator(w);
+}
+
+static void try_option_value(struct sb_world *w, const struct sb_option *o, uint64_t value, struct sb_finding *f)
+{
+    union sb_value *values = (union sb_value *)w->values, *slot = &values[o - w->plugin->options], saved = *slot;
+    slot->u = value;
+    if (!open_again(w)) {
+        exercise(w, 500);
+        sb_world_free_all(w);
+        if (w->fault != SB_FAULT_NONE && !(w->a->flags & SB_ALLOCATOR_ALIASES))
+            find(f, SB_CHECK_FAIL, "with %s = %llu: %s", o->name, (unsigned long long)value, w->why);
+        sb_world_close_allocator(w);
+    } else if (!*w->said) {
+        find(f, SB_CHECK_FAIL, "open refuses %s = %llu without saying why", o->name, (unsigned long long)value);
+    }
+    *slot = saved;
+}
+
+static void try_options(struct sb_world *w, struct sb_finding *f)
+{
+    size_t tried = 0;
+    sb_world_close_allocator(w);
+    w->ignore_overlap = w->a->flags & SB_ALLOCATOR_ALIASES;
+    w->fill = !w->ignore_overlap;
+    for (uint32_t i = 0; i < w->plugin->option_count && f->result == SB_CHECK_PASS; i++) {
+        const struct sb_option *o = &w->plugin->options[i];
+        uint64_t values[32] = {0, 1};
+        size_t n = o->kind == SB_OPTION_BOOL ? 2 : 0;
+        for (; o->kind == SB_OPTION_ENUM && o->choices[n] && n < SB_COUNT(values); n++)
+            values[n] = n;
+        if (o->kind != SB_OPTION_BOOL && o->kind != SB_OPTION_ENUM && o->kind != SB_OPTION_TEXT && o->max) {
+            values[n++] = o->min;
+            values[n++] = o->max;
+        }
+        for (size_t v = 0; v < n && f->result == SB_CHECK_PASS; v++, tried++)
+            try_option_value(w, o, values[v], f);
+    }
+    if (!tried && f->result == SB_CHECK_PASS)
+        find(f, SB_CHECK_NOT_CLAIMED, "it has no options that can be tried");
+    open_again(w);
+}
+
+struct holding {
+    size_t heap, maps, files;
+    int64_t resident;
+};
+
+static size_t count_files(void)
+{
+    size_t n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (dir && readdir(dir))
+        n++;
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+static size_t count_maps(void)
+{
+    FILE *file = fopen("/proc/self/maps", "r");
+    size_t n = 0;
+    int c;
+    while (file && (c = getc(file)) != EOF)
+        n += c == '\n';
+    if (file)
+        fclose(file);
+    return n;
+}
+
+static struct holding look(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return (struct holding){info.uordblks + info.hblkhd, count_maps(), count_files(), sb_resident_bytes()};
+}
+
+/* After some rounds, so that what is made once is made; then what every round leaves behind adds up. */
+static void try_close(struct sb_world *w, struct sb_finding *f)
+{
+    enum { FIRST = 4, ROUNDS = 16 };
+    struct holding before = {0}, after = {0};
+    bool os = w->a->flags & SB_ALLOCATOR_OS_MEMORY;
+    w->fill = false;
+    w->ignore_overlap = true;
+    for (int round = 0; round < FIRST + ROUNDS; round++) {
+        exercise(w, 2000);
+        /* Blocks of the OS's memory are their users'. */
+        if (os)
+            sb_world_free_all(w);
+        sb_world_close_allocator(w);
+        if (round == FIRST - 1)
+            before = look();
+        if (round == FIRST + ROUNDS - 1)
+            after = look();
+        if (open_again(w)) {
+            find(f, SB_CHECK_UNTESTED, "it can't be opened again: %s", w->said);
+            return;
+        }
+    }
+    if (after.heap > before.heap + ROUNDS * 1024)
+        find(f, SB_CHECK_FAIL, "every open and close leaves %zu bytes of the process's heap behind",
+             (after.heap - before.heap) / ROUNDS);
+    else if (after.maps > before.maps + ROUNDS / 2)
+        find(f, SB_CHECK_FAIL, "every open and close leaves mappings behind: %zu before, %zu after %d rounds",
+             before.maps, after.maps, ROUNDS);
+    else if (after.files > before.files + ROUNDS / 2)
+        find(f, SB_CHECK_FAIL, "every open and close leaves files open: %zu before, %zu after %d rounds", before.files,
+             after.files, ROUNDS);
+    else if (after.resident > before.resident + ROUNDS * INT64_C(131072))
+        find(f, SB_CHECK_FAIL, "every open and close leaves %lld KiB resident",
+             (long long)(after.resident - before.resident) / ROUNDS / 1024);
+}
+
+static void try_reopen(struct sb_world *w, bool quick, struct sb_finding *f)
+{
+    w->fill = false;
+    w->ignore_overlap = true;
+    for (int round = 0; round < (quick ? 100 : 1000); round++) {
+        exercise(w, 4);
+        sb_world_free_all(w);
+        sb_world_close_allocator(w);
+        if (sb_world_open_allocator(w)) {
+            find(f, SB_CHECK_FAIL, "it can't be opened the %dth time: %s", round + 2,
+                 *w->said ? w->said : "without a word");
+            return;
+        }
+    }
+}
+
+void sb_property_try(struct sb_world *w, const struct sb_property *p, const struct sb_ops *ops, bool quick,
+                     volatile uint64_t *done, struct sb_finding *f)
+{
+    *f = (struct sb_finding){.result = SB_CHECK_PASS};
+    if (p->sequence)
+        try_sequence(w, p, ops, quick, done, f);
+    else if (is(p, "all-threads"))
+        try_all_threads(w, quick, f);
+    else if (is(p, "bulk"))
+        try_bulk(w, f);
+    else if (is(p, "exhaustion"))
+        try_exhaustion(w, f);
+    else if (is(p, "destroy"))
+        try_destroy(w, f);
+    else if (is(p, "double-free") || is(p, "foreign-free"))
+        try_mistake(w, is(p, "foreign-free"), f);
+    else if (is(p, "options"))
+        try_options(w, f);
+    else if (is(p, "close"))
+        try_close(w, f);
+    else if (is(p, "reopen"))
+        try_reopen(w, quick, f);
+}
