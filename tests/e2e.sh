@@ -211,8 +211,9 @@ allocator = segv, sleep, overlap, liar, exhaust, miscount, exit, chatter, openfa
 workload = scullc, scullp
 exclude = segv/scullp, sleep/scullp, overlap/scullp, liar/scullp, exhaust/scullp, miscount/scullp, exit/scullp, chatter/scullp, openfail/scullp, crooked/scullc, kmalloc/scullp
 INI
-expect 3 "$s" run bad.ini --db bad.db --plugin-path "$BAD_PLUGINS"
+expect 3 "$s" run bad.ini --db bad.db --plugin-path "$BAD_PLUGINS" --no-check
 cp err bad.err
+has out "the allocators were not checked before they were measured"
 expect 0 "$s" export bad.db
 cp out bad.csv
 status_of() { awk -F, -v a="$1" '$2 == a { print $6 }' bad.csv | sort -u | tr '\n' ' '; }
@@ -242,6 +243,20 @@ if command -v gnuplot > /dev/null; then
   expect 0 "$s" report bad.db --out rbad
   has rbad/index.html "about to crash"
 fi
+
+echo "== plugins built for the oldest minor version are measured"
+printf '[experiment]\nrepetitions = 1\nduration = 5ms\nsurvey = 1\n[matrix]\nallocator = frozen-malloc, slub\nworkload = frozen, objects\n' > frozen.ini
+expect 0 "$s" run frozen.ini --db frozen.db --plugin-path "$FROZEN"
+[ "$(sqlite3 frozen.db "select count(*) from trial where status = 'ok'")" = 4 ] || fail "plugins of ABI 1.0 don't run"
+[ "$(sqlite3 frozen.db "select min(value) > 0 from metric where name = 'rounds'")" = 1 ] || fail "their counters are lost"
+
+echo "== an allocator that breaks a promise gets no number"
+expect 3 "$s" run bad.ini --db gate.db --plugin-path "$BAD_PLUGINS" --set matrix.allocator=overlap,kmalloc --set matrix.exclude=*/scullp
+has err "overlap / scullc / 1 thread: invalid: \`scullbench check\` finds a promise broken, overlap"
+has out "invalid: "
+[ "$(sqlite3 gate.db "select count(*) from trial")" = 2 ] || fail "an invalid allocator was measured, or the valid one wasn't"
+"$s" run bad.ini --db gate2.db --plugin-path "$BAD_PLUGINS" --set matrix.allocator=kmalloc --set matrix.exclude=*/scullp > out 2> err
+grep -q "checking kmalloc" err && fail "a build that passed is checked again"
 
 echo "== Ctrl-C keeps what is finished"
 "$s" run small.ini --db int.db --set experiment.repetitions=200 > int.out 2> int.err &

@@ -3,31 +3,70 @@
  * shared library loaded beside it, whose functions are taken by name from its own handle. Memory comes from
  * the OS as in any program.
  *
- * A library's own prefix is looked for first (mi_malloc, tc_malloc, scalable_malloc), then the plain names.
- * That a function found is the library's, and not glibc's found through its dependencies, is proved by the
- * file it lies in (dladdr); a library without a malloc of its own is refused. It is never closed: thread exit
- * may still run its code.
+ * A library's own prefix is looked for first (mi_malloc, tc_malloc, scalable_malloc), then the plain names;
+ * each name can be overridden. That a function found is the library's, and not glibc's found through its
+ * dependencies, is proved by the file it lies in (dladdr); a library without a malloc of its own is refused.
+ * It is never closed: thread exit may still run its code.
  *
- * What glibc holds is read by mallinfo2 as a difference from what the process had when the plugin was opened;
- * of other libraries, and of what is handed out (blocks cached by threads count as used there), nothing is
- * said: the host reads the process's resident memory.
+ * What is held is read from the library's own statistics where it has some (mallinfo2, mallctl,
+ * mi_process_info, MallocExtension_GetNumericProperty), as a difference from what it held when the plugin was
+ * opened. Of what is handed out nothing is said: blocks cached by threads count as used there. The host reads
+ * the process's resident memory beside.
  */
 #define _GNU_SOURCE
 #include "scullbench/allocator.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <gnu/libc-version.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_LIBRARY };
+/* Names of functions stand in the order of enum function. */
+enum {
+    OPTION_LIBRARY,
+    OPTION_PREFIX,
+    OPTION_MALLOC,
+    OPTION_FREE,
+    OPTION_CALLOC,
+    OPTION_ALIGNED,
+    OPTION_USABLE,
+    OPTION_SIZED_FREE,
+    OPTION_ALIGNED_ORDER,
+    OPTION_USE_SIZED_FREE,
+    OPTIONS
+};
+enum function { MALLOC, FREE, CALLOC, ALIGNED, USABLE, SIZED_FREE, FUNCTIONS };
+enum { ORDER_KNOWN, ORDER_ALIGN_FIRST, ORDER_SIZE_FIRST };
 
-static const struct sb_option options[] = {
+static const char *const orders[] = {"known", "alignment-first", "size-first", NULL};
+
+static const struct sb_option options[OPTIONS] = {
     [OPTION_LIBRARY] =
         {"library", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
          "a malloc library to load, by file name or path, such as libjemalloc.so.2; empty: the "
          "process's own malloc"},
+    [OPTION_PREFIX] = {"prefix", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                       "of the library's functions, such as je_ for je_malloc; empty: the prefixes of known "
+                       "libraries, then "
+                       "none"},
+    [OPTION_MALLOC] = {"malloc", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                       "name of its malloc; empty: found by prefix"},
+    [OPTION_FREE] = {"free", SB_OPTION_TEXT, 0, "", 0, 0, NULL, "name of its free; empty: found by prefix"},
+    [OPTION_CALLOC] = {"calloc", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                       "name of its calloc; empty: found by prefix"},
+    [OPTION_ALIGNED] = {"aligned", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                        "name of its aligned allocation; empty: found by prefix"},
+    [OPTION_USABLE] = {"usable", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                       "name of its malloc_usable_size; empty: found by prefix, or none"},
+    [OPTION_SIZED_FREE] = {"sized_free", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                           "name of its free that is told the size; empty: found by prefix, or none"},
+    [OPTION_ALIGNED_ORDER] = {"aligned_order", SB_OPTION_ENUM, 0, "known", 0, 0, orders,
+                              "the arguments' order of a function named by aligned"},
+    [OPTION_USE_SIZED_FREE] = {"use_sized_free", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
+                               "free blocks with their size where the library can: what C++ and kernels do"},
 };
 
 struct library {
@@ -36,29 +75,121 @@ struct library {
     void *(*calloc)(size_t n, size_t size);
     void *(*aligned)(size_t a, size_t b);
     size_t (*usable)(void *block);
-    bool size_first; /* of aligned's two arguments */
-    bool own;        /* the process's: mallinfo2 knows it */
+    void (*sized_free)(void *block, size_t size,
+                       int flags); /* NULL: not used; functions of two arguments ignore flags */
+    bool size_first;               /* of aligned's two arguments */
+    bool own;                      /* the process's: mallinfo2 knows it */
+    void *handle;
     size_t baseline;
 };
 
 /* The names that each family gives its functions; NULL: it has none. */
 struct names {
-    const char *malloc, *free, *calloc, *aligned, *usable;
+    const char *prefix, *name[FUNCTIONS];
     bool size_first;
 };
 static const struct names families[] = {
-    {"mi_malloc", "mi_free", "mi_calloc", "mi_malloc_aligned", "mi_usable_size", true},
-    {"tc_malloc", "tc_free", "tc_calloc", "tc_memalign", "tc_malloc_size", false},
-    {"scalable_malloc", "scalable_free", "scalable_calloc", "scalable_aligned_malloc", "scalable_msize",
+    {"mi_",
+     {"mi_malloc", "mi_free", "mi_calloc", "mi_malloc_aligned", "mi_usable_size", "mi_free_size"},
      true},
-    {"malloc", "free", "calloc", "aligned_alloc", "malloc_usable_size", false},
+    {"tc_", {"tc_malloc", "tc_free", "tc_calloc", "tc_memalign", "tc_malloc_size", "tc_free_sized"}, false},
+    {"scalable_",
+     {"scalable_malloc", "scalable_free", "scalable_calloc", "scalable_aligned_malloc", "scalable_msize",
+      NULL},
+     true},
+    {"", {"malloc", "free", "calloc", "aligned_alloc", "malloc_usable_size", "sdallocx"}, false},
 };
 
-static size_t held(void)
+/* ---- what a library tells of itself ---- */
+
+typedef int mallctl_fn(const char *name, void *old, size_t *old_size, void *new, size_t new_size);
+typedef void process_info_fn(size_t *, size_t *, size_t *, size_t *, size_t *, size_t *, size_t *, size_t *);
+typedef int numeric_fn(const char *property, size_t *value);
+
+/* A function by name; the copy through memory is what ISO C allows for pointers to functions. */
+static bool look_up(void *handle, const char *name, void *function)
 {
-    struct mallinfo2 info = mallinfo2();
-    return info.arena + info.hblkhd;
+    void *symbol = handle ? dlsym(handle, name) : NULL;
+    memcpy(function, &symbol, sizeof(symbol));
+    return symbol != NULL;
 }
+
+/* Bytes that the library holds of the OS's memory, or 0 where it doesn't say. */
+static size_t held(const struct library *library)
+{
+    mallctl_fn *mallctl;
+    process_info_fn *process_info;
+    numeric_fn *numeric;
+    size_t value = 0, size = sizeof(value), unmapped = 0, other[7];
+    if (library->own) {
+        struct mallinfo2 info = mallinfo2();
+        return info.arena + info.hblkhd;
+    }
+    if (look_up(library->handle, "mallctl", &mallctl)) {
+        uint64_t epoch = 1;
+        mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
+        return mallctl("stats.mapped", &value, &size, NULL, 0) ? 0 : value;
+    }
+    if (look_up(library->handle, "mi_process_info", &process_info)) {
+        process_info(&other[0], &other[1], &other[2], &other[3], &other[4], &value, &other[5], &other[6]);
+        return value;
+    }
+    if (look_up(library->handle, "MallocExtension_GetNumericProperty", &numeric) &&
+        numeric("generic.heap_size", &value)) {
+        numeric("tcmalloc.pageheap_unmapped_bytes", &unmapped);
+        return value - unmapped;
+    }
+    return 0;
+}
+
+/* Caches of this thread and free pages go back to the OS, as far as the library can. */
+static void malloc_shrink(void *self)
+{
+    const struct library *library = self;
+    mallctl_fn *mallctl;
+    void (*collect)(bool force);
+    void (*release)(void);
+    int (*command)(int command, void *argument);
+    if (library->own) {
+        malloc_trim(0);
+    } else if (look_up(library->handle, "mallctl", &mallctl)) {
+        mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+        mallctl("arena.4096.purge", NULL, NULL, NULL, 0); /* MALLCTL_ARENAS_ALL */
+    } else if (look_up(library->handle, "mi_collect", &collect)) {
+        collect(true);
+    } else if (look_up(library->handle, "MallocExtension_ReleaseFreeMemory", &release)) {
+        release();
+    } else if (look_up(library->handle, "scalable_allocation_command", &command)) {
+        command(0, NULL); /* TBBMALLOC_CLEAN_ALL_BUFFERS */
+    }
+}
+
+/* As the library itself says it; "" where it doesn't. */
+static void version_of(const struct library *library, char *text, size_t size)
+{
+    mallctl_fn *mallctl;
+    int (*mi_version)(void);
+    const char *(*tc_version)(int *, int *, const char **);
+    const char *name = "";
+    size_t length = sizeof(name);
+    *text = '\0';
+    if (library->own) {
+        snprintf(text, size, "glibc %s", gnu_get_libc_version());
+    } else if (look_up(library->handle, "mallctl", &mallctl)) {
+        if (!mallctl("version", &name, &length, NULL, 0))
+            snprintf(text, size, "jemalloc %s", name);
+    } else if (look_up(library->handle, "mi_version", &mi_version)) {
+        int v = mi_version();
+        snprintf(text, size, "mimalloc %d.%d.%d", v / 100, v / 10 % 10, v % 10);
+    } else if (look_up(library->handle, "tc_version", &tc_version)) {
+        int major, minor;
+        const char *patch = "";
+        tc_version(&major, &minor, &patch);
+        snprintf(text, size, "gperftools %d.%d%s", major, minor, patch ? patch : "");
+    }
+}
+
+/* ---- finding functions ---- */
 
 /* Whether a function lies in the same file as another. */
 static bool same_file(const void *a, const void *b)
@@ -70,45 +201,73 @@ static bool same_file(const void *a, const void *b)
 /* A function of the library itself. dlsym alone would go on to the libraries that it needs. */
 static void *own_symbol(void *handle, const char *name, const char *marker)
 {
-    void *symbol = dlsym(handle, name);
+    void *symbol = name && *name ? dlsym(handle, name) : NULL;
     return same_file(symbol, dlsym(handle, marker)) ? symbol : NULL;
 }
 
 /* Not the C library's, and not what the process has put in its place (a preload, a sanitizer). */
-static bool take_family(struct library *library, void *handle, const struct names *names)
+static bool take_family(struct library *library, const struct names *names)
 {
-    const void *found = dlsym(handle, names->malloc);
+    void *symbols[FUNCTIONS];
+    const void *found = dlsym(library->handle, names->name[MALLOC]);
     if (!found || same_file(found, dlsym(RTLD_DEFAULT, "malloc")) ||
         same_file(found, dlsym(RTLD_DEFAULT, "gnu_get_libc_version")))
         return false;
-    const char *all[] = {names->malloc, names->free, names->calloc, names->aligned, names->usable};
-    void *symbols[5];
-    for (int i = 0; i < 5; i++)
-        symbols[i] = own_symbol(handle, all[i], names->malloc);
-    memcpy(&library->malloc, &symbols[0], sizeof(symbols[0]));
-    memcpy(&library->free, &symbols[1], sizeof(symbols[1]));
-    memcpy(&library->calloc, &symbols[2], sizeof(symbols[2]));
-    memcpy(&library->aligned, &symbols[3], sizeof(symbols[3]));
-    memcpy(&library->usable, &symbols[4], sizeof(symbols[4]));
+    for (int i = 0; i < FUNCTIONS; i++)
+        symbols[i] = own_symbol(library->handle, names->name[i], names->name[MALLOC]);
+    memcpy(&library->malloc, &symbols[MALLOC], sizeof(symbols[0]));
+    memcpy(&library->free, &symbols[FREE], sizeof(symbols[0]));
+    memcpy(&library->calloc, &symbols[CALLOC], sizeof(symbols[0]));
+    memcpy(&library->aligned, &symbols[ALIGNED], sizeof(symbols[0]));
+    memcpy(&library->usable, &symbols[USABLE], sizeof(symbols[0]));
+    memcpy(&library->sized_free, &symbols[SIZED_FREE], sizeof(symbols[0]));
     library->size_first = names->size_first;
     return library->malloc && library->free && library->calloc && library->aligned;
 }
 
-static int load(const struct sb_host *host, struct library *library, const char *file)
+/* A family with the prefix and the names that the options give in place of its own. */
+static struct names overridden(const struct names *family, const union sb_value *values,
+                               char buffer[FUNCTIONS][128])
 {
-    void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (!handle) {
+    struct names n = *family;
+    const char *prefix = values[OPTION_PREFIX].s;
+    for (int i = 0; i < FUNCTIONS; i++) {
+        const char *given = values[OPTION_MALLOC + i].s;
+        if (*prefix && n.name[i]) {
+            snprintf(buffer[i], 128, "%s%s", prefix, n.name[i]);
+            n.name[i] = buffer[i];
+        }
+        if (*given)
+            n.name[i] = given;
+    }
+    if (values[OPTION_ALIGNED_ORDER].u != ORDER_KNOWN)
+        n.size_first = values[OPTION_ALIGNED_ORDER].u == ORDER_SIZE_FIRST;
+    return n;
+}
+
+static int load(const struct sb_host *host, struct library *library, const union sb_value *values)
+{
+    enum { COUNT = sizeof(families) / sizeof(families[0]) };
+    const char *file = values[OPTION_LIBRARY].s;
+    char buffer[FUNCTIONS][128];
+    library->handle = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (!library->handle) {
         host->fail(host->context, "library = %s: %s", file, dlerror());
         return -ENOENT;
     }
-    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-        if (take_family(library, handle, &families[i]))
+    /* A prefix is put before the plain names. */
+    for (size_t i = *values[OPTION_PREFIX].s ? COUNT - 1 : 0; i < COUNT; i++) {
+        struct names names = overridden(&families[i], values, buffer);
+        if (take_family(library, &names))
             return 0;
     }
     host->fail(host->context,
-               "library = %s: it has no malloc of its own (looked for mi_malloc, tc_malloc, scalable_malloc "
-               "and malloc, each with free, calloc and an aligned one)",
-               file);
+               "library = %s: it has no malloc of its own (looked for %s, each with free, calloc and an "
+               "aligned one; "
+               "the options prefix, malloc, free, calloc and aligned name others)",
+               file,
+               *values[OPTION_PREFIX].s ? "the names with the prefix"
+                                        : "mi_malloc, tc_malloc, scalable_malloc and malloc");
     return -ENOSYS;
 }
 
@@ -119,15 +278,28 @@ static int malloc_open(const struct sb_host *host, const union sb_value *values,
     if (!library)
         return -ENOMEM;
     if (*values[OPTION_LIBRARY].s)
-        status = load(host, library, values[OPTION_LIBRARY].s);
+        status = load(host, library, values);
     else
-        *library =
-            (struct library){malloc, free, calloc, aligned_alloc, malloc_usable_size, false, true, held()};
-    if (status)
+        *library = (struct library){.malloc = malloc,
+                                    .free = free,
+                                    .calloc = calloc,
+                                    .aligned = aligned_alloc,
+                                    .usable = malloc_usable_size,
+                                    .own = true};
+    if (!status && values[OPTION_USE_SIZED_FREE].u && !library->sized_free) {
+        host->fail(host->context,
+                   "use_sized_free: the library has no free that is told the size; sized_free names one");
+        status = -ENOSYS;
+    }
+    if (status) {
         free(library);
-    else
-        *self = library;
-    return status;
+        return status;
+    }
+    if (!values[OPTION_USE_SIZED_FREE].u)
+        library->sized_free = NULL;
+    library->baseline = held(library);
+    *self = library;
+    return 0;
 }
 
 static void malloc_close(void *self)
@@ -137,11 +309,15 @@ static void malloc_close(void *self)
 
 static void *alloc_aligned(const struct library *library, size_t size, size_t align, sb_gfp_t gfp)
 {
+    /* A sized free isn't told the alignment: only of whole multiples the size alone says where a block
+     * belongs. */
+    if (library->sized_free && size % align)
+        return NULL;
     /* aligned_alloc wants a multiple of the alignment. */
     size_t whole = (size + align - 1) & ~(align - 1);
     /*
-     * Debian's mimalloc 2.0.9 misaligns blocks whose size is a multiple of an alignment of 256 or more (seen by
-     * `scullbench check`): one byte more, and they are right.
+     * Debian's mimalloc 2.0.9 misaligns blocks whose size is a multiple of an alignment of 256 or more (seen
+     * by `scullbench check`): one byte more, and they are right.
      */
     size_t odd = size % align ? size : size + 1;
     void *block = library->size_first ? library->aligned(odd, align) : library->aligned(align, whole);
@@ -162,8 +338,12 @@ static void *malloc_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
 /* One free for aligned blocks too: of those that have two, tbbmalloc says they may be mixed. */
 static void malloc_free(void *self, void *block, size_t size)
 {
-    (void)size;
-    ((const struct library *)self)->free(block);
+    const struct library *library = self;
+    /* A free of NULL has no size that could be right. */
+    if (__builtin_expect(library->sized_free != NULL, 0) && block)
+        library->sized_free(block, size, 0);
+    else
+        library->free(block);
 }
 
 static size_t malloc_usable(void *self, void *block)
@@ -175,20 +355,23 @@ static size_t malloc_usable(void *self, void *block)
 static int malloc_snapshot(void *self, struct sb_snapshot *snapshot)
 {
     const struct library *library = self;
-    if (!library->own)
+    size_t now = held(library);
+    if (!now)
         return 0;
-    size_t now = held();
     snapshot->has = SB_HAS_HELD;
     snapshot->held_bytes = now > library->baseline ? now - library->baseline : 0;
     return 0;
 }
 
+/* Not a file of /proc, but what a report must say: which library it was. */
 static int malloc_dump(void *self, const char *file, const struct sb_sink *sink)
 {
-    (void)self;
-    (void)file;
-    (void)sink;
-    return -ENOENT;
+    char text[256];
+    if (strcmp(file, "version"))
+        return -ENOENT;
+    version_of(self, text, sizeof(text));
+    sink->write(sink->context, text, strlen(text));
+    return 0;
 }
 
 static int malloc_check(void *self, char *why, size_t why_size)
@@ -212,13 +395,14 @@ const struct sb_allocator scullbench_allocator = {
     .summary = "the process's own malloc, or any malloc library, with memory from the OS",
     .models = "",
     .options = options,
-    .option_count = sizeof(options) / sizeof(options[0]),
+    .option_count = OPTIONS,
     .flags = SB_ALLOCATOR_OS_MEMORY,
     .open = malloc_open,
     .close = malloc_close,
     .snapshot = malloc_snapshot,
     .dump = malloc_dump,
-    .dump_files = "",
+    .dump_files = "version",
     .check = malloc_check,
+    .shrink = malloc_shrink,
     .sized = &sized,
 };

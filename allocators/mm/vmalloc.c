@@ -714,7 +714,8 @@ int sb_vmalloc_dump(struct sb_vmalloc *vm, const char *file, const struct sb_sin
     return 0;
 }
 
-/* A pointer that check() may follow: into low memory, where kmalloc's blocks lie. NULL is nothing to follow. */
+/* A pointer that check() may follow: into low memory, where kmalloc's blocks lie. NULL is nothing to follow.
+ */
 static bool may_follow(const struct sb_vmalloc *vm, const void *at, uint64_t size)
 {
     uintptr_t base = (uintptr_t)vm->mm->host->memory, p = (uintptr_t)at;

@@ -1,6 +1,6 @@
 /*
- * The conformance gate: does a plugin keep what the ABI promises? Each property is tried in a child process of its own,
- * under time and memory limits, so that one that crashes or hangs costs that property alone.
+ * The conformance gate: does a plugin keep what the ABI promises? Each property is tried in a child process
+ * of its own, under time and memory limits, so that one that crashes or hangs costs that property alone.
  *
  * What failed on a sequence of operations is repeated with ever fewer of them, until nothing can be left out.
  */
@@ -49,14 +49,14 @@ struct sb_check_request {
     const char *ops;                /* replay these; NULL: drawn from the seed */
     uint64_t seed;
     uint64_t memory; /* of the machine; a multiple of 4 MiB */
-    bool quick; /* a tenth of the operations: before a run */
+    bool quick;      /* a tenth of the operations: before a run */
     void (*progress)(void *context, const struct sb_property *property, size_t at, size_t all);
     void *context;
 };
 
 /* 0, or a negative errno with a sentence in `*why` where nothing could be tried. */
-int sb_check(struct sb_check_report *report, const struct sb_check_request *request, volatile sig_atomic_t *stop,
-             char **why);
+int sb_check(struct sb_check_report *report, const struct sb_check_request *request,
+             volatile sig_atomic_t *stop, char **why);
 void sb_check_report_free(struct sb_check_report *report);
 
 #endif

@@ -1,8 +1,10 @@
 /*
- * The parent's side: a child for each property, limits, and the search for the shortest sequence that still fails.
+ * The parent's side: a child for each property, limits, and the search for the shortest sequence that still
+ * fails.
  *
- * Shrinking is Zeller and Hildebrandt's (TSE 2002) in its plain form: leave out ever smaller pieces and keep what still
- * fails in the same way. An operation whose slot isn't as it needs it does nothing, so any subset is a sequence.
+ * Shrinking is Zeller and Hildebrandt's (TSE 2002) in its plain form: leave out ever smaller pieces and keep
+ * what still fails in the same way. An operation whose slot isn't as it needs it does nothing, so any subset
+ * is a sequence.
  */
 #define _GNU_SOURCE
 #include "check/check.h"
@@ -67,9 +69,9 @@ static char *child_text(const struct gate *g, const struct sb_property *property
     struct sb_text text = {0};
     /* Used up block by block, a large memory takes long and shows no more than a small one. */
     uint64_t memory = !strcmp(property->name, "exhaustion") && q->memory > SMALL ? SMALL : q->memory;
-    sb_text_printf(&text, "[check]\nproperty = %s\nseed = %llu\nquick = %s\nmemory = %llu\nprogress = %s\n", property->name,
-                   (unsigned long long)q->seed, q->quick ? "yes" : "no", (unsigned long long)memory,
-                   g->progress_path);
+    sb_text_printf(&text, "[check]\nproperty = %s\nseed = %llu\nquick = %s\nmemory = %llu\nprogress = %s\n",
+                   property->name, (unsigned long long)q->seed, q->quick ? "yes" : "no",
+                   (unsigned long long)memory, g->progress_path);
     if (ops)
         sb_text_printf(&text, "ops = %s\n", ops);
     sb_text_printf(&text, "[allocator %s]\nfile = %s\n", q->plugin->name, q->plugin->path);
@@ -79,7 +81,8 @@ static char *child_text(const struct gate *g, const struct sb_property *property
 }
 
 /* A child that ends without an answer has failed the property: it crashed, hung, or called exit. */
-static int run_child(const struct gate *g, const struct sb_property *property, const char *ops, struct outcome *o)
+static int run_child(const struct gate *g, const struct sb_property *property, const char *ops,
+                     struct outcome *o)
 {
     char die[] = "--die-with-parent", *argv[] = {g->program, die, NULL};
     uint64_t limit = g->request->quick ? UINT64_C(15000000000) : UINT64_C(60000000000);
@@ -184,13 +187,16 @@ static char *shrink(const struct gate *g, const struct sb_property *property, co
 static const struct {
     const char *property, *needs;
 } needs[] = {
-    {"contents", "overlap"},      {"usable", "overlap"},       {"usable", "contents"},    {"other-cpu", "overlap"},
-    {"other-cpu", "contents"},    {"all-threads", "overlap"},  {"all-threads", "contents"}, {"all-threads", "other-cpu"},
-    {"bulk", "overlap"},          {"options", "overlap"},      {"options", "contents"},   {"options", "alignment"},
-    {"options", "zeroing"},
+    {"contents", "overlap"},     {"usable", "overlap"},        {"usable", "contents"},
+    {"other-cpu", "overlap"},    {"other-cpu", "contents"},    {"all-threads", "overlap"},
+    {"all-threads", "contents"}, {"all-threads", "other-cpu"}, {"bulk", "overlap"},
+    {"options", "overlap"},      {"options", "contents"},      {"options", "alignment"},
+    {"options", "zeroing"},      {"bulk", "snapshot"},         {"all-threads", "snapshot"},
+    {"all-threads", "check"},
 };
 
-static const char *standing_in_the_way(const struct sb_check_report *report, const struct sb_property *property)
+static const char *standing_in_the_way(const struct sb_check_report *report,
+                                       const struct sb_property *property)
 {
     for (size_t i = 0; i < SB_COUNT(needs); i++) {
         if (strcmp(needs[i].property, property->name))
@@ -205,7 +211,8 @@ static const char *standing_in_the_way(const struct sb_check_report *report, con
     return NULL;
 }
 
-static int try_property(const struct gate *g, const struct sb_property *property, struct sb_check_report *report)
+static int try_property(const struct gate *g, const struct sb_property *property,
+                        struct sb_check_report *report)
 {
     const char *before = standing_in_the_way(report, property);
     struct outcome o = {.result = SB_CHECK_UNTESTED};
@@ -233,7 +240,8 @@ static int open_gate(struct gate *g, char **why)
     g->program = sb_printf("%s/scullbench-check", folder ? folder : ".");
     free(folder);
     if (access(g->program, X_OK)) {
-        *why = sb_printf("%s, which tries the properties, is missing: build or install all of scullbench", g->program);
+        *why = sb_printf("%s, which tries the properties, is missing: build or install all of scullbench",
+                         g->program);
         return -ENOENT;
     }
     strcpy(g->progress_path, "/tmp/scullbench-XXXXXX");
@@ -262,7 +270,8 @@ static void close_gate(struct gate *g)
     free(g->program);
 }
 
-int sb_check(struct sb_check_report *report, const struct sb_check_request *q, volatile sig_atomic_t *stop, char **why)
+int sb_check(struct sb_check_report *report, const struct sb_check_request *q, volatile sig_atomic_t *stop,
+             char **why)
 {
     struct gate g = {.request = q, .stop = stop};
     *report = (struct sb_check_report){0};

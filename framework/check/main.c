@@ -1,6 +1,6 @@
 /*
- * scullbench-check: tries one property of one plugin, as its parent says on standard input, and writes what it found as
- * one JSON line. A process of its own, for what is tried here may crash, hang or eat memory.
+ * scullbench-check: tries one property of one plugin, as its parent says on standard input, and writes what
+ * it found as one JSON line. A process of its own, for what is tried here may crash, hang or eat memory.
  */
 #define _GNU_SOURCE
 #include "base/diag.h"
@@ -82,7 +82,8 @@ static void try_it(struct sb_ini *ini, const struct sb_plugin *plugin, const uni
     static struct sb_world world;
     const struct sb_property *property = sb_property_find(value_of(ini, "property"));
     const char *text = value_of(ini, "ops");
-    uint64_t seed = strtoull(value_of(ini, "seed"), NULL, 10), memory = strtoull(value_of(ini, "memory"), NULL, 10);
+    uint64_t seed = strtoull(value_of(ini, "seed"), NULL, 10),
+             memory = strtoull(value_of(ini, "memory"), NULL, 10);
     bool quick = !strcmp(value_of(ini, "quick"), "yes");
     struct sb_ops ops = {0};
     char *why = NULL;
@@ -115,6 +116,12 @@ int main(int argc, char **argv)
         sb_error("scullbench-check is started by `scullbench check`, which tells it what to try");
         return 2;
     }
+    struct sb_ini ini = sb_ini_parse_literal(text, length, &diag);
+    const struct sb_ini_section *section = allocator_of(&ini);
+    for (size_t i = 0; section && i < section->n; i++) {
+        if (sb_env_name(section->at[i].key))
+            setenv(sb_env_name(section->at[i].key), section->at[i].value, 1);
+    }
     /* The same addresses every time, and room for libraries' thread-local storage. */
     sb_layout_restart(argv, text, length, 0);
     /* What the plugin prints is nobody's result. */
@@ -123,8 +130,6 @@ int main(int argc, char **argv)
     if (!out)
         return 2;
     dup2(STDERR_FILENO, STDOUT_FILENO);
-    struct sb_ini ini = sb_ini_parse_literal(text, length, &diag);
-    const struct sb_ini_section *section = allocator_of(&ini);
     const struct sb_ini_entry *file = section ? sb_ini_entry(section, "file") : NULL;
     struct sb_plugin *plugin = file ? sb_plugin_load(file->value) : NULL;
     if (!plugin || plugin->refused) {

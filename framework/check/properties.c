@@ -1,6 +1,6 @@
 /*
- * What the ABI promises, one function a promise. Each answers for its own alone: what it meets of another's is
- * "untested", so that a plugin with one fault has one failing line.
+ * What the ABI promises, one function a promise. Each answers for its own alone: what it meets of another's
+ * is "untested", so that a plugin with one fault has one failing line.
  */
 #define _GNU_SOURCE
 #include "check/properties.h"
@@ -25,16 +25,18 @@ const struct sb_property sb_properties[] = {
     {"contents", "a block keeps its contents until it is freed", true},
     {"zeroing", "blocks are zero where that is asked for", true},
     {"usable", "what is said to be usable is no less than asked for, and really the block's", true},
+    {"snapshot", "the books agree with what was asked for", true},
+    {"check", "check() is silent on sound structures, and notices damage", true},
     {"other-cpu", "a block may be freed by another thread, on another CPU", true},
     {"all-threads", "threads may free each other's blocks, all at once", false},
     {"bulk", "n objects at once are like n single ones", false},
     {"exhaustion", "memory that is used up gives NULL, and serves again when freed", false},
     {"destroy", "a cache with live objects refuses to be destroyed, and lives on", false},
-    {"snapshot", "the books agree with what was asked for", true},
-    {"check", "check() is silent on sound structures, and notices damage", true},
     {"double-free", "a block freed twice is reported", false},
     {"foreign-free", "a block that was never given out is reported when freed", false},
-    {"options", "every option's smallest, largest and default value, and every choice, opens and serves, or says why not",
+    {"options",
+     "every option's smallest, largest and default value, and every choice, opens and serves, or says why "
+     "not",
      false},
     {"close", "close gives everything back, whatever lives", false},
     {"reopen", "it can be opened and closed a thousand times", false},
@@ -98,19 +100,22 @@ static void compare_snapshot(struct sb_world *w)
     struct sb_snapshot s = {.struct_size = sizeof(s)};
     w->a->snapshot(w->self, &s);
     if (s.has & SB_HAS_LIVE && s.live != w->live)
-        sb_world_fail(w, SB_FAULT_SNAPSHOT, "%llu blocks live, the snapshot says %llu", (unsigned long long)w->live,
-                      (unsigned long long)s.live);
+        sb_world_fail(w, SB_FAULT_SNAPSHOT, "%llu blocks live, the snapshot says %llu",
+                      (unsigned long long)w->live, (unsigned long long)s.live);
     if (s.has & SB_HAS_HANDED && s.handed_bytes < w->live_bytes)
-        sb_world_fail(w, SB_FAULT_SNAPSHOT, "%llu bytes were asked for, the snapshot says that %llu were handed out",
+        sb_world_fail(w, SB_FAULT_SNAPSHOT,
+                      "%llu bytes were asked for, the snapshot says that %llu were handed out",
                       (unsigned long long)w->live_bytes, (unsigned long long)s.handed_bytes);
     if (s.has & SB_HAS_HANDED && !w->live && s.handed_bytes)
         sb_world_fail(w, SB_FAULT_SNAPSHOT, "nothing lives, the snapshot says that %llu bytes are handed out",
                       (unsigned long long)s.handed_bytes);
     if (s.has & SB_HAS_HANDED && s.has & SB_HAS_HELD && s.held_bytes < s.handed_bytes)
-        sb_world_fail(w, SB_FAULT_SNAPSHOT, "the snapshot says that %llu bytes are handed out, but only %llu held",
+        sb_world_fail(w, SB_FAULT_SNAPSHOT,
+                      "the snapshot says that %llu bytes are handed out, but only %llu held",
                       (unsigned long long)s.handed_bytes, (unsigned long long)s.held_bytes);
     if (s.has & SB_HAS_HELD && w->memory.base && s.held_bytes > w->memory.size)
-        sb_world_fail(w, SB_FAULT_SNAPSHOT, "the snapshot says that %llu bytes are held, of %llu that there are",
+        sb_world_fail(w, SB_FAULT_SNAPSHOT,
+                      "the snapshot says that %llu bytes are held, of %llu that there are",
                       (unsigned long long)s.held_bytes, (unsigned long long)w->memory.size);
 }
 
@@ -118,7 +123,8 @@ static void ask_check(struct sb_world *w)
 {
     char why[256] = "";
     if (w->a->check(w->self, why, sizeof(why)))
-        sb_world_fail(w, SB_FAULT_CHECK, "check() complains of sound structures: %s", *why ? why : "without a word");
+        sb_world_fail(w, SB_FAULT_CHECK, "check() complains of sound structures: %s",
+                      *why ? why : "without a word");
 }
 
 /* The fault that a property answers for. */
@@ -127,8 +133,9 @@ static enum sb_fault own_fault(const struct sb_property *p)
     static const struct {
         const char *name;
         enum sb_fault fault;
-    } faults[] = {{"alignment", SB_FAULT_ALIGN}, {"overlap", SB_FAULT_OVERLAP}, {"contents", SB_FAULT_CONTENTS},
-                  {"zeroing", SB_FAULT_ZERO},    {"usable", SB_FAULT_USABLE},   {"snapshot", SB_FAULT_SNAPSHOT},
+    } faults[] = {{"alignment", SB_FAULT_ALIGN},   {"overlap", SB_FAULT_OVERLAP},
+                  {"contents", SB_FAULT_CONTENTS}, {"zeroing", SB_FAULT_ZERO},
+                  {"usable", SB_FAULT_USABLE},     {"snapshot", SB_FAULT_SNAPSHOT},
                   {"check", SB_FAULT_CHECK}};
     for (size_t i = 0; i < SB_COUNT(faults); i++) {
         if (is(p, faults[i].name))
@@ -216,7 +223,8 @@ static void plant_damage(struct sb_world *w, volatile uint64_t *done, struct sb_
     }
     char *base = w->memory.base;
     for (size_t i = 0; i < n && !noticed; i++, tried++)
-        noticed += freed[i] >= base && freed[i] < base + w->memory.size && plant(w, freed[i], why, sizeof(why));
+        noticed +=
+            freed[i] >= base && freed[i] < base + w->memory.size && plant(w, freed[i], why, sizeof(why));
     for (int i = 0; i < 4000 && !noticed; i++) {
         char *at = base + sb_random_below(&random, w->memory.size / 64) * 64;
         bool empty = true;
@@ -231,8 +239,8 @@ static void plant_damage(struct sb_world *w, volatile uint64_t *done, struct sb_
         find(f, SB_CHECK_FAIL, "check() noticed none of %zu damages to memory that nobody was given", tried);
 }
 
-static void try_sequence(struct sb_world *w, const struct sb_property *p, const struct sb_ops *ops, bool quick,
-                         volatile uint64_t *done, struct sb_finding *f)
+static void try_sequence(struct sb_world *w, const struct sb_property *p, const struct sb_ops *ops,
+                         bool quick, volatile uint64_t *done, struct sb_finding *f)
 {
     struct sb_snapshot s = {.struct_size = sizeof(s)};
     bool aliases = w->a->flags & SB_ALLOCATOR_ALIASES;
@@ -262,7 +270,8 @@ static void try_sequence(struct sb_world *w, const struct sb_property *p, const 
         if (w->a->claims & SB_CLAIM_CHECK && w->memory.base)
             plant_damage(w, done, f);
         else if (!(w->a->claims & SB_CLAIM_CHECK))
-            find(f, SB_CHECK_NOT_CLAIMED, "silent on sound structures; the plugin doesn't claim to notice damage");
+            find(f, SB_CHECK_NOT_CLAIMED,
+                 "silent on sound structures; the plugin doesn't claim to notice damage");
     }
 }
 
@@ -302,7 +311,8 @@ static void give(struct sb_world *w, const struct sb_lane *lane, void *block, ui
     }
 }
 
-static uint64_t take_all(struct sb_world *w, const struct sb_lane *lane, uint64_t size, void **blocks, uint64_t most)
+static uint64_t take_all(struct sb_world *w, const struct sb_lane *lane, uint64_t size, void **blocks,
+                         uint64_t most)
 {
     uint64_t n = 0;
     while (n < most && (blocks[n] = take(w, lane, size)))
@@ -319,14 +329,16 @@ static void exhaust(struct sb_world *w, const struct sb_lane *lane, struct sb_fi
     void **blocks = sb_calloc(most, sizeof(*blocks));
     uint64_t first = take_all(w, lane, size, blocks, most);
     if (first == most)
-        find(f, SB_CHECK_FAIL, "%s: %llu blocks of %llu bytes were given out of %llu bytes, and no NULL came", lane->name,
-             (unsigned long long)first, (unsigned long long)size, (unsigned long long)w->memory.size);
+        find(f, SB_CHECK_FAIL, "%s: %llu blocks of %llu bytes were given out of %llu bytes, and no NULL came",
+             lane->name, (unsigned long long)first, (unsigned long long)size,
+             (unsigned long long)w->memory.size);
     for (uint64_t i = 0; i < first; i++)
         give(w, lane, blocks[i], size);
     uint64_t second = f->result == SB_CHECK_PASS ? take_all(w, lane, size, blocks, most) : 0;
     if (f->result == SB_CHECK_PASS && second < first - first / 10)
-        find(f, SB_CHECK_FAIL, "%s: of %llu blocks that there was memory for only %llu come after all were freed",
-             lane->name, (unsigned long long)first, (unsigned long long)second);
+        find(f, SB_CHECK_FAIL,
+             "%s: of %llu blocks that there was memory for only %llu come after all were freed", lane->name,
+             (unsigned long long)first, (unsigned long long)second);
     for (uint64_t i = 0; i < second; i++)
         give(w, lane, blocks[i], size);
     free((void *)blocks);
@@ -392,8 +404,9 @@ static void receive(struct trader *t)
     while (tail != atomic_load_explicit(&t->in->head, memory_order_acquire)) {
         struct parcel *p = &t->in->at[tail % RING];
         if (!parcel_holds(p) && !atomic_exchange(t->broken, true))
-            snprintf(t->why, sizeof(t->why), "%s: a block of %llu bytes at %p, handed over by another thread, doesn't hold "
-                                             "what that wrote into it",
+            snprintf(t->why, sizeof(t->why),
+                     "%s: a block of %llu bytes at %p, handed over by another thread, doesn't hold "
+                     "what that wrote into it",
                      t->w->lanes[p->lane].name, (unsigned long long)p->size, p->block);
         give(t->w, &t->w->lanes[p->lane], p->block, p->size);
         atomic_store_explicit(&t->in->tail, ++tail, memory_order_release);
@@ -455,15 +468,16 @@ static void try_all_threads(struct sb_world *w, bool quick, struct sb_finding *f
     sb_topology_cpus(w->topology, "all", SB_PLACE_SCATTER, &cpus, &why);
     free(why);
     for (size_t i = 0; i < 2; i++)
-        traders[i] = (struct trader){.w = w,
-                                     .in = &rings[i],
-                                     .out = &rings[1 - i],
-                                     .topology = w->topology,
-                                     .random = sb_random_fork(w->host.seed, i),
-                                     .cpu = cpus.n ? cpus.at[i % cpus.n].os : 0,
-                                     .end_ns = sb_now_ns() + (quick ? UINT64_C(100000000) : UINT64_C(700000000)),
-                                     .broken = &broken,
-                                     .other_done = &traders[1 - i].done};
+        traders[i] =
+            (struct trader){.w = w,
+                            .in = &rings[i],
+                            .out = &rings[1 - i],
+                            .topology = w->topology,
+                            .random = sb_random_fork(w->host.seed, i),
+                            .cpu = cpus.n ? cpus.at[i % cpus.n].os : 0,
+                            .end_ns = sb_now_ns() + (quick ? UINT64_C(100000000) : UINT64_C(700000000)),
+                            .broken = &broken,
+                            .other_done = &traders[1 - i].done};
     for (size_t i = 0; i < 2; i++)
         pthread_create(&threads[i], NULL, trade, &traders[i]);
     for (size_t i = 0; i < 2; i++)
@@ -476,7 +490,8 @@ static void try_all_threads(struct sb_world *w, bool quick, struct sb_finding *f
     else if (w->a->check(w->self, text, sizeof(text)))
         find(f, SB_CHECK_FAIL, "after two threads freed each other's blocks check() says: %s", text);
     else if (s.has & SB_HAS_LIVE && s.live)
-        find(f, SB_CHECK_FAIL, "after two threads freed all of each other's blocks %llu are still counted as live",
+        find(f, SB_CHECK_FAIL,
+             "after two threads freed all of each other's blocks %llu are still counted as live",
              (unsigned long long)s.live);
 }
 
@@ -548,7 +563,8 @@ static void try_destroy(struct sb_world *w, struct sb_finding *f)
     void *cache = NULL, *object, *second;
     if (!w->a->cache || w->a->flags & SB_ALLOCATOR_ALIASES) {
         find(f, SB_CHECK_NOT_CLAIMED,
-             w->a->cache ? "the plugin says that it gives the same blocks to all" : "the plugin doesn't offer caches");
+             w->a->cache ? "the plugin says that it gives the same blocks to all"
+                         : "the plugin doesn't offer caches");
         return;
     }
     if (w->a->cache->create(w->self, "doomed", 64, 0, 0, NULL, 0, &cache) ||
@@ -562,7 +578,8 @@ static void try_destroy(struct sb_world *w, struct sb_finding *f)
         return;
     }
     if (status != -EBUSY)
-        find(f, SB_CHECK_FAIL, "destroy said %d (%s) while an object lived, not -EBUSY", status, strerror(-status));
+        find(f, SB_CHECK_FAIL, "destroy said %d (%s) while an object lived, not -EBUSY", status,
+             strerror(-status));
     second = w->a->cache->alloc(cache, SB_GFP_KERNEL);
     if (!second || second == object)
         find(f, SB_CHECK_FAIL, "after a refused destroy the cache serves no more");
@@ -627,9 +644,11 @@ static int open_again(struct sb_world *w)
     return sb_world_open_allocator(w);
 }
 
-static void try_option_value(struct sb_world *w, const struct sb_option *o, uint64_t value, struct sb_finding *f)
+static void try_option_value(struct sb_world *w, const struct sb_option *o, uint64_t value,
+                             struct sb_finding *f)
 {
-    union sb_value *values = (union sb_value *)w->values, *slot = &values[o - w->plugin->options], saved = *slot;
+    union sb_value *values = (union sb_value *)w->values, *slot = &values[o - w->plugin->options],
+                   saved = *slot;
     slot->u = value;
     if (!open_again(w)) {
         exercise(w, 500);
@@ -638,7 +657,8 @@ static void try_option_value(struct sb_world *w, const struct sb_option *o, uint
             find(f, SB_CHECK_FAIL, "with %s = %llu: %s", o->name, (unsigned long long)value, w->why);
         sb_world_close_allocator(w);
     } else if (!*w->said) {
-        find(f, SB_CHECK_FAIL, "open refuses %s = %llu without saying why", o->name, (unsigned long long)value);
+        find(f, SB_CHECK_FAIL, "open refuses %s = %llu without saying why", o->name,
+             (unsigned long long)value);
     }
     *slot = saved;
 }
@@ -731,8 +751,8 @@ static void try_close(struct sb_world *w, struct sb_finding *f)
         find(f, SB_CHECK_FAIL, "every open and close leaves mappings behind: %zu before, %zu after %d rounds",
              before.maps, after.maps, ROUNDS);
     else if (after.files > before.files + ROUNDS / 2)
-        find(f, SB_CHECK_FAIL, "every open and close leaves files open: %zu before, %zu after %d rounds", before.files,
-             after.files, ROUNDS);
+        find(f, SB_CHECK_FAIL, "every open and close leaves files open: %zu before, %zu after %d rounds",
+             before.files, after.files, ROUNDS);
     else if (after.resident > before.resident + ROUNDS * INT64_C(131072))
         find(f, SB_CHECK_FAIL, "every open and close leaves %lld KiB resident",
              (long long)(after.resident - before.resident) / ROUNDS / 1024);

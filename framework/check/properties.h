@@ -14,14 +14,15 @@ struct sb_finding {
 };
 
 /* The operations that a sequence property draws: parent and child draw the same. */
-void sb_property_draw(const struct sb_property *property, const struct sb_allocator *a, const struct sb_lane *lanes,
-                      size_t lane_count, bool quick, uint64_t seed, struct sb_ops *ops);
+void sb_property_draw(const struct sb_property *property, const struct sb_allocator *a,
+                      const struct sb_lane *lanes, size_t lane_count, bool quick, uint64_t seed,
+                      struct sb_ops *ops);
 
 /*
- * Tries one property. `done` counts operations as they are begun, where the parent can read it. `ops` for sequences,
- * else NULL. The world must be open.
+ * Tries one property. `done` counts operations as they are begun, where the parent can read it. `ops` for
+ * sequences, else NULL. The world must be open.
  */
-void sb_property_try(struct sb_world *w, const struct sb_property *property, const struct sb_ops *ops, bool quick,
-                     volatile uint64_t *done, struct sb_finding *finding);
+void sb_property_try(struct sb_world *w, const struct sb_property *property, const struct sb_ops *ops,
+                     bool quick, volatile uint64_t *done, struct sb_finding *finding);
 
 #endif

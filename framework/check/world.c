@@ -1,6 +1,6 @@
 /*
- * Blocks are known by what lies in them and where they lie: every four bytes of every live block are entered in a map
- * of pages, so an overlap is found when it is handed out, before any contents are lost to it.
+ * Blocks are known by what lies in them and where they lie: every four bytes of every live block are entered
+ * in a map of pages, so an overlap is found when it is handed out, before any contents are lost to it.
  */
 #define _GNU_SOURCE
 #include "check/world.h"
@@ -45,8 +45,14 @@ size_t sb_lanes_make(const struct sb_allocator *a, struct sb_lane lanes[SB_MAX_L
     static const struct {
         uint64_t size, align;
         uint32_t flags;
-    } caches[] = {{8, 0, 0},    {24, 0, 0},   {64, 0, SB_SLAB_HWCACHE_ALIGN},   {100, 0, SB_SLAB_HWCACHE_ALIGN},
-                  {200, 64, 0}, {300, 256, 0}, {1000, 0, 0},                     {4000, 0, SB_SLAB_HWCACHE_ALIGN}};
+    } caches[] = {{8, 0, 0},
+                  {24, 0, 0},
+                  {64, 0, SB_SLAB_HWCACHE_ALIGN},
+                  {100, 0, SB_SLAB_HWCACHE_ALIGN},
+                  {200, 64, 0},
+                  {300, 256, 0},
+                  {1000, 0, 0},
+                  {4000, 0, SB_SLAB_HWCACHE_ALIGN}};
     size_t n = 0;
     if (a->sized)
         add_lane(lanes, &n, (struct sb_lane){.kind = SB_LANE_SIZED}, "sized");
@@ -102,8 +108,8 @@ static void draw_block(struct sb_op *op, const struct sb_lane *lane, const struc
     }
 }
 
-void sb_ops_draw(struct sb_ops *ops, const struct sb_lane *lanes, size_t lane_count, const struct sb_mix *mix, size_t n,
-                 uint64_t seed)
+void sb_ops_draw(struct sb_ops *ops, const struct sb_lane *lanes, size_t lane_count, const struct sb_mix *mix,
+                 size_t n, uint64_t seed)
 {
     struct sb_random random = sb_random_fork(seed, 1);
     static bool full[SB_SLOTS];
@@ -129,8 +135,8 @@ char *sb_ops_print(const struct sb_ops *ops, const struct sb_lane *lanes)
         const struct sb_op *op = &ops->at[i];
         sb_text_printf(&text, "%s%c%u", i ? " " : "", op->free ? 'f' : 'a', op->slot);
         if (!op->free)
-            sb_text_printf(&text, ":%s:%llu:%u%s", lanes[op->lane].name, (unsigned long long)op->size, op->align,
-                           op->zero ? "z" : "");
+            sb_text_printf(&text, ":%s:%llu:%u%s", lanes[op->lane].name, (unsigned long long)op->size,
+                           op->align, op->zero ? "z" : "");
         if (op->thread)
             sb_text_printf(&text, "@%u", op->thread);
     }
@@ -147,8 +153,9 @@ static bool read_op(struct sb_op *op, const char *word, const struct sb_lane *la
     *op = (struct sb_op){.free = *word == 'f'};
     if (*word != 'a' && *word != 'f')
         return false;
-    if (op->free ? sscanf(word + 1, "%u%n", &op->slot, &used) != 1
-                 : sscanf(word + 1, "%u:%15[a-z0-9]:%llu:%u%n", &op->slot, name, &size, &op->align, &used) != 4)
+    if (op->free
+            ? sscanf(word + 1, "%u%n", &op->slot, &used) != 1
+            : sscanf(word + 1, "%u:%15[a-z0-9]:%llu:%u%n", &op->slot, name, &size, &op->align, &used) != 4)
         return false;
     op->size = size;
     word += 1 + used;
@@ -166,7 +173,8 @@ static bool read_op(struct sb_op *op, const char *word, const struct sb_lane *la
     return op->free && !*word && op->slot < SB_SLOTS && thread < 2;
 }
 
-void sb_ops_read(struct sb_ops *ops, const char *text, const struct sb_lane *lanes, size_t lane_count, char **why)
+void sb_ops_read(struct sb_ops *ops, const char *text, const struct sb_lane *lanes, size_t lane_count,
+                 char **why)
 {
     char *copy = sb_strdup(text), *state = NULL;
     for (char *word = strtok_r(copy, " ", &state); word && !*why; word = strtok_r(NULL, " ", &state)) {
@@ -309,7 +317,8 @@ static bool take_block(struct sb_world *w, const struct sb_op *op, struct sb_blo
         break;
     }
     for (uint32_t i = 0; b->handle && i < b->n; i++)
-        b->areas[i] = lane->kind == SB_LANE_PERCPU ? w->a->percpu->per_cpu_ptr(w->self, b->handle, i) : b->handle;
+        b->areas[i] =
+            lane->kind == SB_LANE_PERCPU ? w->a->percpu->per_cpu_ptr(w->self, b->handle, i) : b->handle;
     return b->handle != NULL;
 }
 
@@ -378,14 +387,12 @@ static void judge_block(struct sb_world *w, struct sb_block *b, const struct sb_
         if (w->judge_align && (uintptr_t)b->areas[i] % b->align)
             sb_world_fail(w, SB_FAULT_ALIGN, "%s: %llu bytes at %p are not aligned to %llu", name, size,
                           (void *)b->areas[i], (unsigned long long)b->align);
-        if (w->judge_zero && (op->zero || lane->kind == SB_LANE_PERCPU) && !is_zero(b->areas[i], b->asked))
-            sb_world_fail(w, SB_FAULT_ZERO, "%s: %llu bytes are not all zero, as was asked for", name, size);
     }
     if (w->use_usable && lane->kind == SB_LANE_SIZED && w->a->sized->usable) {
         uint64_t usable = w->a->sized->usable(w->self, b->handle);
         if (usable && usable < b->asked)
-            sb_world_fail(w, SB_FAULT_USABLE, "%s: of %llu bytes asked for %llu are said to be usable", name, size,
-                          (unsigned long long)usable);
+            sb_world_fail(w, SB_FAULT_USABLE, "%s: of %llu bytes asked for %llu are said to be usable", name,
+                          size, (unsigned long long)usable);
         b->size = usable > b->asked ? usable : b->asked;
     }
     for (uint32_t i = 0; i < b->n && w->fault == SB_FAULT_NONE && !w->ignore_overlap; i++) {
@@ -395,6 +402,10 @@ static void judge_block(struct sb_world *w, struct sb_block *b, const struct sb_
                           "%s: %llu bytes at %p overlap a live block of %llu bytes at %p", name,
                           (unsigned long long)b->size, (void *)b->areas[i],
                           (unsigned long long)w->slots[other - 1].size, (void *)w->slots[other - 1].areas[0]);
+    }
+    for (uint32_t i = 0; i < b->n && w->fault == SB_FAULT_NONE; i++) {
+        if (w->judge_zero && (op->zero || lane->kind == SB_LANE_PERCPU) && !is_zero(b->areas[i], b->asked))
+            sb_world_fail(w, SB_FAULT_ZERO, "%s: %llu bytes are not all zero, as was asked for", name, size);
     }
 }
 
@@ -514,12 +525,11 @@ void sb_world_close_allocator(struct sb_world *w)
     w->self = NULL;
 }
 
-int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const union sb_value *values, uint64_t memory,
-                  uint64_t seed, char **why)
+int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const union sb_value *values,
+                  uint64_t memory, uint64_t seed, char **why)
 {
-    union sb_value machine[SB_MACHINE_KEYS] = {[SB_MACHINE_MEMORY].u = memory,
-                                               [SB_MACHINE_PREFAULT].u = 0,
-                                               [SB_MACHINE_NODE].s = "any"};
+    union sb_value machine[SB_MACHINE_KEYS] = {
+        [SB_MACHINE_MEMORY].u = memory, [SB_MACHINE_PREFAULT].u = 0, [SB_MACHINE_NODE].s = "any"};
     *w = (struct sb_world){.plugin = plugin, .a = &plugin->allocator, .values = values, .fill = true};
     w->granules = sb_calloc(1, sizeof(*w->granules));
     w->lane_count = sb_lanes_make(w->a, w->lanes);

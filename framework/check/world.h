@@ -1,6 +1,6 @@
 /*
- * An opened allocator with all its interfaces as lanes, blocks in numbered slots, and the operations on them: what the
- * properties are tried with. One process, one world.
+ * An opened allocator with all its interfaces as lanes, blocks in numbered slots, and the operations on them:
+ * what the properties are tried with. One process, one world.
  */
 #ifndef SB_CHECK_WORLD_H
 #define SB_CHECK_WORLD_H
@@ -57,17 +57,19 @@ struct sb_mix {
     bool threads;  /* operations are spread over two threads on two CPUs */
     uint64_t most; /* bytes of a block */
 };
-void sb_ops_draw(struct sb_ops *ops, const struct sb_lane *lanes, size_t lane_count, const struct sb_mix *mix, size_t n,
-                 uint64_t seed);
+void sb_ops_draw(struct sb_ops *ops, const struct sb_lane *lanes, size_t lane_count, const struct sb_mix *mix,
+                 size_t n, uint64_t seed);
 /* "a5:sized:100:64z@1 f5": a blank between two. NULL in `*why` where all could be read. */
 char *sb_ops_print(const struct sb_ops *ops, const struct sb_lane *lanes);
-void sb_ops_read(struct sb_ops *ops, const char *text, const struct sb_lane *lanes, size_t lane_count, char **why);
+void sb_ops_read(struct sb_ops *ops, const char *text, const struct sb_lane *lanes, size_t lane_count,
+                 char **why);
 
 struct sb_block {
     char *areas[SB_MAX_AREAS]; /* one but for per-CPU blocks */
     uint32_t n;
     uint8_t lane;
-    uint64_t asked, size, align; /* size: bytes that are ours, with what the allocator rounded up to where that is used */
+    uint64_t asked, size,
+        align; /* size: bytes that are ours, with what the allocator rounded up to where that is used */
     uint64_t tag;
     void *handle;
 };
@@ -85,8 +87,8 @@ struct sb_world {
     size_t lane_count;
     struct sb_block slots[SB_SLOTS];
     uint64_t live, live_bytes, tag, refused, served;
-    bool use_usable;     /* blocks are filled up to what usable says */
-    bool fill;           /* with patterns, verified when freed */
+    bool use_usable; /* blocks are filled up to what usable says */
+    bool fill;       /* with patterns, verified when freed */
     bool judge_align, judge_zero;
     bool ignore_overlap; /* where blocks lie is not looked at */
     struct sb_granules *granules;
@@ -96,13 +98,15 @@ struct sb_world {
     struct sb_helpers *helpers;
 };
 
-int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const union sb_value *values, uint64_t memory,
-                  uint64_t seed, char **why);
-/* Opens the allocator again in the same memory, which is not cleared: an allocator mustn't rely on that but once. */
+int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const union sb_value *values,
+                  uint64_t memory, uint64_t seed, char **why);
+/* Opens the allocator again in the same memory, which is not cleared: an allocator mustn't rely on that but
+ * once. */
 int sb_world_open_allocator(struct sb_world *w);
 void sb_world_close_allocator(struct sb_world *w);
 
-/* One operation; w->fault says whether something is wrong. An allocation in a full slot, a free of an empty one: nothing. */
+/* One operation; w->fault says whether something is wrong. An allocation in a full slot, a free of an empty
+ * one: nothing. */
 void sb_world_do(struct sb_world *w, const struct sb_op *op);
 void sb_world_free_all(struct sb_world *w);
 /* Verifies all that lives. */
@@ -110,7 +114,8 @@ void sb_world_verify(struct sb_world *w);
 void sb_world_fail(struct sb_world *w, enum sb_fault fault, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Runs `function(argument)` on helper thread 0 or 1, each pinned to a CPU of its own where there are two, and waits. */
+/* Runs `function(argument)` on helper thread 0 or 1, each pinned to a CPU of its own where there are two, and
+ * waits. */
 void sb_world_on_thread(struct sb_world *w, unsigned thread, void (*function)(void *), void *argument);
 
 #endif

@@ -47,6 +47,7 @@ int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct s
 int sb_verb_aa(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_compare(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_check(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+int sb_verb_new(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_export(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_list(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
@@ -68,7 +69,8 @@ int sb_session_open(struct sb_session *session, const struct sb_verb *verb, cons
 void sb_session_close(struct sb_session *session);
 
 /* The plugin of that name, or NULL after a complaint with what is near. */
-const struct sb_plugin *sb_find_plugin(const struct sb_plugins *plugins, enum sb_plugin_kind kind, const char *name);
+const struct sb_plugin *sb_find_plugin(const struct sb_plugins *plugins, enum sb_plugin_kind kind,
+                                       const char *name);
 /* "NAME=VALUE" into the plugin's values. False after a complaint. */
 bool sb_take_option(const struct sb_plugin *plugin, const char *text, union sb_value *values);
 

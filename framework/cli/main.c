@@ -22,11 +22,16 @@ const struct sb_verb sb_verbs[] = {
      "measure the matrix of a config",
      "Every trial is a fresh process; each result is stored before the next trial starts. Ctrl-C keeps what "
      "is\n"
-     "finished. The database is a new file, never one that exists.\n",
+     "finished. The database is a new file, never one that exists. A build of an allocator that wasn't "
+     "measured "
+     "before is\n"
+     "checked first; one that breaks a promise is invalid and gets no number.\n",
      {{"--db", "PATH", "database to write (default: results/NAME-UTCTIME.db)"},
       SET_FLAG,
       {"--dump", NULL, "store the allocators' /proc texts and the devices' layouts too"},
       {"--strict", NULL, "refuse to measure while the machine has warnings: governor, load, shared cores"},
+      {"--no-check", NULL,
+       "measure builds of allocators that `check` has not passed before; every report says so"},
       PATH_FLAG},
      sb_verb_run},
     {"plan",
@@ -48,6 +53,8 @@ const struct sb_verb sb_verbs[] = {
      {{"--db", "PATH", "database to write (default: results/NAME-aa-UTCTIME.db)"},
       SET_FLAG,
       {"--strict", NULL, "refuse to measure while the machine has warnings: governor, load, shared cores"},
+      {"--no-check", NULL,
+       "measure builds of allocators that `check` has not passed before; every report says so"},
       PATH_FLAG},
      sb_verb_aa},
     {"compare",
@@ -109,17 +116,31 @@ const struct sb_verb sb_verbs[] = {
      "PLUGIN",
      NULL,
      "prove an allocator against what the ABI promises, before it is measured",
-     "Every property is tried in a child process, under time and memory limits: pass, fail, not claimed (the plugin "
+     "Every property is tried in a child process, under time and memory limits: pass, fail, not claimed (the "
+     "plugin "
      "doesn't\n"
-     "offer it) or untested (another failure stands in the way). A failing sequence of operations is shrunk, and the "
+     "offer it) or untested (another failure stands in the way). A failing sequence of operations is shrunk, "
+     "and the "
      "command\n"
      "that shows it again is printed. PLUGIN is a name, or a file with a '/' in its path.\n",
      {{"--option", "NAME=VALUE", "an option of the plugin; may be given several times"},
       {"--property", "NAME", "try this one alone"},
       {"--ops", "OPERATIONS", "replay these operations, as a failure printed them"},
       {"--seed", "N", "what the operations are drawn from (default: 1)"},
+      {"--quick", NULL, "a tenth of the operations, and no shrinking: what run does before it measures"},
       PATH_FLAG},
      sb_verb_check},
+    {"new",
+     "KIND",
+     "NAME",
+     "write the project of a new allocator or workload, ready to build",
+     "KIND is allocator or workload. The project stands outside of scullbench, builds, passes `check`, and "
+     "has a config "
+     "that\n"
+     "compares it.\n",
+     {{"--dir", "DIR", "folder to write into (default: NAME)"},
+      {"--lang", "c|c++", "its language (default: c)"}},
+     sb_verb_new},
     {"dump",
      "PLUGIN",
      NULL,
@@ -154,8 +175,8 @@ static void print_help(FILE *out)
                  "Measures memory allocators, the Linux kernel's above all, with the same workloads on "
                  "pinned CPUs.\n\n");
     for (size_t i = 0; i < sb_verb_count; i++)
-        fprintf(out, "  %-9s %-8s %s\n", sb_verbs[i].name,
-                sb_verbs[i].second    ? "DB [DB2]"
+        fprintf(out, "  %-9s %-9s %s\n", sb_verbs[i].name,
+                sb_verbs[i].second    ? (*sb_verbs[i].operand == 'D' ? "DB [DB2]" : "KIND NAME")
                 : sb_verbs[i].operand ? sb_verbs[i].operand
                                       : "",
                 sb_verbs[i].summary);

@@ -1,4 +1,5 @@
-/* What verbs share: config, machine, plugins and plan, with all errors told in one pass; a plugin and its options by name. */
+/* What verbs share: config, machine, plugins and plan, with all errors told in one pass; a plugin and its
+ * options by name. */
 #include "base/diag.h"
 #include "base/units.h"
 #include "cli/cli.h"
@@ -69,7 +70,8 @@ bool sb_take_option(const struct sb_plugin *p, const char *text, union sb_value 
     return good;
 }
 
-const struct sb_plugin *sb_find_plugin(const struct sb_plugins *plugins, enum sb_plugin_kind kind, const char *name)
+const struct sb_plugin *sb_find_plugin(const struct sb_plugins *plugins, enum sb_plugin_kind kind,
+                                       const char *name)
 {
     const struct sb_plugin *found = sb_plugin_find(plugins, kind, name);
     if (found)

@@ -64,9 +64,10 @@ static size_t count_words(const char *text)
 }
 
 /* Pasted as it stands, it shows the failure again. */
-static void print_replay(const struct sb_check_line *line, const struct sb_check_request *q)
+static void print_replay(const struct sb_check_line *line, const struct sb_check_request *q,
+                         const char *operand)
 {
-    printf("                 again: scullbench check %s", q->plugin->name);
+    printf("                 again: scullbench check %s", operand);
     for (size_t i = 0; i + 1 < q->options->n; i += 2) {
         printf(" --option ");
         char *pair = sb_printf("%s=%s", q->options->at[i], q->options->at[i + 1]);
@@ -83,21 +84,23 @@ static void print_replay(const struct sb_check_line *line, const struct sb_check
     printf("\n");
 }
 
-static void print_report(const struct sb_check_report *report, const struct sb_check_request *q)
+static void print_report(const struct sb_check_report *report, const struct sb_check_request *q,
+                         const char *operand)
 {
     for (size_t i = 0; i < report->n; i++) {
         const struct sb_check_line *line = &report->at[i];
-        printf("  %-13s %-12s %s\n", line->property->name, sb_check_result_name(line->result), line->property->what);
+        printf("  %-13s %-12s %s\n", line->property->name, sb_check_result_name(line->result),
+               line->property->what);
         if (line->result != SB_CHECK_PASS && line->why && *line->why)
             printf("                 %s\n", line->why);
         if (line->result != SB_CHECK_FAIL)
             continue;
         if (line->ops)
-            printf("                 shortest failing sequence found: %zu operation%s\n", count_words(line->ops),
-                   count_words(line->ops) == 1 ? "" : "s");
-        print_replay(line, q);
+            printf("                 shortest failing sequence found: %zu operation%s\n",
+                   count_words(line->ops), count_words(line->ops) == 1 ? "" : "s");
+        print_replay(line, q, operand);
     }
-    printf("\n%s\n", report->failed     ? "The plugin is invalid: its cells in a matrix get no numbers."
+    printf("\n%s\n", report->failed   ? "The plugin is invalid: its cells in a matrix get no numbers."
                      : report->passed ? "No promise was seen broken."
                                       : "Nothing could be tried.");
     printf("Not asked for: that an allocator works on in a child after fork().\n");
@@ -132,7 +135,8 @@ static bool check_property(const char *name)
     return good;
 }
 
-static int check(const struct sb_plugin *plugin, const struct sb_verb *verb, const struct sb_words *values)
+static int check(const struct sb_plugin *plugin, const struct sb_verb *verb, const struct sb_words *values,
+                 const char *operand)
 {
     struct sb_words options = {0};
     struct sb_check_report report;
@@ -144,6 +148,7 @@ static int check(const struct sb_plugin *plugin, const struct sb_verb *verb, con
                                        .property = sb_flag_value(verb, values, "--property"),
                                        .ops = sb_flag_value(verb, values, "--ops"),
                                        .seed = 1,
+                                       .quick = sb_flag_value(verb, values, "--quick"),
                                        .memory = UINT64_C(64) << 20,
                                        .progress = show_progress};
     if (request.ops && !request.property) {
@@ -159,7 +164,7 @@ static int check(const struct sb_plugin *plugin, const struct sb_verb *verb, con
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
     printf("%s, %s, build-id %.16s\n", plugin->name, plugin->path, plugin->build_id);
-    print_report(&report, &request);
+    print_report(&report, &request, operand);
     code = report.failed ? SB_EXIT_TRIALS_FAILED : report.passed ? SB_EXIT_OK : SB_EXIT_FAILURE;
     if (status) {
         sb_error("%s", why);
@@ -182,14 +187,15 @@ int sb_verb_check(const struct sb_verb *verb, struct sb_words *operands, struct 
     if (strchr(name, '/')) {
         struct sb_plugin *plugin = sb_plugin_load(name);
         if (plugin->refused || plugin->kind != SB_PLUGIN_ALLOCATOR)
-            sb_error("%s: %s", name, plugin->refused ? plugin->refused : "it is a workload; allocators are checked");
+            sb_error("%s: %s", name,
+                     plugin->refused ? plugin->refused : "it is a workload; allocators are checked");
         else
-            code = check(plugin, verb, values);
+            code = check(plugin, verb, values, name);
         sb_plugin_free(plugin);
     } else {
         const struct sb_plugin *plugin = sb_find_plugin(&plugins, SB_PLUGIN_ALLOCATOR, name);
         if (plugin)
-            code = check(plugin, verb, values);
+            code = check(plugin, verb, values, name);
     }
     sb_plugins_free(&plugins);
     return code;

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "report/compare.h"
 #include "report/report.h"
+#include "run/prove.h"
 #include "run/run.h"
 #include "trial/simulate.h"
 
@@ -85,6 +86,10 @@ static bool refuse(const struct sb_plan *plan)
     return n;
 }
 
+static const char unchecked[] =
+    "the allocators were not checked before they were measured (--no-check): whether they keep "
+    "their promises is not known; `scullbench check PLUGIN` tells";
+
 /* Machine faults are 1, mistakes 2, failed trials 3: scripts can tell them apart. `aa`: everything twice. */
 static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values, bool aa)
 {
@@ -106,12 +111,18 @@ static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_
     }
     if (sb_flag_value(verb, values, "--strict") && refuse(&s.plan))
         goto out;
+    bool checked = !sb_flag_value(verb, values, "--no-check");
+    size_t invalid = 0;
+    if (checked && sb_run_prove(&s.plan, &invalid, &why))
+        goto out;
     int status = create_store(&store, sb_flag_value(verb, values, "--db"), &s.experiment, aa ? "aa-" : "",
                               &path, &why);
     if (status == -EEXIST)
         code = SB_EXIT_USAGE;
     if (!status)
         status = sb_run_begin(store, &s.plan, s.overrides, &why);
+    if (!status && !checked)
+        status = sb_store_add_warning(store, unchecked, &why);
     if (!status)
         status = sb_run(store, &s.plan, &outcome, &why);
     if (status)
@@ -124,7 +135,9 @@ static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_
     if (status)
         goto out;
     print_end(&outcome, &s.plan, path);
-    code = outcome.interrupted ? SB_EXIT_INTERRUPTED : outcome.failed ? SB_EXIT_TRIALS_FAILED : SB_EXIT_OK;
+    code = outcome.interrupted         ? SB_EXIT_INTERRUPTED
+           : outcome.failed || invalid ? SB_EXIT_TRIALS_FAILED
+                                       : SB_EXIT_OK;
 out:
     if (why)
         sb_error("%s", why);

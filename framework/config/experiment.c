@@ -17,6 +17,18 @@ static bool is_plugin_kind(const char *kind)
     return !strcmp(kind, "allocator") || !strcmp(kind, "workload");
 }
 
+const char *sb_env_name(const char *key)
+{
+    return strncmp(key, "env.", 4) || !key[4] ? NULL : key + 4;
+}
+
+/* Where SECTION.KEY is cut: at its last dot, or before `env.`, whose names may have dots. */
+static char *last_dot(const char *path)
+{
+    char *env = strstr(path, ".env.");
+    return env ? env : strrchr(path, '.');
+}
+
 void sb_read_section(const struct sb_ini_section *section, const char *what, const struct sb_option *table,
                      uint32_t n, const char *skip, union sb_value *values, struct sb_diag *diag)
 {
@@ -31,7 +43,7 @@ void sb_read_section(const struct sb_ini_section *section, const char *what, con
     for (size_t i = 0; section && i < section->n; i++) {
         const struct sb_ini_entry *entry = &section->at[i];
         const struct sb_option *option = sb_option_find(table, n, entry->key);
-        if (skip && !strcmp(entry->key, skip))
+        if (skip && (!strcmp(entry->key, skip) || sb_env_name(entry->key)))
             continue;
         if (!option) {
             char *hint = sb_option_hint(table, n, entry->key);
@@ -133,7 +145,7 @@ static void read_excludes(struct sb_experiment *e, const char *value, int line, 
 /* `scullc.quantum = 1000B, 4000B`. Whether section and key exist is for the plan to say. */
 static void read_sweep(struct sb_experiment *e, const struct sb_ini_entry *entry, struct sb_diag *diag)
 {
-    const char *dot = strrchr(entry->key, '.');
+    const char *dot = last_dot(entry->key);
     if (dot == entry->key || !dot[1]) {
         sb_diag_at(diag, entry->line, "'%s' is not SECTION.KEY", entry->key);
         return;
@@ -231,7 +243,7 @@ static void apply_override(struct sb_ini *ini, const char *text, int line, struc
     const char *equals = strchr(text, '=');
     char *path = sb_strndup(text, equals ? (size_t)(equals - text) : 0);
     /* A matrix key may itself be SECTION.KEY; elsewhere the key has no dot, but the section may. */
-    char *dot = !strncmp(path, "matrix.", 7) ? path + 6 : strrchr(path, '.');
+    char *dot = !strncmp(path, "matrix.", 7) ? path + 6 : last_dot(path);
     if (!equals || !dot || dot == path || !dot[1] || !equals[1]) {
         sb_diag_at(diag, line, "expected SECTION.KEY=VALUE");
         goto out;

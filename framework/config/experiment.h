@@ -113,9 +113,14 @@ int sb_experiment_load(struct sb_experiment *experiment, const char *path, const
                        size_t override_count, struct sb_diag *diag);
 void sb_experiment_free(struct sb_experiment *experiment);
 
+/* `env.NAME = value` of an [allocator] section: the environment of its trials. The name, or NULL for another
+ * key. */
+const char *sb_env_name(const char *key);
+
 /*
  * Reads the entries of `section` against `table` into `values`, defaults first. Unknown keys and bad
- * values are collected, but for the key `skip`. `section` may be NULL: all defaults.
+ * values are collected, but for the key `skip` and, where there is one, those of the environment. `section`
+ * may be NULL: all defaults.
  */
 void sb_read_section(const struct sb_ini_section *section, const char *what, const struct sb_option *table,
                      uint32_t n, const char *skip, union sb_value *values, struct sb_diag *diag);

@@ -160,6 +160,13 @@ static void check_section(struct planner *p, const struct sb_ini_section *sectio
     union sb_value *values = sb_calloc(binding.plugin->option_count, sizeof(*values));
     char *what = sb_printf("%s '%s'", section->kind, binding.plugin->name);
     size_t before = p->diag->n;
+    for (size_t i = 0; i < section->n && kind == SB_PLUGIN_WORKLOAD; i++) {
+        if (sb_env_name(section->at[i].key))
+            sb_diag_at(p->diag, section->at[i].line,
+                       "'%s' belongs into an [allocator] section: the environment is the "
+                       "allocator's",
+                       section->at[i].key);
+    }
     sb_read_section(section, what, binding.plugin->options, binding.plugin->option_count, "plugin", values,
                     p->diag);
     if (kind == SB_PLUGIN_WORKLOAD && p->diag->n == before && !complained(p->diag, section))
@@ -265,6 +272,15 @@ static void check_machine_value(struct planner *p, int line, const char *key, co
     SB_VEC_FREE(&found);
 }
 
+static bool is_allocator(const struct sb_plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->allocators.n; i++) {
+        if (!strcmp(plan->allocators.at[i].source, name))
+            return true;
+    }
+    return false;
+}
+
 /* Values are checked against the same table as a written key: a sweep is that key, several times. */
 static void check_sweep(struct planner *p, const struct sb_sweep *sweep)
 {
@@ -278,6 +294,8 @@ static void check_sweep(struct planner *p, const struct sb_sweep *sweep)
         return;
     }
     const struct sb_option *option = sb_option_find(table, n, sweep->key);
+    if (sb_env_name(sweep->key) && is_allocator(p->plan, sweep->section))
+        return;
     if (!option) {
         char *hint = sb_option_hint(table, n, sweep->key);
         sb_diag_at(p->diag, sweep->line, "'%s' has no key '%s' to sweep%s", sweep->section, sweep->key, hint);
@@ -362,6 +380,22 @@ static void write_part(struct sb_cell *cell, const char *kind, const struct sb_b
     copy_texts(cell, kind, b->name, b->source, b->section, b->plugin->options, b->plugin->option_count);
 }
 
+/* `env.NAME` keys, as written or as swept. */
+static void copy_environment(struct sb_cell *cell, const struct sb_binding *b)
+{
+    struct sb_ini_section *to = sb_ini_section(&cell->settings, "allocator", b->name);
+    size_t n = strlen(b->source);
+    for (size_t i = 0; b->section && i < b->section->n; i++) {
+        if (sb_env_name(b->section->at[i].key))
+            sb_ini_set(to, b->section->at[i].key, b->section->at[i].value, 0);
+    }
+    for (size_t i = 0; i < cell->swept.n; i++) {
+        const char *name = cell->swept.at[i].name;
+        if (!strncmp(name, b->source, n) && name[n] == '.' && sb_env_name(name + n + 1))
+            sb_ini_set(to, name + n + 1, cell->swept.at[i].value, 0);
+    }
+}
+
 /* Gathers all that decides about a trial of this cell, as text. */
 static void write_settings(const struct planner *p, struct sb_cell *cell)
 {
@@ -385,6 +419,7 @@ static void write_settings(const struct planner *p, struct sb_cell *cell)
     copy_texts(cell, "machine", "", "machine", sb_ini_section(ini, "machine", ""), machine->options,
                machine->n);
     write_part(cell, "allocator", cell->allocator);
+    copy_environment(cell, cell->allocator);
     write_part(cell, "workload", cell->workload);
     sb_text_free(&cpus);
 }

@@ -184,19 +184,54 @@ static char *note_build_id(const char *notes, size_t size)
 }
 
 /* Out of the loaded image, not the file, which may have been rebuilt since. */
+static char *image_build_id(const struct dl_phdr_info *info)
+{
+    char *found = NULL;
+    for (size_t i = 0; i < info->dlpi_phnum && !found; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type == PT_NOTE)
+            found =
+                note_build_id((const char *)(info->dlpi_addr + segment->p_vaddr), segment->p_memsz); // NOLINT
+    }
+    return found;
+}
+
 static int find_build_id(struct dl_phdr_info *info, size_t size, void *context)
 {
     struct build_id_search *search = context;
     (void)size;
     if (strcmp(info->dlpi_name, search->path))
         return 0;
-    for (size_t i = 0; i < info->dlpi_phnum && !search->found; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        if (segment->p_type == PT_NOTE)
-            search->found =
-                note_build_id((const char *)(info->dlpi_addr + segment->p_vaddr), segment->p_memsz); // NOLINT
-    }
+    search->found = image_build_id(info);
     return 1;
+}
+
+static int add_object(struct dl_phdr_info *info, size_t size, void *context)
+{
+    struct sb_objects *objects = context;
+    (void)size;
+    if (*info->dlpi_name != '/')
+        return 0;
+    char *id = image_build_id(info), *path = realpath(info->dlpi_name, NULL);
+    *SB_VEC_ADD(objects) =
+        (struct sb_object){path ? path : sb_strdup(info->dlpi_name), id ? id : sb_strdup("none")};
+    return 0;
+}
+
+struct sb_objects sb_objects_loaded(void)
+{
+    struct sb_objects objects = {0};
+    dl_iterate_phdr(add_object, &objects);
+    return objects;
+}
+
+void sb_objects_free(struct sb_objects *objects)
+{
+    for (size_t i = 0; i < objects->n; i++) {
+        free(objects->at[i].path);
+        free(objects->at[i].build_id);
+    }
+    SB_VEC_FREE(objects);
 }
 
 /*

@@ -55,6 +55,17 @@ const struct sb_plugin *sb_plugin_find(const struct sb_plugins *plugins, enum sb
 struct sb_plugin *sb_plugin_load(const char *path);
 void sb_plugin_free(struct sb_plugin *plugin);
 
+/* A shared object of this process, beside the program itself. */
+struct sb_object {
+    char *path, *build_id; /* "none" where it has no id */
+};
+struct sb_objects {
+    struct sb_object *at;
+    size_t n, capacity;
+};
+struct sb_objects sb_objects_loaded(void);
+void sb_objects_free(struct sb_objects *objects);
+
 /* "sized, cache": what an allocator offers, in words. The caller frees it. */
 char *sb_allocator_interfaces(const struct sb_allocator *allocator);
 

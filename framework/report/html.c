@@ -412,6 +412,46 @@ static void add_figures(const struct sb_figures *figures, const char *dir, struc
     sb_text_printf(out, "</div>\n");
 }
 
+static const char *allocator_of(const struct sb_data *d, int64_t cell)
+{
+    for (size_t i = 0; i < d->cells.n; i++) {
+        if (d->cells.at[i].id == cell)
+            return d->cells.at[i].allocator;
+    }
+    return "";
+}
+
+/* What the allocators loaded, each once: a report must say which build it measured. */
+static void add_libraries(const struct sb_data *d, struct sb_text *out)
+{
+    struct sb_words seen = {0};
+    for (size_t t = 0; t < d->trials.n; t++) {
+        const struct sb_result *r = &d->trials.at[t].result;
+        for (size_t i = 0; i < r->libraries.n; i++) {
+            const struct sb_library *l = &r->libraries.at[i];
+            const char *allocator = allocator_of(d, d->trials.at[t].cell), *slash = strrchr(l->path, '/');
+            char *key = sb_printf("%s\n%s\n%s", allocator, l->path, l->build_id);
+            bool known = false;
+            for (size_t j = 0; j < seen.n && !known; j++)
+                known = !strcmp(seen.at[j], key);
+            if (!known) {
+                sb_text_printf(out, "%s<tr>",
+                               seen.n ? "" : "<h3>Libraries</h3><div class=scroll><table><tbody>");
+                cell_text(out, allocator);
+                cell_text(out, slash ? slash + 1 : l->path);
+                cell_text(out, l->version);
+                sb_text_printf(out, "<td class=t>%s", *l->build_id ? "build-id " : "");
+                escape(out, l->build_id);
+                sb_text_printf(out, "</td></tr>\n");
+                *SB_VEC_ADD(&seen) = sb_strdup(key);
+            }
+            free(key);
+        }
+    }
+    sb_text_printf(out, "%s", seen.n ? "</tbody></table></div>\n" : "");
+    sb_words_free(&seen);
+}
+
 /* File names without their folders: a published report needn't tell where things lay. */
 static void add_machine(const struct sb_data *d, struct sb_text *out)
 {
@@ -441,6 +481,7 @@ static void add_machine(const struct sb_data *d, struct sb_text *out)
         sb_text_printf(out, "</td></tr>\n");
     }
     sb_text_printf(out, "</tbody></table></div>\n");
+    add_libraries(d, out);
 }
 
 static void add_warning(struct sb_text *out, const char *text)

@@ -2,10 +2,10 @@
 #define _GNU_SOURCE
 #include "run/run.h"
 
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/file.h"
-#include "base/child.h"
 #include "run/watch.h"
 #include "stats/stats.h"
 #include "trial/watch.h"
@@ -403,6 +403,8 @@ static bool is_wanted(const struct sb_plan *plan, const struct sb_trial *trial,
 {
     const struct sb_cell *cell = &plan->cells.at[trial->cell];
     const struct cell_state *state = &states[trial->cell];
+    if (cell->skip)
+        return false;
     if (trial->simulated)
         return plan->provider == SB_PROVIDER_CACHEGRIND || short_enough(cell, state);
     if (trial->repetition <= plan->least_repetitions)

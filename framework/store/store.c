@@ -30,6 +30,7 @@ static const char schema[] =
     "CREATE TABLE series(trial INTEGER, name TEXT, key INTEGER, unit TEXT, points TEXT);"
     "CREATE TABLE histogram(trial INTEGER, name TEXT, what TEXT, n INTEGER, min INTEGER, max INTEGER, counts "
     "TEXT);"
+    "CREATE TABLE library(trial INTEGER, path TEXT, build_id TEXT, version TEXT);"
     "CREATE TABLE dump(trial INTEGER, name TEXT, text TEXT);"
     "CREATE TABLE warning(trial INTEGER, text TEXT);"
     "CREATE INDEX metric_trial ON metric(trial);"
@@ -250,6 +251,9 @@ static int insert_result(struct sb_store *store, int64_t trial, const struct sb_
                         l->what, (int64_t)l->n, (int64_t)l->min, (int64_t)l->max, counts);
         free(counts);
     }
+    for (size_t i = 0; i < r->libraries.n && !status; i++)
+        status = insert(store, why, "INSERT INTO library VALUES(?,?,?,?)", "ittt", trial,
+                        r->libraries.at[i].path, r->libraries.at[i].build_id, r->libraries.at[i].version);
     for (size_t i = 0; i < r->dumps.n && !status; i++)
         status = insert(store, why, "INSERT INTO dump VALUES(?,?,?)", "itt", trial, r->dumps.at[i].name,
                         r->dumps.at[i].text);
@@ -437,6 +441,13 @@ static void take_warning(void *context, sqlite3_stmt *s)
         *SB_VEC_ADD(&r->warnings) = column(s, 1);
 }
 
+static void take_library(void *context, sqlite3_stmt *s)
+{
+    struct sb_result *r = result_of(context, sqlite3_column_int64(s, 0));
+    if (r)
+        *SB_VEC_ADD(&r->libraries) = (struct sb_library){column(s, 1), column(s, 2), column(s, 3)};
+}
+
 static void take_run_warning(void *context, sqlite3_stmt *s)
 {
     struct sb_data *d = context;
@@ -489,8 +500,15 @@ int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
         {"SELECT trial, text FROM warning WHERE trial IS NOT NULL ORDER BY rowid", take_warning},
         {"SELECT text FROM warning WHERE trial IS NULL ORDER BY rowid", take_run_warning},
     };
+    static const struct reading since_2[] = {
+        {"SELECT trial, path, build_id, version FROM library ORDER BY rowid", take_library},
+    };
     int status = sb_store_load_head(store, data, why);
-    return status ? status : read_all(store, data, queries, SB_COUNT(queries), why);
+    if (!status)
+        status = read_all(store, data, queries, SB_COUNT(queries), why);
+    if (!status && store->version >= 2)
+        status = read_all(store, data, since_2, SB_COUNT(since_2), why);
+    return status;
 }
 
 /* Text, two numbers a line: readable by any tool, and small enough. */

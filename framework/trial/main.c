@@ -65,6 +65,11 @@ int main(int argc, char **argv)
         free(text);
         return 2;
     }
+    for (size_t i = 0; i < spec.allocator.section->n; i++) {
+        const char *name = sb_env_name(spec.allocator.section->at[i].key);
+        if (name)
+            setenv(name, spec.allocator.section->at[i].value, 1);
+    }
     bool simulate = spec.trial[SB_TRIAL_SIMULATE].u && !sb_simulated();
     sb_layout_restart(argv, text, length, spec.trial[SB_TRIAL_LAYOUT].u);
     FILE *out = take_standard_output();

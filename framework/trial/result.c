@@ -94,6 +94,14 @@ void sb_write_dump(FILE *out, const char *name, const char *text)
     write_line(out, object);
 }
 
+void sb_write_library(FILE *out, const char *path, const char *build_id, const char *version)
+{
+    struct sb_json *object = named("library", path);
+    sb_json_set_text(object, "build_id", build_id);
+    sb_json_set_text(object, "version", version);
+    write_line(out, object);
+}
+
 void sb_write_warning(FILE *out, const char *text)
 {
     write_line(out, named("warning", text));
@@ -192,6 +200,9 @@ static int take_object(struct sb_result *result, const struct sb_json *object)
             (struct sb_unavailable){take_text(object, "unavailable"), take_text(object, "reason")};
     } else if (sb_json_text(object, "series")) {
         take_series(result, object);
+    } else if (sb_json_text(object, "library")) {
+        *SB_VEC_ADD(&result->libraries) = (struct sb_library){
+            take_text(object, "library"), take_text(object, "build_id"), take_text(object, "version")};
     } else if (sb_json_text(object, "histogram")) {
         take_latencies(result, object);
     } else if (sb_json_text(object, "dump")) {
@@ -237,6 +248,11 @@ void sb_result_free(struct sb_result *result)
         free(result->dumps.at[i].name);
         free(result->dumps.at[i].text);
     }
+    for (size_t i = 0; i < result->libraries.n; i++) {
+        free(result->libraries.at[i].path);
+        free(result->libraries.at[i].build_id);
+        free(result->libraries.at[i].version);
+    }
     for (size_t i = 0; i < result->warnings.n; i++)
         free(result->warnings.at[i]);
     SB_VEC_FREE(&result->metrics);
@@ -244,6 +260,7 @@ void sb_result_free(struct sb_result *result)
     SB_VEC_FREE(&result->series);
     SB_VEC_FREE(&result->latencies);
     SB_VEC_FREE(&result->dumps);
+    SB_VEC_FREE(&result->libraries);
     SB_VEC_FREE(&result->warnings);
     free(result->reason);
     free(result->phase);

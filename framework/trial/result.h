@@ -7,6 +7,7 @@
  *   {"unavailable":"perf::CYCLES","reason":"..."}
  *   {"series":"free_blocks","key":3,"unit":"blocks","points":[[op,value],...]}
  *   {"histogram":"alloc","what":"service time","n":10,"min":160,"max":4000,"counts":[[index,count],...]}
+ *   {"library":"/usr/lib/...","build_id":"...","version":"jemalloc 5.3.0-..."}
  *   {"dump":"buddyinfo","text":"..."}
  *   {"warning":"..."}
  *   {"status":"ok"}   or   {"status":"invalid","reason":"..."}     exactly once, last
@@ -50,6 +51,10 @@ struct sb_series {
 struct sb_dump {
     char *name, *text;
 };
+/* What an allocator loaded, or is made of. */
+struct sb_library {
+    char *path, *build_id, *version;
+};
 /* Of measure/histogram.h, the buckets that hold something; min and max in its units. */
 struct sb_bucket {
     uint32_t index;
@@ -78,6 +83,7 @@ struct sb_result {
     SB_RESULT_LIST(struct sb_series, series);
     SB_RESULT_LIST(struct sb_latencies, latencies);
     SB_RESULT_LIST(struct sb_dump, dumps);
+    SB_RESULT_LIST(struct sb_library, libraries);
     SB_RESULT_LIST(char *, warnings);
 };
 
@@ -88,6 +94,7 @@ void sb_write_unavailable(FILE *out, const char *name, const char *reason);
 void sb_write_series(FILE *out, const struct sb_series *series);
 void sb_write_latencies(FILE *out, const char *name, const char *what, const struct sb_histogram *histogram);
 void sb_write_dump(FILE *out, const char *name, const char *text);
+void sb_write_library(FILE *out, const char *path, const char *build_id, const char *version);
 void sb_write_warning(FILE *out, const char *text);
 void sb_write_status(FILE *out, enum sb_status status, const char *reason);
 

@@ -47,7 +47,8 @@ static void take_block(void *context, const void *block, uint64_t size, uint64_t
     /* Beside the heap, which may be the allocator's under test, and gone after each proof. */
     if (t->blocks.n == t->blocks.capacity) {
         size_t more = t->blocks.capacity ? 2 * t->blocks.capacity : 4096;
-        void *at = mmap(NULL, more * sizeof(struct block), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void *at = mmap(NULL, more * sizeof(struct block), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (at == MAP_FAILED) {
             sb_error("no memory for the list of live blocks: %s", strerror(errno));
             abort();
@@ -740,6 +741,35 @@ static struct sb_plugin *load(const struct sb_trial_part *part, enum sb_plugin_k
     return plugin;
 }
 
+static bool was_loaded(const struct sb_objects *objects, const char *path)
+{
+    for (size_t i = 0; i < objects->n; i++) {
+        if (!strcmp(objects->at[i].path, path))
+            return true;
+    }
+    return false;
+}
+
+/* What opening the allocator brought into the process; where it says its version, that of the first. */
+static void report_libraries(struct trial *t, const struct sb_objects *before)
+{
+    struct sb_objects now = sb_objects_loaded();
+    struct sb_text version = {0};
+    struct sb_sink sink = {&version, append};
+    const char *files = t->allocator->allocator.dump_files;
+    size_t n = 0;
+    if (files && strstr(files, "version"))
+        t->allocator->allocator.dump(t->a, "version", &sink);
+    for (size_t i = 0; i < now.n; i++) {
+        if (!was_loaded(before, now.at[i].path))
+            sb_write_library(t->out, now.at[i].path, now.at[i].build_id, n++ ? "" : sb_text_get(&version));
+    }
+    if (!n && version.n)
+        sb_write_library(t->out, "the process's own", "", sb_text_get(&version));
+    sb_objects_free(&now);
+    sb_text_free(&version);
+}
+
 /* Everything up to the opened workload. */
 static int open_all(struct trial *t, char **reason)
 {
@@ -768,7 +798,11 @@ static int open_all(struct trial *t, char **reason)
         if (t->memory.warning)
             sb_write_warning(t->out, t->memory.warning);
     }
+    struct sb_objects before = sb_objects_loaded();
     status = a->open(&t->host, t->allocator_options, &t->a);
+    if (!status)
+        report_libraries(t, &before);
+    sb_objects_free(&before);
     if (status) {
         *reason = reason_or(t, "the allocator can't be opened: %s", strerror(-status));
         return status;

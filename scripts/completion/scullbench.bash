@@ -2,7 +2,7 @@
 _scullbench() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
   if [ "$COMP_CWORD" = 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "run plan aa compare report export list describe dump topology --help --version" -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W "run plan aa compare report export list describe check new dump topology --help --version" -- "$cur")
     return
   fi
   case $prev in

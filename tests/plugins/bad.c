@@ -28,6 +28,7 @@ enum {
     NAMELESS,  /* has no name */
     BADOPTION, /* its option's default is none of its choices */
     HALF,      /* offers an interface that lacks a function */
+    NEWER,     /* says a minor version that isn't there yet */
 };
 
 static atomic_ulong calls;
@@ -126,8 +127,8 @@ static const struct sb_sized_ops sized = {
 };
 
 const struct sb_allocator scullbench_allocator = {
-    .head = {SB_ALLOCATOR_MAGIC, MISBEHAVE == OLD_MAJOR ? 0 : SB_ABI_MAJOR, SB_ABI_MINOR,
-             sizeof(struct sb_allocator), sizeof(struct sb_option)},
+    .head = {SB_ALLOCATOR_MAGIC, MISBEHAVE == OLD_MAJOR ? 0 : SB_ABI_MAJOR,
+             SB_ABI_MINOR + (MISBEHAVE == NEWER), sizeof(struct sb_allocator), sizeof(struct sb_option)},
     .name = MISBEHAVE == NAMELESS ? NULL : NAME,
     .options = options,
     .option_count = MISBEHAVE == BADOPTION,

@@ -25,6 +25,8 @@ static void refusals_say_what_to_do(void **state)
 {
     (void)state;
     expect_refusal("old-major", "built for plugin ABI 0.2, this scullbench has 1.2; rebuild it");
+    expect_refusal(
+        "newer", "built for plugin ABI 1.3, this scullbench has 1.2: use a newer scullbench, or rebuild it");
     expect_refusal("nothing", "offers no interface (sized, cache, pages or percpu)");
     expect_refusal("no-plugin", "exports neither scullbench_allocator nor scullbench_workload");
     expect_refusal("not-there", "No such file or directory");
@@ -32,6 +34,27 @@ static void refusals_say_what_to_do(void **state)
     expect_refusal("badoption", "the default of its option 'maybe' is wrong: 'perhaps' is not a valid value");
     expect_refusal("half", "an interface that it offers lacks a function");
     expect_refusal("segv", "taken");
+}
+
+/* Built against frozen/1.0: what they don't have reads as nothing, what they have is where it was. */
+static void the_oldest_minor_is_served(void **state)
+{
+    (void)state;
+    struct sb_plugin *a = sb_plugin_load(FROZEN_DIR "/frozen-allocator.so");
+    struct sb_plugin *w = sb_plugin_load(FROZEN_DIR "/frozen-workload.so");
+    assert_null(a->refused);
+    assert_null(w->refused);
+    assert_int_equal(a->abi_minor, 0);
+    assert_int_equal(w->abi_minor, 0);
+    assert_string_equal(a->name, "frozen-malloc");
+    assert_null(a->allocator.shrink);
+    assert_true(a->allocator.claims == 0);
+    assert_non_null(a->allocator.sized->alloc);
+    assert_string_equal(w->workload.counters[0], "rounds");
+    assert_int_equal(w->option_count, 1);
+    assert_string_equal(w->options[0].fallback, "100B");
+    sb_plugin_free(a);
+    sb_plugin_free(w);
 }
 
 static void names_are_found_once(void **state)
@@ -73,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals_say_what_to_do),
+        cmocka_unit_test(the_oldest_minor_is_served),
         cmocka_unit_test(names_are_found_once),
         cmocka_unit_test(plugins_describe_themselves),
     };

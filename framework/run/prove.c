@@ -1,0 +1,195 @@
+/*
+ * What passed is remembered by the plugin's build-id, its options, and the version of scullbench, in
+ * $XDG_CACHE_HOME/scullbench/checked (or ~/.cache/...): a line each. What failed is tried again each time,
+ * for it says what is wrong. Where nothing can be remembered everything is checked each time.
+ */
+#define _GNU_SOURCE
+#include "run/prove.h"
+
+#include "base/diag.h"
+#include "base/file.h"
+#include "check/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t never;
+
+static char *cache_path(void)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache && *cache == '/')
+        return sb_printf("%s/scullbench/checked", cache);
+    return home && *home == '/' ? sb_printf("%s/.cache/scullbench/checked", home) : NULL;
+}
+
+/* The options of a cell's allocator, name and value in turn. */
+static struct sb_words options_of(const struct sb_cell *cell)
+{
+    struct sb_words options = {0};
+    struct sb_ini *ini = (struct sb_ini *)&cell->settings;
+    const struct sb_ini_section *section = sb_ini_section(ini, "allocator", cell->allocator->name);
+    for (size_t i = 0; section && i < section->n; i++) {
+        if (!strcmp(section->at[i].key, "file"))
+            continue;
+        *SB_VEC_ADD(&options) = sb_strdup(section->at[i].key);
+        *SB_VEC_ADD(&options) = sb_strdup(section->at[i].value);
+    }
+    return options;
+}
+
+static char *key_of(const struct sb_plugin *plugin, const struct sb_words *options)
+{
+    struct sb_text text = {0};
+    sb_text_printf(&text, "%s %s", SB_VERSION, plugin->path);
+    for (size_t i = 0; i < options->n; i++)
+        sb_text_printf(&text, "\n%s", options->at[i]);
+    char *key = sb_printf("%s-%016llx", plugin->build_id, (unsigned long long)sb_hash(text.at));
+    sb_text_free(&text);
+    return key;
+}
+
+/* A build without an id can't be told from the next one. */
+static bool is_known(const char *path, const struct sb_plugin *plugin, const char *key)
+{
+    char *text = NULL, *line;
+    bool known = false;
+    if (!path || !strcmp(plugin->build_id, "none") || sb_read_file(path, &text, NULL))
+        return false;
+    size_t n = strlen(key);
+    for (line = text; (line = strstr(line, key)) && !known; line += n)
+        known = (line == text || line[-1] == '\n') && line[n] == '\n';
+    free(text);
+    return known;
+}
+
+/* One line, appended in one write: runs side by side don't mix theirs. A cache that can't be written is none.
+ */
+static void remember(const char *path, const char *key)
+{
+    char *folder = path ? sb_strdup(path) : NULL, *slash = folder ? strrchr(folder, '/') : NULL;
+    if (slash) {
+        *slash = '\0';
+        sb_make_dirs(folder);
+        FILE *file = fopen(path, "a");
+        if (file) {
+            fprintf(file, "%s\n", key);
+            fclose(file);
+        }
+    }
+    free(folder);
+}
+
+static void show(void *context, const struct sb_property *property, size_t at, size_t all)
+{
+    const struct sb_cell *cell = context;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[Kchecking %s: %s [%zu/%zu]", cell->allocator->name, property->name, at + 1,
+                all);
+}
+
+/* The first failure, in one line; NULL where all is well. */
+static char *first_failure(const struct sb_check_report *report)
+{
+    for (size_t i = 0; i < report->n; i++) {
+        if (report->at[i].result == SB_CHECK_FAIL)
+            return sb_printf("invalid: `scullbench check` finds a promise broken, %s: %s",
+                             report->at[i].property->name, report->at[i].why);
+    }
+    return NULL;
+}
+
+static int check_cell(const struct sb_cell *cell, const struct sb_words *options, char **failure,
+                      bool *passed, char **why)
+{
+    struct sb_check_report report;
+    struct sb_check_request request = {.plugin = cell->allocator->plugin,
+                                       .options = options,
+                                       .seed = 1,
+                                       .memory = UINT64_C(64) << 20,
+                                       .quick = true,
+                                       .progress = show,
+                                       .context = (void *)cell};
+    int status = sb_check(&report, &request, &never, why);
+    *failure = status ? NULL : first_failure(&report);
+    /* One that can't be opened in the check's memory is left to its trials, which say why. */
+    *passed = !status && !report.failed && report.passed;
+    sb_check_report_free(&report);
+    return status;
+}
+
+/* What one allocator with one set of options came to. */
+struct verdict {
+    char *key, *failure;
+};
+struct verdicts {
+    struct verdict *at;
+    size_t n, capacity;
+};
+
+static const struct verdict *find_verdict(const struct verdicts *verdicts, const char *key)
+{
+    for (size_t i = 0; i < verdicts->n; i++) {
+        if (!strcmp(verdicts->at[i].key, key))
+            return &verdicts->at[i];
+    }
+    return NULL;
+}
+
+static int prove_cell(struct sb_cell *cell, struct verdicts *verdicts, const char *path, char **why)
+{
+    struct sb_words options = options_of(cell);
+    const struct sb_plugin *plugin = cell->allocator->plugin;
+    char *key = key_of(plugin, &options);
+    const struct verdict *known = find_verdict(verdicts, key);
+    bool passed = false;
+    int status = 0;
+    if (!known) {
+        struct verdict *v = SB_VEC_ADD(verdicts);
+        *v = (struct verdict){sb_strdup(key), NULL};
+        if (!is_known(path, plugin, key)) {
+            if (!isatty(STDERR_FILENO))
+                fprintf(stderr, "checking %s\n", cell->allocator->name);
+            status = check_cell(cell, &options, &v->failure, &passed, why);
+            if (passed)
+                remember(path, key);
+        }
+        known = v;
+    }
+    if (!status && known->failure)
+        cell->skip = sb_strdup(known->failure);
+    free(key);
+    sb_words_free(&options);
+    return status;
+}
+
+int sb_run_prove(struct sb_plan *plan, size_t *invalid, char **why)
+{
+    struct verdicts verdicts = {0};
+    char *path = cache_path();
+    int status = 0;
+    *invalid = 0;
+    for (size_t i = 0; i < plan->cells.n && !status; i++) {
+        struct sb_cell *cell = &plan->cells.at[i];
+        if (cell->skip)
+            continue;
+        status = prove_cell(cell, &verdicts, path, why);
+        if (cell->skip) {
+            if (isatty(STDERR_FILENO))
+                fprintf(stderr, "\r\033[K");
+            sb_error("%s: %s", cell->label, cell->skip);
+            ++*invalid;
+        }
+    }
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K");
+    for (size_t i = 0; i < verdicts.n; i++) {
+        free(verdicts.at[i].key);
+        free(verdicts.at[i].failure);
+    }
+    SB_VEC_FREE(&verdicts);
+    free(path);
+    return status;
+}

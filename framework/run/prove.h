@@ -1,0 +1,14 @@
+/* The conformance gate before a run: no number of an allocator that breaks a promise. */
+#ifndef SB_RUN_PROVE_H
+#define SB_RUN_PROVE_H
+
+#include "plan/plan.h"
+
+/*
+ * Checks every allocator of the plan, with the options of its cells, unless this build passed before; cells
+ * of those that fail are skipped as invalid. `*invalid` gets their number. 0, or a negative errno with a
+ * sentence in `*why`.
+ */
+int sb_run_prove(struct sb_plan *plan, size_t *invalid, char **why);
+
+#endif

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# The conformance gate: every animal of the zoo fails its own property and no other; a failure shrinks to a few
+# operations that replay; what is shipped passes, in every choice that an option offers.
+# usage: check.sh BUILD
+set -u
+. "$(dirname "$0")/lib.sh"
+sanitized=$(grep -c '^SANITIZE:STRING=..*' "$build/CMakeCache.txt")
+
+echo "== the zoo"
+failing() { grep -E '^  [a-z-]+ +fail ' "$1" | awk '{ print $1 }' | tr '\n' ' '; }
+while read -r animal property; do
+  want=0
+  [ "$property" = none ] || want=3
+  # One that races is seen by chance: it has several.
+  for seed in 1 2 3 4 5; do
+    "$s" check "$ZOO/zoo-$animal.so" --quick --seed $seed > out 2> err
+    got=$?
+    [ "$animal" = all-threads ] && [ $got = 0 ] || break
+  done
+  [ "$property" = none ] && property=
+  [ $got = $want ] || { fail "$animal: exit status $got, expected $want"; cat out err; }
+  [ "$(failing out)" = "${property:+$property }" ] || { fail "$animal fails '$(failing out)', expected '$property'"; cat out; }
+done <<'EOF'
+nothing none
+alignment alignment
+overlap overlap
+contents contents
+zeroing zeroing
+usable usable
+usable-less usable
+other-cpu other-cpu
+all-threads all-threads
+bulk bulk
+bulk-short bulk
+exhaustion exhaustion
+destroy destroy
+live snapshot
+handed snapshot
+check-blind check
+check-cries check
+double-free double-free
+foreign-free foreign-free
+option options
+option-mute options
+leak-heap close
+leak-file close
+reopen reopen
+EOF
+
+echo "== a failure shrinks, and replays"
+"$s" check "$ZOO/zoo-zeroing.so" --property zeroing > out
+has out "shortest failing sequence found: 3 operations"
+command=$(grep -o "scullbench check.*" out | sed "s#^scullbench#$s#")
+bash -c "$command" > again
+grep -q "^  zeroing  *fail " again || { fail "the printed command doesn't fail: $command"; cat again; }
+expect 0 "$s" check "$ZOO/zoo-zeroing.so" --property zeroing --ops "a1:sized:64:0z f1"
+expect 1 "$s" check "$ZOO/zoo-zeroing.so" --property zeroing --ops "a1:sizd:64:0z f1"
+has out "'a1:sizd:64:0z' is not an operation of this plugin"
+expect 2 "$s" check slub --property zeroin
+has err "did you mean 'zeroing'"
+expect 2 "$s" check slub --ops "f1"
+has err "--ops needs --property"
+expect 2 "$s" check slbu
+has err "did you mean 'slub'"
+expect 2 "$s" check slub --option percup=no
+has err "did you mean 'percpu'"
+
+echo "== what misbehaves in other ways"
+for bad in segv exit; do
+  expect 3 "$s" check "$BAD_PLUGINS/$bad.so" --property overlap
+done
+expect 1 "$s" check "$BAD_PLUGINS/openfail.so"
+has out "the moon is in the wrong quarter"
+has out "Nothing could be tried."
+
+echo "== what is shipped passes, in every choice of every option"
+for plugin in buddy slub slab slob kmalloc vmalloc mempool percpu bootmem malloc bump null; do
+  expect 0 "$s" check $plugin --quick
+  # Sanitizers make it slow; the choices are tried without them.
+  [ "$sanitized" = 0 ] || continue
+  "$s" describe $plugin | awk '/^  [a-z0-9_]+ = /{ name = $1 } / one of |^ +yes or no;/{ sub(/;.*/, ""); if ($0 ~ /yes or no/) $0 = "one of yes, no"; sub(/.*one of /, ""); gsub(/,/, ""); print name, $0 }' > choices
+  while read -r name values; do
+    for value in $values; do
+      # Of a library that can't be had nothing is asked.
+      [ "$plugin $name $value" = "malloc use_sized_free yes" ] && continue
+      "$s" check $plugin --option "$name=$value" --quick > out 2> err || { fail "$plugin with $name = $value"; cat out err; }
+    done
+  done < choices
+done
+conclude

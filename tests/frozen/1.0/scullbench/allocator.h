@@ -1,0 +1,154 @@
+/*
+ * The allocator plugin ABI.
+ *
+ * An allocator offers one or more interfaces, each a table of functions; a member that is NULL isn't
+ * offered. Workloads take the table they need (source.h tells how one is picked) and call it
+ * directly. All alloc and free functions may be called from any thread at once, and a block may be
+ * freed by another thread than the one it was given to; snapshot, dump and check are called only
+ * while no other call is in progress.
+ */
+#ifndef SCULLBENCH_ALLOCATOR_H
+#define SCULLBENCH_ALLOCATOR_H
+
+#include "abi.h"
+
+SB_EXTERN_C_BEGIN
+
+#define SB_PAGE_SHIFT 12
+#define SB_PAGE_SIZE  (UINT64_C(1) << SB_PAGE_SHIFT)
+#define SB_MAX_ORDER  10 /* the largest block: 4 MiB, as Linux before 6.8 counts it to 10 */
+#define SB_NR_ORDERS  (SB_MAX_ORDER + 1)
+
+/*
+ * Allocation flags, named for the kernel's. The values are ours.
+ * The first group are the kernel's __GFP_* modifiers: SB_GFP_DMA picks where the search starts,
+ * DIRECT_RECLAIM is what "may sleep" means. The second are the sets that callers use.
+ */
+typedef uint32_t sb_gfp_t;
+#define SB_GFP_DMA            UINT32_C(0x0001) /* only memory below 16 MiB */
+#define SB_GFP_HIGH           UINT32_C(0x0002) /* may dip into the emergency reserve */
+#define SB_GFP_DIRECT_RECLAIM UINT32_C(0x0004) /* may reclaim and wait */
+#define SB_GFP_ZERO           UINT32_C(0x0008) /* the block is zero-filled */
+#define SB_GFP_NOWARN         UINT32_C(0x0010) /* failure is expected: say nothing */
+#define SB_GFP_KERNEL         SB_GFP_DIRECT_RECLAIM
+#define SB_GFP_ATOMIC         SB_GFP_HIGH
+#define SB_GFP_NOWAIT         UINT32_C(0)
+
+/* Flags of a cache, named for the kernel's SLAB_*. */
+#define SB_SLAB_HWCACHE_ALIGN UINT32_C(0x1) /* align objects to the cache line */
+
+/* kmalloc-like. `align` is a power of two or 0 for the allocator's natural alignment. */
+struct sb_sized_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t max_size; /* the largest request that can ever succeed; 0: no fixed limit */
+    void *(*alloc)(void *self, size_t size, size_t align, sb_gfp_t gfp); /* NULL when it can't */
+    void (*free)(void *self, void *block, size_t size); /* size: as it was asked for; NULL is ignored */
+    size_t (*usable)(void *self, void *block);          /* bytes that may be used; NULL: not known */
+};
+
+/* kmem_cache-like: objects of one size. */
+struct sb_cache_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t max_size; /* the largest object size; 0: no fixed limit */
+    /* `ctor` may be NULL; `reserve` objects are guaranteed where the allocator has a reserve (mempool). */
+    int (*create)(void *self, const char *name, size_t size, size_t align, uint32_t flags,
+                  void (*ctor)(void *object), uint32_t reserve, void **cache);
+    void *(*alloc)(void *cache, sb_gfp_t gfp);
+    void (*free)(void *cache, void *object);
+    /* -EBUSY while objects live: the cache stays, and fail() names it and their number. */
+    int (*destroy)(void *cache);
+};
+
+/* alloc_pages-like: 2^order pages, aligned to their size. A page is an opaque handle. */
+struct sb_page;
+struct sb_pages_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    struct sb_page *(*alloc_pages)(void *self, int node, sb_gfp_t gfp, unsigned order); /* node -1: any */
+    void (*free_pages)(void *self, struct sb_page *page, unsigned order);
+    void *(*page_address)(void *self, struct sb_page *page);
+    struct sb_page *(*virt_to_page)(void *self, void *address);
+    uint64_t (*page_to_pfn)(void *self, struct sb_page *page);
+    void *(*get_free_pages)(void *self, sb_gfp_t gfp, unsigned order); /* address at once */
+    void (*free_pages_at)(void *self, void *address, unsigned order);
+};
+
+/* alloc_percpu-like: one object per CPU behind one cookie. Areas are zero-filled. */
+struct sb_percpu_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    void *(*alloc_percpu)(void *self, size_t size, size_t align);
+    void *(*per_cpu_ptr)(void *self, void *cookie, unsigned cpu);
+    void (*free_percpu)(void *self, void *cookie);
+};
+
+/* n objects of a cache at once. alloc_bulk gives all n, or none and 0. */
+struct sb_bulk_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    size_t (*alloc_bulk)(void *cache, sb_gfp_t gfp, size_t n, void **objects);
+    void (*free_bulk)(void *cache, size_t n, void **objects);
+};
+
+/* Which members of a snapshot hold something; the others are "not available", never zero. */
+#define SB_HAS_LIVE        UINT32_C(0x01)
+#define SB_HAS_HANDED      UINT32_C(0x02)
+#define SB_HAS_HELD        UINT32_C(0x04)
+#define SB_HAS_FREE_BLOCKS UINT32_C(0x08)
+#define SB_HAS_METADATA    UINT32_C(0x10)
+
+/* The allocator's books at one moment, taken while nothing else runs. */
+struct sb_snapshot {
+    uint32_t struct_size;               /* set by the host */
+    uint32_t has;                       /* SB_HAS_* */
+    uint64_t live;                      /* blocks and objects in users' hands */
+    uint64_t handed_bytes;              /* what users may use of them: sizes rounded up to class or page */
+    uint64_t held_bytes;                /* pages taken out of the free pool: handed out, or kept in slabs */
+    uint64_t metadata_bytes;            /* the allocator's own structures beside the pages held */
+    uint64_t free_blocks[SB_NR_ORDERS]; /* free blocks of the page allocator by order */
+};
+
+#define SB_ALLOCATOR_OS_MEMORY UINT32_C(0x1) /* takes memory from the OS, not from sb_host.memory */
+#define SB_ALLOCATOR_ALIASES   UINT32_C(0x2) /* gives the same block to all: contents don't last (null) */
+
+/* The exported descriptor: `const struct sb_allocator scullbench_allocator`. */
+struct sb_allocator {
+    struct sb_head head;
+    const char *name;    /* [a-z0-9-]+ */
+    const char *summary; /* one line */
+    const char *models;  /* what it models: file and version; or "" */
+    const struct sb_option *options;
+    uint32_t option_count;
+    uint32_t flags; /* SB_ALLOCATOR_* */
+    int (*open)(const struct sb_host *host, const union sb_value *options, void **self);
+    void (*close)(void *self); /* gives everything back, whatever still lives */
+    int (*snapshot)(void *self, struct sb_snapshot *snapshot);
+    /* Writes the text that the kernel's own /proc/<file> would show; -ENOENT for a file it lacks. */
+    int (*dump)(void *self, const char *file, const struct sb_sink *sink);
+    const char *dump_files; /* those it has, separated by spaces */
+    /* Walks and proves its own structures; -EUCLEAN with the finding in `why`. */
+    int (*check)(void *self, char *why, size_t why_size);
+    const struct sb_sized_ops *sized;
+    const struct sb_cache_ops *cache;
+    const struct sb_pages_ops *pages;
+    const struct sb_percpu_ops *percpu;
+    const struct sb_bulk_ops *bulk;
+};
+
+extern SB_EXPORT const struct sb_allocator scullbench_allocator;
+
+/* get_order: the smallest order whose block holds `size` bytes; needs size > 0. */
+static inline unsigned sb_get_order(uint64_t size)
+{
+    uint64_t pages = (size - 1) >> SB_PAGE_SHIFT;
+    unsigned order = 0;
+    for (; pages; pages >>= 1)
+        order++;
+    return order;
+}
+
+SB_EXTERN_C_END
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * Sources: blocks of one size from whatever interface an allocator offers.
+ *
+ * A workload says what kind of block it wants; sb_route_for says which interface serves it, and is
+ * used by the plan (to skip what can't be) and by the workload (to do it), so both always agree. A
+ * route other than the wanted interface is an adapter, and every report shows it. The call goes
+ * straight to the plugin's function behind one well-predicted branch: no wrapper stands between.
+ */
+#ifndef SCULLBENCH_SOURCE_H
+#define SCULLBENCH_SOURCE_H
+
+#include "allocator.h"
+
+#include <errno.h>
+
+SB_EXTERN_C_BEGIN
+
+enum sb_want {
+    SB_WANT_CACHE = 1, /* objects of one size, as kmem_cache_alloc gives */
+    SB_WANT_PAGES,     /* 2^order whole pages, as __get_free_pages gives */
+    SB_WANT_VIRTUAL,   /* whole pages contiguous in virtual space, as vmalloc gives */
+};
+
+enum sb_route {
+    SB_ROUTE_NONE,
+    SB_ROUTE_CACHE,
+    SB_ROUTE_SIZED,
+    SB_ROUTE_PAGES,
+};
+
+static inline const char *sb_route_name(enum sb_route route)
+{
+    switch (route) {
+    case SB_ROUTE_CACHE:
+        return "cache";
+    case SB_ROUTE_SIZED:
+        return "sized";
+    case SB_ROUTE_PAGES:
+        return "pages";
+    case SB_ROUTE_NONE:
+        break;
+    }
+    return "none";
+}
+
+/* The first interface that serves `want`, in the order that stays closest to what was wanted. */
+static inline enum sb_route sb_route_for(const struct sb_allocator *allocator, enum sb_want want)
+{
+    static const uint8_t preference[][3] = {
+        {SB_ROUTE_CACHE, SB_ROUTE_SIZED, SB_ROUTE_PAGES},
+        {SB_ROUTE_PAGES, SB_ROUTE_SIZED, SB_ROUTE_CACHE},
+        {SB_ROUTE_SIZED, SB_ROUTE_PAGES, SB_ROUTE_CACHE},
+    };
+    for (unsigned i = 0; i < 3 && want >= SB_WANT_CACHE && want <= SB_WANT_VIRTUAL; i++) {
+        enum sb_route route = (enum sb_route)preference[want - SB_WANT_CACHE][i];
+        if ((route == SB_ROUTE_CACHE && allocator->cache) || (route == SB_ROUTE_SIZED && allocator->sized) ||
+            (route == SB_ROUTE_PAGES && allocator->pages))
+            return route;
+    }
+    return SB_ROUTE_NONE;
+}
+
+/* Blocks of `size` bytes. Read-only once opened, so threads may share it. */
+struct sb_source {
+    enum sb_route route;
+    unsigned order; /* SB_ROUTE_PAGES */
+    size_t size;
+    size_t align;
+    void *self; /* the allocator, or the cache */
+    const struct sb_allocator *allocator;
+    void *(*cache_alloc)(void *cache, sb_gfp_t gfp);
+    void (*cache_free)(void *cache, void *object);
+    void *(*sized_alloc)(void *self, size_t size, size_t align, sb_gfp_t gfp);
+    void (*sized_free)(void *self, void *block, size_t size);
+    void *(*pages_alloc)(void *self, sb_gfp_t gfp, unsigned order);
+    void (*pages_free)(void *self, void *address, unsigned order);
+};
+
+/* Opens a source; a cache is created where that is the route. -EOPNOTSUPP: no interface serves it. */
+static inline int sb_source_open(struct sb_source *source, const struct sb_allocator *allocator, void *self,
+                                 enum sb_want want, const char *name, size_t size, uint32_t slab_flags)
+{
+    source->route = sb_route_for(allocator, want);
+    source->order = sb_get_order(size);
+    source->size = size;
+    source->align = want == SB_WANT_CACHE ? 0 : (size_t)SB_PAGE_SIZE;
+    source->self = self;
+    source->allocator = allocator;
+    switch (source->route) {
+    case SB_ROUTE_CACHE:
+        source->cache_alloc = allocator->cache->alloc;
+        source->cache_free = allocator->cache->free;
+        return allocator->cache->create(self, name, size, source->align, slab_flags, NULL, 0, &source->self);
+    case SB_ROUTE_SIZED:
+        source->sized_alloc = allocator->sized->alloc;
+        source->sized_free = allocator->sized->free;
+        return 0;
+    case SB_ROUTE_PAGES:
+        source->pages_alloc = allocator->pages->get_free_pages;
+        source->pages_free = allocator->pages->free_pages_at;
+        return source->order > SB_MAX_ORDER ? -E2BIG : 0;
+    case SB_ROUTE_NONE:
+        break;
+    }
+    return -EOPNOTSUPP;
+}
+
+static inline void *sb_source_alloc(const struct sb_source *source, sb_gfp_t gfp)
+{
+    if (source->route == SB_ROUTE_CACHE)
+        return source->cache_alloc(source->self, gfp);
+    if (source->route == SB_ROUTE_SIZED)
+        return source->sized_alloc(source->self, source->size, source->align, gfp);
+    return source->pages_alloc(source->self, gfp, source->order);
+}
+
+static inline void sb_source_free(const struct sb_source *source, void *block)
+{
+    if (source->route == SB_ROUTE_CACHE)
+        source->cache_free(source->self, block);
+    else if (source->route == SB_ROUTE_SIZED)
+        source->sized_free(source->self, block, source->size);
+    else
+        source->pages_free(source->self, block, source->order);
+}
+
+/* -EBUSY while blocks of a cache live; the cache then stays. */
+static inline int sb_source_close(struct sb_source *source)
+{
+    return source->route == SB_ROUTE_CACHE ? source->allocator->cache->destroy(source->self) : 0;
+}
+
+SB_EXTERN_C_END
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * The workload plugin ABI.
+ *
+ * A workload is a stream of operations per thread, cut into steps. The host decides when steps run:
+ * first the survey (whole cycles from an empty start, with checkpoints at fixed operation counts),
+ * then warm-up, then the measured phase. A workload counts what it did; it never decides when to
+ * stop, and it takes the time only around its allocator calls.
+ */
+#ifndef SCULLBENCH_WORKLOAD_H
+#define SCULLBENCH_WORKLOAD_H
+
+#include "allocator.h"
+#include "source.h"
+
+SB_EXTERN_C_BEGIN
+
+#define SB_MAX_COUNTERS 16
+
+/* What a workload needs of an allocator and a machine, with given options; used at plan time. */
+struct sb_needs {
+    uint32_t struct_size;      /* set by the host */
+    uint32_t want;             /* enum sb_want of its blocks */
+    uint64_t block_size;       /* the size of one block */
+    uint64_t live_bytes;       /* most bytes live at once, per thread */
+    uint64_t cycle_operations; /* operations of one whole cycle, per thread */
+    bool contents;             /* blocks must keep their contents */
+};
+
+/*
+ * A thread's books, written by that thread only. Allocator calls are timed in batches between two
+ * readings of the host's clock; the host takes the clock's own cost off, once per batch.
+ */
+struct sb_counts {
+    uint64_t operations; /* what the workload calls one operation */
+    uint64_t bytes;      /* moved by them */
+    uint64_t allocs, alloc_ticks, alloc_batches;
+    uint64_t frees, free_ticks, free_batches;
+    uint64_t counters[SB_MAX_COUNTERS]; /* as named in the descriptor */
+};
+
+/* The blocks that a workload holds at one moment. */
+struct sb_account {
+    uint32_t struct_size; /* set by the host */
+    uint32_t reserved;
+    uint64_t live;            /* blocks in use */
+    uint64_t requested_bytes; /* as they were asked for */
+};
+
+/* What the host lends a workload from setup to teardown. */
+struct sb_bench {
+    uint32_t struct_size;
+    uint32_t threads;
+    uint64_t seed;
+    const struct sb_allocator *allocator; /* the host's copy of the descriptor */
+    void *self;                           /* the opened allocator */
+    uint64_t (*now)(void);                /* a clock in ticks of the host's choice; never steps back */
+    void *context;
+    void (*fail)(void *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+    /* Reports one live block, for the host's search for overlaps; `align` is what was asked for, 0 for none.
+     */
+    void (*live_block)(void *context, const void *block, uint64_t size, uint64_t align);
+};
+
+/* The exported descriptor: `const struct sb_workload scullbench_workload`. */
+struct sb_workload {
+    struct sb_head head;
+    const char *name;
+    const char *summary;
+    const char *models;
+    const struct sb_option *options;
+    uint32_t option_count;
+    uint32_t counter_count;
+    const char *const *counters; /* names of sb_counts.counters */
+    const char *operation;       /* what one operation is, in words */
+    /* Checks the options against each other and says what is needed. `why` gets the reason of a failure. */
+    int (*needs)(const union sb_value *options, struct sb_needs *needs, char *why, size_t why_size);
+    int (*setup)(const struct sb_bench *bench, const union sb_value *options, void **self);
+    /* On the pinned thread itself, so that what it touches first lies near it. */
+    int (*thread_setup)(void *self, uint32_t thread, void **state);
+    /* A few microseconds of work. -ENOMEM: the allocator gave NULL; -EBADMSG: contents were wrong. */
+    int (*step)(void *state, struct sb_counts *counts);
+    /* While no step runs: proves the contents of all that lives and reports each block. */
+    int (*verify)(void *self);
+    int (*account)(void *self, struct sb_account *account);
+    int (*dump)(void *self, const char *file, const struct sb_sink *sink);
+    const char *dump_files;
+    void (*thread_teardown)(void *state); /* on its thread: frees all its blocks */
+    int (*teardown)(void *self);          /* -EBUSY: blocks were lost */
+};
+
+extern SB_EXPORT const struct sb_workload scullbench_workload;
+
+SB_EXTERN_C_END
+
+#endif

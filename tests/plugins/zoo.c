@@ -1,0 +1,408 @@
+/*
+ * Allocators that each break one promise of the ABI, chosen by BREAKS when this file is built, and keep all
+ * others: what `scullbench check` is tried on. Otherwise a small correct allocator on the host's memory:
+ * blocks from one bump pointer, free blocks of one size in a list of records of its own, everything under one
+ * lock.
+ */
+#define _GNU_SOURCE
+#include "scullbench/allocator.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    NOTHING = 1,
+    ALIGNMENT,    /* alignments beyond 64 are forgotten */
+    OVERLAP,      /* a block in a thousand begins in the middle of another */
+    CONTENTS,     /* a free writes into its neighbour */
+    ZEROING,      /* a block that was used before isn't cleared */
+    USABLE,       /* a byte more than there is, is said to be usable */
+    USABLE_LESS,  /* less than was asked for is said to be usable */
+    OTHER_CPU,    /* a block freed by another thread is written to afterwards */
+    ALL_THREADS,  /* there is no lock */
+    BULK,         /* the last of more than ten objects is the first again */
+    BULK_SHORT,   /* more than forty objects are given one short */
+    EXHAUSTION,   /* what was freed when memory was used up doesn't come back */
+    DESTROY,      /* a cache with live objects is destroyed */
+    LIVE,         /* the count of live blocks is one too high after the thousandth */
+    HANDED,       /* bytes handed out are understated */
+    CHECK_BLIND,  /* check() sees nothing, and claims to see */
+    CHECK_CRIES,  /* check() complains after the five hundredth block */
+    DOUBLE_FREE,  /* a second free is claimed to be noticed, and isn't */
+    FOREIGN_FREE, /* the same of a block that was never given out */
+    OPTION,       /* dies with its option's largest value */
+    OPTION_MUTE,  /* refuses its option's largest value without a word */
+    LEAK_HEAP,    /* close keeps its own structures */
+    LEAK_FILE,    /* close leaves a file open */
+    REOPEN,       /* can be opened fifty times */
+};
+
+enum { CLASSES = 24, MOST_BLOCKS = 1 << 17, HEADER = 64, CANARY = 0x5ca1ab1e };
+
+/* In front of every block, on a line of its own. */
+struct header {
+    uint32_t canary, state; /* 1 live, 2 free */
+    uint64_t size, rounded;
+    struct zoo_cache *cache;
+    struct header *next; /* of free ones of its class */
+    pthread_t owner;
+};
+_Static_assert(sizeof(struct header) <= HEADER, "a header takes one line");
+
+struct zoo {
+    const struct sb_host *host;
+    pthread_mutex_t lock;
+    char *base, *end, *at;
+    struct header *free[CLASSES];
+    uint64_t live, handed, allocs;
+    bool was_full;
+    struct zoo_cache *caches;
+    char *last;
+    struct header *last_header;
+};
+
+struct zoo_cache {
+    struct zoo *zoo;
+    size_t size, align;
+    uint64_t live;
+    struct zoo_cache *next;
+};
+
+static unsigned opened;
+
+static const struct sb_option options[] = {
+    {"level", SB_OPTION_INT, 0, "1", 0, 9, NULL, "does nothing, as a rule"},
+};
+
+static void lock(struct zoo *z)
+{
+    if (BREAKS != ALL_THREADS)
+        pthread_mutex_lock(&z->lock);
+}
+
+static void unlock(struct zoo *z)
+{
+    if (BREAKS != ALL_THREADS)
+        pthread_mutex_unlock(&z->lock);
+}
+
+static int zoo_open(const struct sb_host *host, const union sb_value *values, void **self)
+{
+    struct zoo *z;
+    if (BREAKS == OPTION && values[0].u == 9)
+        abort();
+    if (BREAKS == OPTION_MUTE && values[0].u == 9)
+        return -EINVAL;
+    if (BREAKS == REOPEN && ++opened > 80) {
+        host->fail(host->context, "the fiftieth time was the last");
+        return -ENOMEM;
+    }
+    z = calloc(1, sizeof(*z));
+    if (!z)
+        return -ENOMEM;
+    z->host = host;
+    pthread_mutex_init(&z->lock, NULL);
+    z->base = z->at = host->memory;
+    z->end = z->base + host->memory_size;
+    if (BREAKS == LEAK_FILE && dup(host->memory_fd) < 0)
+        return -EMFILE;
+    *self = z;
+    return 0;
+}
+
+static void zoo_close(void *self)
+{
+    struct zoo *z = self;
+    while (z->caches) {
+        struct zoo_cache *c = z->caches;
+        z->caches = c->next;
+        free(c);
+    }
+    pthread_mutex_destroy(&z->lock);
+    if (BREAKS == LEAK_HEAP && !malloc(5000))
+        return;
+    free(z);
+}
+
+/* The class of a rounded size, which is a power of two of at least 64. */
+static unsigned class_of(size_t rounded)
+{
+    return (unsigned)__builtin_ctzll(rounded) - 6;
+}
+
+static struct header *header_of(void *block)
+{
+    return (struct header *)(void *)((char *)block - HEADER);
+}
+
+/* A block is aligned to its rounded size, up to a page. */
+static void *carve(struct zoo *z, size_t rounded)
+{
+    size_t align = rounded < 4096 ? rounded : 4096;
+    uintptr_t block = ((uintptr_t)z->at + HEADER + align - 1) & ~(uintptr_t)(align - 1);
+    if (block + rounded > (uintptr_t)z->end)
+        return NULL;
+    z->at = (char *)block + rounded;
+    return (void *)block;
+}
+
+static void *take(struct zoo *z, size_t size, size_t align, sb_gfp_t gfp, struct zoo_cache *cache)
+{
+    size_t rounded = 64;
+    if (BREAKS == ALIGNMENT && align > 64)
+        align = 64;
+    while (rounded < size || rounded < align)
+        rounded *= 2;
+    /* Blocks are carved at multiples of their size: the forgetful one has to shift them. */
+    struct header *h = z->free[class_of(rounded)];
+    char *block;
+    if (h) {
+        z->free[class_of(rounded)] = h->next;
+        if (BREAKS == ALL_THREADS)
+            sched_yield();
+        block = (char *)h + HEADER;
+    } else {
+        block = carve(z, rounded);
+        if (!block) {
+            z->was_full = true;
+            return NULL;
+        }
+        h = header_of(block);
+    }
+    *h = (struct header){CANARY, 1, size, rounded, cache, NULL, pthread_self()};
+    z->live++;
+    z->handed += rounded;
+    z->allocs++;
+    if (gfp & SB_GFP_ZERO && BREAKS != ZEROING)
+        memset(block, 0, size);
+    return block;
+}
+
+static void *give_out(struct zoo *z, size_t size, size_t align, sb_gfp_t gfp, struct zoo_cache *cache)
+{
+    lock(z);
+    char *block = take(z, size, align, gfp, cache);
+    if (BREAKS == OVERLAP && block && z->allocs % 1000 == 0 && z->last && z->last_header->state == 1 &&
+        z->last_header->rounded >= 4096 && size <= 64 && align <= 64) {
+        /* The real one is lost; its place is inside of the last large block, with a header of its own. */
+        char *inside = z->last + 1024;
+        *header_of(inside) = *header_of(block);
+        block = inside;
+    }
+    if (block && BREAKS == OVERLAP) {
+        z->last = size >= 4096 ? block : z->last;
+        z->last_header = size >= 4096 ? header_of(block) : z->last_header;
+    }
+    unlock(z);
+    return block;
+}
+
+static void take_back(struct zoo *z, void *block)
+{
+    struct header *h = header_of(block);
+    lock(z);
+    if ((char *)block < z->base || (char *)block >= z->end || h->canary != CANARY) {
+        if (BREAKS != FOREIGN_FREE)
+            z->host->fail(z->host->context, "%p was never given out", block);
+        goto out;
+    }
+    if (h->state != 1) {
+        if (BREAKS != DOUBLE_FREE)
+            z->host->fail(z->host->context, "%p is free already", block);
+        goto out;
+    }
+    if (BREAKS == OTHER_CPU && !pthread_equal(h->owner, pthread_self())) {
+        struct header *next = header_of((char *)block + h->rounded + HEADER);
+        /* As a list without an owner would be written by two. */
+        if ((char *)next + 4096 < z->at && next->canary == CANARY && next->state == 1)
+            memset((char *)next + HEADER, 0xee, 8);
+    }
+    if (BREAKS == CONTENTS && z->allocs % 64 == 0) {
+        struct header *next = header_of((char *)block + h->rounded + HEADER);
+        if ((char *)next + 4096 < z->at && next->canary == CANARY && next->state == 1)
+            ((char *)next)[HEADER] ^= 1;
+    }
+    h->state = 2;
+    z->live--;
+    z->handed -= h->rounded;
+    if (!(BREAKS == EXHAUSTION && z->was_full)) {
+        h->next = z->free[class_of(h->rounded)];
+        if (BREAKS == ALL_THREADS)
+            sched_yield();
+        z->free[class_of(h->rounded)] = h;
+    }
+out:
+    unlock(z);
+}
+
+static void *zoo_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
+{
+    return align > 4096 || size > 1 << 20 ? NULL : give_out(self, size, align, gfp, NULL);
+}
+
+static void zoo_free(void *self, void *block, size_t size)
+{
+    (void)size;
+    if (block)
+        take_back(self, block);
+}
+
+static size_t zoo_usable(void *self, void *block)
+{
+    const struct header *h = header_of(block);
+    (void)self;
+    if (BREAKS == USABLE)
+        return h->rounded + HEADER + 1;
+    return BREAKS == USABLE_LESS ? h->size - 1 : h->rounded;
+}
+
+static int zoo_create(void *self, const char *name, size_t size, size_t align, uint32_t flags,
+                      void (*ctor)(void *), uint32_t reserve, void **cache)
+{
+    struct zoo *z = self;
+    struct zoo_cache *c = calloc(1, sizeof(*c));
+    (void)name;
+    (void)reserve;
+    (void)ctor;
+    if (!c)
+        return -ENOMEM;
+    *c = (struct zoo_cache){z, size, flags & SB_SLAB_HWCACHE_ALIGN && align < 64 ? 64 : align, 0, z->caches};
+    z->caches = c;
+    *cache = c;
+    return 0;
+}
+
+static void *zoo_cache_alloc(void *cache, sb_gfp_t gfp)
+{
+    struct zoo_cache *c = cache;
+    void *object = give_out(c->zoo, c->size, c->align, gfp, c);
+    if (object)
+        __atomic_add_fetch(&c->live, 1, __ATOMIC_RELAXED);
+    return object;
+}
+
+static void zoo_cache_free(void *cache, void *object)
+{
+    struct zoo_cache *c = cache;
+    bool live =
+        (char *)object >= c->zoo->base && (char *)object < c->zoo->end && header_of(object)->state == 1;
+    take_back(c->zoo, object);
+    if (live)
+        __atomic_sub_fetch(&c->live, 1, __ATOMIC_RELAXED);
+}
+
+static int zoo_destroy(void *cache)
+{
+    struct zoo_cache *c = cache, **link = &c->zoo->caches;
+    if (c->live && BREAKS != DESTROY) {
+        c->zoo->host->fail(c->zoo->host->context, "%llu objects live", (unsigned long long)c->live);
+        return -EBUSY;
+    }
+    while (*link != c)
+        link = &(*link)->next;
+    *link = c->next;
+    if (!c->live)
+        free(c);
+    return 0;
+}
+
+static size_t zoo_alloc_bulk(void *cache, sb_gfp_t gfp, size_t n, void **objects)
+{
+    for (size_t i = 0; i < n; i++) {
+        objects[i] = zoo_cache_alloc(cache, gfp);
+        if (objects[i])
+            continue;
+        while (i)
+            zoo_cache_free(cache, objects[--i]);
+        return 0;
+    }
+    if (BREAKS == BULK && n > 10)
+        objects[n - 1] = objects[0];
+    if (BREAKS == BULK_SHORT && n > 40) {
+        zoo_cache_free(cache, objects[n - 1]);
+        return n - 1;
+    }
+    return n;
+}
+
+static void zoo_free_bulk(void *cache, size_t n, void **objects)
+{
+    for (size_t i = 0; i < n; i++)
+        zoo_cache_free(cache, objects[i]);
+}
+
+static int zoo_snapshot(void *self, struct sb_snapshot *s)
+{
+    struct zoo *z = self;
+    s->has = SB_HAS_LIVE | SB_HAS_HANDED;
+    s->live = z->live + (BREAKS == LIVE && z->allocs > 1000 && z->allocs < 100000);
+    s->handed_bytes = BREAKS == HANDED ? z->handed / 4 : z->handed;
+    return 0;
+}
+
+static int zoo_dump(void *self, const char *file, const struct sb_sink *sink)
+{
+    (void)self;
+    (void)file;
+    (void)sink;
+    return -ENOENT;
+}
+
+/* Every free block is one, in its class, and in memory. */
+static int zoo_check(void *self, char *why, size_t why_size)
+{
+    const struct zoo *z = self;
+    if (BREAKS == CHECK_BLIND)
+        return 0;
+    if (BREAKS == CHECK_CRIES && z->allocs > 500) {
+        snprintf(why, why_size, "wolf");
+        return -EUCLEAN;
+    }
+    for (unsigned class = 0; class < CLASSES; class ++) {
+        const struct header *h = z->free[class];
+        for (unsigned n = 0; h; h = h->next, n++) {
+            if ((const char *)h < z->base || (const char *)h >= z->end || (uintptr_t)h % 64 ||
+                h->canary != CANARY || h->state != 2 || class_of(h->rounded) != class || n > MOST_BLOCKS) {
+                snprintf(why, why_size, "free list %u is damaged", class);
+                return -EUCLEAN;
+            }
+        }
+    }
+    return 0;
+}
+
+static const struct sb_sized_ops sized = {.struct_size = sizeof(sized),
+                                          .max_size = 1 << 20,
+                                          .alloc = zoo_alloc,
+                                          .free = zoo_free,
+                                          .usable = zoo_usable};
+static const struct sb_cache_ops cache = {.struct_size = sizeof(cache),
+                                          .create = zoo_create,
+                                          .alloc = zoo_cache_alloc,
+                                          .free = zoo_cache_free,
+                                          .destroy = zoo_destroy};
+static const struct sb_bulk_ops bulk = {
+    .struct_size = sizeof(bulk), .alloc_bulk = zoo_alloc_bulk, .free_bulk = zoo_free_bulk};
+
+const struct sb_allocator scullbench_allocator = {
+    .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
+    .name = NAME,
+    .summary = "breaks one promise",
+    .models = "",
+    .options = options,
+    .option_count = 1,
+    .open = zoo_open,
+    .close = zoo_close,
+    .snapshot = zoo_snapshot,
+    .dump = zoo_dump,
+    .check = zoo_check,
+    .claims = SB_CLAIM_CHECK | SB_CLAIM_DOUBLE_FREE | SB_CLAIM_FOREIGN_FREE,
+    .sized = &sized,
+    .cache = &cache,
+    .bulk = &bulk,
+};
