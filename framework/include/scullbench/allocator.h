@@ -137,11 +137,9 @@ struct sb_snapshot {
 #define SB_ALLOCATOR_ALIASES   UINT32_C(0x2) /* gives the same block to all: contents don't last (null) */
 
 /* What an allocator says of itself beyond what all must keep; `scullbench check` holds it to that. */
-#define SB_CLAIM_CHECK UINT64_C(0x1) /* check() notices damage to memory that it holds and nobody was given  \
-                                      */
-#define SB_CLAIM_DOUBLE_FREE UINT64_C(0x2)  /* a block freed twice is told by fail(), or by the next check() \
-                                             */
-#define SB_CLAIM_FOREIGN_FREE UINT64_C(0x4) /* the same for a block that was never given out */
+#define SB_CLAIM_CHECK        UINT64_C(0x1) /* check() notices damage to memory that nobody was given */
+#define SB_CLAIM_DOUBLE_FREE  UINT64_C(0x2) /* told by fail(), or by the next check() */
+#define SB_CLAIM_FOREIGN_FREE UINT64_C(0x4) /* likewise, of a block that was never given out */
 
 /* The exported descriptor: `const struct sb_allocator scullbench_allocator`. */
 struct sb_allocator {
