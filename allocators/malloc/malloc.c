@@ -36,6 +36,7 @@ enum {
     OPTION_SIZED_FREE,
     OPTION_ALIGNED_ORDER,
     OPTION_USE_SIZED_FREE,
+    OPTION_FLUSH,
     OPTIONS
 };
 enum function { MALLOC, FREE, CALLOC, ALIGNED, USABLE, SIZED_FREE, FUNCTIONS };
@@ -67,6 +68,9 @@ static const struct sb_option options[OPTIONS] = {
                               "the arguments' order of a function named by aligned"},
     [OPTION_USE_SIZED_FREE] = {"use_sized_free", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
                                "free blocks with their size where the library can: what C++ and kernels do"},
+    [OPTION_FLUSH] = {"flush", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                      "name of a function without arguments that gives cached memory back; empty: the "
+                      "library's known one"},
 };
 
 struct library {
@@ -79,6 +83,7 @@ struct library {
                        int flags); /* NULL: not used; functions of two arguments ignore flags */
     bool size_first;               /* of aligned's two arguments */
     bool own;                      /* the process's: mallinfo2 knows it */
+    void (*flush)(void);           /* as an option names it, or NULL */
     void *handle;
     size_t baseline;
 };
@@ -150,7 +155,9 @@ static void malloc_shrink(void *self)
     void (*collect)(bool force);
     void (*release)(void);
     int (*command)(int command, void *argument);
-    if (library->own) {
+    if (library->flush) {
+        library->flush();
+    } else if (library->own) {
         malloc_trim(0);
     } else if (look_up(library->handle, "mallctl", &mallctl)) {
         mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
@@ -289,6 +296,11 @@ static int malloc_open(const struct sb_host *host, const union sb_value *values,
     if (!status && values[OPTION_USE_SIZED_FREE].u && !library->sized_free) {
         host->fail(host->context,
                    "use_sized_free: the library has no free that is told the size; sized_free names one");
+        status = -ENOSYS;
+    }
+    if (!status && *values[OPTION_FLUSH].s &&
+        !look_up(library->handle, values[OPTION_FLUSH].s, &library->flush)) {
+        host->fail(host->context, "flush: the library has no function %s", values[OPTION_FLUSH].s);
         status = -ENOSYS;
     }
     if (status) {

@@ -220,14 +220,15 @@ static char *short_interval(const struct painter *p, const struct range *r)
 }
 
 /* The line under the title, so that a figure taken out of the report still says n, spread and machine. */
-static char *range_note(const struct painter *p, const struct range *r)
+static char *range_note(const struct painter *p, const struct range *r, bool dots)
 {
     if (r->most_n == 1)
         return sb_printf("one run each; %s", p->machine_short);
     char *n = r->least_n == r->most_n ? sb_printf("%zu", r->most_n)
                                       : sb_printf("%zu to %zu", r->least_n, r->most_n);
     char *whiskers = short_interval(p, r);
-    char *note = sb_printf("n = %s, median, whiskers: %s; %s", n, whiskers, p->machine_short);
+    char *note = sb_printf("n = %s, median, whiskers: %s%s; %s", n, whiskers, dots ? ", dots: processes" : "",
+                           p->machine_short);
     free(whiskers);
     free(n);
     return note;
@@ -479,7 +480,7 @@ static void bars(struct painter *p, const struct family *family, const struct ba
     add_missing(p, family, kind->metric, &caption);
     add_os_memory(p, &caption);
     f->caption = caption.at;
-    f->note = range_note(p, &r);
+    f->note = range_note(p, &r, true);
     sb_text_free(&plots);
     free(interval);
     free(shown);
@@ -542,7 +543,7 @@ static void scaling(struct painter *p, const struct family *family)
                    logarithmic ? " Logarithmic axis." : "", p->machine);
     add_missing(p, family, "ops_per_s", &caption);
     f->caption = caption.at;
-    f->note = range_note(p, &r);
+    f->note = range_note(p, &r, false);
     free(interval);
     sb_text_free(&plots);
 }

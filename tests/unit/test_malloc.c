@@ -26,6 +26,10 @@ static void open_library(struct opened *o, const char *library)
     snprintf(path, sizeof(path), "%s/allocator-malloc.so", PLUGIN_DIR);
     o->p = sb_plugin_load(path);
     union sb_value *values = calloc(o->p->option_count, sizeof(*values));
+    for (uint32_t i = 0; i < o->p->option_count; i++) {
+        char *why = NULL;
+        assert_int_equal(sb_option_parse(&o->p->options[i], o->p->options[i].fallback, &values[i], &why), 0);
+    }
     values[0].s = library;
     test_host_open(&o->host, 4, test_cpus());
     o->host.host.memory = NULL;

@@ -165,7 +165,8 @@ struct sb_allocator {
     const struct sb_bulk_ops *bulk;
     /*
      * Since 1.1; may be NULL. Gives back what is kept for later: per-CPU lists, empty slabs, lazily freed
-     * ranges. Called while nothing else is; afterwards held bytes are what live blocks need.
+     * ranges. Called while nothing else is; afterwards held bytes are what live blocks need;
+     * of memory from the OS as near to that as the allocator can.
      */
     void (*shrink)(void *self);
     uint64_t claims; /* since 1.2: SB_CLAIM_* */
