@@ -19,18 +19,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-
 /* Malloc run wild must not take the machine along. Reserved address space is free. */
 static void limit_memory(uint64_t memory)
 {
     struct rlimit limit = {memory + (UINT64_C(2) << 30), memory + (UINT64_C(2) << 30)};
     struct rlimit none = {0, 0};
-    if (!SANITIZED)
+    if (!SB_SANITIZED)
         setrlimit(RLIMIT_DATA, &limit);
     setrlimit(RLIMIT_CORE, &none);
 }

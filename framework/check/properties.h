@@ -5,6 +5,13 @@
 #include "check/check.h"
 #include "check/world.h"
 
+/* Built with a sanitizer: memory is then its, not the process's alone. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SB_SANITIZED 1
+#else
+#define SB_SANITIZED 0
+#endif
+
 /* What a property came to, on one world. */
 struct sb_finding {
     enum sb_check_result result;
