@@ -18,9 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#if SB_SANITIZED
-#include <sanitizer/allocator_interface.h>
-#endif
 
 const struct sb_property sb_properties[] = {
     {"alignment", "blocks are aligned as asked for, at every size", true},
@@ -706,7 +703,16 @@ static size_t count_files(void)
     return n;
 }
 
-#if !SB_SANITIZED
+/* A sanitizer's own malloc answers in glibc's stead, and its shadow and quarantine grow with every block ever
+   freed: there the heap is asked of it, and mappings and resident pages say nothing. */
+#if SB_SANITIZED
+size_t __sanitizer_get_current_allocated_bytes(void); /* in no header that gcc brings */
+
+static struct holding look(void)
+{
+    return (struct holding){.heap = __sanitizer_get_current_allocated_bytes(), .files = count_files()};
+}
+#else
 static size_t count_maps(void)
 {
     FILE *file = fopen("/proc/self/maps", "r");
@@ -718,19 +724,13 @@ static size_t count_maps(void)
         fclose(file);
     return n;
 }
-#endif
 
-/* A sanitizer's own malloc answers in glibc's stead, and its shadow and quarantine grow with every block ever
-   freed: there the heap is asked of it, and mappings and resident pages say nothing. */
 static struct holding look(void)
 {
-#if SB_SANITIZED
-    return (struct holding){.heap = __sanitizer_get_current_allocated_bytes(), .files = count_files()};
-#else
     struct mallinfo2 info = mallinfo2();
     return (struct holding){info.uordblks + info.hblkhd, count_maps(), count_files(), sb_resident_bytes()};
-#endif
 }
+#endif
 
 /* After some rounds, so that what is made once is made; then what every round leaves behind adds up. */
 static void try_close(struct sb_world *w, struct sb_finding *f)
