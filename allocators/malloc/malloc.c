@@ -252,11 +252,29 @@ static struct names overridden(const struct names *family, const union sb_value 
     return n;
 }
 
+/* A family of which only a part is there is told in full: the user who gave names wants to know what is left.
+ */
+static void tell_missing(const struct sb_host *host, const char *file, const struct library *library,
+                         const struct names *names)
+{
+    const bool has[] = {true, library->free, library->calloc, library->aligned};
+    char text[512] = "";
+    for (size_t i = FREE, n = 0; i <= ALIGNED && n < sizeof(text); i++)
+        if (!has[i])
+            n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s (option %s)", n ? ", " : "",
+                                  names->name[i] ? names->name[i] : "no name",
+                                  options[OPTION_MALLOC + i].name);
+    host->fail(host->context, "library = %s: it has %s of its own, but lacks %s", file, names->name[MALLOC],
+               text);
+}
+
 static int load(const struct sb_host *host, struct library *library, const union sb_value *values)
 {
     enum { COUNT = sizeof(families) / sizeof(families[0]) };
     const char *file = values[OPTION_LIBRARY].s;
     char buffer[FUNCTIONS][128];
+    struct names names;
+    bool part = false;
     library->handle = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!library->handle) {
         host->fail(host->context, "library = %s: %s", file, dlerror());
@@ -264,17 +282,23 @@ static int load(const struct sb_host *host, struct library *library, const union
     }
     /* A prefix is put before the plain names. */
     for (size_t i = *values[OPTION_PREFIX].s ? COUNT - 1 : 0; i < COUNT; i++) {
-        struct names names = overridden(&families[i], values, buffer);
+        library->malloc = NULL;
+        names = overridden(&families[i], values, buffer);
         if (take_family(library, &names))
             return 0;
+        part = library->malloc;
     }
-    host->fail(host->context,
-               "library = %s: it has no malloc of its own (looked for %s, each with free, calloc and an "
-               "aligned one; "
-               "the options prefix, malloc, free, calloc and aligned name others)",
-               file,
-               *values[OPTION_PREFIX].s ? "the names with the prefix"
-                                        : "mi_malloc, tc_malloc, scalable_malloc and malloc");
+    /* The last family has the plain names, which are what a user overrides. */
+    if (part)
+        tell_missing(host, file, library, &names);
+    else if (*values[OPTION_PREFIX].s || *values[OPTION_MALLOC].s)
+        host->fail(host->context, "library = %s: it has no %s of its own", file, names.name[MALLOC]);
+    else
+        host->fail(host->context,
+                   "library = %s: it has no malloc of its own (looked for mi_malloc, tc_malloc, "
+                   "scalable_malloc and malloc, each with free, calloc and an aligned one; the options "
+                   "prefix, malloc, free, calloc and aligned name others)",
+                   file);
     return -ENOSYS;
 }
 

@@ -415,12 +415,16 @@ static void do_alloc(struct sb_world *w, const struct sb_op *op)
     if (b->handle)
         return;
     *b = (struct sb_block){.lane = op->lane, .asked = op->size, .size = op->size, .tag = ++w->tag};
+    uint64_t aligned =
+        w->lanes[op->lane].kind == SB_LANE_SIZED && op->align ? UINT64_C(1) << __builtin_ctz(op->align) : 0;
     if (!take_block(w, op, b)) {
         *b = (struct sb_block){0};
         w->refused++;
+        w->aligned_refused |= aligned;
         return;
     }
     w->served++;
+    w->aligned_served |= aligned;
     w->live++;
     w->live_bytes += b->asked;
     judge_block(w, b, op);

@@ -87,8 +87,9 @@ struct sb_world {
     size_t lane_count;
     struct sb_block slots[SB_SLOTS];
     uint64_t live, live_bytes, tag, refused, served;
-    bool use_usable; /* blocks are filled up to what usable says */
-    bool fill;       /* with patterns, verified when freed */
+    uint64_t aligned_refused, aligned_served; /* bits: alignments of sized allocations, by order */
+    bool use_usable;                          /* blocks are filled up to what usable says */
+    bool fill;                                /* with patterns, verified when freed */
     bool judge_align, judge_zero;
     bool ignore_overlap; /* where blocks lie is not looked at */
     struct sb_granules *granules;

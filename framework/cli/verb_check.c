@@ -91,7 +91,7 @@ static void print_report(const struct sb_check_report *report, const struct sb_c
         const struct sb_check_line *line = &report->at[i];
         printf("  %-13s %-12s %s\n", line->property->name, sb_check_result_name(line->result),
                line->property->what);
-        if (line->result != SB_CHECK_PASS && line->why && *line->why)
+        if (line->why && *line->why)
             printf("                 %s\n", line->why);
         if (line->result != SB_CHECK_FAIL)
             continue;

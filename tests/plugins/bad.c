@@ -56,7 +56,6 @@ static void *bad_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
     static _Atomic(void *) last;
     unsigned long call = atomic_fetch_add(&calls, 1);
     (void)self;
-    (void)gfp;
     if (MISBEHAVE == SEGV && call == 1000) {
         fprintf(stderr, "about to crash\n");
         *(volatile char *)self = 1;
@@ -74,9 +73,13 @@ static void *bad_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
     if (MISBEHAVE != MISCOUNT || call % 100)
         atomic_fetch_add(&live, 1);
     /* Halfway into the block before: no two addresses are equal, yet memory is shared. */
-    if (MISBEHAVE == OVERLAP && call % 100 == 99 && size > 1000)
+    if (MISBEHAVE == OVERLAP && call % 100 == 99 && size > 1000 && align <= 512)
         return (char *)atomic_load(&last) + 512;
-    void *block = aligned_alloc(align < 64 ? 64 : align, (size + 4096) & ~(size_t)63);
+    void *block = NULL;
+    if (posix_memalign(&block, align < 64 ? 64 : align, size + 4096))
+        return NULL;
+    if (gfp & SB_GFP_ZERO)
+        memset(block, 0, size + 4096);
     if (size > 1000)
         atomic_store(&last, block);
     return MISBEHAVE == CROOKED ? (char *)block + 8 : block;

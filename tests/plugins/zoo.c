@@ -18,6 +18,7 @@
 enum {
     NOTHING = 1,
     ALIGNMENT,    /* alignments beyond 64 are forgotten */
+    UNALIGNED,    /* alignments beyond 16 are refused, which breaks no promise */
     OVERLAP,      /* a block in a thousand begins in the middle of another */
     CONTENTS,     /* a free writes into its neighbour */
     ZEROING,      /* a block that was used before isn't cleared */
@@ -242,7 +243,8 @@ out:
 
 static void *zoo_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
 {
-    return align > 4096 || size > 1 << 20 ? NULL : give_out(self, size, align, gfp, NULL);
+    const size_t most = BREAKS == UNALIGNED ? 16 : 4096;
+    return align > most || size > 1 << 20 ? NULL : give_out(self, size, align, gfp, NULL);
 }
 
 static void zoo_free(void *self, void *block, size_t size)

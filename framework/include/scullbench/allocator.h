@@ -65,7 +65,8 @@ struct sb_sized_ops {
     uint32_t struct_size;
     uint32_t reserved;
     uint64_t max_size; /* the largest request that can ever succeed; 0: no fixed limit */
-    void *(*alloc)(void *self, size_t size, size_t align, sb_gfp_t gfp); /* NULL when it can't */
+    /* size: at least 1; align: a power of two, or 0. NULL when it can't. */
+    void *(*alloc)(void *self, size_t size, size_t align, sb_gfp_t gfp);
     void (*free)(void *self, void *block, size_t size); /* size: as it was asked for; NULL is ignored */
     size_t (*usable)(void *self, void *block);          /* bytes that may be used; NULL: not known */
 };
@@ -151,7 +152,8 @@ struct sb_allocator {
     uint32_t option_count;
     uint32_t flags; /* SB_ALLOCATOR_* */
     int (*open)(const struct sb_host *host, const union sb_value *options, void **self);
-    void (*close)(void *self); /* gives everything back, whatever still lives */
+    /* Gives everything back, whatever still lives. Blocks from the OS's memory are all freed before it. */
+    void (*close)(void *self);
     int (*snapshot)(void *self, struct sb_snapshot *snapshot);
     /* Writes the text that the kernel's own /proc/<file> would show; -ENOENT for a file it lacks. */
     int (*dump)(void *self, const char *file, const struct sb_sink *sink);
