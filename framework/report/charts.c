@@ -276,18 +276,26 @@ static void add_missing(const struct painter *p, const struct family *family, co
     }
 }
 
+static bool takes_os_memory(const struct sb_view *view, size_t allocator)
+{
+    for (size_t i = 0; i < view->cells.n; i++) {
+        if (view->cells.at[i].allocator == allocator && !strcmp(view->cells.at[i].row->memory, "from the OS"))
+            return true;
+    }
+    return false;
+}
+
 static void add_os_memory(const struct painter *p, struct sb_text *out)
 {
+    size_t n = 0;
     for (size_t a = 0; a < p->view->allocators.n; a++) {
-        for (size_t i = 0; i < p->view->cells.n; i++) {
-            if (p->view->cells.at[i].allocator == a &&
-                !strcmp(p->view->cells.at[i].row->memory, "from the OS")) {
-                sb_text_printf(out, " %s takes memory from the OS, the others from the trial's memory file.",
-                               p->view->allocators.at[a]);
-                break;
-            }
-        }
+        if (takes_os_memory(p->view, a))
+            sb_text_printf(out, "%s%s", n++ ? ", " : " Memory from the OS: ", p->view->allocators.at[a]);
     }
+    if (n && n < p->view->allocators.n)
+        sb_text_printf(out, "; from the trial's memory file: the others");
+    if (n)
+        sb_text_printf(out, ".");
 }
 
 /* A name as a cell of a TSV: gnuplot takes tabs and double quotes there for its own. */

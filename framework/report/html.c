@@ -491,11 +491,49 @@ static void add_warning(struct sb_text *out, const char *text)
     sb_text_printf(out, "</div>\n");
 }
 
-/* Each text once, however many trials said it. */
+/* Where "allocator / workload: " ends that a trial puts before its words; 0 where there is none. */
+static size_t cell_length(const char *text)
+{
+    const char *colon = strstr(text, ": "), *slash = strstr(text, " / ");
+    return colon && slash && slash < colon ? (size_t)(colon - text) : 0;
+}
+
+/* Each text once, however many trials said it, behind the names of all that did. */
+static void add_trial_warnings(const struct sb_data *d, struct sb_text *out)
+{
+    struct sb_words seen = {0};
+    for (size_t t = 0; t < d->trials.n; t++) {
+        for (size_t i = 0; i < d->trials.at[t].result.warnings.n; i++) {
+            const char *text = d->trials.at[t].result.warnings.at[i];
+            bool known = false;
+            for (size_t j = 0; j < seen.n && !known; j++)
+                known = !strcmp(seen.at[j], text);
+            if (!known)
+                *SB_VEC_ADD(&seen) = sb_strdup(text);
+        }
+    }
+    for (size_t i = 0; i < seen.n; i++) {
+        struct sb_text line = {0};
+        const char *words = seen.at[i] + cell_length(seen.at[i]);
+        bool said = false;
+        for (size_t j = 0; j < i && !said; j++)
+            said = !strcmp(seen.at[j] + cell_length(seen.at[j]), words);
+        for (size_t j = i; j < seen.n && !said; j++) {
+            size_t length = cell_length(seen.at[j]);
+            if (length && !strcmp(seen.at[j] + length, words))
+                sb_text_printf(&line, "%s%.*s", line.n ? ", " : "", (int)length, seen.at[j]);
+        }
+        sb_text_printf(&line, "%s", words);
+        if (!said)
+            add_warning(out, sb_text_get(&line));
+        SB_VEC_FREE(&line);
+    }
+    sb_words_free(&seen);
+}
+
 static void add_warnings(const struct sb_data *d, struct sb_text *out)
 {
     const char *planned = sb_data_meta(d, "trials_planned"), *ended = sb_data_meta(d, "ended");
-    struct sb_words seen = {0};
     /* With a precision to reach, trials are left over when all is well. */
     if (planned && d->trials.n < strtoul(planned, NULL, 10) && (!ended || strcmp(ended, "complete"))) {
         char *text = sb_printf("Only %zu of %s planned trials are here: the run %s.", d->trials.n, planned,
@@ -510,19 +548,7 @@ static void add_warnings(const struct sb_data *d, struct sb_text *out)
     }
     for (size_t i = 0; i < d->warnings.n; i++)
         add_warning(out, d->warnings.at[i]);
-    for (size_t t = 0; t < d->trials.n; t++) {
-        for (size_t i = 0; i < d->trials.at[t].result.warnings.n; i++) {
-            const char *text = d->trials.at[t].result.warnings.at[i];
-            bool known = false;
-            for (size_t j = 0; j < seen.n; j++)
-                known |= !strcmp(seen.at[j], text);
-            if (known)
-                continue;
-            *SB_VEC_ADD(&seen) = sb_strdup(text);
-            add_warning(out, text);
-        }
-    }
-    sb_words_free(&seen);
+    add_trial_warnings(d, out);
 }
 
 /* What is not there is part of the result: skipped cells and failed trials, each with its reason. */
