@@ -288,10 +288,10 @@ static void close_all(struct dump *d)
         d->workload->workload.thread_teardown(d->thread);
     if (d->workload && d->work)
         d->workload->workload.teardown(d->work);
-    for (size_t i = 0; i < d->caches.n; i++)
+    for (size_t i = 0; d->plugin && i < d->caches.n; i++)
         d->plugin->allocator.cache->destroy(d->caches.at[i]);
     SB_VEC_FREE(&d->caches);
-    if (d->self)
+    if (d->plugin && d->self)
         d->plugin->allocator.close(d->self);
     sb_physmem_close(&d->memory);
     free(d->cpu_node);

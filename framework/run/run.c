@@ -313,7 +313,7 @@ static void show(struct progress *p, size_t done, const struct sb_cell *cell, co
     char *eta =
         done ? sb_printf("%s%d:%02d left", most, left / 60, left % 60) : sb_strdup("time left not known yet");
     fprintf(stderr, "%s[%zu/%s%zu] %3zu %%, %s, %s%s", p->terminal ? "\r\033[K" : "", done, most, p->all,
-            100 * done / p->all, eta, cell->label, p->terminal ? "" : "\n");
+            p->all ? 100 * done / p->all : 100, eta, cell->label, p->terminal ? "" : "\n");
     free(eta);
     fflush(stderr);
 }

@@ -97,7 +97,7 @@ void sb_layout_shift_mappings(uint64_t layout)
 {
     size_t length = draw(layout, DRAW_PAGES, 1024) * 4096 + (draw(layout, DRAW_BLOCKS, 128) << 22);
     if (length)
-        mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        (void)mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (layout)
         sbrk((intptr_t)(draw(layout, DRAW_BREAK, 4096) * 16));
 }

@@ -213,7 +213,7 @@ enum sb_status sb_simulate(const struct sb_trial_spec *spec, const char *text, s
         why = sb_printf("a file for valgrind's counts can't be made in /tmp: %s", strerror(errno));
     else
         read_geometry(spec, &g, &why);
-    if (!why) {
+    if (program && !why) {
         self[n] = '\0';
         char *l1i = cache_argument("I1", &g.l1i), *l1d = cache_argument("D1", &g.l1d),
              *last = cache_argument("LL", &g.last), *file = sb_printf("--callgrind-out-file=%s", path);
