@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The conformance gate: every animal of the zoo fails its own property and no other; a failure shrinks to a few
 # operations that replay; what is shipped passes, in every choice that an option offers.
-# usage: check.sh BUILD
+# usage: check.sh BUILD [all]; all: every combination of the options' choices, minutes long, else every fifth
 set -u
 . "$(dirname "$0")/lib.sh"
 sanitized=$(grep -c '^SANITIZE:STRING=..*' "$build/CMakeCache.txt")
@@ -81,7 +81,7 @@ expect 1 "$s" check "$BAD_PLUGINS/openfail.so"
 has out "the moon is in the wrong quarter"
 has out "Nothing could be tried."
 
-echo "== what is shipped passes, in every combination of its options' choices"
+echo "== what is shipped passes, in combinations of its options' choices"
 # choices PLUGIN: a line an option, "name value value…"
 choices() {
   "$s" describe "$1" | awk '
@@ -109,11 +109,14 @@ try() {
   out=$("$s" check $1 --quick 2>&1) || printf 'check %s\n%s\n' "$1" "$out" >> broken
 }
 export -f try
+# 5 has no common factor with the 2 and 3 choices that options have: no choice is always passed over.
+step=5
+[ "$sanitized" = 0 ] && [ "${2:-}" != all ] || step=1
 export s
 for plugin in buddy slub slab slob kmalloc vmalloc mempool percpu bootmem malloc bump null; do
   # Sanitizers make it slow; the combinations are tried without them.
   if [ "$sanitized" = 0 ]; then combinations $plugin; else echo $plugin; fi
-done > combinations
+done | awk -v step="$step" 'NR % step == 1 % step' > combinations
 : > broken
 xargs -P 2 -I '{}' bash -c 'try "{}"' < combinations
 [ -s broken ] && { fail "shipped plugins break promises"; cat broken; }
