@@ -133,6 +133,23 @@ struct sb_words sb_split(const char *list)
     }
 }
 
+bool sb_words_has(const struct sb_words *words, const char *word)
+{
+    for (size_t i = 0; i < words->n; i++) {
+        if (!strcmp(words->at[i], word))
+            return true;
+    }
+    return false;
+}
+
+bool sb_words_add_once(struct sb_words *words, const char *word)
+{
+    if (sb_words_has(words, word))
+        return false;
+    *SB_VEC_ADD(words) = sb_strdup(word);
+    return true;
+}
+
 void sb_words_free(struct sb_words *words)
 {
     for (size_t i = 0; i < words->n; i++)

@@ -30,6 +30,8 @@ struct sb_words {
     size_t n, capacity;
 };
 struct sb_words sb_split(const char *list);
+bool sb_words_has(const struct sb_words *words, const char *word);
+bool sb_words_add_once(struct sb_words *words, const char *word); /* false: it was there already */
 void sb_words_free(struct sb_words *words);
 
 /*

@@ -17,36 +17,18 @@ struct columns {
 };
 
 /* In order of appearance: the first trial's metrics lead, what others add follows. */
-static void add_once(struct sb_words *words, const char *word)
-{
-    for (size_t i = 0; i < words->n; i++) {
-        if (!strcmp(words->at[i], word))
-            return;
-    }
-    *SB_VEC_ADD(words) = sb_strdup(word);
-}
-
 /* Over all trials: failed ones have no metrics, and the first may be one of them. */
 static void find_columns(const struct sb_data *data, struct columns *c)
 {
     *c = (struct columns){0};
     for (size_t i = 0; i < data->cells.n; i++) {
         for (size_t j = 0; j < data->cells.at[i].swept.n; j++)
-            add_once(&c->swept, data->cells.at[i].swept.at[j].name);
+            sb_words_add_once(&c->swept, data->cells.at[i].swept.at[j].name);
     }
     for (size_t i = 0; i < data->trials.n; i++) {
         for (size_t j = 0; j < data->trials.at[i].result.metrics.n; j++)
-            add_once(&c->metrics, data->trials.at[i].result.metrics.at[j].name);
+            sb_words_add_once(&c->metrics, data->trials.at[i].result.metrics.at[j].name);
     }
-}
-
-static const struct sb_cell_row *cell_of(const struct sb_data *data, int64_t id)
-{
-    for (size_t i = 0; i < data->cells.n; i++) {
-        if (data->cells.at[i].id == id)
-            return &data->cells.at[i];
-    }
-    return NULL;
 }
 
 /* A key that was not swept in this cell has no value: the cell stays empty. */
@@ -92,7 +74,7 @@ static void write_csv(const struct sb_data *data, const struct columns *c, FILE 
     fputc('\n', out);
     for (size_t i = 0; i < data->trials.n; i++) {
         const struct sb_trial_row *t = &data->trials.at[i];
-        const struct sb_cell_row *cell = cell_of(data, t->cell);
+        const struct sb_cell_row *cell = sb_data_cell(data, t->cell);
         fprintf(out, "%lld,", (long long)t->number);
         csv_text(out, cell->allocator);
         fputc(',', out);
@@ -118,7 +100,7 @@ static void write_csv(const struct sb_data *data, const struct columns *c, FILE 
 static struct sb_json *trial_json(const struct sb_data *data, const struct sb_trial_row *t,
                                   const struct columns *c)
 {
-    const struct sb_cell_row *cell = cell_of(data, t->cell);
+    const struct sb_cell_row *cell = sb_data_cell(data, t->cell);
     struct sb_json *o = sb_json_object();
     sb_json_set_int(o, "trial", t->number);
     sb_json_set_text(o, "allocator", cell->allocator);
@@ -284,7 +266,7 @@ static int write_points(struct sb_store *store, const struct sb_data *data, bool
     fputs(histograms ? "trial,cell,call,ns,count,what\n" : "trial,cell,series,key,x,y,unit\n", out);
     for (size_t i = 0; i < data->trials.n && !status; i++) {
         const struct sb_trial_row *t = &data->trials.at[i];
-        const struct sb_cell_row *cell = cell_of(data, t->cell);
+        const struct sb_cell_row *cell = sb_data_cell(data, t->cell);
         struct sb_result r = {0};
         status = histograms ? sb_store_load_latencies(store, t->number, &r, why)
                             : sb_store_load_series(store, t->number, &r, why);

@@ -412,15 +412,6 @@ static void add_figures(const struct sb_figures *figures, const char *dir, struc
     sb_text_printf(out, "</div>\n");
 }
 
-static const char *allocator_of(const struct sb_data *d, int64_t cell)
-{
-    for (size_t i = 0; i < d->cells.n; i++) {
-        if (d->cells.at[i].id == cell)
-            return d->cells.at[i].allocator;
-    }
-    return "";
-}
-
 /* What the allocators loaded, each once: a report must say which build it measured. */
 static void add_libraries(const struct sb_data *d, struct sb_text *out)
 {
@@ -429,21 +420,19 @@ static void add_libraries(const struct sb_data *d, struct sb_text *out)
         const struct sb_result *r = &d->trials.at[t].result;
         for (size_t i = 0; i < r->libraries.n; i++) {
             const struct sb_library *l = &r->libraries.at[i];
-            const char *allocator = allocator_of(d, d->trials.at[t].cell), *slash = strrchr(l->path, '/');
+            const struct sb_cell_row *cell = sb_data_cell(d, d->trials.at[t].cell);
+            const char *allocator = cell ? cell->allocator : "", *slash = strrchr(l->path, '/');
             char *key = sb_printf("%s\n%s\n%s", allocator, l->path, l->build_id);
-            bool known = false;
-            for (size_t j = 0; j < seen.n && !known; j++)
-                known = !strcmp(seen.at[j], key);
-            if (!known) {
+            bool first = !seen.n;
+            if (sb_words_add_once(&seen, key)) {
                 sb_text_printf(out, "%s<tr>",
-                               seen.n ? "" : "<h3>Libraries</h3><div class=scroll><table><tbody>");
+                               first ? "<h3>Libraries</h3><div class=scroll><table><tbody>" : "");
                 cell_text(out, allocator);
                 cell_text(out, slash ? slash + 1 : l->path);
                 cell_text(out, l->version);
                 sb_text_printf(out, "<td class=t>%s", *l->build_id ? "build-id " : "");
                 escape(out, l->build_id);
                 sb_text_printf(out, "</td></tr>\n");
-                *SB_VEC_ADD(&seen) = sb_strdup(key);
             }
             free(key);
         }
@@ -491,44 +480,37 @@ static void add_warning(struct sb_text *out, const char *text)
     sb_text_printf(out, "</div>\n");
 }
 
-/* Where "allocator / workload: " ends that a trial puts before its words; 0 where there is none. */
-static size_t cell_length(const char *text)
-{
-    const char *colon = strstr(text, ": "), *slash = strstr(text, " / ");
-    return colon && slash && slash < colon ? (size_t)(colon - text) : 0;
-}
-
-/* Each text once, however many trials said it, behind the names of all that did. */
+/* Each text of a trial once, with how many said it and what they measured. */
 static void add_trial_warnings(const struct sb_data *d, struct sb_text *out)
 {
-    struct sb_words seen = {0};
+    struct sb_words texts = {0};
     for (size_t t = 0; t < d->trials.n; t++) {
-        for (size_t i = 0; i < d->trials.at[t].result.warnings.n; i++) {
-            const char *text = d->trials.at[t].result.warnings.at[i];
-            bool known = false;
-            for (size_t j = 0; j < seen.n && !known; j++)
-                known = !strcmp(seen.at[j], text);
-            if (!known)
-                *SB_VEC_ADD(&seen) = sb_strdup(text);
-        }
+        for (size_t i = 0; i < d->trials.at[t].result.warnings.n; i++)
+            sb_words_add_once(&texts, d->trials.at[t].result.warnings.at[i]);
     }
-    for (size_t i = 0; i < seen.n; i++) {
+    for (size_t w = 0; w < texts.n; w++) {
+        struct sb_words who = {0};
         struct sb_text line = {0};
-        const char *words = seen.at[i] + cell_length(seen.at[i]);
-        bool said = false;
-        for (size_t j = 0; j < i && !said; j++)
-            said = !strcmp(seen.at[j] + cell_length(seen.at[j]), words);
-        for (size_t j = i; j < seen.n && !said; j++) {
-            size_t length = cell_length(seen.at[j]);
-            if (length && !strcmp(seen.at[j] + length, words))
-                sb_text_printf(&line, "%s%.*s", line.n ? ", " : "", (int)length, seen.at[j]);
+        size_t n = 0;
+        for (size_t t = 0; t < d->trials.n; t++) {
+            const struct sb_trial_row *trial = &d->trials.at[t];
+            const struct sb_cell_row *cell = sb_data_cell(d, trial->cell);
+            if (!cell || !sb_words_has(&trial->result.warnings, texts.at[w]))
+                continue;
+            char *name = sb_printf("%s / %s", cell->allocator, cell->workload);
+            sb_words_add_once(&who, name);
+            free(name);
+            n++;
         }
-        sb_text_printf(&line, "%s", words);
-        if (!said)
-            add_warning(out, sb_text_get(&line));
-        SB_VEC_FREE(&line);
+        sb_text_printf(&line, "%s (%zu of %zu trials:", texts.at[w], n, d->trials.n);
+        for (size_t i = 0; i < who.n; i++)
+            sb_text_printf(&line, "%s %s", i ? "," : "", who.at[i]);
+        sb_text_printf(&line, ")");
+        add_warning(out, sb_text_get(&line));
+        sb_text_free(&line);
+        sb_words_free(&who);
     }
-    sb_words_free(&seen);
+    sb_words_free(&texts);
 }
 
 static void add_warnings(const struct sb_data *d, struct sb_text *out)
@@ -573,10 +555,8 @@ static void add_gaps(const struct sb_view *v, struct sb_text *out)
             continue;
         sb_text_printf(out, "%s<li class=bad>trial %lld, ", any ? "" : "<h2>Failed trials</h2><ul>",
                        (long long)trial->number);
-        for (size_t i = 0; i < v->data.cells.n; i++) {
-            if (v->data.cells.at[i].id == trial->cell)
-                escape(out, v->data.cells.at[i].label);
-        }
+        const struct sb_cell_row *cell = sb_data_cell(&v->data, trial->cell);
+        escape(out, cell ? cell->label : "");
         sb_text_printf(out, ", repetition %lld: %s: ", (long long)trial->repetition,
                        sb_status_name(trial->result.status));
         escape(out, trial->result.reason ? trial->result.reason : "no reason given");

@@ -25,7 +25,7 @@ static const struct {
     {"migrations", NULL, 0, false, "measured threads changed their CPU although they are pinned", "",
      "look for something that changes their affinity, such as a balancing daemon"},
     {"steady", NULL, 0.5, true, "processes were measured before their rate was steady", "",
-     "raise warmup_limit, or make the workload's cycle shorter"},
+     "raise warmup_limit, or make the workload's cycle shorter; the metric `steady` says which"},
 };
 
 void sb_run_watch_take(struct sb_run_watch *w, uint32_t number, const struct sb_result *result)

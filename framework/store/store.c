@@ -579,6 +579,15 @@ int sb_store_load_series(struct sb_store *store, int64_t trial, struct sb_result
 }
 
 /* A dozen rows at most: a search costs nothing. */
+const struct sb_cell_row *sb_data_cell(const struct sb_data *data, int64_t id)
+{
+    for (size_t i = 0; i < data->cells.n; i++) {
+        if (data->cells.at[i].id == id)
+            return &data->cells.at[i];
+    }
+    return NULL;
+}
+
 const char *sb_data_meta(const struct sb_data *data, const char *name)
 {
     for (size_t i = 0; i < data->meta.n; i++) {

@@ -26,7 +26,7 @@ bool sb_layout_is_fixed(void)
     return now >= 0 && now & ADDR_NO_RANDOMIZE;
 }
 
-int sb_layout_text_file(const char *text, size_t length)
+static int text_file(const char *text, size_t length)
 {
     int fd = memfd_create("scullbench-trial", MFD_CLOEXEC);
     if (fd >= 0 && (write(fd, text, length) != (ssize_t)length || lseek(fd, 0, SEEK_SET))) {
@@ -80,7 +80,7 @@ void sb_layout_restart(char **argv, const char *text, size_t length, uint64_t la
 {
     if (getenv(mark))
         return;
-    int fd = sb_layout_text_file(text, length), now = personality(0xffffffff);
+    int fd = text_file(text, length), now = personality(0xffffffff);
     if (fd < 0)
         return;
     want_static_tls();

@@ -31,7 +31,4 @@ size_t sb_layout_stack_shift(uint64_t layout, uint32_t thread);
 /* Bytes, a multiple of 16, that thread `thread` takes from its heap first. */
 size_t sb_layout_heap_shift(uint64_t layout, uint32_t thread);
 
-/* A file with `text`, to be read from its start; -1 where it can't be made. */
-int sb_layout_text_file(const char *text, size_t length);
-
 #endif

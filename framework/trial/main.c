@@ -77,7 +77,7 @@ int main(int argc, char **argv)
         sb_error("standard output can't be used");
         return 2;
     }
-    enum sb_status status = simulate ? sb_simulate(&spec, text, length, out) : sb_trial_run(&spec, out);
+    enum sb_status status = simulate ? sb_simulate(&spec, text, out) : sb_trial_run(&spec, out);
     if (status == SB_STATUS_OK) {
         /* Only then nothing is still running, or corrupt. */
         sb_trial_spec_free(&spec);

@@ -115,19 +115,17 @@ static void report_latencies(struct trial *t)
 
 static void report_paced(struct trial *t)
 {
-    uint64_t backlog = 0;
+    uint64_t backlog = 0, served = 0;
     if (!t->spec->trial[SB_TRIAL_RATE].u)
         return;
-    for (uint32_t i = 0; i < t->spec->threads; i++)
+    for (uint32_t i = 0; i < t->spec->threads; i++) {
         backlog += t->workers[i].backlog;
+        served += t->workers[i].histograms[SB_RESPONSE].n;
+    }
     metric(t, "backlog", "calls", (double)backlog);
-    if (backlog > t->workers[0].histograms[SB_RESPONSE].n / 100) {
-        char *text =
-            sb_printf("%s / %s: calls were due faster than they were served; response times grow with the "
-                      "length of the measured phase: lower the rate",
-                      t->spec->allocator.name, t->spec->workload.name);
-        sb_write_warning(t->out, text);
-        free(text);
+    if (backlog > served / 100) {
+        sb_write_warning(t->out, "calls were due faster than they were served; response times grow with the "
+                                 "length of the measured phase: lower the rate");
     }
 }
 
@@ -151,14 +149,6 @@ static void report_warmup(struct trial *t)
     else
         sb_write_unavailable(t->out, "warmup_variation",
                              "too few whole cycles of the workload fit into the warm-up: raise warmup_limit");
-    if (!steady) {
-        char *text =
-            sb_printf("%s / %s: some processes were measured before their rate was steady (metric steady is "
-                      "0): raise warmup_limit, or make the cycle shorter",
-                      t->spec->allocator.name, t->spec->workload.name);
-        sb_write_warning(t->out, text);
-        free(text);
-    }
 }
 
 /* What the machine did beside, and to, the measured threads. */
@@ -204,24 +194,15 @@ static void warn_of_short_window(struct trial *t)
         if (t->workers[i].closed_operations < least)
             least = t->workers[i].closed_operations;
     }
-    enum { ENOUGH = 10 };
-    if (least >= ENOUGH * t->needs.cycle_operations)
+    if (least >= 10 * t->needs.cycle_operations)
         return;
-    if (least >= t->needs.cycle_operations) {
-        char *few = sb_printf(
-            "%s / %s: the measured phase held fewer than %d whole cycles of the workload; where in a "
-            "cycle it ends moves the rate by some percent: raise duration, or make the cycle shorter",
-            t->spec->allocator.name, t->spec->workload.name, ENOUGH);
-        sb_write_warning(t->out, few);
-        free(few);
-        return;
-    }
-    char *text =
-        sb_printf("%s / %s: the measured phase held less than one whole cycle of the workload, so its parts "
-                  "weigh unequally: raise duration, or make the devices smaller",
-                  t->spec->allocator.name, t->spec->workload.name);
-    sb_write_warning(t->out, text);
-    free(text);
+    sb_write_warning(t->out,
+                     least >= t->needs.cycle_operations
+                         ? "the measured phase held fewer than ten whole cycles of the workload; where in a "
+                           "cycle it ends moves the rate by some percent: raise duration, or make the cycle "
+                           "shorter"
+                         : "the measured phase held less than one whole cycle of the workload, so its parts "
+                           "weigh unequally: raise duration, or make the devices smaller");
 }
 
 static void report_rates(struct trial *t)

@@ -253,15 +253,13 @@ void sb_result_free(struct sb_result *result)
         free(result->libraries.at[i].build_id);
         free(result->libraries.at[i].version);
     }
-    for (size_t i = 0; i < result->warnings.n; i++)
-        free(result->warnings.at[i]);
     SB_VEC_FREE(&result->metrics);
     SB_VEC_FREE(&result->unavailable);
     SB_VEC_FREE(&result->series);
     SB_VEC_FREE(&result->latencies);
     SB_VEC_FREE(&result->dumps);
     SB_VEC_FREE(&result->libraries);
-    SB_VEC_FREE(&result->warnings);
+    sb_words_free(&result->warnings);
     free(result->reason);
     free(result->phase);
     *result = (struct sb_result){0};

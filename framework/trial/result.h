@@ -84,7 +84,7 @@ struct sb_result {
     SB_RESULT_LIST(struct sb_latencies, latencies);
     SB_RESULT_LIST(struct sb_dump, dumps);
     SB_RESULT_LIST(struct sb_library, libraries);
-    SB_RESULT_LIST(char *, warnings);
+    struct sb_words warnings;
 };
 
 /* Writers: one line each, flushed. */

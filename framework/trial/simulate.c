@@ -8,19 +8,15 @@
 #define _GNU_SOURCE
 #include "trial/simulate.h"
 
+#include "base/child.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "topology/topology.h"
-#include "trial/layout.h"
 
 #include <errno.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 static const char inside[] = "SCULLBENCH_SIMULATED";
 
@@ -79,49 +75,33 @@ static char *cache_argument(const char *name, const struct sb_cache *c)
     return sb_printf("--%s=%llu,%u,%u", name, (unsigned long long)c->size, c->ways, c->line);
 }
 
-/* Reads the child's lines; all but metrics and status are passed on as they come. */
-static void take_lines(FILE *from, struct sb_result *result, FILE *out)
+struct taker {
+    struct sb_result *result;
+    FILE *out;
+};
+
+/* All but metrics and status, which valgrind's slowness makes worthless, are passed on as they come. */
+static void take_line(void *context, const char *line, size_t length)
 {
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t n;
-    while ((n = getline(&line, &capacity, from)) > 0) {
-        size_t length = line[n - 1] == '\n' ? (size_t)n - 1 : (size_t)n;
-        if (!sb_result_take(result, line, length) && strncmp(line, "{\"metric\"", 9) &&
-            strncmp(line, "{\"status\"", 9)) {
-            fwrite(line, 1, (size_t)n, out);
-            fflush(out);
-        }
-    }
-    free(line);
+    struct taker *taker = context;
+    if (sb_result_take(taker->result, line, length) || !strncmp(line, "{\"metric\"", 9) ||
+        !strncmp(line, "{\"status\"", 9))
+        return;
+    fwrite(line, 1, length, taker->out);
+    putc('\n', taker->out);
+    fflush(taker->out);
 }
 
-static int run_child(char *const argv[], const char *text, size_t length, struct sb_result *result, FILE *out,
-                     int *ended)
+/* Whoever started us has an eye on the time, and ends the child with us. */
+static int run_child(char *const argv[], const char *text, struct taker *taker, int *ended)
 {
-    int pipes[2], input = sb_layout_text_file(text, length);
-    posix_spawn_file_actions_t actions;
-    pid_t pid;
-    if (input < 0 || pipe(pipes)) {
-        if (input >= 0)
-            close(input);
-        return -EIO;
-    }
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, pipes[1], STDOUT_FILENO);
-    posix_spawn_file_actions_addclose(&actions, pipes[0]);
-    posix_spawn_file_actions_addclose(&actions, pipes[1]);
-    int status = -posix_spawn(&pid, argv[0], &actions, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    close(input);
-    close(pipes[1]);
-    FILE *from = fdopen(pipes[0], "r");
-    if (!status) {
-        take_lines(from, result, out);
-        waitpid(pid, ended, 0);
-    }
-    fclose(from);
+    volatile sig_atomic_t never = 0;
+    struct sb_child_end end;
+    int status = sb_child_run(argv, text, UINT64_MAX, &never, take_line, taker, &end);
+    if (end.last_words)
+        fputs(end.last_words, stderr);
+    free(end.last_words);
+    *ended = end.wait_status;
     return status;
 }
 
@@ -200,7 +180,7 @@ static enum sb_status conclude(struct sb_result *result, int ended, const char *
     return result->status;
 }
 
-enum sb_status sb_simulate(const struct sb_trial_spec *spec, const char *text, size_t length, FILE *out)
+enum sb_status sb_simulate(const struct sb_trial_spec *spec, const char *text, FILE *out)
 {
     char path[] = "/tmp/scullbench-XXXXXX", self[4096], *why = NULL, *program = sb_simulator();
     struct sb_result result = {0};
@@ -221,7 +201,7 @@ enum sb_status sb_simulate(const struct sb_trial_spec *spec, const char *text, s
         char toggle[] = "--toggle-collect=sb_measured_phase", die[] = "--die-with-parent";
         char *argv[] = {program, quiet, tool, model, toggle, file, l1i, l1d, last, self, die, NULL};
         setenv(inside, "1", 1);
-        int status = run_child(argv, text, length, &result, out, &ended);
+        int status = run_child(argv, text, &(struct taker){&result, out}, &ended);
         if (status)
             why = sb_printf("%s can't be started: %s", program, strerror(-status));
         free(l1i);

@@ -14,7 +14,7 @@ bool sb_simulated(void);
  * Runs `text`'s trial in a child under valgrind, passes its lines on to `out`, and adds the counts per
  * operation. The status line is written here.
  */
-enum sb_status sb_simulate(const struct sb_trial_spec *spec, const char *text, size_t length, FILE *out);
+enum sb_status sb_simulate(const struct sb_trial_spec *spec, const char *text, FILE *out);
 
 /* Where valgrind is, or NULL; the caller's to free. */
 char *sb_simulator(void);

@@ -215,9 +215,23 @@ static void files_are_written_whole(void **state)
     free(deep);
 }
 
+static void words_are_kept_once(void **state)
+{
+    struct sb_words words = {0};
+    (void)state;
+    assert_true(sb_words_add_once(&words, "slab"));
+    assert_true(sb_words_add_once(&words, "slub"));
+    assert_false(sb_words_add_once(&words, "slab"));
+    assert_int_equal(words.n, 2);
+    assert_true(sb_words_has(&words, "slub"));
+    assert_false(sb_words_has(&words, "slob"));
+    sb_words_free(&words);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_are_kept_once),
         cmocka_unit_test(values_with_units),
         cmocka_unit_test(values_of_the_host_alone),
         cmocka_unit_test(values_that_are_wrong),
