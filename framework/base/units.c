@@ -70,11 +70,15 @@ char *sb_format_time(uint64_t ns)
 }
 
 /* As the user would write it, so that a range in a message can be pasted into the config. */
-static char *format_number(const struct sb_option *option, uint64_t value)
+char *sb_option_write(const struct sb_option *option, uint64_t value)
 {
     size_t n;
     const char *names;
     const struct unit *units = units_of(option->kind, &n, &names);
+    if (option->kind == SB_OPTION_BOOL)
+        return sb_strdup(value ? "yes" : "no");
+    if (option->kind == SB_OPTION_ENUM)
+        return sb_strdup(option->choices[value]);
     if (option->kind == SB_KIND_SHARE)
         return sb_printf("%g%%", (double)value / 1000);
     return units ? format_units(value, units, n) : sb_printf("%llu", (unsigned long long)value);
@@ -109,7 +113,7 @@ char *sb_option_range(const struct sb_option *option)
         for (const char *const *c = option->choices; *c; c++)
             sb_text_printf(&text, "%s %s", c == option->choices ? "" : ",", *c);
     } else if (option->max) {
-        char *low = format_number(option, option->min), *high = format_number(option, option->max);
+        char *low = sb_option_write(option, option->min), *high = sb_option_write(option, option->max);
         sb_text_printf(&text, " from %s to %s", low, high);
         free(low);
         free(high);

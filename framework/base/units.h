@@ -34,6 +34,9 @@ static inline double sb_share(union sb_value value)
  */
 int sb_option_parse(const struct sb_option *option, const char *text, union sb_value *value, char **why);
 
+/* A value as it would be written, of any kind but text; reads back as the same. The caller frees it. */
+char *sb_option_write(const struct sb_option *option, uint64_t value);
+
 /* What values an option takes, in words: "size from 8B to 4MiB", "yes or no". The caller frees it. */
 char *sb_option_range(const struct sb_option *option);
 

@@ -32,8 +32,9 @@ const struct sb_property *sb_property_find(const char *name);
 struct sb_check_line {
     const struct sb_property *property;
     enum sb_check_result result;
-    char *why; /* of anything but a pass */
-    char *ops; /* the shortest failing sequence found, or NULL */
+    char *why;        /* of anything but a pass, and what a pass doesn't say */
+    bool met_a_fault; /* and left it to another property */
+    char *ops;        /* the shortest failing sequence found, or NULL */
 };
 
 struct sb_check_report {

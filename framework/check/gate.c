@@ -81,6 +81,24 @@ static char *child_text(const struct gate *g, const struct sb_property *property
 }
 
 /* A child that ends without an answer has failed the property: it crashed, hung, or called exit. */
+static void explain_end(const struct gate *g, const struct sb_child_end *end, uint64_t limit,
+                        struct outcome *o)
+{
+    const char *doing = (const char *)(g->progress + 1), *colon = *doing ? ": " : "";
+    o->fault = SB_FAULT_CRASH;
+    o->at = *g->progress == UINT64_MAX ? SIZE_MAX : *g->progress ? (size_t)*g->progress - 1 : 0;
+    if (end->timed_out)
+        o->why = sb_printf("%s%sit did not end within %llu s", doing, colon,
+                           (unsigned long long)(limit / 1000000000));
+    else if (WIFSIGNALED(end->wait_status))
+        o->why = sb_printf("%s%sthe process was ended by signal %d (%s)", doing, colon,
+                           WTERMSIG(end->wait_status), strsignal(WTERMSIG(end->wait_status)));
+    else
+        o->why = sb_printf("%s%sthe process ended with exit status %d before it was done%s%s", doing, colon,
+                           WEXITSTATUS(end->wait_status), end->last_words ? ": " : "",
+                           end->last_words ? end->last_words : "");
+}
+
 static int run_child(const struct gate *g, const struct sb_property *property, const char *ops,
                      struct outcome *o)
 {
@@ -89,26 +107,15 @@ static int run_child(const struct gate *g, const struct sb_property *property, c
     char *text = child_text(g, property, ops);
     struct sb_child_end end;
     *o = (struct outcome){.result = SB_CHECK_FAIL};
-    *g->progress = 0;
+    memset((void *)g->progress, 0, SB_PROGRESS_BYTES);
     int status = sb_child_run(argv, text, sb_now_ns() + limit, g->stop, take_line, o, &end);
     free(text);
     if (status)
         return status;
-    if (end.stopped) {
+    if (end.stopped)
         status = -EINTR;
-    } else if (!o->answered) {
-        o->fault = SB_FAULT_CRASH;
-        o->at = *g->progress == UINT64_MAX ? SIZE_MAX : *g->progress ? (size_t)*g->progress - 1 : 0;
-        if (end.timed_out)
-            o->why = sb_printf("it did not end within %llu s", (unsigned long long)(limit / 1000000000));
-        else if (WIFSIGNALED(end.wait_status))
-            o->why = sb_printf("the process was ended by signal %d (%s)", WTERMSIG(end.wait_status),
-                               strsignal(WTERMSIG(end.wait_status)));
-        else
-            o->why = sb_printf("the process ended with exit status %d before it was done%s%s",
-                               WEXITSTATUS(end.wait_status), end.last_words ? ": " : "",
-                               end.last_words ? end.last_words : "");
-    }
+    else if (!o->answered)
+        explain_end(g, &end, limit, o);
     free(end.last_words);
     return status;
 }
@@ -139,9 +146,9 @@ static struct sb_ops copy_without(const struct sb_ops *ops, size_t from, size_t 
 
 /* The end of a long sequence is often enough: the shortest of some ends that still fails. */
 static bool cut_to_end(const struct gate *g, const struct sb_property *property, struct sb_ops *ops,
-                       const struct outcome *wanted, size_t *tries)
+                       const struct outcome *wanted, size_t *tries, uint64_t end_ns)
 {
-    for (size_t keep = 30; keep < ops->n && keep <= LONGEST_OPS; keep *= 8) {
+    for (size_t keep = 30; keep < ops->n && keep <= LONGEST_OPS && sb_now_ns() < end_ns; keep *= 8) {
         struct sb_ops end = copy_without(ops, 0, ops->n - keep);
         if (fails_alike(g, property, &end, wanted, tries)) {
             SB_VEC_FREE(ops);
@@ -150,7 +157,7 @@ static bool cut_to_end(const struct gate *g, const struct sb_property *property,
         }
         SB_VEC_FREE(&end);
     }
-    return ops->n <= LONGEST_OPS && fails_alike(g, property, ops, wanted, tries);
+    return ops->n <= LONGEST_OPS && sb_now_ns() < end_ns && fails_alike(g, property, ops, wanted, tries);
 }
 
 /* NULL where the failure doesn't come again, which threads and clocks can do to it. */
@@ -164,7 +171,7 @@ static char *shrink(const struct gate *g, const struct sb_property *property, co
                      g->request->seed, &ops);
     if (wanted->at + 1 < ops.n && wanted->fault != SB_FAULT_SNAPSHOT && wanted->fault != SB_FAULT_CHECK)
         ops.n = wanted->at + 1;
-    if (cut_to_end(g, property, &ops, wanted, &tries)) {
+    if (cut_to_end(g, property, &ops, wanted, &tries, end_ns)) {
         for (size_t piece = ops.n / 2; piece && tries < MOST_TRIES; piece /= 2) {
             for (size_t at = 0; at < ops.n && tries < MOST_TRIES && sb_now_ns() < end_ns;) {
                 struct sb_ops less = copy_without(&ops, at, piece);
@@ -223,7 +230,10 @@ static int try_property(const struct gate *g, const struct sb_property *property
         status = run_child(g, property, g->request->ops, &o);
     if (!status) {
         struct sb_check_line *line = SB_VEC_ADD(report);
-        *line = (struct sb_check_line){.property = property, .result = o.result, .why = o.why};
+        *line = (struct sb_check_line){.property = property,
+                                       .result = o.result,
+                                       .why = o.why,
+                                       .met_a_fault = !before && o.fault != SB_FAULT_NONE};
         report->failed += o.result == SB_CHECK_FAIL;
         report->passed += o.result == SB_CHECK_PASS;
         if (o.result == SB_CHECK_FAIL && property->sequence && !g->request->quick && o.at != SIZE_MAX)
@@ -246,11 +256,11 @@ static int open_gate(struct gate *g, char **why)
     }
     strcpy(g->progress_path, "/tmp/scullbench-XXXXXX");
     int fd = mkstemp(g->progress_path);
-    if (fd < 0 || ftruncate(fd, 4096)) {
+    if (fd < 0 || ftruncate(fd, SB_PROGRESS_BYTES)) {
         *why = sb_printf("a file in /tmp can't be made: %s", strerror(errno));
         return -EIO;
     }
-    void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *at = mmap(NULL, SB_PROGRESS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     if (at == MAP_FAILED) {
         *why = sb_printf("a file in /tmp can't be mapped: %s", strerror(errno));
@@ -264,10 +274,22 @@ static int open_gate(struct gate *g, char **why)
 static void close_gate(struct gate *g)
 {
     if (g->progress)
-        munmap((void *)g->progress, 4096);
+        munmap((void *)g->progress, SB_PROGRESS_BYTES);
     if (*g->progress_path)
         unlink(g->progress_path);
     free(g->program);
+}
+
+/* A fault that one property met and left to another to answer for, which didn't meet it, is a fault still. */
+static void own_what_nobody_owned(struct sb_check_report *report)
+{
+    for (size_t i = 0; i < report->n && !report->failed; i++) {
+        struct sb_check_line *line = &report->at[i];
+        if (line->result != SB_CHECK_UNTESTED || !line->met_a_fault)
+            continue;
+        line->result = SB_CHECK_FAIL;
+        report->failed++;
+    }
 }
 
 int sb_check(struct sb_check_report *report, const struct sb_check_request *q, volatile sig_atomic_t *stop,
@@ -283,6 +305,7 @@ int sb_check(struct sb_check_report *report, const struct sb_check_request *q, v
             q->progress(q->context, &sb_properties[i], i, sb_property_count);
         status = try_property(&g, &sb_properties[i], report);
     }
+    own_what_nobody_owned(report);
     if (status == -EINTR)
         *why = sb_strdup("interrupted");
     else if (status && !*why)

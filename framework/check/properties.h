@@ -12,6 +12,9 @@
 #define SB_SANITIZED 0
 #endif
 
+/* What parent and child share: operations begun, then words on what is being done; a page. */
+enum { SB_PROGRESS_BYTES = 4096 };
+
 /* What a property came to, on one world. */
 struct sb_finding {
     enum sb_check_result result;
@@ -26,7 +29,7 @@ void sb_property_draw(const struct sb_property *property, const struct sb_alloca
                       struct sb_ops *ops);
 
 /*
- * Tries one property. `done` counts operations as they are begun, where the parent can read it. `ops` for
+ * Tries one property. `done`: SB_PROGRESS_BYTES that the parent can read. `ops` for
  * sequences, else NULL. The world must be open.
  */
 void sb_property_try(struct sb_world *w, const struct sb_property *property, const struct sb_ops *ops,

@@ -91,7 +91,7 @@ static void draw_block(struct sb_op *op, const struct sb_lane *lane, const struc
     switch (lane->kind) {
     case SB_LANE_SIZED:
         op->size = draw_size(random, most);
-        if (mix->aligned && sb_random_below(random, 2))
+        if (sb_random_below(random, 2))
             op->align = 1U << (3 + sb_random_below(random, 10));
         break;
     case SB_LANE_CACHE:
@@ -102,7 +102,7 @@ static void draw_block(struct sb_op *op, const struct sb_lane *lane, const struc
         break;
     case SB_LANE_PERCPU:
         op->size = draw_size(random, 512);
-        if (mix->aligned && sb_random_below(random, 2))
+        if (sb_random_below(random, 2))
             op->align = 1U << (3 + sb_random_below(random, 5));
         break;
     }
@@ -122,7 +122,7 @@ void sb_ops_draw(struct sb_ops *ops, const struct sb_lane *lanes, size_t lane_co
         op.thread = mix->threads ? (uint8_t)sb_random_below(&random, 2) : 0;
         if (!op.free)
             draw_block(&op, &lanes[op.lane], mix, &random);
-        op.zero = !op.free && mix->zeroed && sb_random_below(&random, 2);
+        op.zero = !op.free && sb_random_below(&random, 2);
         *SB_VEC_ADD(ops) = op;
     }
 }
@@ -292,6 +292,15 @@ void sb_world_on_thread(struct sb_world *w, unsigned thread, void (*function)(vo
 
 /* ---- blocks ---- */
 
+/* As the kernel reads SLAB_HWCACHE_ALIGN: small objects share a line, but none straddles two. */
+static uint64_t object_align(const struct sb_lane *lane)
+{
+    uint64_t line = lane->flags & SB_SLAB_HWCACHE_ALIGN ? 64 : 1, align = lane->align ? lane->align : 1;
+    while (line > 1 && lane->size <= line / 2)
+        line /= 2;
+    return line > align ? line : align;
+}
+
 static bool take_block(struct sb_world *w, const struct sb_op *op, struct sb_block *b)
 {
     const struct sb_lane *lane = &w->lanes[op->lane];
@@ -304,7 +313,7 @@ static bool take_block(struct sb_world *w, const struct sb_op *op, struct sb_blo
         break;
     case SB_LANE_CACHE:
         b->handle = w->a->cache->alloc(lane->cache, gfp);
-        b->align = lane->align ? lane->align : 1;
+        b->align = object_align(lane);
         break;
     case SB_LANE_PAGES:
         b->handle = w->a->pages->get_free_pages(w->self, gfp, sb_get_order(op->size));
@@ -432,6 +441,16 @@ static void do_alloc(struct sb_world *w, const struct sb_op *op)
         fill(b);
 }
 
+bool sb_world_lives(const struct sb_world *w, const char *at, uint64_t size)
+{
+    for (uintptr_t i = (uintptr_t)at / GRANULE; i <= ((uintptr_t)at + size - 1) / GRANULE; i++) {
+        const struct page *p = page_of(w->granules, i * GRANULE, false);
+        if (p && p->slots[i % PER_PAGE])
+            return true;
+    }
+    return false;
+}
+
 static void verify_block(struct sb_world *w, const struct sb_block *b)
 {
     if (w->fill && !holds(b))
@@ -517,6 +536,8 @@ int sb_world_open_allocator(struct sb_world *w)
         if (lane->kind == SB_LANE_CACHE)
             status = w->a->cache->create(w->self, lane->name, lane->size, lane->align, lane->flags, NULL, 0,
                                          &lane->cache);
+        if (status)
+            w->a->close(w->self);
     }
     return status;
 }

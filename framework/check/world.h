@@ -52,8 +52,6 @@ const char *sb_fault_name(enum sb_fault fault);
 
 /* What a sequence is drawn for. */
 struct sb_mix {
-    bool aligned;  /* alignments beyond the natural one are asked for */
-    bool zeroed;   /* half of the allocations ask for zeroes */
     bool threads;  /* operations are spread over two threads on two CPUs */
     uint64_t most; /* bytes of a block */
 };
@@ -110,6 +108,8 @@ void sb_world_close_allocator(struct sb_world *w);
  * one: nothing. */
 void sb_world_do(struct sb_world *w, const struct sb_op *op);
 void sb_world_free_all(struct sb_world *w);
+/* Whether a live block has one of these bytes. */
+bool sb_world_lives(const struct sb_world *w, const char *at, uint64_t size);
 /* Verifies all that lives. */
 void sb_world_verify(struct sb_world *w);
 void sb_world_fail(struct sb_world *w, enum sb_fault fault, const char *format, ...)

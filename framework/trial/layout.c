@@ -36,19 +36,14 @@ static int text_file(const char *text, size_t length)
     return fd;
 }
 
-/*
- * Libraries with thread-local state of the static kind (jemalloc: 2.6 KiB) can't be loaded late unless the
- * loader was told to keep room for it when the process began.
- */
-static void want_static_tls(void)
+void sb_layout_want_tunable(const char *name, const char *value)
 {
-    static const char tunable[] = "glibc.rtld.optional_static_tls=8192";
     const char *old = getenv("GLIBC_TUNABLES");
-    if (old && strstr(old, "optional_static_tls"))
+    if (old && strstr(old, name))
         return;
-    char *value = sb_printf("%s%s%s", old ? old : "", old && *old ? ":" : "", tunable);
-    setenv("GLIBC_TUNABLES", value, 1);
-    free(value);
+    char *all = sb_printf("%s%s%s=%s", old ? old : "", old && *old ? ":" : "", name, value);
+    setenv("GLIBC_TUNABLES", all, 1);
+    free(all);
 }
 
 /* What of arguments and environment lies above the stack's start. */
@@ -83,7 +78,9 @@ void sb_layout_restart(char **argv, const char *text, size_t length, uint64_t la
     int fd = text_file(text, length), now = personality(0xffffffff);
     if (fd < 0)
         return;
-    want_static_tls();
+    /* Libraries with thread-local state of the static kind (jemalloc: 2.6 KiB) can't be loaded late unless
+       the loader was told to keep room for it when the process began. */
+    sb_layout_want_tunable("glibc.rtld.optional_static_tls", "8192");
     setenv(mark, "1", 1);
     pad_environment(argv, layout);
     if (now >= 0)

@@ -18,6 +18,9 @@
  */
 void sb_layout_restart(char **argv, const char *text, size_t length, uint64_t layout);
 
+/* Asks glibc for a tunable in the program that sb_layout_restart starts; one that the user has set stays. */
+void sb_layout_want_tunable(const char *name, const char *value);
+
 /* Whether the kernel's randomisation is off in this process. */
 bool sb_layout_is_fixed(void);
 

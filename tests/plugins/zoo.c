@@ -13,34 +13,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum {
     NOTHING = 1,
-    ALIGNMENT,    /* alignments beyond 64 are forgotten */
-    UNALIGNED,    /* alignments beyond 16 are refused, which breaks no promise */
-    OVERLAP,      /* a block in a thousand begins in the middle of another */
-    CONTENTS,     /* a free writes into its neighbour */
-    ZEROING,      /* a block that was used before isn't cleared */
-    USABLE,       /* a byte more than there is, is said to be usable */
-    USABLE_LESS,  /* less than was asked for is said to be usable */
-    OTHER_CPU,    /* a block freed by another thread is written to afterwards */
-    ALL_THREADS,  /* there is no lock */
-    BULK,         /* the last of more than ten objects is the first again */
-    BULK_SHORT,   /* more than forty objects are given one short */
-    EXHAUSTION,   /* what was freed when memory was used up doesn't come back */
-    DESTROY,      /* a cache with live objects is destroyed */
-    LIVE,         /* the count of live blocks is one too high after the thousandth */
-    HANDED,       /* bytes handed out are understated */
-    CHECK_BLIND,  /* check() sees nothing, and claims to see */
-    CHECK_CRIES,  /* check() complains after the five hundredth block */
-    DOUBLE_FREE,  /* a second free is claimed to be noticed, and isn't */
-    FOREIGN_FREE, /* the same of a block that was never given out */
-    OPTION,       /* dies with its option's largest value */
-    OPTION_MUTE,  /* refuses its option's largest value without a word */
-    LEAK_HEAP,    /* close keeps its own structures */
-    LEAK_FILE,    /* close leaves a file open */
-    REOPEN,       /* can be opened fifty times */
+    ALIGNMENT,       /* alignments beyond 64 are forgotten */
+    UNALIGNED,       /* alignments beyond 16 are refused, which breaks no promise */
+    HWCACHE,         /* a cache forgets that its objects want lines of their own */
+    PAGES_LOW,       /* pages are aligned to half their size */
+    OVERLAP,         /* a block in a thousand begins in the middle of another */
+    OVERLAP_ALIGNED, /* so does one in ten of those that want an alignment */
+    CONTENTS,        /* a free writes into its neighbour */
+    ZEROING,         /* a block that was used before isn't cleared */
+    ZEROING_FAR,     /* clearing a block clears what lies behind it */
+    PERCPU_DIRTY,    /* areas per CPU aren't cleared */
+    USABLE,          /* a byte more than there is, is said to be usable */
+    USABLE_LESS,     /* less than was asked for is said to be usable */
+    OTHER_CPU,       /* a block freed by another thread is written to afterwards */
+    ALL_THREADS,     /* there is no lock */
+    BULK,            /* the last of more than ten objects is the first again */
+    BULK_SHORT,      /* more than forty objects are given one short */
+    BULK_NEVER,      /* nothing is given in bulk */
+    EXHAUSTION,      /* what was freed when memory was used up doesn't come back */
+    DESTROY,         /* a cache with live objects is destroyed */
+    LIVE,            /* the count of live blocks is one too high after the thousandth */
+    HANDED,          /* bytes handed out are understated */
+    CHECK_BLIND,     /* check() sees nothing, and claims to see */
+    CHECK_CRIES,     /* check() complains after the five hundredth block */
+    DOUBLE_FREE,     /* a second free is claimed to be noticed, and isn't */
+    FOREIGN_FREE,    /* the same of a block that was never given out */
+    OPTION,          /* dies with its option's largest value */
+    OPTION_MUTE,     /* refuses its option's largest value without a word */
+    LEAK_HEAP,       /* close keeps its own structures */
+    LEAK_MAP,        /* close leaves a mapping behind */
+    LEAK_FILE,       /* close leaves a file open */
+    REOPEN,          /* can be opened fifty times */
 };
 
 enum { CLASSES = 24, MOST_BLOCKS = 1 << 17, HEADER = 64, CANARY = 0x5ca1ab1e };
@@ -69,7 +77,7 @@ struct zoo {
 
 struct zoo_cache {
     struct zoo *zoo;
-    size_t size, align;
+    size_t size, align, shift;
     uint64_t live;
     struct zoo_cache *next;
 };
@@ -125,9 +133,10 @@ static void zoo_close(void *self)
         free(c);
     }
     pthread_mutex_destroy(&z->lock);
-    if (BREAKS == LEAK_HEAP && !malloc(5000))
-        return;
-    free(z);
+    if (BREAKS == LEAK_MAP)
+        mmap(NULL, 4096, opened++ % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (BREAKS != LEAK_HEAP)
+        free(z);
 }
 
 /* The class of a rounded size, which is a power of two of at least 64. */
@@ -141,15 +150,23 @@ static struct header *header_of(void *block)
     return (struct header *)(void *)((char *)block - HEADER);
 }
 
-/* A block is aligned to its rounded size, up to a page. */
+/* A block is aligned to its rounded size, up to eight pages. */
 static void *carve(struct zoo *z, size_t rounded)
 {
-    size_t align = rounded < 4096 ? rounded : 4096;
+    size_t align = rounded < 32768 ? rounded : 32768;
     uintptr_t block = ((uintptr_t)z->at + HEADER + align - 1) & ~(uintptr_t)(align - 1);
     if (block + rounded > (uintptr_t)z->end)
         return NULL;
     z->at = (char *)block + rounded;
     return (void *)block;
+}
+
+/* Only what lives, and only its bytes: the structures stay sound. */
+static void clear_neighbour(char *block)
+{
+    struct header *h = header_of(block);
+    if (h->canary == CANARY && h->state == 1)
+        memset(block, 0, h->size);
 }
 
 static void *take(struct zoo *z, size_t size, size_t align, sb_gfp_t gfp, struct zoo_cache *cache)
@@ -181,6 +198,8 @@ static void *take(struct zoo *z, size_t size, size_t align, sb_gfp_t gfp, struct
     z->allocs++;
     if (gfp & SB_GFP_ZERO && BREAKS != ZEROING)
         memset(block, 0, size);
+    if (BREAKS == ZEROING_FAR && gfp & SB_GFP_ZERO && z->allocs % 16 == 0 && block + 2 * rounded < z->at)
+        clear_neighbour(block + rounded + HEADER);
     return block;
 }
 
@@ -188,14 +207,16 @@ static void *give_out(struct zoo *z, size_t size, size_t align, sb_gfp_t gfp, st
 {
     lock(z);
     char *block = take(z, size, align, gfp, cache);
-    if (BREAKS == OVERLAP && block && z->allocs % 1000 == 0 && z->last && z->last_header->state == 1 &&
-        z->last_header->rounded >= 4096 && size <= 64 && align <= 64) {
+    bool misplace = (BREAKS == OVERLAP && z->allocs % 1000 == 0 && align <= 64) ||
+                    (BREAKS == OVERLAP_ALIGNED && z->allocs % 10 == 0 && align > 64 && align <= 1024);
+    if (misplace && block && z->last && z->last_header->state == 1 && z->last_header->rounded >= 4096 &&
+        size <= 64) {
         /* The real one is lost; its place is inside of the last large block, with a header of its own. */
         char *inside = z->last + 1024;
         *header_of(inside) = *header_of(block);
         block = inside;
     }
-    if (block && BREAKS == OVERLAP) {
+    if (block && (BREAKS == OVERLAP || BREAKS == OVERLAP_ALIGNED)) {
         z->last = size >= 4096 ? block : z->last;
         z->last_header = size >= 4096 ? header_of(block) : z->last_header;
     }
@@ -244,7 +265,9 @@ out:
 static void *zoo_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
 {
     const size_t most = BREAKS == UNALIGNED ? 16 : 4096;
-    return align > most || size > 1 << 20 ? NULL : give_out(self, size, align, gfp, NULL);
+    if (align > most || size > 1 << 20)
+        return NULL;
+    return give_out(self, size, align, gfp, NULL);
 }
 
 static void zoo_free(void *self, void *block, size_t size)
@@ -273,7 +296,14 @@ static int zoo_create(void *self, const char *name, size_t size, size_t align, u
     (void)ctor;
     if (!c)
         return -ENOMEM;
-    *c = (struct zoo_cache){z, size, flags & SB_SLAB_HWCACHE_ALIGN && align < 64 ? 64 : align, 0, z->caches};
+    *c = (struct zoo_cache){
+        .zoo = z,
+        .size = size,
+        .align = align,
+        /* Blocks are aligned to their size: to forget that takes some doing. */
+        .shift = BREAKS == HWCACHE && flags & SB_SLAB_HWCACHE_ALIGN ? HEADER + 32 : 0,
+        .next = z->caches,
+    };
     z->caches = c;
     *cache = c;
     return 0;
@@ -282,9 +312,11 @@ static int zoo_create(void *self, const char *name, size_t size, size_t align, u
 static void *zoo_cache_alloc(void *cache, sb_gfp_t gfp)
 {
     struct zoo_cache *c = cache;
-    void *object = give_out(c->zoo, c->size, c->align, gfp, c);
-    if (object)
-        __atomic_add_fetch(&c->live, 1, __ATOMIC_RELAXED);
+    char *block = give_out(c->zoo, c->size + c->shift, c->align, gfp, c), *object = block + c->shift;
+    if (!block)
+        return NULL;
+    *header_of(object) = *header_of(block);
+    __atomic_add_fetch(&c->live, 1, __ATOMIC_RELAXED);
     return object;
 }
 
@@ -293,7 +325,9 @@ static void zoo_cache_free(void *cache, void *object)
     struct zoo_cache *c = cache;
     bool live =
         (char *)object >= c->zoo->base && (char *)object < c->zoo->end && header_of(object)->state == 1;
-    take_back(c->zoo, object);
+    if (live)
+        header_of(object)->state = c->shift ? 2 : 1;
+    take_back(c->zoo, (char *)object - c->shift);
     if (live)
         __atomic_sub_fetch(&c->live, 1, __ATOMIC_RELAXED);
 }
@@ -316,7 +350,7 @@ static int zoo_destroy(void *cache)
 static size_t zoo_alloc_bulk(void *cache, sb_gfp_t gfp, size_t n, void **objects)
 {
     for (size_t i = 0; i < n; i++) {
-        objects[i] = zoo_cache_alloc(cache, gfp);
+        objects[i] = BREAKS == BULK_NEVER ? NULL : zoo_cache_alloc(cache, gfp);
         if (objects[i])
             continue;
         while (i)
@@ -336,6 +370,53 @@ static void zoo_free_bulk(void *cache, size_t n, void **objects)
 {
     for (size_t i = 0; i < n; i++)
         zoo_cache_free(cache, objects[i]);
+}
+
+static void *zoo_pages(void *self, sb_gfp_t gfp, unsigned order)
+{
+    size_t size = (size_t)4096 << order;
+    if (order > 3)
+        return NULL;
+    char *block = give_out(self, BREAKS == PAGES_LOW ? 2 * size : size, size, gfp, NULL);
+    if (BREAKS != PAGES_LOW || !block)
+        return block;
+    *header_of(block + size / 2) = *header_of(block);
+    return block + size / 2;
+}
+
+static void zoo_free_pages(void *self, void *block, unsigned order)
+{
+    size_t size = (size_t)4096 << order;
+    if (BREAKS == PAGES_LOW)
+        block = (char *)block - size / 2;
+    take_back(self, block);
+}
+
+/* The CPUs' areas lie one behind the other. */
+static size_t unit_of(size_t size, size_t align)
+{
+    size_t unit = 64;
+    while (unit < size || unit < align)
+        unit *= 2;
+    return unit;
+}
+
+static void *zoo_percpu(void *self, size_t size, size_t align)
+{
+    struct zoo *z = self;
+    size_t unit = unit_of(size, align);
+    return give_out(z, unit * z->host->nr_cpus, unit, BREAKS == PERCPU_DIRTY ? 0 : SB_GFP_ZERO, NULL);
+}
+
+static void *zoo_per_cpu_ptr(void *self, void *block, unsigned cpu)
+{
+    const struct zoo *z = self;
+    return (char *)block + header_of(block)->size / z->host->nr_cpus * cpu;
+}
+
+static void zoo_free_percpu(void *self, void *block)
+{
+    take_back(self, block);
 }
 
 static int zoo_snapshot(void *self, struct sb_snapshot *s)
@@ -391,6 +472,13 @@ static const struct sb_cache_ops cache = {.struct_size = sizeof(cache),
 static const struct sb_bulk_ops bulk = {
     .struct_size = sizeof(bulk), .alloc_bulk = zoo_alloc_bulk, .free_bulk = zoo_free_bulk};
 
+static const struct sb_pages_ops pages = {
+    .struct_size = sizeof(pages), .get_free_pages = zoo_pages, .free_pages_at = zoo_free_pages};
+static const struct sb_percpu_ops percpu = {.struct_size = sizeof(percpu),
+                                            .alloc_percpu = zoo_percpu,
+                                            .per_cpu_ptr = zoo_per_cpu_ptr,
+                                            .free_percpu = zoo_free_percpu};
+
 const struct sb_allocator scullbench_allocator = {
     .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
     .name = NAME,
@@ -407,4 +495,6 @@ const struct sb_allocator scullbench_allocator = {
     .sized = &sized,
     .cache = &cache,
     .bulk = &bulk,
+    .pages = &pages,
+    .percpu = &percpu,
 };
