@@ -90,6 +90,17 @@ expect 1 "$s" check "$BAD_PLUGINS/openfail.so"
 has out "the moon is in the wrong quarter"
 has out "Nothing could be tried."
 
+echo "== malloc libraries keep the promises, or say which arguments are wrong"
+for library in libjemalloc.so.2 libmimalloc.so.2 libtcmalloc_minimal.so.4 libtbbmalloc.so.2; do
+  ldconfig -p | grep -q "$library" || { echo "skipped: no $library"; continue; }
+  [ "$sanitized" = 0 ] || { echo "skipped: a library's malloc beside a sanitizer's"; break; }
+  expect 0 "$s" check malloc --quick --option library=$library
+  wrong=size-first
+  case $library in libmimalloc*|libtbb*) wrong=alignment-first ;; esac
+  expect 1 "$s" check malloc --quick --option library=$library --option aligned_order=$wrong
+  has out "aligned_order: taken as $wrong"
+done
+
 echo "== what is shipped passes, in combinations of its options' choices"
 # choices PLUGIN: a line an option, "name value value…"
 choices() {

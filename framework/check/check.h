@@ -58,6 +58,12 @@ struct sb_check_request {
 /* 0, or a negative errno with a sentence in `*why` where nothing could be tried. */
 int sb_check(struct sb_check_report *report, const struct sb_check_request *request,
              volatile sig_atomic_t *stop, char **why);
+
+/*
+ * A fingerprint of the shared objects that opening the allocator loads: it changes with any of them. NULL
+ * where it can't be opened. The caller frees it.
+ */
+char *sb_check_loaded(const struct sb_check_request *request, volatile sig_atomic_t *stop);
 void sb_check_report_free(struct sb_check_report *report);
 
 #endif

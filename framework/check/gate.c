@@ -314,6 +314,20 @@ int sb_check(struct sb_check_report *report, const struct sb_check_request *q, v
     return status;
 }
 
+char *sb_check_loaded(const struct sb_check_request *q, volatile sig_atomic_t *stop)
+{
+    static const struct sb_property none = {"", "", false};
+    struct gate g = {.request = q, .stop = stop};
+    struct outcome o = {0};
+    char *why = NULL, *loaded = NULL;
+    if (!open_gate(&g, &why) && !run_child(&g, &none, NULL, &o) && o.result == SB_CHECK_PASS)
+        loaded = sb_strdup(o.why);
+    free(o.why);
+    free(why);
+    close_gate(&g);
+    return loaded;
+}
+
 void sb_check_report_free(struct sb_check_report *report)
 {
     for (size_t i = 0; i < report->n; i++) {

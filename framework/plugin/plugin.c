@@ -225,6 +225,15 @@ struct sb_objects sb_objects_loaded(void)
     return objects;
 }
 
+bool sb_objects_have(const struct sb_objects *objects, const char *path)
+{
+    for (size_t i = 0; i < objects->n; i++) {
+        if (!strcmp(objects->at[i].path, path))
+            return true;
+    }
+    return false;
+}
+
 void sb_objects_free(struct sb_objects *objects)
 {
     for (size_t i = 0; i < objects->n; i++) {

@@ -64,6 +64,7 @@ struct sb_objects {
     size_t n, capacity;
 };
 struct sb_objects sb_objects_loaded(void);
+bool sb_objects_have(const struct sb_objects *objects, const char *path);
 void sb_objects_free(struct sb_objects *objects);
 
 /* "sized, cache": what an allocator offers, in words. The caller frees it. */

@@ -1,5 +1,6 @@
 /*
- * What passed is remembered by the plugin's build-id, its options, and the version of scullbench, in
+ * What passed is remembered by the plugin's build-id, its options, the libraries that it then loads, and the
+ * version of scullbench, in
  * $XDG_CACHE_HOME/scullbench/checked (or ~/.cache/...): a line each. What failed is tried again each time,
  * for it says what is wrong. Where nothing can be remembered everything is checked each time.
  */
@@ -101,20 +102,11 @@ static char *first_failure(const struct sb_check_report *report)
     return NULL;
 }
 
-static int check_cell(const struct sb_cell *cell, const struct sb_words *options, char **failure,
-                      bool *passed, char **why)
+static int check_it(const struct sb_check_request *request, char **failure, bool *passed, char **why)
 {
     struct sb_check_report report;
-    struct sb_check_request request = {.plugin = cell->allocator->plugin,
-                                       .options = options,
-                                       .seed = 1,
-                                       .memory = UINT64_C(64) << 20,
-                                       .quick = true,
-                                       .progress = show,
-                                       .context = (void *)cell};
-    int status = sb_check(&report, &request, &never, why);
+    int status = sb_check(&report, request, &never, why);
     *failure = status ? NULL : first_failure(&report);
-    /* One that can't be opened in the check's memory is left to its trials, which say why. */
     *passed = !status && !report.failed && report.passed;
     sb_check_report_free(&report);
     return status;
@@ -138,24 +130,43 @@ static const struct verdict *find_verdict(const struct verdicts *verdicts, const
     return NULL;
 }
 
+/* One that can't be opened in the check's memory is left to its trials, which say why. */
+static int prove_options(const struct sb_cell *cell, const struct sb_words *options, const char *key,
+                         const char *path, char **failure, char **why)
+{
+    const struct sb_plugin *plugin = cell->allocator->plugin;
+    struct sb_check_request request = {.plugin = plugin,
+                                       .options = options,
+                                       .seed = 1,
+                                       .memory = UINT64_C(64) << 20,
+                                       .quick = true,
+                                       .progress = show,
+                                       .context = (void *)cell};
+    char *loaded = sb_check_loaded(&request, &never), *line = loaded ? sb_printf("%s-%s", key, loaded) : NULL;
+    bool passed = false;
+    int status = 0;
+    if (line && !is_known(path, plugin, line)) {
+        if (!isatty(STDERR_FILENO))
+            fprintf(stderr, "checking %s\n", cell->allocator->name);
+        status = check_it(&request, failure, &passed, why);
+        if (passed)
+            remember(path, line);
+    }
+    free(line);
+    free(loaded);
+    return status;
+}
+
 static int prove_cell(struct sb_cell *cell, struct verdicts *verdicts, const char *path, char **why)
 {
     struct sb_words options = options_of(cell);
-    const struct sb_plugin *plugin = cell->allocator->plugin;
-    char *key = key_of(plugin, &options);
+    char *key = key_of(cell->allocator->plugin, &options);
     const struct verdict *known = find_verdict(verdicts, key);
-    bool passed = false;
     int status = 0;
     if (!known) {
         struct verdict *v = SB_VEC_ADD(verdicts);
         *v = (struct verdict){sb_strdup(key), NULL};
-        if (!is_known(path, plugin, key)) {
-            if (!isatty(STDERR_FILENO))
-                fprintf(stderr, "checking %s\n", cell->allocator->name);
-            status = check_cell(cell, &options, &v->failure, &passed, why);
-            if (passed)
-                remember(path, key);
-        }
+        status = prove_options(cell, &options, key, path, &v->failure, why);
         known = v;
     }
     if (!status && known->failure)

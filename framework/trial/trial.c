@@ -741,15 +741,6 @@ static struct sb_plugin *load(const struct sb_trial_part *part, enum sb_plugin_k
     return plugin;
 }
 
-static bool was_loaded(const struct sb_objects *objects, const char *path)
-{
-    for (size_t i = 0; i < objects->n; i++) {
-        if (!strcmp(objects->at[i].path, path))
-            return true;
-    }
-    return false;
-}
-
 /* What opening the allocator brought into the process; where it says its version, that of the first. */
 static void report_libraries(struct trial *t, const struct sb_objects *before)
 {
@@ -761,7 +752,7 @@ static void report_libraries(struct trial *t, const struct sb_objects *before)
     if (files && strstr(files, "version"))
         t->allocator->allocator.dump(t->a, "version", &sink);
     for (size_t i = 0; i < now.n; i++) {
-        if (!was_loaded(before, now.at[i].path))
+        if (!sb_objects_have(before, now.at[i].path))
             sb_write_library(t->out, now.at[i].path, now.at[i].build_id, n++ ? "" : sb_text_get(&version));
     }
     if (!n && version.n)
