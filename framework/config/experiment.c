@@ -294,6 +294,15 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
     if (duration && e->values[SB_EXPERIMENT_OPERATIONS].u)
         sb_diag_at(diag, duration->line,
                    "both duration and operations are given; the measured phase has one length");
+    const union sb_value *v = e->values;
+    const struct sb_ini_entry *warmup = sb_ini_entry(section, "warmup"),
+                              *limit = sb_ini_entry(section, "warmup_limit"), *line = limit ? limit : warmup;
+    if (line && v[SB_EXPERIMENT_STEADY].u && v[SB_EXPERIMENT_WARMUP].u > v[SB_EXPERIMENT_WARMUP_LIMIT].u &&
+        !said(diag, line->line))
+        sb_diag_at(diag, line->line,
+                   "warmup is longer than warmup_limit, the longest warm-up%s: raise warmup_limit, or say "
+                   "steady = off",
+                   limit ? "" : " (500ms unless it is given)");
     bool range = sb_counts_most(e->values[SB_EXPERIMENT_REPETITIONS]) >
                  sb_counts_least(e->values[SB_EXPERIMENT_REPETITIONS]);
     const struct sb_ini_entry *repetitions = sb_ini_entry(section, "repetitions"),

@@ -35,6 +35,7 @@ enum sb_experiment_key {
 };
 enum sb_layout { SB_LAYOUT_RANDOM, SB_LAYOUT_FIXED };
 enum sb_latency { SB_LATENCY_SAMPLED, SB_LATENCY_EACH, SB_LATENCY_OFF };
+extern const char *const sb_latency_names[]; /* in the order of enum sb_latency, closed by NULL */
 enum sb_order { SB_ORDER_INTERLEAVED, SB_ORDER_SEQUENTIAL };
 
 enum sb_machine_key {

@@ -10,7 +10,7 @@
 
 static const char *const orders[] = {"interleaved", "sequential", NULL};
 static const char *const layouts[] = {"random", "fixed", NULL};
-static const char *const latencies[] = {"sampled", "all", "off", NULL};
+const char *const sb_latency_names[] = {"sampled", "all", "off", NULL};
 static const char *const providers[] = {"perf", "cachegrind", "auto", "none", NULL};
 static const char *const pages[] = {"4KiB", "thp", "2MiB", NULL};
 
@@ -55,7 +55,7 @@ static const struct sb_option experiment_options[] = {
          "at least 5 ms"},
     [SB_EXPERIMENT_WARMUP_LIMIT] = {"warmup_limit", SB_OPTION_TIME, 0, "500ms", 0, 600 * SECOND, NULL,
                                     "the longest warm-up; one that isn't steady by then is recorded as such"},
-    [SB_EXPERIMENT_LATENCY] = {"latency", SB_OPTION_ENUM, 0, "sampled", 0, 0, latencies,
+    [SB_EXPERIMENT_LATENCY] = {"latency", SB_OPTION_ENUM, 0, "sampled", 0, 0, sb_latency_names,
                                "which allocator calls are timed one by one into a histogram"},
     [SB_EXPERIMENT_LATENCY_PERIOD] = {"latency_period", SB_OPTION_INT, 0, "0", 0, 1000000, NULL,
                                       "latency = sampled: one batch of calls in about so many, at random "

@@ -86,7 +86,7 @@ static bool is_hardware(const struct perf_event_attr *attr)
 }
 
 /* As nanobench does: the errno alone tells a user nothing, the usual cause and the remedy do. */
-static char *explain(int error, const struct perf_event_attr *attr)
+static char *explain(int error, const struct perf_event_attr *attr, bool grouped)
 {
     char *paranoid = sb_read_line("/proc/sys/kernel/perf_event_paranoid");
     char *reason;
@@ -114,9 +114,11 @@ static char *explain(int error, const struct perf_event_attr *attr)
         reason = sb_printf("the kernel has no perf_event_open, or a sandbox hides it (%s)", strerror(-error));
         break;
     case -EINVAL:
-        reason =
-            sb_printf("the kernel refuses it (%s); a group may hold more events than the CPU has counters",
-                      strerror(-error));
+        reason = sb_printf(grouped ? "the kernel refuses it in this group (%s): more events than the CPU has "
+                                     "counters? put fewer between the braces"
+                                   : "the kernel refuses it (%s): this CPU doesn't count it so; name another "
+                                     "event, or leave its attributes out",
+                           strerror(-error));
         break;
     default:
         reason = sb_printf("perf_event_open failed: %s", strerror(-error));
@@ -138,7 +140,7 @@ static void probe(struct sb_pmu_event *event)
     if (fd >= 0)
         sys->close(fd);
     else
-        event->reason = explain(fd, attr);
+        event->reason = explain(fd, attr, false);
 }
 
 /* By the kernel's generic number, else by what the vendors call it. */
@@ -170,7 +172,7 @@ static enum sb_role role_of(const struct sb_pmu_event *e)
 static void prepare_event(struct sb_pmu_event *event)
 {
     struct perf_event_attr *attr = sb_calloc(1, sizeof(*attr));
-    pfm_perf_encode_arg_t arg = {.attr = attr, .fstr = &event->fstr, .size = sizeof(arg)};
+    pfm_perf_encode_arg_t arg = {.attr = attr, .size = sizeof(arg)};
     attr->size = sizeof(*attr);
     int status = pfm_get_os_event_encoding(event->name, PFM_PLM0 | PFM_PLM3, PFM_OS_PERF_EVENT, &arg);
     event->attr = attr;
@@ -241,7 +243,7 @@ static void probe_group(struct sb_pmu *pmu, uint32_t group)
         for (size_t i = 0; i < pmu->n && culprit == SIZE_MAX; i++) {
             if (pmu->at[i].group == group && trial.at[i].fd < 0) {
                 culprit = i;
-                pmu->at[i].reason = explain(trial.at[i].fd, pmu->at[i].attr);
+                pmu->at[i].reason = explain(trial.at[i].fd, pmu->at[i].attr, true);
             }
         }
         sb_pmu_close(&trial);
@@ -290,27 +292,17 @@ void sb_pmu_free(struct sb_pmu *pmu)
 {
     for (size_t i = 0; i < pmu->n; i++) {
         free(pmu->at[i].name);
-        free(pmu->at[i].fstr);
         free(pmu->at[i].reason);
         free(pmu->at[i].attr);
     }
     SB_VEC_FREE(pmu);
 }
 
-bool sb_pmu_has_hardware(const struct sb_pmu *pmu)
-{
-    for (size_t i = 0; i < pmu->n; i++) {
-        if (pmu->at[i].hardware && !pmu->at[i].reason)
-            return true;
-    }
-    return false;
-}
-
 bool sb_pmu_machine_has_hardware(void)
 {
     struct sb_pmu pmu;
     sb_pmu_prepare(&pmu, "perf::INSTRUCTIONS");
-    bool has = sb_pmu_has_hardware(&pmu);
+    bool has = pmu.n && pmu.at[0].hardware && !pmu.at[0].reason;
     sb_pmu_free(&pmu);
     return has;
 }
@@ -402,7 +394,7 @@ bool sb_pmu_read(const struct sb_pmu_counters *counters, size_t i, struct sb_pmu
         return false;
     /* What was multiplexed is scaled from the whole of it. */
     bool fast = c->fast && raw[1] == raw[2];
-    *reading = (struct sb_pmu_reading){fast ? c->end - c->begin : raw[0], raw[1], raw[2], fast};
+    *reading = (struct sb_pmu_reading){fast ? c->end - c->begin : raw[0], raw[1], raw[2]};
     return raw[2] > 0;
 }
 

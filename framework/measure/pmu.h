@@ -18,7 +18,6 @@ enum sb_role { SB_ROLE_OTHER, SB_ROLE_CYCLES, SB_ROLE_INSTRUCTIONS };
 
 struct sb_pmu_event {
     char *name;   /* as the user wrote it */
-    char *fstr;   /* libpfm4's unambiguous name of what is counted, or NULL */
     char *reason; /* why it can't be counted, with a remedy; NULL if it can */
     bool
         unknown; /* a mistake of the list (a name libpfm4 doesn't know, a brace), not a lack of the machine */
@@ -38,13 +37,11 @@ struct sb_pmu {
 /* Looks up and tries every event of a comma list. */
 void sb_pmu_prepare(struct sb_pmu *pmu, const char *list);
 void sb_pmu_free(struct sb_pmu *pmu);
-/* Whether any event of the list is counted by hardware here; whether the machine has counters at all. */
-bool sb_pmu_has_hardware(const struct sb_pmu *pmu);
+/* Whether the machine has hardware counters that we may use. */
 bool sb_pmu_machine_has_hardware(void);
 
 struct sb_pmu_reading {
     uint64_t value, enabled_ns, running_ns;
-    bool fast; /* the value was read by rdpmc, without a system call in the measured time */
 };
 
 /* One thread's counters. */

@@ -130,6 +130,7 @@ static void add_row(struct sb_compare *c, const struct sb_view_cell *x, const st
 {
     struct sb_comparison *row = SB_VEC_ADD(&c->rows);
     row->title = xs->groups.at[x->group].title;
+    row->skipped = !c->two && x->row->skip;
     row->workload = x->row->workload;
     row->threads = x->row->threads;
     row->allocator = variant_name(x->row);
@@ -503,12 +504,6 @@ static char *find_aa(const struct sb_data *d)
     return best;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* How far apart equal things came out, in one sentence. */
 static char *describe_floor(const struct sb_compare *aa)
 {
@@ -516,20 +511,20 @@ static char *describe_floor(const struct sb_compare *aa)
     size_t n = 0, separated = 0;
     for (size_t i = 0; i < aa->rows.n; i++) {
         const struct sb_comparison *row = &aa->rows.at[i];
-        if (row->missing)
+        if (row->missing || isnan(row->ratio.value))
             continue;
         off[n++] = fabs(row->ratio.value - 1);
         separated += row->alone != SB_VERDICT_NOT_SEPARATED;
     }
-    qsort(off, n, sizeof(*off), by_value);
+    double middle = sb_median(off, n), largest = n ? off[n - 1] : (double)NAN;
     const char *created = sb_data_meta(&aa->views[0].data, "created"),
                *name = sb_data_meta(&aa->views[0].data, "name");
     char *text =
         n ? sb_printf("of %zu A/A comparisons (%s, %s) half were within ±%.2g %% and all within ±%.2g %% of "
                       "1; %zu would "
                       "have been called separated by themselves, where the test alone lets %.1f pass",
-                      n, name ? name : "?", created ? created : "?", 100 * off[n / 2], 100 * off[n - 1],
-                      separated, (1 - aa->confidence) * (double)n)
+                      n, name ? name : "?", created ? created : "?", 100 * middle, 100 * largest, separated,
+                      (1 - aa->confidence) * (double)n)
           : sb_strdup("the A/A run has no comparison with numbers on both sides");
     free(off);
     return text;
@@ -665,12 +660,20 @@ static bool is_worse(const struct sb_compare *c, const struct sb_comparison *row
     return row->verdict == SB_VERDICT_SLOWER && (isnan(row->ratio.value) || loss > share);
 }
 
-/* A number that the baseline has and the other lost is the worst regression of all. */
+/*
+ * A number that the baseline has and the other lost is the worst regression of all; one that the plan never
+ * meant to measure isn't lost.
+ */
+static bool is_lost(const struct sb_comparison *row)
+{
+    return row->y.n && !row->x.n && !row->skipped;
+}
+
 size_t sb_compare_count_slower(const struct sb_compare *c, double share)
 {
     size_t n = c->lost;
     for (size_t i = 0; i < c->rows.n; i++)
-        n += is_worse(c, &c->rows.at[i], share) || (c->rows.at[i].y.n && !c->rows.at[i].x.n);
+        n += is_worse(c, &c->rows.at[i], share) || is_lost(&c->rows.at[i]);
     return n;
 }
 

@@ -63,14 +63,16 @@ void sb_compare_print(const struct sb_compare *c, FILE *out)
         title = row->title;
         print_row(c, row, out);
     }
-    fprintf(
-        out,
-        "\nmedians of %s (%s, %s is better) over n processes; ratios with %g %% bootstrap intervals (%s).\n"
-        "p: rank sum test, corrected for %zu comparisons (Holm). Separated: p under %g and the interval "
-        "leaves out "
-        "1.\n",
-        c->metric, c->unit, c->more_is_better ? "more" : "less", 100 * c->confidence,
-        c->interval == SB_INTERVAL_BCA ? "BCa" : "percentile", n, 1 - c->confidence);
+    fprintf(out,
+            "\nmedians of %s (%s, %s) over n processes; ratios with %g %% bootstrap intervals (%s).\n"
+            "p: rank sum test, corrected for %zu comparisons (Holm). Separated: p under %g and the interval "
+            "leaves out "
+            "1.\n",
+            c->metric, c->unit,
+            !c->has_direction   ? "neither more nor less is better"
+            : c->more_is_better ? "more is better"
+                                : "less is better",
+            100 * c->confidence, c->interval == SB_INTERVAL_BCA ? "BCa" : "percentile", n, 1 - c->confidence);
     if (c->floor)
         fprintf(out, "noise floor: %s.\n", c->floor);
 }

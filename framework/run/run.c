@@ -144,17 +144,17 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
 static void add_others(struct sb_facts *facts, const struct sb_plan *plan)
 {
     struct sb_watch watch;
-    unsigned *cpus = NULL;
+    unsigned *cpus = sb_calloc(sb_topology_nr_cpus(plan->topology), sizeof(*cpus));
     uint32_t n = 0;
     for (size_t i = 0; i < plan->cells.n; i++) {
         const struct sb_cell *cell = &plan->cells.at[i];
-        if (cell->cpus.n <= n)
-            continue;
-        free(cpus);
-        n = (uint32_t)cell->cpus.n;
-        cpus = sb_calloc(n, sizeof(*cpus));
-        for (uint32_t c = 0; c < n; c++)
-            cpus[c] = cell->cpus.at[c].os;
+        for (size_t c = 0; c < cell->cpus.n && !cell->skip; c++) {
+            uint32_t k = 0;
+            while (k < n && cpus[k] != cell->cpus.at[c].os)
+                k++;
+            cpus[k] = cell->cpus.at[c].os;
+            n += k == n;
+        }
     }
     sb_watch_begin(&watch, cpus, n);
     usleep(200000);
@@ -409,6 +409,9 @@ static bool is_wanted(const struct sb_plan *plan, const struct sb_trial *trial,
         return plan->provider == SB_PROVIDER_CACHEGRIND || short_enough(cell, state);
     if (trial->repetition <= plan->least_repetitions)
         return true;
+    /* One after the other nothing drifts together, and the others' turn has not come. */
+    if (plan->experiment->values[SB_EXPERIMENT_ORDER].u == SB_ORDER_SEQUENTIAL)
+        return !is_done(plan, state);
     return !(state->tried >= plan->least_repetitions && !state->n) && !group_is_done(plan, cell, states);
 }
 
@@ -468,8 +471,11 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
         if (!status && !outcome->interrupted) {
             outcome->done++;
             outcome->failed += result.status != SB_STATUS_OK;
-            learn(plan, &states[trial->cell], &result);
-            sb_run_watch_take(&watch, trial->number, &result);
+            /* What ran under valgrind has no times to learn from. */
+            if (!trial->simulated) {
+                learn(plan, &states[trial->cell], &result);
+                sb_run_watch_take(&watch, trial->number, &result);
+            }
             show(&p, outcome->done, cell, &result);
         }
         sb_result_free(&result);

@@ -13,12 +13,6 @@
 
 enum { RESAMPLES = 9999 };
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Insertion is the fastest way to sort the few dozen samples that there are. */
 static double resampled_median(const double *from, double *scratch, size_t n, struct sb_random *random)
 {
@@ -101,7 +95,7 @@ struct sb_ratio sb_ratio_of_medians(const double *x, size_t nx, const double *y,
         double a = resampled_median(x, scratch, nx, &random);
         ratios[i] = a / resampled_median(y, scratch, ny, &random);
     }
-    qsort(ratios, RESAMPLES, sizeof(*ratios), by_value);
+    qsort(ratios, RESAMPLES, sizeof(*ratios), sb_by_value);
     if (kind == SB_INTERVAL_BCA) {
         double squares = 0, cubes = 0;
         add_influence(x, nx, bottom, true, r.value, scratch, &squares, &cubes);

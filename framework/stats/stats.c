@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-static int by_value(const void *a, const void *b)
+int sb_by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -21,7 +21,7 @@ double sb_median(double *samples, size_t n)
 {
     if (!n)
         return NAN;
-    qsort(samples, n, sizeof(*samples), by_value);
+    qsort(samples, n, sizeof(*samples), sb_by_value);
     return middle_of_sorted(samples, n);
 }
 
@@ -166,7 +166,7 @@ struct ranked {
 
 static int by_rank(const void *a, const void *b)
 {
-    return by_value(&((const struct ranked *)a)->value, &((const struct ranked *)b)->value);
+    return sb_by_value(&((const struct ranked *)a)->value, &((const struct ranked *)b)->value);
 }
 
 double sb_rank_sum_p(const double *x, size_t nx, const double *y, size_t ny)

@@ -29,6 +29,9 @@ struct sb_summary sb_summarise(double *samples, size_t n, double confidence);
 /* How far the interval reaches from the median, as a share of it: what precision means. NaN without one. */
 double sb_half_width(const struct sb_summary *summary);
 
+/* For qsort: doubles, ascending. */
+int sb_by_value(const void *a, const void *b);
+
 /* Sorts in place; the mean of the middle two of an even number (R's type 7). */
 double sb_median(double *samples, size_t n);
 

@@ -578,7 +578,6 @@ int sb_store_load_series(struct sb_store *store, int64_t trial, struct sb_result
     return status;
 }
 
-/* A dozen rows at most: a search costs nothing. */
 const struct sb_cell_row *sb_data_cell(const struct sb_data *data, int64_t id)
 {
     for (size_t i = 0; i < data->cells.n; i++) {
@@ -588,6 +587,7 @@ const struct sb_cell_row *sb_data_cell(const struct sb_data *data, int64_t id)
     return NULL;
 }
 
+/* A dozen rows at most: a search costs nothing. */
 const char *sb_data_meta(const struct sb_data *data, const char *name)
 {
     for (size_t i = 0; i < data->meta.n; i++) {

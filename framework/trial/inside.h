@@ -99,6 +99,12 @@ struct trial {
     } dumps; /* at the checkpoint with most live */
 };
 
+/* One point of a series over operations, or over bytes for addresses. */
+void sb_trial_add_point(struct trial *t, const char *name, int key, const char *unit, double x, double y);
+
+/* The series virtual_page and physical_page, of the blocks that the workload has just named. */
+void sb_trial_map_addresses(struct trial *t);
+
 /* All that was measured, as lines; only once nothing can be found against it any more. */
 void sb_trial_report(struct trial *t);
 

@@ -43,7 +43,10 @@ static void report_timing(struct trial *t, const struct timing *k)
     if (!k->made) {
         sb_write_unavailable(t->out, k->name, "no such call was made in the measured phase");
     } else if (!k->batches) {
-        sb_write_unavailable(t->out, k->name, "all calls were timed one by one: see their histogram");
+        sb_write_unavailable(
+            t->out, k->name,
+            k->calls ? "the workload doesn't time these calls apart from what it does between them"
+                     : "all calls were timed one by one: see their histogram");
     } else {
         double own = ns - (double)k->batches * t->clock->cost_ns;
         char *batch = sb_printf("%s_batch", k->name);
@@ -348,6 +351,12 @@ static void report_events(struct trial *t)
             sb_write_unavailable(t->out, e->name, e->reason);
             continue;
         }
+        if (e->hardware && t->spec->trial[SB_TRIAL_RATE].u) {
+            sb_write_unavailable(t->out, e->name,
+                                 "calls were paced, and the waiting between them would be counted too: leave "
+                                 "rate out to count");
+            continue;
+        }
         sums[i] = sum_event(t, i);
         if (!sums[i].counted)
             continue;
@@ -480,8 +489,11 @@ void sb_trial_report(struct trial *t)
     report_memory(t);
     metric(t, "clock_ns", "ns", t->clock->cost_ns);
     metric(t, "clock_resolution", "ns", t->clock->resolution_ns);
-    for (size_t i = 0; i < t->series.n; i++)
-        sb_write_series(t->out, &t->series.at[i]);
+    /* Every process looks at its addresses, so that all are alike; those of one a cell are kept. */
+    for (size_t i = 0; i < t->series.n; i++) {
+        if (t->spec->trial[SB_TRIAL_REPETITION].u == 1 || !strstr(t->series.at[i].name, "_page"))
+            sb_write_series(t->out, &t->series.at[i]);
+    }
     for (size_t i = 0; i < t->dumps.n; i++)
         sb_write_dump(t->out, t->dumps.at[i].name, t->dumps.at[i].text);
 }

@@ -18,7 +18,7 @@
 static int make_file(struct sb_physmem *memory, enum sb_pages_kind pages, char **why)
 {
     unsigned flags = MFD_CLOEXEC | (pages == SB_PAGES_2MIB ? MFD_HUGETLB | MFD_HUGE_2MB : 0U);
-    memory->fd = memfd_create("scullbench-ram", flags);
+    memory->fd = memfd_create(SB_PHYSMEM_NAME, flags);
     if (memory->fd >= 0 && !ftruncate(memory->fd, (off_t)memory->size))
         return 0;
     int status = -errno;

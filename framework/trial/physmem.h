@@ -5,6 +5,9 @@
 #include "config/experiment.h"
 #include "topology/topology.h"
 
+/* As the kernel's list of mappings calls the file. */
+#define SB_PHYSMEM_NAME "scullbench-ram"
+
 struct sb_physmem {
     int fd;
     void *base; /* aligned to 4 MiB */

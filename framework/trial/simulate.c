@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const char inside[] = "SCULLBENCH_SIMULATED";
@@ -182,15 +183,17 @@ static enum sb_status conclude(struct sb_result *result, int ended, const char *
 
 enum sb_status sb_simulate(const struct sb_trial_spec *spec, const char *text, FILE *out)
 {
-    char path[] = "/tmp/scullbench-XXXXXX", self[4096], *why = NULL, *program = sb_simulator();
+    char self[4096], *why = NULL, *program = sb_simulator();
     struct sb_result result = {0};
     struct geometry g = {0};
-    int fd = mkstemp(path), ended = 0;
+    /* In memory: nothing is left behind, whoever is killed. */
+    int fd = memfd_create("scullbench-counts", MFD_CLOEXEC), ended = 0;
+    char *path = sb_printf("/proc/%d/fd/%d", (int)getpid(), fd);
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     if (!program)
         why = sb_strdup("valgrind is not installed; Debian's package is called valgrind");
     else if (fd < 0 || n < 0)
-        why = sb_printf("a file for valgrind's counts can't be made in /tmp: %s", strerror(errno));
+        why = sb_printf("a file for valgrind's counts can't be made: %s", strerror(errno));
     else
         read_geometry(spec, &g, &why);
     if (program && !why) {
@@ -213,10 +216,9 @@ enum sb_status sb_simulate(const struct sb_trial_spec *spec, const char *text, F
     if (!why)
         status = conclude(&result, ended, path, &g, out);
     sb_write_status(out, status, why ? why : result.reason);
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-        unlink(path);
-    }
+    free(path);
     sb_result_free(&result);
     free(program);
     free(why);

@@ -276,11 +276,12 @@ static void measure_paced(struct worker *w)
     }
     if (!operations) {
         double due = ((double)end - first) / distance;
-        w->backlog = due > (double)calls ? (uint64_t)(due - (double)calls) : 0;
+        w->backlog = ceil(due) > (double)calls ? (uint64_t)(ceil(due) - (double)calls) : 0;
         sb_histogram_add_longest(&w->histograms[SB_RESPONSE], w->backlog);
     }
+    /* The window is what it was to be, not what the last call left of it. */
     if (!closed)
-        close_window(w, tick);
+        close_window(w, operations || w->status || tick > end ? tick : end);
 }
 
 /*
@@ -409,7 +410,7 @@ static struct sb_series *find_series(struct trial *t, const char *name, int key,
     return series;
 }
 
-static void add_point(struct trial *t, const char *name, int key, const char *unit, double x, double y)
+void sb_trial_add_point(struct trial *t, const char *name, int key, const char *unit, double x, double y)
 {
     struct sb_series *series = find_series(t, name, key, unit);
     *SB_VEC_ADD(series) = (struct sb_point){x, y};
@@ -469,19 +470,19 @@ static void checkpoint(struct trial *t)
     for (uint32_t i = 0; i < t->spec->threads; i++)
         operations += t->workers[i].counts.operations;
     double x = (double)operations;
-    add_point(t, "requested_bytes", 0, "B", x, (double)a.requested_bytes);
+    sb_trial_add_point(t, "requested_bytes", 0, "B", x, (double)a.requested_bytes);
     if (s.has & SB_HAS_HANDED)
-        add_point(t, "handed_bytes", 0, "B", x, (double)s.handed_bytes);
+        sb_trial_add_point(t, "handed_bytes", 0, "B", x, (double)s.handed_bytes);
     if (s.has & SB_HAS_HELD)
-        add_point(t, "held_bytes", 0, "B", x, (double)s.held_bytes);
+        sb_trial_add_point(t, "held_bytes", 0, "B", x, (double)s.held_bytes);
     if (t->allocator->allocator.flags & SB_ALLOCATOR_OS_MEMORY) {
         int64_t resident = sb_resident_bytes() - t->resident_before;
         int64_t pss = sb_pss_bytes() - t->pss_before;
-        add_point(t, "resident_bytes", 0, "B", x, resident > 0 ? (double)resident : 0.0);
-        add_point(t, "pss_bytes", 0, "B", x, pss > 0 ? (double)pss : 0.0);
+        sb_trial_add_point(t, "resident_bytes", 0, "B", x, resident > 0 ? (double)resident : 0.0);
+        sb_trial_add_point(t, "pss_bytes", 0, "B", x, pss > 0 ? (double)pss : 0.0);
     }
     for (int order = 0; s.has & SB_HAS_FREE_BLOCKS && order < SB_NR_ORDERS; order++)
-        add_point(t, "free_blocks", order, "blocks", x, (double)s.free_blocks[order]);
+        sb_trial_add_point(t, "free_blocks", order, "blocks", x, (double)s.free_blocks[order]);
     if (a.requested_bytes >= t->peak_requested) {
         t->peak_requested = a.requested_bytes;
         if (t->spec->trial[SB_TRIAL_DUMP].u)
@@ -543,9 +544,11 @@ static enum sb_status check_structures(struct trial *t, char **reason)
 }
 
 /* Contents, overlaps, structures, books: in the order in which a fault explains the next. */
-static enum sb_status prove(struct trial *t, bool books, char **reason)
+static enum sb_status prove(struct trial *t, bool books, bool addresses, char **reason)
 {
     int status = t->workload->workload.verify(t->w);
+    if (addresses)
+        sb_trial_map_addresses(t);
     *reason = find_bad_block(t);
     forget_blocks(t);
     if (*reason)
@@ -629,7 +632,7 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
         status = command(t, ORDER_SURVEY);
         checkpoint(t);
         if (!status && (i == 1 || i == points))
-            *proved = prove(t, true, reason);
+            *proved = prove(t, true, i == points, reason);
     }
     return status;
 }
@@ -706,7 +709,7 @@ static enum sb_status run_phases(struct trial *t, char **reason)
     sb_write_phase(t->out, "verify");
     *t->fail_text = '\0';
     if (failed != SB_STATUS_INVALID) {
-        proved = prove(t, !status, &proof);
+        proved = prove(t, !status, false, &proof);
         if (proved != SB_STATUS_OK) {
             free(*reason);
             *reason = proof;

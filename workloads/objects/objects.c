@@ -158,6 +158,14 @@ static inline void touch(const struct objects *o, void *block)
         memcpy(block, &tag, TAG);
 }
 
+static void count_pairs(const struct objects *o, struct sb_counts *counts)
+{
+    counts->operations += o->batch;
+    counts->bytes += o->batch * o->size;
+    counts->allocs += o->batch;
+    counts->frees += o->batch;
+}
+
 static int step_pairs_singly(struct stream *s, struct sb_counts *counts)
 {
     const struct objects *o = s->objects;
@@ -168,8 +176,9 @@ static int step_pairs_singly(struct stream *s, struct sb_counts *counts)
         touch(o, block);
         sb_sampler_free(&s->sampler, &s->source, block);
     }
-    counts->operations += o->batch;
-    counts->bytes += o->batch * o->size;
+    count_pairs(o, counts);
+    counts->sampled_allocs += o->batch;
+    counts->sampled_frees += o->batch;
     return 0;
 }
 
@@ -186,8 +195,7 @@ static int step_pairs(struct stream *s, struct sb_counts *counts)
         touch(o, block);
         sb_source_free(&s->source, block);
     }
-    counts->operations += o->batch;
-    counts->bytes += o->batch * o->size;
+    count_pairs(o, counts);
     return 0;
 }
 

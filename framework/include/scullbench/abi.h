@@ -2,7 +2,7 @@
  * What every plugin shares: the descriptor's head, options, and the services of the host.
  *
  * A plugin is a shared object that exports one `const` descriptor, `scullbench_allocator` or
- * `scullbench_workload`. Its first four members stay where they are for ever; everything else of a
+ * `scullbench_workload`. Its first five members stay where they are for ever; everything else of a
  * struct that crosses the border grows at its end only, and says its size first, so that a host
  * reads what the plugin has and takes the rest as zero. docs/abi.md says what may change.
  *
