@@ -68,6 +68,9 @@ golden describe-wrong "$s" describe slbu
 golden list "$s" list
 golden help "$s" --help
 golden help-run "$s" run --help
+golden help-report "$s" report --help
+golden help-artifact "$s" artifact --help
+golden describe-plot "$s" describe plot
 golden version "$s" --version
 golden verb-wrong "$s" rnu x.ini
 golden flag-wrong "$s" run x.ini --dbb y

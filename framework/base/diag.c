@@ -65,6 +65,13 @@ size_t sb_diag_flush(struct sb_diag *diag, FILE *out)
     return n;
 }
 
+void sb_diag_free(struct sb_diag *diag)
+{
+    for (size_t i = 0; i < diag->n; i++)
+        free(diag->at[i].text);
+    SB_VEC_FREE(diag);
+}
+
 /* Through the same filter as collected messages: a plugin's words may hold anything. */
 static void say(const char *kind, const char *format, va_list args)
 {

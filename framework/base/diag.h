@@ -37,6 +37,8 @@ char *sb_diag_hint(const char *word, const char *const *names, size_t n);
 
 /* Prints what was collected in line order and forgets it; returns how many there were. */
 size_t sb_diag_flush(struct sb_diag *diag, FILE *out);
+/* Forgets it unsaid. */
+void sb_diag_free(struct sb_diag *diag);
 
 /* "scullbench: ..." to standard error, at once. */
 void sb_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

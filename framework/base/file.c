@@ -110,6 +110,21 @@ int sb_make_dirs(const char *path)
     return status;
 }
 
+char *sb_find_program(const char *name)
+{
+    const char *path = getenv("PATH");
+    char *copy = sb_strdup(path ? path : "/usr/bin"), *state = NULL, *found = NULL;
+    for (char *dir = strtok_r(copy, ":", &state); dir && !found; dir = strtok_r(NULL, ":", &state)) {
+        found = sb_printf("%s/%s", dir, name);
+        if (access(found, X_OK)) {
+            free(found);
+            found = NULL;
+        }
+    }
+    free(copy);
+    return found;
+}
+
 char *sb_program_dir(void)
 {
     char path[4096];

@@ -19,6 +19,9 @@ int sb_write_file(const char *path, const char *text, size_t length);
 /* mkdir -p. */
 int sb_make_dirs(const char *path);
 
+/* The path of a program in $PATH, or NULL. The caller's to free. */
+char *sb_find_program(const char *name);
+
 /* The folder that holds the running program, or NULL. The caller's to free. */
 char *sb_program_dir(void);
 

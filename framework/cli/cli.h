@@ -29,7 +29,7 @@ enum { SB_MAX_FLAGS = 7 };
 struct sb_verb {
     const char *name;
     const char *operand; /* "FILE", or NULL if it takes none */
-    const char *second;  /* a second one that may be left out, or NULL */
+    const char *second;  /* a second one that may be left out, "..." for any number more, or NULL */
     const char *summary;
     const char *more; /* paragraphs for --help, or NULL */
     struct sb_flag flags[SB_MAX_FLAGS + 1];
@@ -49,6 +49,8 @@ int sb_verb_compare(const struct sb_verb *verb, struct sb_words *operands, struc
 int sb_verb_check(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_new(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+int sb_verb_show(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+int sb_verb_artifact(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_export(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_list(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
 int sb_verb_describe(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);

@@ -81,15 +81,41 @@ const struct sb_verb sb_verbs[] = {
       {"--anyway", NULL, "compare although machines or settings differ"},
       {"--format", "text|json", "what to print (default: text)"}},
      sb_verb_compare},
-    {"report",
+    {"show",
      "DB",
      NULL,
-     "make charts and tables of a database",
-     "Writes index.html, which needs no other file, and figures/ with each chart as SVG, PDF and PNG, its "
-     "gnuplot\n"
-     "script and its data.\n",
-     {{"--out", "DIR", "folder to write into (default: the database's name with -report)"}},
+     "print the table of a database, with bars",
+     "The table that run prints at its end, and for each group of comparable cells a bar of text per "
+     "allocator.\n",
+     {{NULL, NULL, NULL}},
+     sb_verb_show},
+    {"report",
+     "DB",
+     "...",
+     "make charts, tables and texts of one or more databases",
+     "Writes index.html, which needs no other file, and report.md; figures/ with each chart as SVG, PNG, PDF "
+     "for "
+     "one and two\n"
+     "columns of a paper, cairolatex and TikZ, its gnuplot script, its data and its caption; tables/ as "
+     "LaTeX, "
+     "Markdown and\n"
+     "CSV; methods.tex and methods.md, a draft. Charts are those of the config's [plot NAME] sections, else "
+     "good "
+     "ones for\n"
+     "what the matrix varied. Several databases stand side by side.\n",
+     {{"--out", "DIR", "folder to write into (default: the database's name with -report)"},
+      {"--plots", "FILE", "INI file with the [plot NAME] sections to use instead of the config's"}},
      sb_verb_report},
+    {"artifact",
+     "DB",
+     NULL,
+     "pack a database with all it takes to judge and repeat it",
+     "An archive with the config, the raw data, the machine's topology, the report and a README that says "
+     "how to\n"
+     "repeat the run: what artifact evaluation asks for. Takes tar, and zstd for .tar.zst.\n",
+     {{"-o", "FILE",
+       "archive to write, .tar.zst, .tar.gz or .tar.xz (default: the database's name with .tar.zst)"}},
+     sb_verb_artifact},
     {"export",
      "DB",
      NULL,
@@ -111,7 +137,7 @@ const struct sb_verb sb_verbs[] = {
      "NAME",
      NULL,
      "say what a plugin models, offers and takes; or the keys of a section of the config",
-     "NAME is a plugin, or one of experiment, machine, pmu and matrix.\n",
+     "NAME is a plugin, or one of experiment, machine, pmu, matrix and plot.\n",
      {{"--format", "text|markdown", "markdown: the tables of docs/config.md (default: text)"}, PATH_FLAG},
      sb_verb_describe},
     {"check",
@@ -178,9 +204,10 @@ static void print_help(FILE *out)
                  "pinned CPUs.\n\n");
     for (size_t i = 0; i < sb_verb_count; i++)
         fprintf(out, "  %-9s %-9s %s\n", sb_verbs[i].name,
-                sb_verbs[i].second    ? (*sb_verbs[i].operand == 'D' ? "DB [DB2]" : "KIND NAME")
-                : sb_verbs[i].operand ? sb_verbs[i].operand
-                                      : "",
+                !sb_verbs[i].second                  ? sb_verbs[i].operand ? sb_verbs[i].operand : ""
+                : !strcmp(sb_verbs[i].second, "...") ? "DB..."
+                : *sb_verbs[i].operand == 'D'        ? "DB [DB2]"
+                                                     : "KIND NAME",
                 sb_verbs[i].summary);
     fprintf(out, "\n`scullbench VERB --help` tells more; `scullbench --version` the version.\n");
 }
@@ -273,7 +300,8 @@ static int parse(const struct sb_verb *verb, int argc, char **argv, struct sb_wo
         if (!good)
             return -1;
     }
-    size_t wanted = verb->operand ? 1 : 0, most = wanted + (verb->second != NULL);
+    bool any = verb->second && !strcmp(verb->second, "...");
+    size_t wanted = verb->operand ? 1 : 0, most = any ? SIZE_MAX : wanted + (verb->second != NULL);
     if (operands->n >= wanted && operands->n <= most)
         return 0;
     if (operands->n < wanted)

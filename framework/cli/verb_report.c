@@ -1,26 +1,98 @@
-/* The verbs report and export. */
+/* The verbs report, show, artifact and export. */
 #include "base/diag.h"
+#include "base/file.h"
 #include "cli/cli.h"
 #include "report/report.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* The database's name without its ending, and with another. */
+static char *beside(const char *db, const char *ending)
+{
+    size_t n = strlen(db);
+    return sb_printf("%.*s%s", (int)(n > 3 && !strcmp(db + n - 3, ".db") ? n - 3 : n), db, ending);
+}
+
+static int finish(int status, struct sb_words *notes, const char *made, char *why)
+{
+    for (size_t i = 0; i < notes->n; i++)
+        sb_warn("%s", notes->at[i]);
+    if (status)
+        sb_error("%s", why ? why : "the report failed");
+    else
+        printf("%s\n", made);
+    sb_words_free(notes);
+    free(why);
+    return status ? SB_EXIT_FAILURE : SB_EXIT_OK;
+}
+
+/* False after complaints. Dimensions and names are the database's, which says of each plot what it lacks. */
+static bool read_plots(const char *path, struct sb_plots *plots)
+{
+    struct sb_diag diag = {.file = path};
+    char *text = NULL;
+    size_t n = 0;
+    int status = sb_read_file(path, &text, &n);
+    if (status) {
+        sb_error("--plots: %s can't be read: %s", path, strerror(-status));
+        return false;
+    }
+    struct sb_ini ini = sb_ini_parse(text, n, &diag);
+    sb_plots_read(plots, &ini, NULL, NULL, &diag);
+    for (size_t i = 0; i < ini.n; i++) {
+        if (strcmp(ini.at[i].kind, "plot"))
+            sb_diag_at(&diag, ini.at[i].line, "unexpected section [%s]; --plots takes [plot NAME] alone",
+                       ini.at[i].kind);
+    }
+    if (!plots->n && !diag.n)
+        sb_diag_at(&diag, 0, "there is no [plot NAME] section");
+    sb_ini_free(&ini);
+    free(text);
+    return !sb_diag_flush(&diag, stderr);
+}
+
 /* The default folder stands beside the database and bears its name: several reports don't mix. */
 int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
 {
-    const char *db = operands->at[0], *out = sb_flag_value(verb, values, "--out");
-    size_t n = strlen(db);
-    int stem = (int)(n > 3 && !strcmp(db + n - 3, ".db") ? n - 3 : n);
-    char *folder = out ? sb_strdup(out) : sb_printf("%.*s-report", stem, db);
+    const char *out = sb_flag_value(verb, values, "--out"), *file = sb_flag_value(verb, values, "--plots");
+    struct sb_plots plots = {0};
+    struct sb_words notes = {0};
     char *why = NULL;
-    int status = sb_report_write(db, folder, &why);
+    if (file && !read_plots(file, &plots)) {
+        sb_plots_free(&plots);
+        return SB_EXIT_USAGE;
+    }
+    char *folder = out ? sb_strdup(out) : beside(operands->at[0], "-report"),
+         *page = sb_printf("%s/index.html", folder);
+    int status = sb_report_write(operands, folder, file ? &plots : NULL, &notes, &why);
+    int code = finish(status, &notes, page, why);
+    sb_plots_free(&plots);
+    free(page);
+    free(folder);
+    return code;
+}
+
+int sb_verb_artifact(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
+{
+    const char *out = sb_flag_value(verb, values, "-o");
+    char *archive = out ? sb_strdup(out) : beside(operands->at[0], ".tar.zst"), *why = NULL;
+    struct sb_words notes = {0};
+    int status = sb_artifact_write(operands->at[0], archive, &notes, &why);
+    int code = finish(status, &notes, archive, why);
+    free(archive);
+    return code;
+}
+
+int sb_verb_show(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
+{
+    char *why = NULL;
+    (void)verb;
+    (void)values;
+    int status = sb_report_show(operands->at[0], stdout, &why);
     if (status)
         sb_error("%s", why);
-    else
-        printf("%s/index.html\n", folder);
     free(why);
-    free(folder);
     return status ? SB_EXIT_FAILURE : SB_EXIT_OK;
 }
 

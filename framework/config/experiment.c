@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kinds[] = {"experiment", "machine", "pmu", "matrix", "allocator", "workload"};
+static const char *const kinds[] = {"experiment", "machine",   "pmu",     "matrix",
+                                    "plot",       "allocator", "workload"};
 
-/* Sections that have a name and belong to a plugin; the others are ours and stand once. */
-static bool is_plugin_kind(const char *kind)
+/* Sections that have a name, and of which there may be many; the others stand once. */
+static bool has_name(const char *kind)
 {
-    return !strcmp(kind, "allocator") || !strcmp(kind, "workload");
+    return !strcmp(kind, "allocator") || !strcmp(kind, "workload") || !strcmp(kind, "plot");
 }
 
 const char *sb_env_name(const char *key)
@@ -64,16 +65,16 @@ static void check_sections(const struct sb_experiment *e, struct sb_diag *diag)
 {
     for (size_t i = 0; i < e->ini.n; i++) {
         const struct sb_ini_section *section = &e->ini.at[i];
-        bool plugin = is_plugin_kind(section->kind);
-        if (!plugin && !sb_table_find(section->kind)) {
+        bool named = has_name(section->kind);
+        if (!named && !sb_table_find(section->kind)) {
             char *hint = sb_diag_hint(section->kind, kinds, SB_COUNT(kinds));
             if (*section->kind)
                 sb_diag_at(diag, section->line, "unknown section [%s]%s", section->kind, hint);
             free(hint);
-        } else if (plugin && !*section->name) {
+        } else if (named && !*section->name) {
             sb_diag_at(diag, section->line, "the section [%s] lacks its name; expected [%s NAME]",
                        section->kind, section->kind);
-        } else if (!plugin && *section->name) {
+        } else if (!named && *section->name) {
             sb_diag_at(diag, section->line, "the section [%s] takes no name, but has '%s'", section->kind,
                        section->name);
         } else if (strpbrk(section->name, "/,*")) {
@@ -219,7 +220,7 @@ static bool in_matrix(struct sb_ini *ini, const char *key, const char *name)
 static struct sb_ini_section *override_section(struct sb_ini *ini, const char *name, int line)
 {
     struct sb_ini_section *section = NULL;
-    if (sb_table_find(name)) {
+    if (sb_table_find(name) && !has_name(name)) {
         section = sb_ini_section(ini, name, "");
         return section ? section : sb_ini_add_section(ini, name, "", line);
     }
@@ -318,6 +319,20 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
                    "precision needs a range of repetitions to choose from, such as repetitions = 5..50");
 }
 
+/* Charts speak of the matrix, so it must have been read; where it is broken nothing can be held against it.
+ */
+static void read_plots(struct sb_experiment *e, struct sb_diag *diag)
+{
+    static const char *const always[] = {"allocator", "workload", "threads"};
+    struct sb_words dimensions = {0};
+    for (size_t i = 0; i < SB_COUNT(always); i++)
+        *SB_VEC_ADD(&dimensions) = sb_strdup(always[i]);
+    for (size_t i = 0; i < e->sweeps.n; i++)
+        *SB_VEC_ADD(&dimensions) = sb_printf("%s.%s", e->sweeps.at[i].section, e->sweeps.at[i].key);
+    sb_plots_read(&e->plots, &e->ini, &dimensions, e->allocators.n ? &e->allocators : NULL, diag);
+    sb_words_free(&dimensions);
+}
+
 int sb_experiment_load(struct sb_experiment *e, const char *path, const char *const *overrides,
                        size_t override_count, struct sb_diag *diag)
 {
@@ -349,6 +364,7 @@ int sb_experiment_load(struct sb_experiment *e, const char *path, const char *co
     }
     check_values(e, diag);
     read_matrix(e, diag);
+    read_plots(e, diag);
     return 0;
 }
 
@@ -368,6 +384,7 @@ void sb_experiment_free(struct sb_experiment *e)
     sb_words_free(&e->allocators);
     sb_words_free(&e->workloads);
     sb_words_free(&e->threads);
+    sb_plots_free(&e->plots);
     sb_ini_free(&e->ini);
     free(e->text);
     free(e->path);

@@ -8,6 +8,7 @@
 #include "base/diag.h"
 #include "base/str.h"
 #include "config/ini.h"
+#include "config/plot.h"
 #include "scullbench/abi.h"
 
 /* The rows of the fixed sections' tables, in their order. */
@@ -67,8 +68,15 @@ struct sb_section_table {
     uint32_t n;
 };
 
-/* [experiment], [machine], [pmu], [matrix], in this order. */
-enum sb_table { SB_TABLE_EXPERIMENT, SB_TABLE_MACHINE, SB_TABLE_PMU, SB_TABLE_MATRIX, SB_TABLES };
+/* [experiment], [machine], [pmu], [matrix], [plot NAME], in this order. */
+enum sb_table {
+    SB_TABLE_EXPERIMENT,
+    SB_TABLE_MACHINE,
+    SB_TABLE_PMU,
+    SB_TABLE_MATRIX,
+    SB_TABLE_PLOT,
+    SB_TABLES
+};
 extern const struct sb_section_table sb_tables[SB_TABLES];
 const struct sb_section_table *sb_table_find(const char *kind);
 
@@ -103,6 +111,7 @@ struct sb_experiment {
         struct sb_exclude *at;
         size_t n, capacity;
     } excludes;
+    struct sb_plots plots;
 };
 
 /*

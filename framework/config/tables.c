@@ -132,6 +132,8 @@ const struct sb_section_table sb_tables[SB_TABLES] = {
     {"pmu", "what is counted beside the time", pmu_options, SB_COUNT(pmu_options)},
     {"matrix", "what is combined; any SECTION.KEY of another section may be swept here too", matrix_options,
      SB_COUNT(matrix_options)},
+    {"plot", "[plot NAME], a chart of the report; without any, the report has its own for what was varied",
+     sb_plot_options, SB_PLOT_KEYS},
 };
 
 const struct sb_section_table *sb_table_find(const char *kind)

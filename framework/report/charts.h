@@ -2,13 +2,16 @@
 #ifndef SB_REPORT_CHARTS_H
 #define SB_REPORT_CHARTS_H
 
+#include "config/plot.h"
 #include "report/figure.h"
 #include "report/view.h"
 
-/* Makes all charts that the data gives. 0 or a negative errno with a sentence in `*why`. */
-int sb_charts_make(const struct sb_view *view, struct sb_figures *figures, char **why);
-
-/* "AMD EPYC, 1 package, 2 cores, ..., Linux 6.1": what captions call the machine. The caller frees it. */
-char *sb_machine_name(const struct sb_data *data);
+/*
+ * Makes the charts of `asked`, of the config's own [plot] sections if it is NULL, or of the defaults where
+ * there are none. `notes` gets a sentence for each that was asked for and can't be drawn. 0 or a negative
+ * errno with a sentence in `*why`.
+ */
+int sb_charts_make(const struct sb_view *view, const struct sb_plots *asked, struct sb_figures *figures,
+                   struct sb_words *notes, char **why);
 
 #endif

@@ -44,29 +44,13 @@ static bool is_twin(const char *name)
 /* ---- pairing ---- */
 
 /* A swept key of one of two allocators sets it apart from the other; all others must agree. */
-static bool is_own(const char *swept, const char *a, const char *b)
-{
-    size_t n = strlen(swept);
-    const char *dot = memrchr(swept, '.', n);
-    n = dot ? (size_t)(dot - swept) : n;
-    return (strlen(a) == n && !strncmp(swept, a, n)) || (strlen(b) == n && !strncmp(swept, b, n));
-}
-
-static const char *swept_value(const struct sb_cell_row *row, const char *name)
-{
-    for (size_t i = 0; i < row->swept.n; i++) {
-        if (!strcmp(row->swept.at[i].name, name))
-            return row->swept.at[i].value;
-    }
-    return NULL;
-}
-
 static bool includes(const struct sb_cell_row *a, const struct sb_cell_row *b)
 {
     bool same = !strcmp(a->allocator, b->allocator);
     for (size_t i = 0; i < a->swept.n; i++) {
-        const char *other = swept_value(b, a->swept.at[i].name);
-        if (!same && is_own(a->swept.at[i].name, a->allocator, b->allocator))
+        const char *other = sb_swept_value(b, a->swept.at[i].name);
+        if (!same && (sb_is_own_key(a->swept.at[i].name, a->allocator) ||
+                      sb_is_own_key(a->swept.at[i].name, b->allocator)))
             continue;
         if (!other || strcmp(other, a->swept.at[i].value))
             return false;
@@ -110,21 +94,6 @@ static void set_numbers(struct sb_compare *c, struct sb_comparison *row, const s
     free(b);
 }
 
-/* "slub", or "slub (percpu=no)" where its own keys are swept. */
-static char *variant_name(const struct sb_cell_row *row)
-{
-    struct sb_text text = {0};
-    size_t n = strlen(row->allocator), own = 0;
-    sb_text_printf(&text, "%s", row->allocator);
-    for (size_t i = 0; i < row->swept.n; i++) {
-        if (!strncmp(row->swept.at[i].name, row->allocator, n) && row->swept.at[i].name[n] == '.')
-            sb_text_printf(&text, "%s%s=%s", own++ ? ", " : " (", row->swept.at[i].name + n + 1,
-                           row->swept.at[i].value);
-    }
-    sb_text_printf(&text, "%s", own ? ")" : "");
-    return text.at;
-}
-
 static void add_row(struct sb_compare *c, const struct sb_view_cell *x, const struct sb_view_cell *y,
                     const struct sb_view *xs, const struct sb_view *ys)
 {
@@ -133,9 +102,15 @@ static void add_row(struct sb_compare *c, const struct sb_view_cell *x, const st
     row->skipped = !c->two && x->row->skip;
     row->workload = x->row->workload;
     row->threads = x->row->threads;
-    row->allocator = variant_name(x->row);
-    row->baseline = variant_name(y->row);
+    row->allocator = sb_strdup(x->variant);
+    row->baseline = sb_strdup(y->variant);
     set_numbers(c, row, x, y, xs, ys);
+}
+
+/* All variants of an allocator, or one of them. */
+static bool is_named(const struct sb_view_cell *cell, const char *name)
+{
+    return !strcmp(cell->row->allocator, name) || !strcmp(cell->variant, name);
 }
 
 /* Every cell of the one side with what stands against it on the other. */
@@ -145,12 +120,11 @@ static void pair(struct sb_compare *c, const char *baseline)
     for (size_t i = 0; i < xs->cells.n; i++) {
         const struct sb_view_cell *x = &xs->cells.at[i];
         bool found = false;
-        if (!c->two && baseline && !strcmp(x->row->allocator, baseline))
+        if (!c->two && baseline && is_named(x, baseline))
             continue;
         for (size_t j = 0; j < ys->cells.n; j++) {
             const struct sb_view_cell *y = &ys->cells.at[j];
-            if (strcmp(y->row->allocator, baseline ? baseline : x->row->allocator) ||
-                !comparable(x->row, y->row))
+            if (!is_named(y, baseline ? baseline : x->row->allocator) || !comparable(x->row, y->row))
                 continue;
             add_row(c, x, y, xs, ys);
             found = true;
@@ -180,6 +154,15 @@ static void note_lost(struct sb_compare *c)
     }
 }
 
+/* A twin's own keys have the first's section in their names. */
+static bool same_values(const struct sb_cell_row *a, const struct sb_cell_row *b)
+{
+    bool same = a->swept.n == b->swept.n;
+    for (size_t i = 0; same && i < a->swept.n; i++)
+        same = !strcmp(a->swept.at[i].value, b->swept.at[i].value);
+    return same;
+}
+
 /* Twins of an A/A run: the second against the first. */
 static void pair_twins(struct sb_compare *c)
 {
@@ -193,7 +176,7 @@ static void pair_twins(struct sb_compare *c)
             const struct sb_cell_row *y = v->cells.at[j].row;
             if (strlen(y->allocator) == n && !strncmp(y->allocator, x->row->allocator, n) &&
                 y->threads == x->row->threads && !strcmp(y->workload, x->row->workload) &&
-                v->cells.at[j].group == x->group)
+                v->cells.at[j].group == x->group && same_values(x->row, y))
                 add_row(c, x, &v->cells.at[j], v, v);
         }
     }
@@ -334,7 +317,7 @@ static void compare_settings(struct sb_compare *c, const char *baseline, struct 
     for (size_t i = 0; i < b->cells.n; i++) {
         for (size_t j = 0; j < a->cells.n; j++) {
             const struct sb_cell_row *x = b->cells.at[i].row, *y = a->cells.at[j].row;
-            if (strcmp(y->allocator, baseline ? baseline : x->allocator) || !comparable(x, y))
+            if (!is_named(&a->cells.at[j], baseline ? baseline : x->allocator) || !comparable(x, y))
                 continue;
             if (x->settings && y->settings)
                 compare_row_settings(x, y, out);
@@ -442,18 +425,23 @@ static int find_metric(struct sb_compare *c, const char *name, char **why)
 
 static int check_baseline(const struct sb_compare *c, const char *baseline, char **why)
 {
-    const struct sb_words *names = &c->views[0].allocators;
-    if (!baseline && c->two)
-        return 0;
-    if (baseline && in_list(baseline, (const char *const *)names->at, names->n))
-        return 0;
-    char *hint = sb_diag_hint(baseline ? baseline : "", (const char *const *)names->at, names->n);
-    *why = baseline
-               ? sb_printf("--baseline: %s has no allocator '%s'%s", c->views[0].data.path, baseline, hint)
-               : sb_printf("compare needs --baseline, the allocator to compare with%s, or a second database",
-                           hint);
+    struct sb_words names = {0};
+    int status = baseline || c->two ? 0 : -EINVAL;
+    for (size_t i = 0; i < c->views[0].cells.n; i++) {
+        sb_words_add_once(&names, c->views[0].cells.at[i].row->allocator);
+        sb_words_add_once(&names, c->views[0].cells.at[i].variant);
+    }
+    char *hint = sb_diag_hint(baseline ? baseline : "", (const char *const *)names.at, names.n);
+    if (status) {
+        *why = sb_printf("compare needs --baseline, the allocator to compare with%s, or a second database",
+                         hint);
+    } else if (baseline && !sb_words_has(&names, baseline)) {
+        *why = sb_printf("--baseline: %s has no allocator '%s'%s", c->views[0].data.path, baseline, hint);
+        status = -EINVAL;
+    }
+    sb_words_free(&names);
     free(hint);
-    return -EINVAL;
+    return status;
 }
 
 /* ---- the noise floor ---- */

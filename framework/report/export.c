@@ -3,8 +3,9 @@
  * histograms as rows of one number each, for other programs to draw.
  */
 #include "base/json.h"
-#include "measure/frag.h"
 #include "report/report.h"
+#include "report/series.h"
+#include "report/view.h"
 #include "store/store.h"
 
 #include <math.h>
@@ -29,16 +30,6 @@ static void find_columns(const struct sb_data *data, struct columns *c)
         for (size_t j = 0; j < data->trials.at[i].result.metrics.n; j++)
             sb_words_add_once(&c->metrics, data->trials.at[i].result.metrics.at[j].name);
     }
-}
-
-/* A key that was not swept in this cell has no value: the cell stays empty. */
-static const char *swept_value(const struct sb_cell_row *cell, const char *name)
-{
-    for (size_t i = 0; i < cell->swept.n; i++) {
-        if (!strcmp(cell->swept.at[i].name, name))
-            return cell->swept.at[i].value;
-    }
-    return NULL;
 }
 
 /* RFC 4180: quotes around what needs them, quotes inside doubled. */
@@ -84,7 +75,7 @@ static void write_csv(const struct sb_data *data, const struct columns *c, FILE 
         csv_text(out, t->result.reason);
         for (size_t j = 0; j < c->swept.n; j++) {
             fputc(',', out);
-            csv_text(out, swept_value(cell, c->swept.at[j]));
+            csv_text(out, sb_swept_value(cell, c->swept.at[j]));
         }
         for (size_t j = 0; j < c->metrics.n; j++) {
             const struct sb_metric *m = sb_result_metric(&t->result, c->metrics.at[j]);
@@ -111,7 +102,7 @@ static struct sb_json *trial_json(const struct sb_data *data, const struct sb_tr
     sb_json_set_text(o, "simulated", t->simulated ? "yes" : "no");
     sb_json_set_text(o, "reason", t->result.reason);
     for (size_t j = 0; j < c->swept.n; j++)
-        sb_json_set_text(o, c->swept.at[j], swept_value(cell, c->swept.at[j]));
+        sb_json_set_text(o, c->swept.at[j], sb_swept_value(cell, c->swept.at[j]));
     for (size_t j = 0; j < c->metrics.n; j++) {
         const struct sb_metric *m = sb_result_metric(&t->result, c->metrics.at[j]);
         if (m)
@@ -159,31 +150,14 @@ static void write_point(FILE *out, const struct point_row *r)
     fputc('\n', out);
 }
 
-/* The free blocks at one checkpoint and how many operations it stands for; false where an order is missing.
- */
-static bool free_blocks_at(const struct sb_result *r, size_t at, uint64_t blocks[SB_NR_ORDERS],
-                           double *operations)
-{
-    size_t known = 0;
-    for (size_t s = 0; s < r->series.n; s++) {
-        const struct sb_series *series = &r->series.at[s];
-        if (strcmp(series->name, "free_blocks") || series->key < 0 || series->key >= SB_NR_ORDERS ||
-            at >= series->n)
-            continue;
-        blocks[series->key] = (uint64_t)series->at[at].y;
-        *operations = series->at[at].x;
-        known++;
-    }
-    return known == SB_NR_ORDERS;
-}
-
 /* What the kernel's own indices make of the free blocks. */
 static void write_derived(FILE *out, const struct sb_result *r, size_t at, struct point_row row)
 {
     uint64_t blocks[SB_NR_ORDERS] = {0};
     int largest = -1;
-    if (!free_blocks_at(r, at, blocks, &row.x))
+    if (!sb_free_blocks_at(r, at, blocks))
         return;
+    row.x = sb_series_operations(r, at);
     for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
         largest = blocks[order] ? (int)order : largest;
         row.key = order;

@@ -3,7 +3,8 @@
  *
  * Script and data are files, which users want anyway; gnuplot runs as a script (it stops at the first error)
  * with -d (without the user's own settings) in a folder of its own, from which its output is moved once it is
- * known to be whole. Its messages go to a file: a pipe could fill up.
+ * known to be whole. Its messages go to a file: a pipe could fill up. As many run at a time as there are
+ * CPUs.
  */
 #define _GNU_SOURCE
 #include "base/file.h"
@@ -21,21 +22,37 @@
 
 extern char **environ;
 
-/* Widths: a screen; one column of a paper (84 mm) at 8 points; the same for slides. */
+/*
+ * What one script makes. On a screen: title and note within. On paper: one column (84 mm) or two (178 mm) at
+ * 8 points, without a title, which is the caption's; for TeX the same at one column, with its own fonts.
+ */
 static const struct {
-    const char *ending, *terminal, *small;
+    const char *name, *terminal, *suffix, *small;
+    double width, stretch; /* width in cm or pixels; height is the figure's times stretch */
 } outputs[] = {
     {"svg",
-     "svg noenhanced size 720,430 dynamic rounded background '#ffffff' font 'sans-serif,13' linewidth 1.3",
-     "10"},
-    {"pdf",
-     "pdfcairo noenhanced size 8.4cm,5.6cm font 'sans-serif,7' fontscale 0.65 linewidth 0.8 pointscale 0.4",
-     "5.5"},
+     "svg noenhanced size %.0f,%.0f dynamic rounded background '#ffffff' font 'sans-serif,13' linewidth 1.3",
+     ".svg", ",10", 720, 78},
     {"png",
-     "pngcairo noenhanced size 1440,860 background '#ffffff' font 'sans-serif,13' fontscale 1.9 linewidth "
-     "2.4 pointscale 2",
-     "10"},
+     "pngcairo noenhanced size %.0f,%.0f background '#ffffff' font 'sans-serif,13' fontscale 1.9 linewidth "
+     "2.4 "
+     "pointscale 2",
+     ".png", ",10", 1440, 156},
+    {"column",
+     "pdfcairo noenhanced size %.1fcm,%.2fcm font 'sans-serif,8' fontscale 0.72 linewidth 0.8 pointscale "
+     "0.45",
+     ".pdf", ",6", 8.4, 1},
+    {"wide",
+     "pdfcairo noenhanced size %.1fcm,%.2fcm font 'sans-serif,8' fontscale 0.72 linewidth 0.9 pointscale "
+     "0.55",
+     "-wide.pdf", ",7", 17.8, 1.05},
+    {"latex", "cairolatex pdf size %.1fcm,%.2fcm header '\\footnotesize' linewidth 0.8 pointscale 0.45",
+     "-latex.tex", ",6", 8.4, 1},
+    {"tikz", "tikz size %.1fcm,%.2fcm font '\\footnotesize'", "-tikz.tex", "", 8.4, 1},
 };
+
+const char *const sb_figure_files[] = {".svg",       ".png",      ".pdf", "-wide.pdf", "-latex.tex",
+                                       "-latex.pdf", "-tikz.tex", ".gp",  ".tsv",      NULL};
 
 char *sb_gp_quote(const char *text)
 {
@@ -55,6 +72,7 @@ void sb_figures_free(struct sb_figures *figures)
 {
     for (size_t i = 0; i < figures->n; i++) {
         free(figures->at[i].id);
+        free(figures->at[i].kind);
         free(figures->at[i].title);
         free(figures->at[i].caption);
         free(figures->at[i].note);
@@ -65,103 +83,189 @@ void sb_figures_free(struct sb_figures *figures)
 }
 
 /*
- * One script, three outputs by replot, with names relative to its folder: a user edits and runs it
- * anywhere.
+ * gnuplot has no function that replaces, so texts are taken apart in halves: a recursion as deep as the
+ * logarithm of their length, since gnuplot's stack holds 250 calls.
  */
+static const char functions[] =
+    "# What TeX takes for its own is escaped when the output is TeX's; in tics gnuplot's own % as well.\n"
+    "tex = 0\n"
+    "tex1(c) = strlen(c) == 0 ? '' : strstrt('#$%&_{}', c) ? '\\'.c : c eq '\\' ? '\\textbackslash{}' : \\\n"
+    "  c eq '~' ? '\\textasciitilde{}' : c eq '^' ? '\\textasciicircum{}' : c eq '<' ? '\\textless{}' : \\\n"
+    "  c eq '>' ? '\\textgreater{}' : c eq '|' ? '\\textbar{}' : c eq '\"' ? '\\textquotedbl{}' : c\n"
+    "escaped(s) = strlen(s) < 2 ? tex1(s) : escaped(s[1:strlen(s)/2]).escaped(s[strlen(s)/2+1:*])\n"
+    "percent(s) = strlen(s) < 2 ? (s eq '%' ? '%%' : s) : "
+    "percent(s[1:strlen(s)/2]).percent(s[strlen(s)/2+1:*])\n"
+    "t(s) = tex ? escaped(s) : s\n"
+    "tic(s) = percent(t(s))\n"
+    "little(s) = tex ? '{\\scriptsize '.s.'}' : s\n";
+
+static void add_outputs(struct sb_text *s, const struct sb_figure *f)
+{
+    for (size_t i = 0; i < SB_COUNT(outputs); i++) {
+        double height = f->height * outputs[i].stretch;
+        if (height < 430 && outputs[i].stretch == 78)
+            height = 430;
+        if (height < 860 && outputs[i].stretch == 156)
+            height = 860;
+        sb_text_printf(s, "  if (out eq '%s') { set terminal ", outputs[i].name);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        sb_text_printf(s, outputs[i].terminal, outputs[i].width, height);
+#pragma GCC diagnostic pop
+        sb_text_printf(s, "; set output '%s%s'; small = '%s' }\n", f->id, outputs[i].suffix,
+                       outputs[i].small);
+    }
+}
+
+/* Margins are given, for gnuplot would make each panel as large as its own labels leave. */
+static void add_panels(struct sb_text *s, const struct sb_figure *f)
+{
+    size_t rows = (f->panels + f->across - 1) / f->across;
+    sb_text_printf(
+        s,
+        "  top = screen ? %.4f : %.4f\n  set multiplot layout %zu,%zu margins screen 0.15,0.97,%.4f,top "
+        "spacing screen 0.1,%.4f\n  if (screen) { set label 1 title at screen 0.5,%.4f center; set label "
+        "2 note at screen 0.5,%.4f center tc rgb '#555555' font small }\n",
+        1 - 1.35 / f->height, 1 - 0.5 / f->height, rows, f->across, f->bottom / f->height,
+        f->between / f->height, 1 - 0.3 / f->height, 1 - 0.7 / f->height);
+}
+
+/* One script makes all outputs, with names relative to its folder: a user edits and runs it anywhere. */
 static char *whole_script(const struct sb_figure *f)
 {
     struct sb_text s = {0};
-    sb_text_printf(&s, "# Edit, then run: gnuplot -d %s.gp\n", f->id);
-    sb_text_printf(
-        &s, "set encoding utf8\nset datafile separator '\\t'\nset datafile missing '-'\ndata = '%s.tsv'\n",
-        f->id);
-    char *note = sb_gp_quote(f->note ? f->note : "");
-    for (size_t i = 0; i < SB_COUNT(outputs); i++) {
-        sb_text_printf(&s, "set terminal %s\nset output '%s.%s'\n", outputs[i].terminal, f->id,
-                       outputs[i].ending);
-        sb_text_printf(&s, "set label 1 %s at graph 0.5,1.045 center tc rgb '#555555' font ',%s'\n", note,
-                       outputs[i].small);
-        if (i)
-            sb_text_printf(&s, "replot\n");
-        else
-            sb_text_add(&s, f->script.at, f->script.n);
-    }
-    sb_text_printf(&s, "unset output\n");
+    char *brief = sb_printf(strlen(f->title) > 110 ? "%.107s..." : "%s", f->title);
+    char *title = sb_gp_quote(brief), *note = sb_gp_quote(f->note ? f->note : "");
+    sb_text_printf(&s,
+                   "# Edit, then run: gnuplot -d %s.gp\nset encoding utf8\ndata = '%s.tsv'\n# On paper the "
+                   "caption has these two.\ntitle = %s\nnote = %s\n%s",
+                   f->id, f->id, title, note, functions);
+    sb_text_printf(&s, "do for [out in '");
+    for (size_t i = 0; i < SB_COUNT(outputs); i++)
+        sb_text_printf(&s, "%s%s", i ? " " : "", outputs[i].name);
+    sb_text_printf(&s, "'] {\n  reset\n  set datafile separator '\\t'\n  set datafile missing '-'\n  tex = "
+                       "out eq 'latex' || out eq 'tikz'\n  screen = out eq 'svg' || out eq 'png'\n");
+    add_outputs(&s, f);
+    if (f->panels)
+        add_panels(&s, f);
+    else
+        sb_text_printf(
+            &s, "  if (screen) { set title title offset 0,0.7; set label 1 note at graph 0.5,1.045 center "
+                "tc rgb '#555555' font small }\n");
+    sb_text_add(&s, f->script.at, f->script.n);
+    sb_text_printf(&s, "%s  unset output\n}\n", f->panels ? "  unset multiplot\n" : "");
+    free(brief);
+    free(title);
     free(note);
     return s.at;
 }
 
 static int write_in(const char *dir, const char *id, const char *ending, const char *text, size_t n)
 {
-    char *path = sb_printf("%s/%s.%s", dir, id, ending);
+    char *path = sb_printf("%s/%s%s", dir, id, ending);
     int status = sb_write_file(path, text, n);
     free(path);
     return status;
 }
 
-/* Runs gnuplot in `dir`; 0 if it ended well. */
-static int run_gnuplot(const char *dir, const char *script, char **why)
+/* One gnuplot under way. */
+struct job {
+    pid_t pid; /* 0: none */
+    const struct sb_figure *figure;
+    char *work;
+};
+
+static int spawn(pid_t *pid, const char *dir, char *const argv[])
 {
-    char gnuplot[] = "gnuplot", d[] = "-d", *file = sb_strdup(script), *argv[] = {gnuplot, d, file, NULL};
-    char *log = sb_printf("%s/log", dir);
     posix_spawn_file_actions_t actions;
-    pid_t pid;
-    int wait_status = 0, status;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addchdir_np(&actions, dir);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, "log", O_WRONLY | O_CREAT | O_TRUNC, 0666);
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
-    status = -posix_spawnp(&pid, gnuplot, &actions, NULL, argv, environ);
+    int status = -posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
-    if (status) {
+    return status;
+}
+
+static int start(struct job *job, const struct sb_figure *f, const char *dir, char **why)
+{
+    char gnuplot[] = "gnuplot", d[] = "-d", *name = sb_printf("%s.gp", f->id),
+         *argv[] = {gnuplot, d, name, NULL};
+    char *script = whole_script(f);
+    *job = (struct job){.figure = f, .work = sb_printf("%s/.work-XXXXXX", dir)};
+    int status = mkdtemp(job->work) ? 0 : -errno;
+    if (!status)
+        status = write_in(job->work, f->id, ".tsv", sb_text_get(&f->data), f->data.n);
+    if (!status)
+        status = write_in(job->work, f->id, ".gp", script, strlen(script));
+    if (status)
+        *why = sb_printf("%s can't be written: %s", job->work, strerror(-status));
+    else if ((status = spawn(&job->pid, job->work, argv)))
         *why = sb_printf("gnuplot can't be started (%s): install gnuplot-nox", strerror(-status));
-    } else if (waitpid(pid, &wait_status, 0) != pid || !WIFEXITED(wait_status) || WEXITSTATUS(wait_status)) {
-        char *words = NULL;
-        sb_read_file(log, &words, NULL);
-        *why = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 127
-                   ? sb_printf("gnuplot can't be started: install gnuplot-nox")
-                   : sb_printf("gnuplot failed on %s: %s", script, words ? words : "");
-        free(words);
-        status = -EIO;
-    }
-    free(log);
-    free(file);
+    free(script);
+    free(name);
     return status;
 }
 
 /*
- * cairo 1.16 stamps a PDF with the time, whatever SOURCE_DATE_EPOCH says. Identical input must give identical
- * output, so the digits are replaced; their number stays, hence all offsets in the file.
+ * What programs stamp with the time is made to say nothing: identical input must give identical output. In a
+ * PDF the digits are replaced; their number stays, hence all offsets in the file.
  */
-static int unstamp(const char *path)
+static int unstamp(const char *path, const char *key, const char *instead)
 {
-    static const char key[] = "/CreationDate (D:", epoch[] = "19700101000000";
-    char *pdf;
+    char *text;
     size_t n;
-    int status = sb_read_file(path, &pdf, &n);
+    int status = sb_read_file(path, &text, &n);
     if (status)
         return status;
-    char *found = memmem(pdf, n, key, strlen(key));
-    if (found && (size_t)(found - pdf) + strlen(key) + strlen(epoch) < n) {
-        memcpy(found + strlen(key), epoch, strlen(epoch));
-        status = sb_write_file(path, pdf, n);
+    char *found = memmem(text, n, key, strlen(key));
+    if (found && (size_t)(found - text) + strlen(key) + strlen(instead) < n) {
+        memcpy(found + strlen(key), instead, strlen(instead));
+        status = sb_write_file(path, text, n);
     }
-    free(pdf);
+    free(text);
+    return status;
+}
+
+/* TikZ files say in comments below their first line when they were made, and by what. */
+static int unstamp_tikz(const char *path)
+{
+    char *text;
+    size_t n;
+    int status = sb_read_file(path, &text, &n);
+    if (status)
+        return status;
+    char *second = strchr(text, '\n');
+    char *third = second ? strchr(second + 1, '\n') : NULL;
+    while (third && second[1] == '%') {
+        memmove(second, third, n - (size_t)(third - text) + 1);
+        n -= (size_t)(third - second);
+        third = strchr(second + 1, '\n');
+    }
+    status = sb_write_file(path, text, n);
+    free(text);
     return status;
 }
 
 static int move_output(const char *from, const char *to, const char *id, const char *ending, char **why)
 {
-    char *source = sb_printf("%s/%s.%s", from, id, ending), *target = sb_printf("%s/%s.%s", to, id, ending);
+    char *source = sb_printf("%s/%s%s", from, id, ending), *target = sb_printf("%s/%s%s", to, id, ending);
+    size_t n = strlen(ending);
     struct stat st;
     int status = 0;
     if (stat(source, &st) || !st.st_size) {
-        *why = sb_printf("gnuplot wrote no %s.%s", id, ending);
+        *why = sb_printf("gnuplot wrote no %s%s", id, ending);
         status = -EIO;
-    } else if ((!strcmp(ending, "pdf") && (status = unstamp(source))) ||
-               (rename(source, target) && (status = -errno))) {
-        *why = sb_printf("%s can't be written: %s", target, strerror(-status));
+    } else {
+        if (n >= 4 && !strcmp(ending + n - 4, ".pdf"))
+            status = unstamp(source, "/CreationDate (D:", "19700101000000");
+        else if (!strcmp(ending, "-tikz.tex"))
+            status = unstamp_tikz(source);
+        if (!status && rename(source, target))
+            status = -errno;
+        if (status)
+            *why = sb_printf("%s can't be written: %s", target, strerror(-status));
     }
     free(source);
     free(target);
@@ -174,9 +278,8 @@ static int move_output(const char *from, const char *to, const char *id, const c
  */
 static void remove_folder(const char *dir, const char *id)
 {
-    static const char *const endings[] = {"svg", "pdf", "png", "gp", "tsv"};
-    for (size_t i = 0; i < SB_COUNT(endings); i++) {
-        char *path = sb_printf("%s/%s.%s", dir, id, endings[i]);
+    for (const char *const *ending = sb_figure_files; *ending; ending++) {
+        char *path = sb_printf("%s/%s%s", dir, id, *ending);
         unlink(path);
         free(path);
     }
@@ -186,28 +289,88 @@ static void remove_folder(const char *dir, const char *id)
     rmdir(dir);
 }
 
-int sb_figure_render(const struct sb_figure *f, const char *dir, char **why)
+static int finish(struct job *job, const char *dir, int wait_status, char **why)
 {
-    char *work = sb_printf("%s/.work-XXXXXX", dir), *script = whole_script(f),
-         *name = sb_printf("%s.gp", f->id);
-    int status = mkdtemp(work) ? 0 : -errno;
-    if (!status)
-        status = write_in(work, f->id, "tsv", sb_text_get(&f->data), f->data.n);
-    if (!status)
-        status = write_in(work, f->id, "gp", script, strlen(script));
+    const struct sb_figure *f = job->figure;
+    int status = 0;
+    if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status)) {
+        char *words = NULL, *log = sb_printf("%s/log", job->work);
+        sb_read_file(log, &words, NULL);
+        *why = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 127
+                   ? sb_printf("gnuplot can't be started: install gnuplot-nox")
+                   : sb_printf("gnuplot failed on %s.gp: %s", f->id, words ? words : "");
+        free(words);
+        free(log);
+        status = -EIO;
+    }
+    for (const char *const *ending = sb_figure_files; *ending && !status; ending++)
+        status = move_output(job->work, dir, f->id, *ending, why);
+    return status;
+}
+
+static void clear(struct job *job)
+{
+    if (job->work)
+        remove_folder(job->work, job->figure->id);
+    free(job->work);
+    *job = (struct job){0};
+}
+
+/* Whichever ends first; the first failure is the one that is told, for the next would fail alike. */
+static int reap(struct job *jobs, size_t n, const char *dir, char **why)
+{
+    int wait_status, status = 0;
+    pid_t pid = waitpid(-1, &wait_status, 0);
+    for (size_t i = 0; i < n; i++) {
+        if (pid > 0 && jobs[i].pid == pid) {
+            status = *why ? 0 : finish(&jobs[i], dir, wait_status, why);
+            clear(&jobs[i]);
+        }
+    }
+    return pid > 0 ? status : -ECHILD;
+}
+
+/* gnuplot writes the style that its TikZ needs itself, so that it fits its version. */
+static int add_tikz_style(const char *dir, char **why)
+{
+    char gnuplot[] = "gnuplot", d[] = "-d", e[] = "-e", command[] = "set terminal tikz createstyle",
+         *argv[] = {gnuplot, d, e, command, NULL}, *log = sb_printf("%s/log", dir);
+    pid_t pid;
+    int wait_status = 0, status = spawn(&pid, dir, argv);
     if (status)
-        *why = sb_printf("%s can't be written: %s", work, strerror(-status));
-    else
-        status = run_gnuplot(work, name, why);
-    for (size_t i = 0; i < SB_COUNT(outputs) && !status; i++)
-        status = move_output(work, dir, f->id, outputs[i].ending, why);
-    if (!status)
-        status = move_output(work, dir, f->id, "gp", why);
-    if (!status)
-        status = move_output(work, dir, f->id, "tsv", why);
-    remove_folder(work, f->id);
-    free(work);
-    free(script);
-    free(name);
+        *why = sb_printf("gnuplot can't be started (%s): install gnuplot-nox", strerror(-status));
+    else if (waitpid(pid, &wait_status, 0) != pid || wait_status) {
+        *why = sb_printf("gnuplot can't write its TikZ style");
+        status = -EIO;
+    }
+    unlink(log);
+    free(log);
+    return status;
+}
+
+int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*progress)(size_t, size_t),
+                      char **why)
+{
+    enum { MOST = 16 };
+    struct job jobs[MOST] = {0};
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t slots = cpus < 1 ? 1 : cpus > MOST ? MOST : (size_t)cpus, running = 0, begun = 0, done = 0;
+    int status = figures->n ? add_tikz_style(dir, why) : 0;
+    while ((begun < figures->n && !status) || running) {
+        if (begun < figures->n && running < slots && !status) {
+            size_t i = 0;
+            while (jobs[i].work)
+                i++;
+            status = start(&jobs[i], &figures->at[begun++], dir, why);
+            running += !status;
+            if (status)
+                clear(&jobs[i]);
+            continue;
+        }
+        int reaped = reap(jobs, slots, dir, why);
+        status = status ? status : reaped;
+        running = reaped == -ECHILD ? 0 : running - 1;
+        progress(++done, figures->n);
+    }
     return status;
 }

@@ -6,7 +6,8 @@
 
 #include "base/file.h"
 #include "measure/histogram.h"
-#include "report/charts.h"
+#include "report/findings.h"
+#include "report/methods.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -63,7 +64,10 @@ static const char style[] =
     "margin:6px "
     "0}.bad{color:#b02000}.none{color:#888}pre{background:#f7f7f7;padding:10px;overflow-x:auto;font-size:12."
     "5px}"
-    ".small{font-size:12.5px;color:#555}";
+    ".small{font-size:12.5px;color:#555}.chart{overflow-x:auto}summary{cursor:pointer;margin:12px 0}"
+    "details .figures{margin-top:12px}"
+    /* On a phone a chart keeps a size at which it can be read, and is pushed aside. */
+    "@media(max-width:600px){.chart img{width:620px;max-width:none}}";
 
 /* Sorts by the numbers behind the cells where there are any; a second click turns the order round. */
 static const char script[] =
@@ -154,7 +158,7 @@ static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bo
         cell_text(out, group->swept);
     sb_text_printf(out, "<td data-v=\"%lld\">%lld</td>", (long long)cell->row->threads,
                    (long long)cell->row->threads);
-    cell_text(out, cell->row->allocator);
+    cell_text(out, cell->variant);
     cell_text(out, cell->row->route);
     cell_text(out, cell->row->memory);
     if (cell->row->skip)
@@ -220,16 +224,6 @@ static bool is_event_unit(const char *unit)
            !strncmp(unit, "instructions per", 16) || !strncmp(unit, "faults", 6);
 }
 
-/* Events, per cell: summed over threads. */
-static void add_event_name(struct sb_words *names, const char *name)
-{
-    for (size_t i = 0; i < names->n; i++) {
-        if (!strcmp(names->at[i], name))
-            return;
-    }
-    *SB_VEC_ADD(names) = sb_strdup(name);
-}
-
 /* A count that was scaled up from part of the time is flagged. */
 static void cell_event(const struct sb_view *v, const struct sb_view_cell *cell, const char *name,
                        struct sb_text *out)
@@ -254,12 +248,12 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
         const struct sb_result *r = &v->data.trials.at[t].result;
         for (size_t i = 0; i < r->metrics.n; i++) {
             if (is_event_unit(r->metrics.at[i].unit))
-                add_event_name(&names, r->metrics.at[i].name);
+                sb_words_add_once(&names, r->metrics.at[i].name);
         }
         /* One that can't be counted has its column too, which says so. */
         for (size_t i = 0; i < r->unavailable.n; i++) {
             if (sb_view_is_event(v, r->unavailable.at[i].name))
-                add_event_name(&names, r->unavailable.at[i].name);
+                sb_words_add_once(&names, r->unavailable.at[i].name);
         }
     }
     sb_text_printf(
@@ -386,62 +380,101 @@ static int add_latencies(const struct sb_view *v, struct sb_text *out, char **wh
     return status;
 }
 
-/* A chart that isn't there was never made; the report stops before this if one fails. */
+static const struct {
+    const char *kind, *title;
+} kinds[] = {
+    {"matrix", "The matrix at a glance"},
+    {"bars", "Throughput, side by side"},
+    {"ratio", "Beside a baseline"},
+    {"lines", "Over threads and swept values"},
+    {"percentiles", "Latency by percentile"},
+    {"cdf", "Latency, cumulated"},
+    {"series", "Over operations"},
+    {"orders", "Free blocks by order over operations"},
+    {"addresses", "Where pages lie"},
+    {"events", "Events an operation"},
+};
+
+/* Charts of thousands of points are smaller, and as sharp, as pixels. */
+static char *read_smaller(const struct sb_figure *f, const char *dir, const char **type, size_t *n)
+{
+    enum { LARGE = 160000 };
+    char *path = sb_printf("%s/%s.svg", dir, f->id), *bytes = NULL;
+    *type = "image/svg+xml";
+    if (!sb_read_file(path, &bytes, n) && *n > LARGE) {
+        char *other = sb_printf("%s/%s.png", dir, f->id), *png = NULL;
+        size_t size = 0;
+        if (!sb_read_file(other, &png, &size) && size < *n) {
+            free(bytes);
+            bytes = png;
+            png = NULL;
+            *n = size;
+            *type = "image/png";
+        }
+        free(png);
+        free(other);
+    }
+    free(path);
+    return bytes;
+}
+
+static void add_figure(const struct sb_figure *f, const char *dir, struct sb_text *out)
+{
+    const char *type;
+    size_t n = 0;
+    char *bytes = read_smaller(f, dir, &type, &n);
+    if (bytes) {
+        sb_text_printf(out, "<figure id=\"%s\"><div class=chart><img loading=lazy alt=\"", f->id);
+        escape(out, f->title);
+        sb_text_printf(out, "\" src=\"data:%s;base64,", type);
+        base64(out, bytes, n);
+        sb_text_printf(out, "\"></div><figcaption>");
+        escape(out, f->caption);
+        sb_text_printf(out, "</figcaption></figure>\n");
+    }
+    free(bytes);
+}
+
+/* By kind: a reader compares the same chart across workloads. Long kinds are folded after the first few. */
 static void add_figures(const struct sb_figures *figures, const char *dir, struct sb_text *out)
 {
+    enum { OPEN = 6 };
     sb_text_printf(
-        out,
-        "<h2>Charts</h2><p class=small>Each stands in figures/ as SVG, PDF and PNG, with its data (.tsv) "
-        "and its script (.gp).</p><div class=figures>\n");
-    for (size_t i = 0; i < figures->n; i++) {
-        const struct sb_figure *f = &figures->at[i];
-        char *path = sb_printf("%s/%s.svg", dir, f->id), *svg = NULL;
+        out, "<h2>Charts</h2><p class=small>Each stands in figures/ as SVG, PNG, PDF for one and for two "
+             "columns of a paper, cairolatex and TikZ, with its data (.tsv), its script (.gp) and its "
+             "caption.</p>\n");
+    for (size_t k = 0; k < SB_COUNT(kinds); k++) {
         size_t n = 0;
-        if (!sb_read_file(path, &svg, &n)) {
-            sb_text_printf(out, "<figure id=\"%s\"><img alt=\"", f->id);
-            escape(out, f->title);
-            sb_text_printf(out, "\" src=\"data:image/svg+xml;base64,");
-            base64(out, svg, n);
-            sb_text_printf(out, "\"><figcaption>");
-            escape(out, f->caption);
-            sb_text_printf(out, "</figcaption></figure>\n");
+        for (size_t i = 0; i < figures->n; i++) {
+            if (strcmp(figures->at[i].kind, kinds[k].kind))
+                continue;
+            if (!n)
+                sb_text_printf(out, "<h3>%s</h3><div class=figures>\n", kinds[k].title);
+            if (n == OPEN)
+                sb_text_printf(out, "</div><details><summary>more of these</summary><div class=figures>\n");
+            add_figure(&figures->at[i], dir, out);
+            n++;
         }
-        free(svg);
-        free(path);
+        sb_text_printf(out, "%s", !n ? "" : n > OPEN ? "</div></details>\n" : "</div>\n");
     }
-    sb_text_printf(out, "</div>\n");
 }
 
-/* What the allocators loaded, each once: a report must say which build it measured. */
-static void add_libraries(const struct sb_data *d, struct sb_text *out)
+/* Which builds were measured, and what they loaded. */
+static void add_builds(const struct sb_view *v, struct sb_text *out)
 {
-    struct sb_words seen = {0};
-    for (size_t t = 0; t < d->trials.n; t++) {
-        const struct sb_result *r = &d->trials.at[t].result;
-        for (size_t i = 0; i < r->libraries.n; i++) {
-            const struct sb_library *l = &r->libraries.at[i];
-            const struct sb_cell_row *cell = sb_data_cell(d, d->trials.at[t].cell);
-            const char *allocator = cell ? cell->allocator : "", *slash = strrchr(l->path, '/');
-            char *key = sb_printf("%s\n%s\n%s", allocator, l->path, l->build_id);
-            bool first = !seen.n;
-            if (sb_words_add_once(&seen, key)) {
-                sb_text_printf(out, "%s<tr>",
-                               first ? "<h3>Libraries</h3><div class=scroll><table><tbody>" : "");
-                cell_text(out, allocator);
-                cell_text(out, slash ? slash + 1 : l->path);
-                cell_text(out, l->version);
-                sb_text_printf(out, "<td class=t>%s", *l->build_id ? "build-id " : "");
-                escape(out, l->build_id);
-                sb_text_printf(out, "</td></tr>\n");
-            }
-            free(key);
-        }
+    struct sb_words builds = sb_find_builds(v);
+    sb_text_printf(out, "<h3>Builds</h3><div class=scroll><table><tbody>");
+    for (size_t i = 0; i < builds.n; i++) {
+        char *state = NULL;
+        sb_text_printf(out, "<tr>");
+        for (char *part = strtok_r(builds.at[i], "\t", &state); part; part = strtok_r(NULL, "\t", &state))
+            cell_text(out, part);
+        sb_text_printf(out, "</tr>\n");
     }
-    sb_text_printf(out, "%s", seen.n ? "</tbody></table></div>\n" : "");
-    sb_words_free(&seen);
+    sb_text_printf(out, "</tbody></table></div>\n");
+    sb_words_free(&builds);
 }
 
-/* File names without their folders: a published report needn't tell where things lay. */
 static void add_machine(const struct sb_data *d, struct sb_text *out)
 {
     const char *summary = sb_data_meta(d, "topology_summary");
@@ -455,22 +488,7 @@ static void add_machine(const struct sb_data *d, struct sb_text *out)
         escape(out, d->facts.at[i].value ? d->facts.at[i].value : "not available");
         sb_text_printf(out, "</td></tr>\n");
     }
-    sb_text_printf(out, "</tbody></table><h3>Plugins</h3><div class=scroll><table><tbody>");
-    for (size_t i = 0; i < d->plugins.n; i++) {
-        const struct sb_plugin_row *p = &d->plugins.at[i];
-        const char *slash = strrchr(p->path, '/');
-        sb_text_printf(out, "<tr>");
-        cell_text(out, p->kind);
-        cell_text(out, p->name);
-        cell_text(out, slash ? slash + 1 : p->path);
-        sb_text_printf(out, "<td class=t>build-id ");
-        escape(out, p->build_id);
-        sb_text_printf(out, "</td><td class=t>ABI ");
-        escape(out, p->abi);
-        sb_text_printf(out, "</td></tr>\n");
-    }
-    sb_text_printf(out, "</tbody></table></div>\n");
-    add_libraries(d, out);
+    sb_text_printf(out, "</tbody></table>");
 }
 
 static void add_warning(struct sb_text *out, const char *text)
@@ -480,133 +498,105 @@ static void add_warning(struct sb_text *out, const char *text)
     sb_text_printf(out, "</div>\n");
 }
 
-/* Each text of a trial once, with how many said it and what they measured. */
-static void add_trial_warnings(const struct sb_data *d, struct sb_text *out)
+static void add_warnings(const struct sb_view *v, const struct sb_words *notes, struct sb_text *out)
 {
-    struct sb_words texts = {0};
-    for (size_t t = 0; t < d->trials.n; t++) {
-        for (size_t i = 0; i < d->trials.at[t].result.warnings.n; i++)
-            sb_words_add_once(&texts, d->trials.at[t].result.warnings.at[i]);
-    }
-    for (size_t w = 0; w < texts.n; w++) {
-        struct sb_words who = {0};
-        struct sb_text line = {0};
-        size_t n = 0;
-        for (size_t t = 0; t < d->trials.n; t++) {
-            const struct sb_trial_row *trial = &d->trials.at[t];
-            const struct sb_cell_row *cell = sb_data_cell(d, trial->cell);
-            if (!cell || !sb_words_has(&trial->result.warnings, texts.at[w]))
-                continue;
-            char *name = sb_printf("%s / %s", cell->allocator, cell->workload);
-            sb_words_add_once(&who, name);
-            free(name);
-            n++;
-        }
-        sb_text_printf(&line, "%s (%zu of %zu trials:", texts.at[w], n, d->trials.n);
-        for (size_t i = 0; i < who.n; i++)
-            sb_text_printf(&line, "%s %s", i ? "," : "", who.at[i]);
-        sb_text_printf(&line, ")");
-        add_warning(out, sb_text_get(&line));
-        sb_text_free(&line);
-        sb_words_free(&who);
-    }
-    sb_words_free(&texts);
-}
-
-static void add_warnings(const struct sb_data *d, struct sb_text *out)
-{
-    const char *planned = sb_data_meta(d, "trials_planned"), *ended = sb_data_meta(d, "ended");
-    /* With a precision to reach, trials are left over when all is well. */
-    if (planned && d->trials.n < strtoul(planned, NULL, 10) && (!ended || strcmp(ended, "complete"))) {
-        char *text = sb_printf("Only %zu of %s planned trials are here: the run %s.", d->trials.n, planned,
-                               !ended || strcmp(ended, "interrupted") ? "is still going on, or died"
-                                                                      : "was interrupted");
-        add_warning(out, text);
-        free(text);
-    }
-    for (size_t i = 0; i < d->facts.n; i++) {
-        if (d->facts.at[i].warning)
-            add_warning(out, d->facts.at[i].warning);
-    }
-    for (size_t i = 0; i < d->warnings.n; i++)
-        add_warning(out, d->warnings.at[i]);
-    add_trial_warnings(d, out);
+    struct sb_words warnings = sb_find_warnings(v);
+    for (size_t i = 0; i < warnings.n; i++)
+        add_warning(out, warnings.at[i]);
+    for (size_t i = 0; i < notes->n; i++)
+        add_warning(out, notes->at[i]);
+    sb_words_free(&warnings);
 }
 
 /* What is not there is part of the result: skipped cells and failed trials, each with its reason. */
-static void add_gaps(const struct sb_view *v, struct sb_text *out)
+static void add_list(const char *title, struct sb_words items, bool bad, struct sb_text *out)
 {
-    bool any = false;
-    for (size_t i = 0; i < v->cells.n; i++) {
-        if (!v->cells.at[i].row->skip)
-            continue;
-        sb_text_printf(out, "%s<li>", any ? "" : "<h2>Skipped cells</h2><ul>");
-        escape(out, v->cells.at[i].row->label);
-        sb_text_printf(out, ": ");
-        escape(out, v->cells.at[i].row->skip);
-        sb_text_printf(out, "</li>\n");
-        any = true;
-    }
-    sb_text_printf(out, "%s", any ? "</ul>" : "");
-    any = false;
-    for (size_t t = 0; t < v->data.trials.n; t++) {
-        const struct sb_trial_row *trial = &v->data.trials.at[t];
-        if (trial->result.status == SB_STATUS_OK)
-            continue;
-        sb_text_printf(out, "%s<li class=bad>trial %lld, ", any ? "" : "<h2>Failed trials</h2><ul>",
-                       (long long)trial->number);
-        const struct sb_cell_row *cell = sb_data_cell(&v->data, trial->cell);
-        escape(out, cell ? cell->label : "");
-        sb_text_printf(out, ", repetition %lld: %s: ", (long long)trial->repetition,
-                       sb_status_name(trial->result.status));
-        escape(out, trial->result.reason ? trial->result.reason : "no reason given");
-        if (trial->last_words) {
+    if (items.n)
+        sb_text_printf(out, "<h2>%s</h2><ul>\n", title);
+    for (size_t i = 0; i < items.n; i++) {
+        char *line_end = strchr(items.at[i], '\n');
+        if (line_end)
+            *line_end++ = '\0';
+        sb_text_printf(out, bad ? "<li class=bad>" : "<li>");
+        escape(out, items.at[i]);
+        if (line_end) {
             sb_text_printf(out, "<pre>");
-            escape(out, trial->last_words);
+            escape(out, line_end);
             sb_text_printf(out, "</pre>");
         }
         sb_text_printf(out, "</li>\n");
-        any = true;
     }
-    sb_text_printf(out, "%s", any ? "</ul>" : "");
+    sb_text_printf(out, "%s", items.n ? "</ul>\n" : "");
+    sb_words_free(&items);
+}
+
+static void add_methods(const struct sb_view *v, struct sb_text *out)
+{
+    struct sb_words methods = sb_methods(v);
+    sb_text_printf(
+        out,
+        "<h2>Methods</h2><p class=small>A draft for a paper; methods.tex and methods.md have it, too.</p>\n");
+    for (size_t i = 0; i < methods.n; i++) {
+        sb_text_printf(out, "<p>");
+        escape(out, methods.at[i]);
+        sb_text_printf(out, "</p>\n");
+    }
+    sb_words_free(&methods);
+}
+
+static void add_configs(const struct sb_view *v, struct sb_text *out)
+{
+    for (size_t s = 0; s < v->sources.n; s++) {
+        const struct sb_data *head = s ? &v->sources.at[s].head : &v->data;
+        const char *config = sb_data_meta(head, "config"), *overrides = sb_data_meta(head, "overrides");
+        sb_text_printf(out, "<h2>Config");
+        if (v->sources.n > 1) {
+            sb_text_printf(out, " of ");
+            escape(out, v->sources.at[s].name);
+        }
+        sb_text_printf(out, "</h2><pre>");
+        escape(out, config ? config : "");
+        sb_text_printf(out, "</pre>");
+        if (overrides && *overrides) {
+            sb_text_printf(out, "<p>Overridden on the command line:</p><pre>");
+            escape(out, overrides);
+            sb_text_printf(out, "</pre>");
+        }
+    }
 }
 
 /* No date of its own: the same database gives the same page, byte for byte. */
-char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures, const char *dir, int *status,
-                   char **why)
+char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures, const char *dir,
+                   const struct sb_words *notes, int *status, char **why)
 {
     const struct sb_data *d = &view->data;
     const char *name = sb_data_meta(d, "name"), *created = sb_data_meta(d, "created");
-    const char *version = sb_data_meta(d, "scullbench"), *config = sb_data_meta(d, "config");
-    const char *overrides = sb_data_meta(d, "overrides");
-    char *machine = sb_machine_name(d);
+    const char *version = sb_data_meta(d, "scullbench");
+    char *machine = sb_machine_name(d), *line;
     struct sb_text out = {0};
     sb_text_printf(&out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
                          "<meta name=viewport content=\"width=device-width,initial-scale=1\"><title>");
     escape(&out, name ? name : "scullbench");
     sb_text_printf(&out, "</title><style>%s</style></head><body>\n<h1>", style);
     escape(&out, name ? name : "scullbench");
-    sb_text_printf(&out, "</h1><p class=small>%zu trials of %zu cells, begun %s, scullbench %s. ",
-                   d->trials.n, d->cells.n, created ? created : "at an unknown time",
-                   version ? version : "?");
-    escape(&out, machine);
+    sb_text_printf(&out, "</h1><p class=small>");
+    line = sb_printf("%zu trials of %zu cells, begun %s, scullbench %s. %s", d->trials.n, d->cells.n,
+                     created ? created : "at an unknown time", version ? version : "?", machine);
+    escape(&out, line);
     sb_text_printf(&out, "</p>\n");
-    add_warnings(d, &out);
+    add_warnings(view, notes, &out);
     add_figures(figures, dir, &out);
     add_table(view, &out);
     *status = add_latencies(view, &out, why);
     add_events(view, &out);
-    add_gaps(view, &out);
+    add_list("Skipped cells", sb_find_skipped(view), false, &out);
+    add_list("Failed trials", sb_find_failed(view), true, &out);
     add_machine(d, &out);
-    sb_text_printf(&out, "<h2>Config</h2><pre>");
-    escape(&out, config ? config : "");
-    sb_text_printf(&out, "</pre>");
-    if (overrides && *overrides) {
-        sb_text_printf(&out, "<p>Overridden on the command line:</p><pre>");
-        escape(&out, overrides);
-        sb_text_printf(&out, "</pre>");
-    }
+    add_builds(view, &out);
+    add_methods(view, &out);
+    add_configs(view, &out);
     sb_text_printf(&out, "<script>%s</script></body></html>\n", script);
+    free(line);
     free(machine);
     return out.at;
 }

@@ -53,7 +53,7 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
                       bool success, FILE *out)
 {
     struct sb_summary rate = sb_view_metric(view, cell, "ops_per_s");
-    fprintf(out, "  %-16s %3zu", cell->row->allocator, rate.n);
+    fprintf(out, "  %-16s %3zu", cell->variant, rate.n);
     if (!rate.n && cell->ok && print_paced(view, cell, out))
         return;
     if (!rate.n) {
@@ -152,8 +152,66 @@ static void print_legend(const struct sb_view *view, FILE *out)
     free(interval);
 }
 
-/* The same view as charts and page: they can't disagree. */
-int sb_report_table(const char *db, FILE *out, char **why)
+/* Blocks of an eighth where the terminal's characters have them. */
+static void print_bar(double share, bool utf8, FILE *out)
+{
+    enum { WIDTH = 40 };
+    static const char *const eighths[] = {"",       "\u258f", "\u258e", "\u258d",
+                                          "\u258c", "\u258b", "\u258a", "\u2589"};
+    int full = (int)(share * WIDTH), part = (int)(8 * (share * WIDTH - full)), used = full;
+    for (int i = 0; i < full; i++)
+        fputs(utf8 ? "\u2588" : "#", out);
+    if (utf8 && part && full < WIDTH) {
+        fputs(eighths[part], out);
+        used++;
+    }
+    fprintf(out, "%*s", WIDTH - used, "");
+}
+
+static bool speaks_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < SB_COUNT(names); i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value)
+            return strstr(value, "UTF-8") || strstr(value, "utf8");
+    }
+    return false;
+}
+
+/* From zero, so that lengths may be compared; beside each the number and its interval. */
+static void print_bars(const struct sb_view *view, size_t group, FILE *out)
+{
+    double most = 0;
+    bool utf8 = speaks_utf8();
+    for (size_t a = 0; a < view->allocators.n; a++) {
+        const struct sb_view_cell *cell = sb_view_find(view, group, a);
+        struct sb_summary s = {0};
+        if (cell)
+            s = sb_view_metric(view, cell, "ops_per_s");
+        most = s.n ? fmax(most, s.high) : most;
+    }
+    for (size_t a = 0; a < view->allocators.n && most > 0; a++) {
+        const struct sb_view_cell *cell = sb_view_find(view, group, a);
+        struct sb_summary s = {0};
+        if (cell)
+            s = sb_view_metric(view, cell, "ops_per_s");
+        if (!s.n)
+            continue;
+        char *median = sb_format_si(s.median), *low = sb_format_si(s.low), *high = sb_format_si(s.high);
+        fprintf(out, "  %-16s ", cell->variant);
+        print_bar(s.median / most, utf8, out);
+        if (s.n > 1)
+            fprintf(out, " %s [%s, %s]\n", median, low, high);
+        else
+            fprintf(out, " %s\n", median);
+        free(median);
+        free(low);
+        free(high);
+    }
+}
+
+static int print_table(const char *db, bool bars, FILE *out, char **why)
 {
     struct sb_view view;
     int status = sb_view_open(&view, db, why);
@@ -172,9 +230,24 @@ int sb_report_table(const char *db, FILE *out, char **why)
             if (cell)
                 print_row(&view, cell, floor, success, out);
         }
+        if (bars) {
+            fprintf(out, "\n");
+            print_bars(&view, g, out);
+        }
     }
     if (!status)
         print_legend(&view, out);
     sb_view_close(&view);
     return status;
+}
+
+/* The same view as charts and page: they can't disagree. */
+int sb_report_table(const char *db, FILE *out, char **why)
+{
+    return print_table(db, false, out, why);
+}
+
+int sb_report_show(const char *db, FILE *out, char **why)
+{
+    return print_table(db, true, out, why);
 }

@@ -8,24 +8,57 @@
 /* Adds what is new: the order of the config is the order of every table and chart. */
 static size_t index_of(struct sb_words *words, const char *word)
 {
-    for (size_t i = 0; i < words->n; i++) {
-        if (!strcmp(words->at[i], word))
-            return i;
-    }
-    *SB_VEC_ADD(words) = sb_strdup(word);
-    return words->n - 1;
+    size_t i = 0;
+    sb_words_add_once(words, word);
+    while (strcmp(words->at[i], word))
+        i++;
+    return i;
 }
 
-/*
- * What of a cell's sweep separates groups: all but the allocator's own keys would be ideal, but a swept
- * allocator option makes two columns of one allocator, so those keys go into the group as well.
- */
+const char *sb_swept_value(const struct sb_cell_row *row, const char *name)
+{
+    for (size_t i = 0; i < row->swept.n; i++) {
+        if (!strcmp(row->swept.at[i].name, name))
+            return row->swept.at[i].value;
+    }
+    return NULL;
+}
+
+bool sb_is_own_key(const char *swept, const char *allocator)
+{
+    size_t n = strlen(allocator);
+    const char *env = strstr(swept, ".env."), *dot = env ? env : strrchr(swept, '.');
+    return dot && (size_t)(dot - swept) == n && !strncmp(swept, allocator, n);
+}
+
+/* What of a cell's sweep separates groups: all but the allocator's own keys, which make variants of it. */
 static char *swept_text(const struct sb_cell_row *row)
 {
     struct sb_text text = {0};
     sb_text_add(&text, "", 0);
-    for (size_t i = 0; i < row->swept.n; i++)
-        sb_text_printf(&text, "%s%s=%s", i ? ", " : "", row->swept.at[i].name, row->swept.at[i].value);
+    for (size_t i = 0; i < row->swept.n; i++) {
+        if (!sb_is_own_key(row->swept.at[i].name, row->allocator))
+            sb_text_printf(&text, "%s%s=%s", text.n ? ", " : "", row->swept.at[i].name,
+                           row->swept.at[i].value);
+    }
+    return text.at;
+}
+
+/* "slub", or "slub (percpu=no)" where its own keys are swept. */
+static char *variant_name(const struct sb_cell_row *row, const char *source)
+{
+    struct sb_text text = {0};
+    size_t own = 0;
+    sb_text_printf(&text, "%s", row->allocator);
+    for (size_t i = 0; i < row->swept.n; i++) {
+        const struct sb_pair *swept = &row->swept.at[i];
+        if (sb_is_own_key(swept->name, row->allocator))
+            sb_text_printf(&text, "%s%s=%s", own++ ? ", " : " (", swept->name + strlen(row->allocator) + 1,
+                           swept->value);
+    }
+    sb_text_printf(&text, "%s", own ? ")" : "");
+    if (source)
+        sb_text_printf(&text, " in %s", source);
     return text.at;
 }
 
@@ -83,29 +116,105 @@ static void sort_trials(struct sb_view *view)
     free(next);
 }
 
+/* The file's name, which the user chose, tells databases apart; that of the config may be the same in all. */
+static char *source_name(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    size_t n = strlen(base);
+    return sb_strndup(base, n > 3 && !strcmp(base + n - 3, ".db") ? n - 3 : n);
+}
+
+/* Moves what the source holds to the end of the view's; ids of cells go on counting. */
+static void append_source(struct sb_view *view, struct sb_view_source *source, size_t number)
+{
+    struct sb_data *all = &view->data, *from = &source->head;
+    for (size_t i = 0; i < from->cells.n; i++) {
+        struct sb_cell_row *row = SB_VEC_ADD(&all->cells);
+        *row = from->cells.at[i];
+        row->id += source->first_cell;
+        row->source = number;
+    }
+    for (size_t i = 0; i < from->trials.n; i++) {
+        struct sb_trial_row *row = SB_VEC_ADD(&all->trials);
+        *row = from->trials.at[i];
+        row->cell += source->first_cell;
+        row->source = number;
+    }
+    for (size_t i = 0; i < from->plugins.n; i++)
+        *SB_VEC_ADD(&all->plugins) = from->plugins.at[i];
+    for (size_t i = 0; i < from->warnings.n; i++) {
+        *SB_VEC_ADD(&all->warnings) = sb_printf("%s: %s", source->name, from->warnings.at[i]);
+        free(from->warnings.at[i]);
+    }
+    SB_VEC_FREE(&from->cells);
+    SB_VEC_FREE(&from->trials);
+    SB_VEC_FREE(&from->plugins);
+    SB_VEC_FREE(&from->warnings);
+}
+
+static int open_source(struct sb_view *view, const char *db, char **why)
+{
+    struct sb_view_source *source = SB_VEC_ADD(&view->sources);
+    bool first = view->sources.n == 1;
+    source->name = source_name(db);
+    source->first_cell = first ? 0 : view->data.cells.at[view->data.cells.n - 1].id;
+    int status = sb_store_open(&source->store, db, why);
+    if (!status)
+        status = sb_store_load(source->store, first ? &view->data : &source->head, why);
+    if (!status && !first)
+        append_source(view, source, view->sources.n - 1);
+    return status;
+}
+
+/* Whether a cell of one database is in another, too. */
+static bool any_twice(const struct sb_view *view)
+{
+    const struct sb_data *d = &view->data;
+    for (size_t i = 0; i < d->cells.n; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (d->cells.at[i].source != d->cells.at[j].source &&
+                !strcmp(d->cells.at[i].label, d->cells.at[j].label))
+                return true;
+        }
+    }
+    return false;
+}
+
 /*
  * Failed trials are counted here and nowhere summed: a metric is over ok trials alone, with n beside
  * it.
  */
-int sb_view_open(struct sb_view *view, const char *db, char **why)
+int sb_view_open_all(struct sb_view *view, const struct sb_words *dbs, char **why)
 {
+    int status = 0;
     *view = (struct sb_view){0};
-    int status = sb_store_open(&view->store, db, why);
-    if (!status)
-        status = sb_store_load(view->store, &view->data, why);
+    for (size_t i = 0; i < dbs->n && !status; i++)
+        status = open_source(view, dbs->at[i], why);
+    if (status)
+        return status;
     const char *confidence = sb_data_meta(&view->data, "confidence"),
                *precision = sb_data_meta(&view->data, "precision");
     view->confidence = confidence ? strtod(confidence, NULL) : 0.95;
     view->precision = precision ? strtod(precision, NULL) : 0;
-    for (size_t i = 0; i < view->data.cells.n && !status; i++) {
+    bool twice = view->sources.n > 1 && any_twice(view);
+    for (size_t i = 0; i < view->data.cells.n; i++) {
         const struct sb_cell_row *row = &view->data.cells.at[i];
-        size_t allocator = index_of(&view->allocators, row->allocator), group = group_of(view, row);
+        char *variant = variant_name(row, twice ? view->sources.at[row->source].name : NULL);
+        size_t allocator = index_of(&view->allocators, variant), group = group_of(view, row);
         index_of(&view->workloads, row->workload);
-        struct sb_view_cell *cell = SB_VEC_ADD(&view->cells);
-        *cell = (struct sb_view_cell){.row = row, .allocator = allocator, .group = group};
+        *SB_VEC_ADD(&view->cells) =
+            (struct sb_view_cell){.row = row, .variant = variant, .allocator = allocator, .group = group};
     }
-    if (!status)
-        sort_trials(view);
+    sort_trials(view);
+    return 0;
+}
+
+int sb_view_open(struct sb_view *view, const char *db, char **why)
+{
+    char *path = sb_strdup(db);
+    struct sb_words dbs = {&path, 1, 1};
+    int status = sb_view_open_all(view, &dbs, why);
+    free(path);
     return status;
 }
 
@@ -115,13 +224,32 @@ void sb_view_close(struct sb_view *view)
         free(view->groups.at[i].swept);
         free(view->groups.at[i].title);
     }
+    for (size_t i = 0; i < view->cells.n; i++)
+        free(view->cells.at[i].variant);
+    for (size_t i = 0; i < view->sources.n; i++) {
+        free(view->sources.at[i].name);
+        sb_data_free(&view->sources.at[i].head);
+        sb_store_close(view->sources.at[i].store);
+    }
+    SB_VEC_FREE(&view->sources);
     SB_VEC_FREE(&view->groups);
     SB_VEC_FREE(&view->cells);
     free(view->order);
     sb_words_free(&view->allocators);
     sb_words_free(&view->workloads);
     sb_data_free(&view->data);
-    sb_store_close(view->store);
+}
+
+int sb_view_load_series(const struct sb_view *view, const struct sb_trial_row *trial,
+                        struct sb_result *result, char **why)
+{
+    return sb_store_load_series(view->sources.at[trial->source].store, trial->number, result, why);
+}
+
+int sb_view_load_latencies(const struct sb_view *view, const struct sb_trial_row *trial,
+                           struct sb_result *result, char **why)
+{
+    return sb_store_load_latencies(view->sources.at[trial->source].store, trial->number, result, why);
 }
 
 /* At most one: the matrix has each combination once. */
@@ -207,7 +335,7 @@ int sb_view_latencies(const struct sb_view *view, const struct sb_view_cell *cel
         struct sb_result r = {0};
         if (trial->result.status != SB_STATUS_OK)
             continue;
-        status = sb_store_load_latencies(view->store, trial->number, &r, why);
+        status = sb_view_load_latencies(view, trial, &r, why);
         *one = (struct sb_histogram){0};
         for (size_t l = 0; l < r.latencies.n; l++) {
             if (!strcmp(r.latencies.at[l].name, name))
@@ -261,10 +389,8 @@ const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell
         return cell->row->skip;
     if (is_too_short(view, cell, name))
         return too_short;
-    for (size_t t = 0; t < view->data.trials.n; t++) {
-        const struct sb_trial_row *trial = &view->data.trials.at[t];
-        if (trial->cell != cell->row->id)
-            continue;
+    for (size_t t = cell->first_trial; t < cell->last_trial; t++) {
+        const struct sb_trial_row *trial = &view->data.trials.at[view->order[t]];
         if (trial->result.status != SB_STATUS_OK)
             failure = trial->result.reason ? trial->result.reason : sb_status_name(trial->result.status);
         for (size_t i = 0; i < trial->result.unavailable.n; i++) {
@@ -303,4 +429,21 @@ char *sb_format_si(double value)
     }
     int digits = fabs(value) >= 99.95 ? 0 : fabs(value) >= 9.995 ? 1 : 2;
     return sb_printf("%.*f%s%s", digits, value, *prefixes[i] ? " " : "", prefixes[i]);
+}
+
+const char *sb_data_fact(const struct sb_data *data, const char *name)
+{
+    for (size_t i = 0; i < data->facts.n; i++) {
+        if (!strcmp(data->facts.at[i].name, name))
+            return data->facts.at[i].value;
+    }
+    return NULL;
+}
+
+char *sb_machine_name(const struct sb_data *data)
+{
+    const char *summary = sb_data_meta(data, "topology_summary"), *cpu = sb_data_fact(data, "cpu"),
+               *kernel = sb_data_fact(data, "kernel");
+    return sb_printf("%s, %s, %s", cpu ? cpu : "unknown CPU", summary ? summary : "unknown topology",
+                     kernel ? kernel : "unknown kernel");
 }

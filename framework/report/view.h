@@ -9,13 +9,14 @@
 /* A cell and its ok trials. */
 struct sb_view_cell {
     const struct sb_cell_row *row;
+    char *variant; /* the allocator with its own swept keys, "slub (sheaf=60)": what stands side by side */
     size_t trials, ok;              /* repetitions: what ran under valgrind isn't one */
     size_t first_trial, last_trial; /* of the view's order, all of this cell */
     size_t allocator;               /* index into the view's allocators */
     size_t group;                   /* index into the view's groups */
 };
 
-/* Cells that differ in the allocator alone: what may be compared. */
+/* Cells that differ in the allocator and its own options alone: what may be compared. */
 struct sb_view_group {
     const char *workload;
     int64_t threads;
@@ -23,21 +24,47 @@ struct sb_view_group {
     char *title; /* "scullc, 2 threads, scullc.quantum=1000B" */
 };
 
-struct sb_view {
+/* One of the databases of a report. */
+struct sb_view_source {
     struct sb_store *store;
-    struct sb_data data;
+    struct sb_data head; /* meta and facts; of the first database they are the view's own */
+    char *name;          /* of its file, without folder and ending */
+    int64_t first_cell;  /* added to the numbers of its cells */
+};
+
+/*
+ * Several databases make one view: their cells stand side by side, and where the same cell is in two of them,
+ * allocators are named with their database.
+ */
+struct sb_view {
+    struct sb_data data; /* cells, trials, plugins and warnings of all; meta and facts of the first */
+    SB_ROWS(struct sb_view_source, sources);
     size_t *order; /* indices of trials, by cell */
     SB_ROWS(struct sb_view_cell, cells);
     SB_ROWS(struct sb_view_group, groups);
-    struct sb_words allocators, workloads; /* in the order of the config */
+    struct sb_words allocators, workloads; /* in the order of the config; allocators as variants */
     double confidence, precision;          /* as shares; precision 0: none was asked for */
 };
 
+/* To be closed in any case. */
 int sb_view_open(struct sb_view *view, const char *db, char **why);
+int sb_view_open_all(struct sb_view *view, const struct sb_words *dbs, char **why);
 void sb_view_close(struct sb_view *view);
 
 /* The cell of an allocator in a group, or NULL. */
 const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group, size_t allocator);
+
+/* Series and dumps of a trial; histograms of a trial. */
+int sb_view_load_series(const struct sb_view *view, const struct sb_trial_row *trial,
+                        struct sb_result *result, char **why);
+int sb_view_load_latencies(const struct sb_view *view, const struct sb_trial_row *trial,
+                           struct sb_result *result, char **why);
+
+/* The value of a swept key in a cell, or NULL where it isn't swept. */
+const char *sb_swept_value(const struct sb_cell_row *row, const char *name);
+
+/* Whether SECTION.KEY is one of `allocator`'s own. */
+bool sb_is_own_key(const char *swept, const char *allocator);
 
 /* A metric's values in the ok trials of a cell, in the order in which they ran; the caller frees them. */
 double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
@@ -69,6 +96,12 @@ char *sb_view_stopped(const struct sb_view *view, const struct sb_view_cell *cel
 
 /* Whether a name is one of the config's [pmu] events. */
 bool sb_view_is_event(const struct sb_view *view, const char *name);
+
+/* A fact of the machine, or NULL: not there, or not available. */
+const char *sb_data_fact(const struct sb_data *data, const char *name);
+
+/* "AMD EPYC, 1 package, 2 cores, ..., Linux 6.1": what captions call the machine. The caller frees it. */
+char *sb_machine_name(const struct sb_data *data);
 
 /* "3.21 M" with the prefixes of SI, four digits at most. The caller frees it. */
 char *sb_format_si(double value);

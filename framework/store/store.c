@@ -97,6 +97,31 @@ int sb_store_create(struct sb_store **out, const char *path, char **why)
     return status;
 }
 
+/* What stands behind the last slash: all that isn't '/' is cut off the right, and the rest off the left. */
+static const char without_folders[] =
+    "UPDATE plugin SET path = replace(path, rtrim(path, replace(path, '/', '')), '');"
+    "UPDATE meta SET value = replace(value, rtrim(value, replace(value, '/', '')), '') WHERE name = "
+    "'config_file';";
+
+int sb_store_copy(const char *from, const char *to, char **why)
+{
+    struct sb_store *store = NULL, *copy = NULL;
+    sqlite3_stmt *s = NULL;
+    int status = sb_store_open(&store, from, why);
+    if (store &&
+        (sqlite3_prepare_v2(store->db, "VACUUM INTO ?", -1, &s, NULL) != SQLITE_OK ||
+         sqlite3_bind_text(s, 1, to, -1, SQLITE_STATIC) != SQLITE_OK || sqlite3_step(s) != SQLITE_DONE))
+        status = fail(store, why);
+    sqlite3_finalize(s);
+    if (!status)
+        status = open_database(&copy, to, SQLITE_OPEN_READWRITE, why);
+    if (!status)
+        status = execute(copy, without_folders, why);
+    sb_store_close(copy);
+    sb_store_close(store);
+    return status;
+}
+
 /* -1 for what is no database at all: SQLite finds out only when it reads. */
 static int64_t read_version(struct sb_store *store)
 {
@@ -578,8 +603,11 @@ int sb_store_load_series(struct sb_store *store, int64_t trial, struct sb_result
     return status;
 }
 
+/* Ids count from 1 without gaps where nothing was taken away: then the place is known. */
 const struct sb_cell_row *sb_data_cell(const struct sb_data *data, int64_t id)
 {
+    if (id > 0 && (size_t)id <= data->cells.n && data->cells.at[id - 1].id == id)
+        return &data->cells.at[id - 1];
     for (size_t i = 0; i < data->cells.n; i++) {
         if (data->cells.at[i].id == id)
             return &data->cells.at[i];

@@ -26,6 +26,9 @@ int sb_store_create(struct sb_store **store, const char *path, char **why);
 int sb_store_open(struct sb_store **store, const char *path, char **why);
 void sb_store_close(struct sb_store *store);
 
+/* A copy to publish: the same data, but of files only the names and not the folders that they lay in. */
+int sb_store_copy(const char *from, const char *to, char **why);
+
 struct sb_pair {
     char *name, *value; /* value may be NULL: not available */
 };
@@ -44,6 +47,7 @@ struct sb_plugin_row {
 
 struct sb_cell_row {
     int64_t id;
+    size_t source; /* which of a report's databases it is from; 0 where there is one */
     char *label, *allocator, *workload, *route, *memory, *cpus;
     char *skip;     /* NULL: measured */
     char *settings; /* all that decides about its trials, as INI text; NULL in files of version 1 */
@@ -53,6 +57,7 @@ struct sb_cell_row {
 
 struct sb_trial_row {
     int64_t number, cell, repetition;
+    size_t source; /* likewise */
     uint64_t seed, layout;
     bool simulated; /* under valgrind */
     int64_t wall_ns;

@@ -59,7 +59,8 @@ void sb_trial_map_addresses(struct trial *t)
     size_t n = first_pages(t, pages);
     find_frames(pages, n);
     for (size_t i = 0; i < n; i++) {
-        sb_trial_add_point(t, "virtual_page", 0, "pages", pages[i].offset, (double)(pages[i].at / PAGE));
+        uintptr_t number = pages[i].at / PAGE;
+        sb_trial_add_point(t, "virtual_page", 0, "pages", pages[i].offset, (double)number);
         if (pages[i].frame >= 0)
             sb_trial_add_point(t, "physical_page", 0, "pages", pages[i].offset, (double)pages[i].frame);
     }

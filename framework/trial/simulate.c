@@ -28,17 +28,7 @@ bool sb_simulated(void)
 
 char *sb_simulator(void)
 {
-    const char *path = getenv("PATH");
-    char *copy = sb_strdup(path ? path : "/usr/bin"), *state = NULL, *found = NULL;
-    for (char *dir = strtok_r(copy, ":", &state); dir && !found; dir = strtok_r(NULL, ":", &state)) {
-        found = sb_printf("%s/valgrind", dir);
-        if (access(found, X_OK)) {
-            free(found);
-            found = NULL;
-        }
-    }
-    free(copy);
-    return found;
+    return sb_find_program("valgrind");
 }
 
 /* What the last level or a machine that doesn't tell gets: common figures, shown with the result. */

@@ -1,0 +1,85 @@
+/*
+ * `[plot NAME]`: a chart as the config describes it. What can be checked without data is checked here; what
+ * the data must have (a metric) is for the report to say.
+ */
+#ifndef SB_CONFIG_PLOT_H
+#define SB_CONFIG_PLOT_H
+
+#include "config/ini.h"
+
+#include "base/str.h"
+#include "scullbench/abi.h"
+
+#include <stdbool.h>
+
+enum sb_plot_kind {
+    SB_PLOT_BARS,
+    SB_PLOT_LINES,
+    SB_PLOT_RATIO,
+    SB_PLOT_MATRIX,
+    SB_PLOT_PERCENTILES,
+    SB_PLOT_CDF,
+    SB_PLOT_SERIES,
+    SB_PLOT_ORDERS,
+    SB_PLOT_ADDRESSES,
+    SB_PLOT_EVENTS,
+    SB_PLOT_KINDS
+};
+
+enum sb_plot_key {
+    SB_PLOT_KIND,
+    SB_PLOT_X,
+    SB_PLOT_Y,
+    SB_PLOT_SERIES_BY,
+    SB_PLOT_FACET,
+    SB_PLOT_METRIC,
+    SB_PLOT_BASELINE,
+    SB_PLOT_WHERE,
+    SB_PLOT_KEYS
+};
+extern const struct sb_option sb_plot_options[SB_PLOT_KEYS];
+
+/* DIMENSION = VALUE|VALUE..., or !=; in values `*` stands for any characters. */
+struct sb_plot_condition {
+    char *dimension;
+    struct sb_words values;
+    bool not ;
+};
+
+/*
+ * A dimension is what cells differ in: "allocator", "workload", "threads", or a swept SECTION.KEY. Lists that
+ * are empty take the kind's own.
+ */
+struct sb_plot {
+    char *name;
+    int line;
+    enum sb_plot_kind kind;
+    struct sb_words x, y, series, facet;
+    char *metric, *baseline; /* NULL: the kind's own */
+    struct {
+        struct sb_plot_condition *at;
+        size_t n, capacity;
+    } where;
+};
+
+struct sb_plots {
+    struct sb_plot *at;
+    size_t n, capacity;
+};
+
+/* The kind's word, as in the config. */
+const char *sb_plot_kind_name(enum sb_plot_kind kind);
+
+/* What of a chart's description a kind takes. */
+bool sb_plot_takes(enum sb_plot_kind kind, enum sb_plot_key key);
+
+/*
+ * Reads all [plot NAME] sections. `dimensions` are the names that x, y, series, facet and where may use, all
+ * if it is NULL; `allocators` those that may be a baseline, likewise. Errors are collected in `diag`; the
+ * plots are to be freed in any case.
+ */
+void sb_plots_read(struct sb_plots *plots, const struct sb_ini *ini, const struct sb_words *dimensions,
+                   const struct sb_words *allocators, struct sb_diag *diag);
+void sb_plots_free(struct sb_plots *plots);
+
+#endif

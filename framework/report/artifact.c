@@ -1,0 +1,205 @@
+/*
+ * An artifact as evaluation committees ask for it: "functional" means that its numbers can be made again from
+ * its data, "reproduced" that they can be measured again. tar packs it, sorted and without times and owners,
+ * so the same database gives the same archive; the compressor is the one that the archive's name asks for.
+ */
+#define _GNU_SOURCE
+#include "base/child.h"
+#include "base/file.h"
+#include "report/findings.h"
+#include "report/report.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct packer {
+    const struct sb_view *view;
+    char *folder; /* WORK/NAME: what is packed */
+    char **why;
+    int status;
+};
+
+static void put(struct packer *p, const char *name, const char *text)
+{
+    char *path = sb_printf("%s/%s", p->folder, name);
+    if (!p->status && (p->status = sb_write_file(path, text, strlen(text))))
+        *p->why = sb_printf("%s can't be written: %s", path, strerror(-p->status));
+    free(path);
+}
+
+static void add_setup(const struct packer *p, struct sb_text *out)
+{
+    struct sb_words builds = sb_find_builds(p->view);
+    char *machine = sb_machine_name(&p->view->data);
+    sb_text_printf(
+        out,
+        "## Measured on\n\n%s. `topology.xml` is hwloc's description of it; report/report.md lists the "
+        "state it was in. Builds:\n\n",
+        machine);
+    for (size_t i = 0; i < builds.n; i++) {
+        for (char *c = builds.at[i]; *c; c++)
+            *c = *c == '\t' ? ' ' : *c;
+        sb_text_printf(out, "    %s\n", builds.at[i]);
+    }
+    sb_words_free(&builds);
+    free(machine);
+}
+
+static char *readme(const struct packer *p, const char *name)
+{
+    struct sb_text out = {0};
+    const struct sb_data *d = &p->view->data;
+    const char *version = sb_data_meta(d, "scullbench"), *created = sb_data_meta(d, "created"),
+               *overrides = sb_data_meta(d, "overrides");
+    sb_text_printf(
+        &out,
+        "# %s\n\nMeasured with scullbench %s, begun %s: %zu cells, %zu trials.\n\n"
+        "| | |\n|---|---|\n"
+        "| `config.ini` | what was measured, to the letter |\n"
+        "| `data/%s.db` | the raw data, an SQLite database: every trial's status, metrics, series, "
+        "histograms; the folders that plugins lay in are left out |\n"
+        "| `topology.xml` | the machine, for hwloc |\n"
+        "| `report/` | index.html (open it first), report.md, figures, tables, the methods' draft |\n\n"
+        "## Functional: the report from the data\n\nNeeds scullbench %s and gnuplot, and takes minutes at "
+        "most:\n\n"
+        "    scullbench report data/%s.db --out again\n    diff -r report again      # says nothing: they "
+        "are the "
+        "same, byte for byte (with gnuplot 5.4)\n    scullbench export data/%s.db --format csv > "
+        "trials.csv\n\n"
+        "A single chart, edited: `cd report/figures; gnuplot -d NAME.gp`.\n\n"
+        "## Reproduced: the data from the machine\n\n    scullbench run config.ini%s --db mine.db\n"
+        "    scullbench compare data/%s.db mine.db\n\n"
+        "`compare` refuses another machine unless told `--anyway`; ratios between allocators are then what "
+        "to "
+        "look at:\n\n    scullbench report data/%s.db mine.db --out both\n\n",
+        name, version ? version : "?", created ? created : "?", d->cells.n, d->trials.n, name,
+        version ? version : "?", name, name, overrides && *overrides ? " (with the overrides below)" : "",
+        name, name);
+    if (overrides && *overrides)
+        sb_text_printf(&out, "Overrides of the command line, each after --set:\n\n    %s\n\n", overrides);
+    add_setup(p, &out);
+    return out.at;
+}
+
+/* Names of folders: what a config may be called and no shell or file system minds. */
+static char *safe_name(const struct sb_view *view)
+{
+    char *name = sb_printf("%.60s", view->sources.at[0].name);
+    for (char *c = name; *c; c++) {
+        bool good = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+                    (c > name && (*c == '.' || *c == '-' || *c == '_'));
+        *c = good ? *c : '_';
+    }
+    return name;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static void ignore(void *context, const char *line, size_t length)
+{
+    (void)context;
+    (void)line;
+    (void)length;
+}
+
+static int pack(const char *work, const char *name, const char *archive, char **why)
+{
+    static const struct {
+        const char *ending, *program;
+    } kinds[] = {{".tar.zst", "zstd -q -19 -T0"}, {".tar.gz", "gzip -n -9"}, {".tar.xz", "xz -q"}};
+    const char *program = NULL;
+    size_t n = strlen(archive);
+    for (size_t i = 0; i < SB_COUNT(kinds); i++) {
+        size_t m = strlen(kinds[i].ending);
+        program = n > m && !strcmp(archive + n - m, kinds[i].ending) ? kinds[i].program : program;
+    }
+    if (!program) {
+        *why = sb_printf("-o: '%s' ends in none of .tar.zst, .tar.gz and .tar.xz", archive);
+        return -EINVAL;
+    }
+    char *part = sb_printf("%s/archive", work), *with = sb_printf("--use-compress-program=%s", program),
+         *folder = sb_strdup(name), *in = sb_printf("--directory=%s", work),
+         *to = sb_printf("--file=%s", part);
+    char *tar = sb_find_program("tar"), create[] = "--create", sort[] = "--sort=name", when[] = "--mtime=@0",
+         owner[] = "--owner=0", group[] = "--group=0", numbers[] = "--numeric-owner",
+         mode[] = "--mode=u=rwX,go=rX",
+         *argv[] = {tar, create, sort, when, owner, group, numbers, mode, with, in, to, folder, NULL};
+    volatile sig_atomic_t never = 0;
+    struct sb_child_end end = {0};
+    int status = tar ? sb_child_run(argv, "", UINT64_MAX, &never, ignore, NULL, &end) : -ENOENT;
+    if (status)
+        *why = sb_printf("tar can't be started: %s", strerror(-status));
+    else if (end.wait_status) {
+        *why = sb_printf("tar failed; it needs %.4s%s: %s", program,
+                         program[0] == 'g' ? "" : " (Debian's packages zstd and xz-utils)",
+                         end.last_words ? end.last_words : "no reason given");
+        status = -EIO;
+    } else if (rename(part, archive) && (status = -errno)) {
+        *why = sb_printf("%s can't be written: %s", archive, strerror(-status));
+    }
+    free(end.last_words);
+    free(tar);
+    free(part);
+    free(with);
+    free(folder);
+    free(in);
+    free(to);
+    return status;
+}
+
+static void put_all(struct packer *p, const char *name, const char *db, struct sb_words *notes)
+{
+    const struct sb_data *d = &p->view->data;
+    const char *config = sb_data_meta(d, "config"), *topology = sb_data_meta(d, "topology");
+    char *data = sb_printf("%s/data", p->folder), *copy = sb_printf("%s/%s.db", data, name),
+         *report = sb_printf("%s/report", p->folder), *text = readme(p, name);
+    struct sb_words dbs = {&copy, 1, 1};
+    p->status = sb_make_dirs(data);
+    if (p->status)
+        *p->why = sb_printf("the folder %s can't be made: %s", data, strerror(-p->status));
+    if (!p->status)
+        p->status = sb_store_copy(db, copy, p->why);
+    put(p, "README.md", text);
+    put(p, "config.ini", config ? config : "");
+    put(p, "topology.xml", topology ? topology : "");
+    if (!p->status)
+        p->status = sb_report_write(&dbs, report, NULL, notes, p->why);
+    free(text);
+    free(report);
+    free(copy);
+    free(data);
+}
+
+int sb_artifact_write(const char *db, const char *archive, struct sb_words *notes, char **why)
+{
+    /* Beside the archive, so that moving it there is one step. */
+    char *work = sb_printf("%s.work-XXXXXX", archive);
+    struct sb_view view;
+    struct packer p = {.view = &view, .why = why};
+    p.status = sb_view_open(&view, db, why);
+    if (!p.status && !mkdtemp(work)) {
+        p.status = -errno;
+        *why = sb_printf("%s can't be written: %s", archive, strerror(errno));
+    } else if (!p.status) {
+        char *name = safe_name(&view);
+        p.folder = sb_printf("%s/%s", work, name);
+        put_all(&p, name, db, notes);
+        if (!p.status)
+            p.status = pack(work, name, archive, why);
+        nftw(work, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        free(p.folder);
+        free(name);
+    }
+    sb_view_close(&view);
+    free(work);
+    return p.status;
+}

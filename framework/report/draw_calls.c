@@ -1,0 +1,216 @@
+/*
+ * Charts of single calls' latencies: the curve of percentiles and the distribution. All processes of a cell
+ * are merged by adding their histograms; whiskers show the smallest and the largest of the processes' own
+ * percentiles. A percentile that fewer than ten calls lie beyond is not drawn.
+ */
+#include "report/chart.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* By -log10(1 - p), so that every further nine has the same room: 50 % to 99.99 % and the way between. */
+enum { STEPS = 80, MARKED = 5, SHARES = STEPS + 1 + MARKED };
+
+static const double marked[MARKED] = {0.5, 0.9, 0.99, 0.999, 0.9999};
+
+struct calls {
+    struct sb_chart *chart;
+    const char *kind; /* alloc, free, response */
+    struct sb_axis series;
+    struct sb_text plots;
+    size_t block, series_drawn;
+    struct sb_range range; /* n: calls */
+    size_t least_processes, most_processes;
+    double resolution;
+    bool cdf;
+};
+
+static double share_at(size_t i)
+{
+    return i <= STEPS ? 1 - pow(10, -4.0 * (double)i / STEPS) : marked[i - STEPS - 1];
+}
+
+static double place_of(double share)
+{
+    return -log10(1 - share);
+}
+
+/* The curve, then the marks with their whiskers; the distribution has the same points, the other way round.
+ */
+static void add_rows(struct calls *q, const struct sb_histogram *h, const double *low, const double *high,
+                     struct sb_text *data)
+{
+    for (size_t i = 0; i <= STEPS; i++) {
+        double ns = sb_histogram_quantile(h, share_at(i));
+        if (isnan(ns) || isinf(ns))
+            continue;
+        double shown = fmax(ns, q->resolution / 2); /* nothing is below what the clock can tell */
+        q->range.min = fmin(q->range.min, shown);
+        q->range.max = fmax(q->range.max, shown);
+        if (q->cdf)
+            sb_text_printf(data, "%.6g\t%.5f\n", shown, 100 * share_at(i));
+        else
+            sb_text_printf(data, "%.4f\t%.6g\n", place_of(share_at(i)), shown);
+    }
+    sb_text_printf(data, "\n\n");
+    for (size_t i = 0; i < MARKED; i++) {
+        double ns = sb_histogram_quantile(h, marked[i]);
+        if (isnan(ns) || isinf(ns))
+            continue;
+        double least = isnan(low[STEPS + 1 + i]) || isinf(low[STEPS + 1 + i]) ? ns : low[STEPS + 1 + i];
+        double most = isnan(high[STEPS + 1 + i]) || isinf(high[STEPS + 1 + i]) ? ns : high[STEPS + 1 + i];
+        ns = fmax(ns, q->resolution / 2);
+        least = fmax(least, q->resolution / 2);
+        most = fmax(most, q->resolution / 2);
+        if (q->cdf)
+            sb_text_printf(data, "%.6g\t%.5f\t%.6g\t%.6g\n", ns, 100 * marked[i], least, most);
+        else
+            sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g\n", place_of(marked[i]), ns, least, most);
+    }
+    sb_text_printf(data, "\n\n");
+}
+
+static void add_clause(struct calls *q, size_t s)
+{
+    size_t colour = q->series.colours[s];
+    char *title = sb_gp_name(q->series.labels.at[s]);
+    sb_text_printf(
+        &q->plots,
+        "%sdata index %zu using 1:2 with lines lw 1.3 dt %d lc rgb '%s' notitle, data index %zu using "
+        "1:2:3:4 with %s pt %d ps 0.8 lw 1 lc rgb '%s' notitle, keyentry with linespoints pt %d ps 0.8 "
+        "dt %d lc rgb '%s' title %s",
+        q->plots.n ? ", \\\n  " : "", q->block, sb_dash(colour), sb_colour(colour), q->block + 1,
+        q->cdf ? "xerrorbars" : "yerrorbars", sb_mark(colour), sb_colour(colour), sb_mark(colour),
+        sb_dash(colour), sb_colour(colour), title);
+    q->block += 2;
+    q->series_drawn++;
+    free(title);
+}
+
+static int add_cell(struct calls *q, size_t s, const struct sb_view_cell *cell, struct sb_text *data,
+                    char **why)
+{
+    double shares[SHARES], low[SHARES], high[SHARES];
+    struct sb_histogram *h = sb_calloc(1, sizeof(*h));
+    struct sb_summary resolution = sb_view_metric(q->chart->view, cell, "clock_resolution");
+    for (size_t i = 0; i < SHARES; i++)
+        shares[i] = share_at(i);
+    int status = sb_view_latencies(q->chart->view, cell, q->kind, shares, SHARES, h, low, high, why);
+    if (!status && h->n && !isnan(sb_histogram_quantile(h, 0.5))) {
+        if (resolution.n)
+            q->resolution = resolution.median;
+        q->range.least_n = h->n < q->range.least_n ? h->n : q->range.least_n;
+        q->range.most_n = h->n > q->range.most_n ? h->n : q->range.most_n;
+        q->least_processes = cell->ok < q->least_processes ? cell->ok : q->least_processes;
+        q->most_processes = cell->ok > q->most_processes ? cell->ok : q->most_processes;
+        sb_text_printf(data, "# ");
+        sb_tsv_name(data, q->series.labels.at[s]);
+        sb_text_printf(data, "\tcalls: %llu\n", (unsigned long long)h->n);
+        add_rows(q, h, low, high, data);
+        add_clause(q, s);
+    }
+    free(h);
+    return status;
+}
+
+static void percentile_axes(struct sb_figure *f, const char *label)
+{
+    char *y = sb_gp_text(label), *x = sb_gp_text("percentile of calls");
+    sb_text_printf(
+        &f->script,
+        "set xlabel %s offset 0,0.5\nset ylabel %s\nset logscale y 10\nset yrange [*:*]\nset xrange "
+        "[0:4.15]\n"
+        "set xtics norotate ('0' 0, '50' 0.30103, '90' 1, '99' 2, '99.9' 3, '99.99' 4)\nset bars 0.5\n",
+        x, y);
+    free(x);
+    free(y);
+}
+
+static void cdf_axes(struct sb_figure *f, const char *label)
+{
+    char *x = sb_gp_text(label), *y = sb_gp_text("calls that took no longer (%)");
+    sb_text_printf(
+        &f->script,
+        "set xlabel %s offset 0,0.5\nset ylabel %s\nset logscale x 10\nset xrange [*:*]\nset yrange [0:100]\n"
+        "set xtics norotate autofreq\nset grid xtics lt 1 lc rgb '#dddddd' lw 0.7\nset bars 0.5\n",
+        x, y);
+    free(x);
+    free(y);
+}
+
+static const struct {
+    const char *name, *title, *label, *what;
+} kinds[] = {
+    {"alloc", "latency of single allocations", "allocation (ns)", "service time of an allocation"},
+    {"free", "latency of single frees", "free (ns)", "service time of a free"},
+    {"response", "response time of calls", "response (ns)", "time from when a call was due to its end"},
+};
+
+static void finish(struct calls *q, size_t k, struct sb_text *data)
+{
+    struct sb_chart *c = q->chart;
+    struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s", c->where, kinds[k].title));
+    sb_text_printf(&f->data,
+                   q->cdf ? "# ns\t%%\tlow ns\thigh ns\n%s" : "# -log10(1 - share)\tns\tlow\thigh\n%s",
+                   sb_text_get(data));
+    f->height = 5.6;
+    if (q->cdf)
+        cdf_axes(f, kinds[k].label);
+    else
+        percentile_axes(f, kinds[k].label);
+    sb_add_key(f, &q->series, 0);
+    sb_text_printf(&f->script, "plot %s\n", sb_text_get(&q->plots));
+    char *calls = q->range.least_n == q->range.most_n
+                      ? sb_printf("%zu calls", q->range.most_n)
+                      : sb_printf("%zu to %zu calls", q->range.least_n, q->range.most_n);
+    char *what = sb_printf("%s; %s of a cell, those of all processes together%s; known to 0.4 %% and to the "
+                           "clock's step of %.3g ns",
+                           kinds[k].what, calls, q->cdf ? "" : "; both axes logarithmic", q->resolution);
+    struct sb_range processes = {0, 0, q->least_processes, q->most_processes};
+    sb_figure_caption(c, f, what, &processes,
+                      "whiskers from the smallest to the largest of the processes' own", "");
+    free(f->note);
+    f->note = sb_printf("%s a cell, of %zu process%s; whiskers: range of the processes' own", calls,
+                        q->most_processes, q->most_processes == 1 ? "" : "es");
+    free(what);
+    free(calls);
+}
+
+static int draw(struct sb_chart *c, bool cdf, char **why)
+{
+    struct calls q = {.chart = c, .kind = c->plot->metric ? c->plot->metric : "alloc", .cdf = cdf};
+    struct sb_text data = {0};
+    size_t k = 0;
+    int status = 0;
+    while (k < SB_COUNT(kinds) && strcmp(kinds[k].name, q.kind))
+        k++;
+    if (k == SB_COUNT(kinds)) {
+        sb_chart_note(c, sb_printf("metric = %s: expected alloc, free or response", q.kind));
+        return 0;
+    }
+    q.least_processes = SIZE_MAX;
+    sb_range_start(&q.range);
+    sb_axis_make(c, &c->plot->series, &q.series);
+    for (size_t s = 0; s < q.series.labels.n && !status; s++) {
+        const struct sb_view_cell *cell = sb_chart_cell(c, NULL, 0, &q.series, s);
+        if (cell && cell->ok)
+            status = add_cell(&q, s, cell, &data, why);
+    }
+    if (!status && q.series_drawn)
+        finish(&q, k, &data);
+    sb_axis_free(&q.series);
+    sb_text_free(&q.plots);
+    sb_text_free(&data);
+    return status;
+}
+
+int sb_draw_percentiles(struct sb_chart *chart, char **why)
+{
+    return draw(chart, false, why);
+}
+
+int sb_draw_cdf(struct sb_chart *chart, char **why)
+{
+    return draw(chart, true, why);
+}

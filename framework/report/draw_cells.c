@@ -1,0 +1,831 @@
+/*
+ * Charts of one number a cell: bars, lines, ratios, the matrix, events.
+ *
+ * An axis is logarithmic when the values span more than a decade; then there are points with intervals and no
+ * bars, for a bar's length means nothing without a zero. Points are joined only along an ordered axis.
+ */
+#include "report/chart.h"
+
+#include "base/diag.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *metric_of(const struct sb_chart *c)
+{
+    return sb_metric_name(c->plot->metric ? c->plot->metric : "throughput");
+}
+
+/* A metric that no trial has is a mistake of who asked; one that these cells lack is not. */
+static bool has_metric(const struct sb_chart *c, const char *metric)
+{
+    struct sb_words names = {0};
+    for (size_t t = 0; t < c->view->data.trials.n; t++) {
+        const struct sb_result *r = &c->view->data.trials.at[t].result;
+        if (sb_result_metric(r, metric)) {
+            sb_words_free(&names);
+            return true;
+        }
+        for (size_t i = 0; i < r->metrics.n; i++)
+            sb_words_add_once(&names, r->metrics.at[i].name);
+    }
+    char *hint = sb_diag_hint(metric, (const char *const *)names.at, names.n);
+    sb_chart_note(c, sb_printf("no trial has the metric '%s'%s", metric, hint));
+    free(hint);
+    sb_words_free(&names);
+    return false;
+}
+
+static struct sb_range range_of(const struct sb_chart *c, const char *metric)
+{
+    struct sb_range r;
+    sb_range_start(&r);
+    for (size_t i = 0; i < c->n; i++) {
+        struct sb_summary s = sb_view_metric(c->view, &c->view->cells.at[c->cells[i]], metric);
+        sb_range_add(&r, &s);
+    }
+    return r;
+}
+
+static bool is_logarithmic(const struct sb_range *r)
+{
+    return r->min > 0 && r->max > 10 * r->min;
+}
+
+static bool is_share(const char *metric)
+{
+    return !strcmp(metric, "success") || !strcmp(metric, "internal_fragmentation");
+}
+
+/* An axis of labels without those that have no number anywhere in the chart. */
+static struct sb_axis axis_with(struct sb_chart *c, const struct sb_words *dimensions, const char *metric)
+{
+    struct sb_axis axis;
+    size_t n = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        bool any = false;
+        const struct sb_view_cell *cell = &c->view->cells.at[c->cells[i]];
+        for (size_t j = 0; j < c->n && !any; j++) {
+            const struct sb_view_cell *other = &c->view->cells.at[c->cells[j]];
+            any = other->allocator == cell->allocator && sb_view_metric(c->view, other, metric).n;
+        }
+        if (any)
+            c->cells[n++] = c->cells[i];
+    }
+    c->n = n;
+    sb_axis_make(c, dimensions, &axis);
+    return axis;
+}
+
+static void value_row(struct sb_text *data, double at, const struct sb_summary *s, double scale)
+{
+    sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g", at, s->median / scale, s->low / scale, s->high / scale);
+}
+
+static void y_axis(struct sb_figure *f, const char *prefix, const char *label, bool logarithmic, bool share)
+{
+    char *whole = sb_printf("%s%s", prefix, label), *text = sb_gp_text(whole);
+    sb_text_printf(&f->script, "set ylabel %s\n%s", text,
+                   share         ? "set yrange [0:100]\n"
+                   : logarithmic ? "set logscale y 10\nset yrange [*:*]\n"
+                                 : "set yrange [0:*]\n");
+    free(text);
+    free(whole);
+}
+
+/* ---- bars ---- */
+
+struct bars {
+    struct sb_chart *chart;
+    const char *metric;
+    struct sb_axis x, series;
+    double scale;
+    bool logarithmic;
+};
+
+/* The colour of a bar: that of its place on the axis in shades, where the axis has colours. */
+static char *bar_colour(const struct bars *b, size_t x, size_t s)
+{
+    return b->x.allocators ? sb_shade(b->x.colours[x], s, b->series.labels.n)
+                           : sb_shade(b->series.colours[s], 0, 1);
+}
+
+static double bar_place(const struct bars *b, size_t x, size_t s, double *width)
+{
+    *width = 0.8 / (double)b->series.labels.n;
+    return (double)x - 0.4 + *width * ((double)s + 0.5);
+}
+
+/* false where the series has no row, for gnuplot doesn't count empty blocks. */
+static bool bar_rows(const struct bars *b, size_t s, struct sb_text *data)
+{
+    bool any = false;
+    double width;
+    for (size_t x = 0; x < b->x.labels.n; x++) {
+        const struct sb_view_cell *cell = sb_chart_cell(b->chart, &b->x, x, &b->series, s);
+        struct sb_summary sum = {0};
+        if (cell)
+            sum = sb_view_metric(b->chart->view, cell, b->metric);
+        if (!sum.n)
+            continue;
+        char *colour = bar_colour(b, x, s);
+        value_row(data, bar_place(b, x, s, &width), &sum, b->scale);
+        sb_text_printf(data, "\t%s\t%zu\t", colour, sum.n);
+        sb_tsv_name(data, b->series.labels.at[s]);
+        sb_text_printf(data, "\t");
+        sb_tsv_name(data, b->x.labels.at[x]);
+        sb_text_printf(data, "\n");
+        free(colour);
+        any = true;
+    }
+    if (any)
+        sb_text_printf(data, "\n\n");
+    return any;
+}
+
+/* Every process as a dot, side by side within its bar's width: nothing that was measured is left out. */
+static bool dot_rows(const struct bars *b, size_t s, struct sb_text *data)
+{
+    bool any = false;
+    double width;
+    for (size_t x = 0; x < b->x.labels.n; x++) {
+        const struct sb_view_cell *cell = sb_chart_cell(b->chart, &b->x, x, &b->series, s);
+        size_t n = 0;
+        double *samples = NULL, at = bar_place(b, x, s, &width);
+        if (cell)
+            samples = sb_view_samples(b->chart->view, cell, b->metric, &n);
+        for (size_t i = 0; i < n && n > 1; i++)
+            sb_text_printf(data, "%.4f\t%.6g\n", at + width * 0.6 * ((double)i / (double)(n - 1) - 0.5),
+                           samples[i] / b->scale);
+        any |= n > 1;
+        free(samples);
+    }
+    if (any)
+        sb_text_printf(data, "\n\n");
+    return any;
+}
+
+/* Bars from zero, or points where the axis is logarithmic; both with their intervals. */
+static void bar_clause(const struct bars *b, size_t s, size_t block, struct sb_text *plots)
+{
+    char *title = sb_gp_name(b->series.labels.at[s]);
+    char *grey = b->x.allocators ? sb_shade(0, s, b->series.labels.n) : sb_shade(b->series.colours[s], 0, 1);
+    const char *comma = plots->n ? ", \\\n  " : "";
+    double width = 0.72 / (double)b->series.labels.n;
+    if (b->logarithmic)
+        sb_text_printf(plots,
+                       "%sdata index %zu using 1:2:3:4:5 with yerrorbars pt %d ps 0.9 lw 1.5 lc rgb variable "
+                       "notitle, keyentry with points pt %d ps 0.9 lc rgb '#%s'",
+                       comma, block, sb_mark(s + 2), sb_mark(s + 2), grey + 2);
+    else
+        sb_text_printf(
+            plots,
+            "%sdata index %zu using 1:2:(%.3f):5 with boxes lc rgb variable notitle, data index %zu "
+            "using 1:3:(0):($4-$3) with vectors heads size graph 0.006,90 lw 1.2 lc rgb '#333333' "
+            "notitle, keyentry with boxes lc rgb '#%s'",
+            comma, block, width, block, grey + 2);
+    if (b->series.labels.n > 1)
+        sb_text_printf(plots, " title %s", title);
+    else
+        sb_text_printf(plots, " notitle");
+    free(grey);
+    free(title);
+}
+
+static void write_bars(const struct bars *b, struct sb_figure *f, const struct sb_range *r)
+{
+    struct sb_text plots = {0};
+    sb_text_printf(&f->data,
+                   "# x\tmedian\tlow\thigh\tcolour\tn\tseries\tlabel; then x\tvalue of each process\n");
+    for (size_t s = 0, block = 0; s < b->series.labels.n; s++) {
+        if (!bar_rows(b, s, &f->data))
+            continue;
+        bar_clause(b, s, block++, &plots);
+        if (r->most_n > 1 && dot_rows(b, s, &f->data))
+            sb_text_printf(
+                &plots, ", \\\n  data index %zu using 1:2 with points pt 7 ps 0.2 lc rgb '#60000000' notitle",
+                block++);
+    }
+    f->height = 4.2 + sb_label_tics(&b->x, 'x', &f->script);
+    sb_text_printf(&f->script, "set xrange [-0.6:%zu.4]\nset style fill solid 1.0 noborder\nset bars 0.6\n",
+                   b->x.labels.n - 1);
+    if (b->series.labels.n > 1)
+        sb_add_key(f, &b->series, 0);
+    else
+        sb_text_printf(&f->script, "unset key\n");
+    sb_text_printf(&f->script, "plot %s\n", sb_text_get(&plots));
+    sb_text_free(&plots);
+}
+
+/* What series of numbers are of is said in the legend itself. */
+static void name_series(struct sb_axis *series, const struct sb_words *dimensions)
+{
+    bool threads = dimensions->n == 1 && !strcmp(dimensions->at[0], "threads");
+    for (size_t i = 0; i < series->labels.n && threads; i++) {
+        char *label = sb_printf("%s thread%s", series->labels.at[i], series->numbers[i] > 1 ? "s" : "");
+        free(series->labels.at[i]);
+        series->labels.at[i] = label;
+    }
+}
+
+int sb_draw_bars(struct sb_chart *c, char **why)
+{
+    struct bars b = {.chart = c, .metric = metric_of(c)};
+    const struct sb_words *by = &c->plot->series;
+    struct sb_range r = range_of(c, b.metric);
+    const char *prefix = "";
+    (void)why;
+    if (!has_metric(c, b.metric) || !r.most_n)
+        return 0;
+    struct sb_chart whole = *c;
+    whole.cells = sb_calloc(c->n, sizeof(*whole.cells));
+    memcpy(whole.cells, c->cells, c->n * sizeof(*whole.cells));
+    b.logarithmic = !is_share(b.metric) && is_logarithmic(&r);
+    b.scale = is_share(b.metric) ? 1 : sb_scale_of(r.max, &prefix);
+    b.x = axis_with(c, &c->plot->x, b.metric);
+    sb_axis_make(c, by, &b.series);
+    name_series(&b.series, by);
+    char *title = sb_metric_title(b.metric), *label = sb_metric_label(c, b.metric);
+    struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s", c->where, title));
+    y_axis(f, prefix, label, b.logarithmic, is_share(b.metric));
+    write_bars(&b, f, &r);
+    char *what = sb_printf("%s%s%s", label, r.most_n > 1 ? "; dots: every process" : "",
+                           b.logarithmic ? "; logarithmic axis" : "");
+    sb_figure_caption(c, f, what, &r, NULL, "");
+    sb_caption_missing(&whole, f, b.metric);
+    sb_caption_memory(c, f);
+    free(what);
+    free(label);
+    free(title);
+    free(whole.cells);
+    sb_axis_free(&b.x);
+    sb_axis_free(&b.series);
+    return 0;
+}
+
+/* ---- lines ---- */
+
+/* Linear from the fastest at the least number of threads: what no allocator is expected to beat. */
+static size_t ideal_rows(const struct sb_chart *c, const struct sb_axis *x, const char *metric, double scale,
+                         struct sb_text *data)
+{
+    double best = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        struct sb_summary s = sb_view_metric(c->view, &c->view->cells.at[c->cells[i]], metric);
+        if (x->of[i] == 0 && s.n)
+            best = fmax(best, s.median);
+    }
+    for (size_t i = 0; i < x->labels.n && best > 0; i++)
+        sb_text_printf(data, "%.6g\t%.6g\n", x->numbers[i], best * x->numbers[i] / x->numbers[0] / scale);
+    if (best > 0)
+        sb_text_printf(data, "\n\n");
+    return best > 0;
+}
+
+static size_t line_rows(const struct sb_chart *c, const struct sb_axis *x, const struct sb_axis *series,
+                        size_t s, const char *metric, double scale, struct sb_text *data)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < x->labels.n; i++) {
+        const struct sb_view_cell *cell = sb_chart_cell(c, x, i, series, s);
+        struct sb_summary sum = {0};
+        if (cell)
+            sum = sb_view_metric(c->view, cell, metric);
+        if (!sum.n)
+            continue;
+        value_row(data, x->ordered ? x->numbers[i] : (double)i, &sum, scale);
+        sb_text_printf(data, "\t%zu\t", sum.n);
+        sb_tsv_name(data, series->labels.at[s]);
+        sb_text_printf(data, "\n");
+        rows++;
+    }
+    if (rows)
+        sb_text_printf(data, "\n\n");
+    return rows;
+}
+
+/* Tics stand where something was measured, and nowhere else. */
+static void line_axis(const struct sb_axis *x, struct sb_figure *f)
+{
+    size_t n = x->labels.n;
+    char *title = sb_gp_text(x->title);
+    if (!x->ordered) {
+        f->height += sb_label_tics(x, 'x', &f->script);
+        sb_text_printf(&f->script, "set xrange [-0.5:%zu.5]\n", n - 1);
+    } else {
+        double first = x->numbers[0], last = x->numbers[n - 1];
+        bool logarithmic = first > 0 && last > 8 * first;
+        sb_text_printf(&f->script, "%sset xtics norotate (", logarithmic ? "set logscale x 2\n" : "");
+        for (size_t i = 0; i < n; i++) {
+            char *tic = sb_gp_tic(x->labels.at[i]);
+            sb_text_printf(&f->script, "%s%s %.9g", i ? ", " : "", tic, x->numbers[i]);
+            free(tic);
+        }
+        double room = last > first ? 0.06 * (last - first) : 1;
+        if (logarithmic)
+            sb_text_printf(&f->script, ")\nset xrange [%.9g:%.9g]\n", first / 1.15, last * 1.15);
+        else
+            sb_text_printf(&f->script, ")\nset xrange [%.9g:%.9g]\n", first - room, last + room);
+    }
+    sb_text_printf(&f->script, "set xlabel %s offset 0,0.5\n", title);
+    free(title);
+}
+
+static void write_lines(struct sb_chart *c, struct sb_figure *f, const struct sb_axis *x,
+                        const struct sb_axis *series, const char *metric, double scale, bool ideal)
+{
+    struct sb_text plots = {0};
+    size_t block = 0;
+    sb_text_printf(&f->data, "# x\tmedian\tlow\thigh\tn\tseries\n");
+    if (ideal && ideal_rows(c, x, metric, scale, &f->data))
+        sb_text_printf(&plots,
+                       "data index %zu using 1:2 with lines dt 3 lw 1.5 lc rgb '#888888' title "
+                       "t('ideal')",
+                       block++);
+    for (size_t s = 0; s < series->labels.n; s++) {
+        if (!line_rows(c, x, series, s, metric, scale, &f->data))
+            continue;
+        size_t colour = series->colours[s];
+        char *title = sb_gp_name(series->labels.at[s]);
+        sb_text_printf(
+            &plots, "%sdata index %zu using 1:2:3:4 with %s pt %d ps 0.9 lw 1.4 %s%d lc rgb '%s' title %s",
+            plots.n ? ", \\\n  " : "", block++, x->ordered ? "yerrorlines" : "yerrorbars", sb_mark(colour),
+            x->ordered ? "dt " : "lt ", x->ordered ? sb_dash(colour) : 1, sb_colour(colour), title);
+        free(title);
+    }
+    line_axis(x, f);
+    sb_text_printf(&f->script, "set bars 0.6\n");
+    sb_add_key(f, series, ideal);
+    sb_text_printf(&f->script, "plot %s\n", sb_text_get(&plots));
+    sb_text_free(&plots);
+}
+
+int sb_draw_lines(struct sb_chart *c, char **why)
+{
+    const char *metric = metric_of(c), *prefix = "";
+    const struct sb_words *by = &c->plot->x;
+    struct sb_range r = range_of(c, metric);
+    struct sb_axis x, series;
+    (void)why;
+    if (!has_metric(c, metric) || !r.most_n)
+        return 0;
+    bool rate = strstr(metric, "_per_s"), logarithmic = is_logarithmic(&r) && !is_share(metric);
+    double scale = is_share(metric) ? 1 : sb_scale_of(r.max, &prefix);
+    sb_axis_make(c, by, &x);
+    sb_axis_make(c, &c->plot->series, &series);
+    name_series(&series, &c->plot->series);
+    if (x.labels.n > 1) {
+        bool ideal = rate && by->n == 1 && !strcmp(by->at[0], "threads") && x.numbers[0] > 0;
+        char *title = sb_metric_title(metric), *label = sb_metric_label(c, metric);
+        struct sb_figure *f =
+            sb_figure_new(c, sb_printf("%s%s%s by %s", c->where, *c->where ? ": " : "", title,
+                                       by->n == 1 && !strcmp(by->at[0], "threads") ? "threads" : x.title));
+        y_axis(f, prefix, label, logarithmic, is_share(metric));
+        write_lines(c, f, &x, &series, metric, scale, ideal);
+        char *what = sb_printf("%s%s", label, logarithmic ? "; logarithmic axis" : "");
+        sb_figure_caption(c, f, what, &r, NULL,
+                          ideal ? " Ideal: linear from the fastest at the least number of threads." : "");
+        sb_caption_missing(c, f, metric);
+        free(what);
+        free(label);
+        free(title);
+    } else if (c->plot->line) {
+        sb_chart_note(c, sb_printf("%s has one value only: there is no line to draw", x.title));
+    }
+    sb_axis_free(&x);
+    sb_axis_free(&series);
+    return 0;
+}
+
+/* ---- ratios ---- */
+
+/* glibc's malloc is what everyone knows; else the first that isn't the floor. */
+static const char *baseline_of(const struct sb_chart *c)
+{
+    const struct sb_words *names = &c->view->allocators;
+    if (c->plot->baseline)
+        return c->plot->baseline;
+    for (size_t i = 0; i < names->n; i++) {
+        if (!strcmp(names->at[i], "malloc"))
+            return names->at[i];
+    }
+    for (size_t i = 0; i < names->n; i++) {
+        if (strcmp(names->at[i], "null"))
+            return names->at[i];
+    }
+    return "";
+}
+
+/* All variants of a baseline would be many; the first of them stands for it. */
+static const struct sb_view_cell *baseline_cell(const struct sb_chart *c, const struct sb_view_cell *cell,
+                                                const char *baseline)
+{
+    for (size_t i = 0; i < c->view->cells.n; i++) {
+        const struct sb_view_cell *other = &c->view->cells.at[i];
+        if (other->group == cell->group && other->row->source == cell->row->source &&
+            (!strcmp(other->variant, baseline) || !strcmp(other->row->allocator, baseline)))
+            return other;
+    }
+    return NULL;
+}
+
+static struct sb_ratio ratio_to(const struct sb_chart *c, const struct sb_view_cell *x,
+                                const struct sb_view_cell *y, const char *metric, struct sb_range *r)
+{
+    struct sb_ratio ratio = {NAN, NAN, NAN};
+    size_t nx = 0, ny = 0;
+    double *a = sb_view_samples(c->view, x, metric, &nx), *b = sb_view_samples(c->view, y, metric, &ny);
+    bool positive = nx && ny;
+    for (size_t i = 0; i < nx; i++)
+        positive &= a[i] > 0;
+    for (size_t i = 0; i < ny; i++)
+        positive &= b[i] > 0;
+    /* The seed is that of `compare`, and so is the interval. */
+    if (positive) {
+        ratio = sb_ratio_of_medians(a, nx, b, ny, c->view->confidence, SB_INTERVAL_PERCENTILE,
+                                    sb_hash(x->row->label) ^ sb_hash(y->row->label));
+        size_t least = nx < ny ? nx : ny, most = nx > ny ? nx : ny;
+        r->least_n = least < r->least_n ? least : r->least_n;
+        r->most_n = most > r->most_n ? most : r->most_n;
+        r->min = fmin(r->min, isnan(ratio.low) ? ratio.value : ratio.low);
+        r->max = fmax(r->max, isnan(ratio.high) ? ratio.value : ratio.high);
+    }
+    free(a);
+    free(b);
+    return ratio;
+}
+
+struct ratios {
+    struct sb_axis rows, series;
+    const char *metric, *baseline;
+    struct sb_range range;
+};
+
+static size_t ratio_rows(const struct sb_chart *c, struct ratios *q, size_t s, struct sb_text *data)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < q->rows.labels.n; i++) {
+        const struct sb_view_cell *cell = sb_chart_cell(c, &q->rows, i, &q->series, s);
+        const struct sb_view_cell *base = cell ? baseline_cell(c, cell, q->baseline) : NULL;
+        struct sb_ratio ratio = {NAN, NAN, NAN};
+        if (base && base != cell)
+            ratio = ratio_to(c, cell, base, q->metric, &q->range);
+        if (isnan(ratio.value))
+            continue;
+        bool interval = !isnan(ratio.low);
+        double place = 0.44 * (((double)s + 0.5) / (double)q->series.labels.n - 0.5);
+        char *colour = q->rows.allocators ? sb_shade(q->rows.colours[i], s, q->series.labels.n)
+                                          : sb_shade(q->series.colours[s], 0, 1);
+        sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g\t%s\t", (double)i + place, ratio.value,
+                       interval ? ratio.low : ratio.value, interval ? ratio.high : ratio.value, colour);
+        sb_tsv_name(data, q->series.labels.at[s]);
+        sb_text_printf(data, "\t");
+        sb_tsv_name(data, q->rows.labels.at[i]);
+        sb_text_printf(data, "\n");
+        free(colour);
+        n++;
+    }
+    if (n)
+        sb_text_printf(data, "\n\n");
+    return n;
+}
+
+/* Whoever has no ratio anywhere needs no row; nor does the baseline, which is the line at 1. */
+static void drop_without_ratio(struct sb_chart *c, const char *baseline, const char *metric)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        bool any = false;
+        size_t allocator = c->view->cells.at[c->cells[i]].allocator;
+        for (size_t j = 0; j < c->n && !any; j++) {
+            const struct sb_view_cell *cell = &c->view->cells.at[c->cells[j]],
+                                      *base = baseline_cell(c, cell, baseline);
+            any = cell->allocator == allocator && base && base != cell &&
+                  sb_view_metric(c->view, cell, metric).n && sb_view_metric(c->view, base, metric).n;
+        }
+        if (any)
+            c->cells[n++] = c->cells[i];
+    }
+    c->n = n;
+}
+
+static void write_ratios(struct sb_figure *f, const struct ratios *q, struct sb_text *plots)
+{
+    bool logarithmic = q->range.max > 10 * q->range.min;
+    char *brief = sb_short_name(q->baseline), *axis = sb_printf("ratio to %s", brief);
+    char *text = sb_gp_text(axis);
+    free(brief);
+    f->height = 2.3 + 0.36 * (double)q->rows.labels.n;
+    sb_label_tics(&q->rows, 'y', &f->script);
+    sb_text_printf(
+        &f->script,
+        "set yrange [%zu.6:-0.6]\nset xlabel %s offset 0,0.5\nset xtics autofreq\nunset grid\nset grid xtics "
+        "lt 1 "
+        "lc rgb '#dddddd' lw 0.7\n"
+        "set arrow 1 from 1, graph 0 to 1, graph 1 nohead dt 2 lw 1.2 lc rgb '#444444'\nset bars 0.5\n",
+        q->rows.labels.n - 1, text);
+    if (logarithmic)
+        sb_text_printf(&f->script, "set logscale x 10\nset xrange [%.4g:%.4g]\n",
+                       fmin(q->range.min, 1) / 1.15, fmax(q->range.max, 1) * 1.15);
+    else
+        sb_text_printf(&f->script, "set xrange [%.4g:%.4g]\n", fmin(q->range.min, 1) - 0.08,
+                       fmax(q->range.max, 1) + 0.08);
+    if (q->series.labels.n > 1)
+        sb_add_key(f, &q->series, 0);
+    else
+        sb_text_printf(&f->script, "unset key\n");
+    sb_text_printf(&f->script, "plot %s\n", sb_text_get(plots));
+    free(text);
+    free(axis);
+}
+
+int sb_draw_ratio(struct sb_chart *c, char **why)
+{
+    struct ratios q = {.metric = metric_of(c), .baseline = baseline_of(c)};
+    const struct sb_words *by = &c->plot->series;
+    struct sb_text plots = {0}, data = {0};
+    (void)why;
+    if (!has_metric(c, q.metric))
+        return 0;
+    sb_range_start(&q.range);
+    drop_without_ratio(c, q.baseline, q.metric);
+    sb_axis_make(c, &c->plot->y, &q.rows);
+    sb_axis_make(c, by, &q.series);
+    name_series(&q.series, by);
+    for (size_t s = 0, block = 0; s < q.series.labels.n; s++) {
+        if (!ratio_rows(c, &q, s, &data))
+            continue;
+        char *title = sb_gp_name(q.series.labels.at[s]);
+        char *grey =
+            q.rows.allocators ? sb_shade(0, s, q.series.labels.n) : sb_shade(q.series.colours[s], 0, 1);
+        sb_text_printf(&plots,
+                       "%sdata index %zu using 2:1:3:4:5 with xerrorbars pt %d ps 0.9 lw 1.5 lc rgb variable "
+                       "notitle, keyentry with points pt %d ps 0.9 lc rgb '#%s' title %s",
+                       plots.n ? ", \\\n  " : "", block++, sb_mark(s + 2), sb_mark(s + 2), grey + 2, title);
+        free(title);
+        free(grey);
+    }
+    if (q.range.most_n) {
+        char *title = sb_metric_title(q.metric), *label = sb_metric_label(c, q.metric);
+        struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s beside %s", c->where, title, q.baseline));
+        sb_text_printf(&f->data, "# y\tratio\tlow\thigh\tcolour\tseries\tlabel\n%s", sb_text_get(&data));
+        write_ratios(f, &q, &plots);
+        char *what = sb_printf("ratios of the medians of %s to those of %s", label, q.baseline);
+        char *spread = sb_printf("whiskers: %g %% bootstrap intervals", 100 * c->view->confidence);
+        sb_figure_caption(c, f, what, &q.range, spread, "");
+        free(spread);
+        free(what);
+        free(label);
+        free(title);
+    } else if (c->plot->line) {
+        sb_chart_note(c, sb_printf("no cell of %s has a number to compare with", q.baseline));
+    }
+    sb_text_free(&plots);
+    sb_text_free(&data);
+    sb_axis_free(&q.rows);
+    sb_axis_free(&q.series);
+    return 0;
+}
+
+/* ---- the matrix ---- */
+
+/* Less is better of times and of memory; a rate is better when it is more. */
+static bool more_is_better(const char *metric)
+{
+    return strstr(metric, "_per_s") || !strcmp(metric, "success") || !strcmp(metric, "ipc");
+}
+
+/* Blue in lightness alone for shares of the best; to orange where a baseline can be beaten both ways. */
+static unsigned matrix_colour(double ratio, bool diverging)
+{
+    static const unsigned blue[3] = {8, 81, 156}, orange[3] = {166, 84, 4};
+    double t = diverging ? fmin(1, fabs(log(ratio)) / log(4)) : 1 - fmin(1, fabs(log(ratio)) / log(10));
+    const unsigned *end = diverging && ratio < 1 ? orange : blue;
+    unsigned colour = 0;
+    for (int i = 0; i < 3; i++)
+        colour = colour << 8 | (unsigned)lround(250 + ((double)end[i] - 250) * t * 0.92);
+    return colour;
+}
+
+static bool is_dark(unsigned colour)
+{
+    return 0.299 * (colour >> 16) + 0.587 * (colour >> 8 & 255) + 0.114 * (colour & 255) < 140;
+}
+
+struct matrix {
+    struct sb_axis x, y;
+    const char *metric;
+    struct sb_range range;
+};
+
+static const struct sb_view_cell *best_of(const struct sb_chart *c, const struct matrix *m, size_t x)
+{
+    const struct sb_view_cell *best = NULL;
+    double value = 0;
+    for (size_t y = 0; y < m->y.labels.n; y++) {
+        const struct sb_view_cell *cell = sb_chart_cell(c, &m->x, x, &m->y, y);
+        struct sb_summary s = {0};
+        if (cell && strcmp(cell->row->allocator, "null"))
+            s = sb_view_metric(c->view, cell, m->metric);
+        if (s.n && (!best || (more_is_better(m->metric) ? s.median > value : s.median < value))) {
+            best = cell;
+            value = s.median;
+        }
+    }
+    return best;
+}
+
+static void matrix_cell(const struct sb_chart *c, struct matrix *m, size_t x, size_t y, struct sb_text *data)
+{
+    const struct sb_view_cell *cell = sb_chart_cell(c, &m->x, x, &m->y, y), *other = NULL;
+    struct sb_summary mine = {0}, theirs = {0};
+    if (cell)
+        other = c->plot->baseline ? baseline_cell(c, cell, c->plot->baseline) : best_of(c, m, x);
+    if (cell)
+        mine = sb_view_metric(c->view, cell, m->metric);
+    if (other)
+        theirs = sb_view_metric(c->view, other, m->metric);
+    sb_range_add(&m->range, &mine);
+    if (!mine.n || !theirs.n || !(theirs.median > 0) || !(mine.median > 0)) {
+        sb_text_printf(data, "%zu\t%zu\t0xffffff\t0x777777\t%s\t%zu\n", x, y, cell ? "n/a" : " ", mine.n);
+        return;
+    }
+    double ratio = mine.median / theirs.median;
+    unsigned colour = matrix_colour(more_is_better(m->metric) ? ratio : 1 / ratio, c->plot->baseline);
+    sb_text_printf(data,
+                   ratio >= 9.95 ? "%zu\t%zu\t0x%06x\t0x%06x\t%.0f\t%zu\n"
+                                 : "%zu\t%zu\t0x%06x\t0x%06x\t%.2f\t%zu\n",
+                   x, y, colour, is_dark(colour) ? 0xffffffU : 0x222222U, ratio, mine.n);
+}
+
+static void write_matrix(struct sb_figure *f, const struct matrix *m)
+{
+    sb_label_tics(&m->y, 'y', &f->script);
+    f->height = 0.7 + 0.4 * (double)m->y.labels.n + sb_label_tics(&m->x, 'x', &f->script);
+    sb_text_printf(
+        &f->script,
+        "unset grid\nset border 0\nset tics scale 0\nunset key\nset xrange [-0.5:%zu.5]\nset yrange "
+        "[%zu.5:-0.5]\nset style fill solid 1.0 border rgb '#ffffff'\n"
+        "plot data using 1:2:(0.5):(0.5):3 with boxxyerror lc rgb variable lw 1.2, \\\n"
+        "  data using 1:2:((tex ? '\\\\scriptsize ' : '').stringcolumn(5)):4 with labels tc rgb variable "
+        "font small\n",
+        m->x.labels.n - 1, m->y.labels.n - 1);
+}
+
+int sb_draw_matrix(struct sb_chart *c, char **why)
+{
+    struct matrix m = {.metric = metric_of(c)};
+    struct sb_range r = range_of(c, m.metric);
+    (void)why;
+    sb_range_start(&m.range);
+    if (!has_metric(c, m.metric) || !r.most_n)
+        return 0;
+    sb_axis_make(c, &c->plot->x, &m.x);
+    sb_axis_make(c, &c->plot->y, &m.y);
+    char *title = sb_metric_title(m.metric), *label = sb_metric_label(c, m.metric);
+    char *other = c->plot->baseline ? sb_printf("%s", c->plot->baseline)
+                                    : sb_strdup("the best of each column but null");
+    struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s beside %s", c->where, title, other));
+    sb_text_printf(&f->data, "# column\trow\tcolour\tcolour of the text\tratio\tn\n");
+    for (size_t y = 0; y < m.y.labels.n; y++) {
+        for (size_t x = 0; x < m.x.labels.n; x++)
+            matrix_cell(c, &m, x, y, &f->data);
+    }
+    write_matrix(f, &m);
+    char *what = sb_printf("each number is the median of %s over that of %s", label, other);
+    sb_figure_caption(c, f, what, &m.range,
+                      "intervals stand in the tables and in the charts of ratios, for there is no room for "
+                      "them here",
+                      " n/a: skipped or not measured, the table of cells says why.");
+    free(f->note);
+    f->note = sb_printf("ratios of medians of n = %zu processes; intervals: see the tables", m.range.most_n);
+    free(what);
+    free(other);
+    free(label);
+    free(title);
+    sb_axis_free(&m.x);
+    sb_axis_free(&m.y);
+    return 0;
+}
+
+/* ---- events ---- */
+
+static bool is_per_operation(const struct sb_metric *m)
+{
+    size_t n = strlen(m->name);
+    return n > 3 && !strcmp(m->name + n - 3, "/op");
+}
+
+/* Those asked for, or all counts an operation that are not zero throughout. */
+static struct sb_words event_names(const struct sb_chart *c)
+{
+    struct sb_words names = {0};
+    if (c->plot->metric) {
+        names = sb_split(c->plot->metric);
+        return names;
+    }
+    for (size_t i = 0; i < c->n; i++) {
+        const struct sb_view_cell *cell = &c->view->cells.at[c->cells[i]];
+        for (size_t t = cell->first_trial; t < cell->last_trial; t++) {
+            const struct sb_result *r = &c->view->data.trials.at[c->view->order[t]].result;
+            for (size_t k = 0; k < r->metrics.n; k++) {
+                if (is_per_operation(&r->metrics.at[k]) && r->metrics.at[k].value > 0)
+                    sb_words_add_once(&names, r->metrics.at[k].name);
+            }
+        }
+    }
+    return names;
+}
+
+/* One panel: points with their intervals, on an axis of its own. */
+static bool event_panel(const struct sb_chart *c, const struct sb_axis *x, const char *metric, size_t block,
+                        size_t panels, struct sb_range *all, struct sb_figure *f)
+{
+    struct sb_range r;
+    size_t rows = 0;
+    sb_range_start(&r);
+    for (size_t i = 0; i < x->labels.n; i++) {
+        const struct sb_view_cell *cell = sb_chart_cell(c, x, i, NULL, 0);
+        struct sb_summary s = {0};
+        if (cell)
+            s = sb_view_metric(c->view, cell, metric);
+        if (!s.n)
+            continue;
+        sb_range_add(&r, &s);
+        sb_range_add(all, &s);
+        char *colour = sb_shade(x->colours[i], 0, 1);
+        value_row(&f->data, (double)i, &s, 1);
+        sb_text_printf(&f->data, "\t%s\t%zu\t", colour, s.n);
+        sb_tsv_name(&f->data, x->labels.at[i]);
+        sb_text_printf(&f->data, "\t");
+        sb_tsv_name(&f->data, metric);
+        sb_text_printf(&f->data, "\n");
+        free(colour);
+        rows++;
+    }
+    if (!rows)
+        return false;
+    sb_text_printf(&f->data, "\n\n");
+    char *title = sb_gp_text(metric);
+    char *tics = is_logarithmic(&r) ? sb_strdup("set logscale y 10\nset yrange [*:*]\nset ytics autofreq\n")
+                                    : sb_printf("unset logscale y\nset yrange [0:%.6g]\nset ytics 0,%.6g\n",
+                                                r.max > 0 ? 1.1 * r.max : 1, sb_few_tics(r.max));
+    sb_text_printf(&f->script, "set title little(%s) offset 0,-0.8 font small\n", title);
+    /* The names of the allocators stand once, below the last panel. */
+    if (block + 1 == panels)
+        sb_label_tics(x, 'x', &f->script);
+    else
+        sb_text_printf(&f->script, "set xtics 0,1,%zu format ''\n", x->labels.n - 1);
+    sb_text_printf(
+        &f->script,
+        "%splot data index %zu using 1:2:3:4:5 with yerrorbars pt 7 ps 0.7 lw 1.3 lc rgb variable\n", tics,
+        block);
+    free(tics);
+    free(title);
+    return true;
+}
+
+int sb_draw_events(struct sb_chart *c, char **why)
+{
+    struct sb_words names = event_names(c);
+    struct sb_axis x;
+    struct sb_range r;
+    size_t panels = 0;
+    (void)why;
+    for (size_t i = 0; i < names.n && c->plot->metric; i++) {
+        if (!has_metric(c, names.at[i]))
+            goto out;
+    }
+    if (!names.n)
+        goto out;
+    sb_range_start(&r);
+    size_t measured = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->view->cells.at[c->cells[i]].ok)
+            c->cells[measured++] = c->cells[i];
+    }
+    c->n = measured;
+    sb_axis_make(c, &c->plot->x, &x);
+    struct sb_figure *f = sb_figure_new(c, sb_printf("%s: events an operation", c->where));
+    sb_text_printf(&f->data, "# x\tmedian\tlow\thigh\tcolour\tn\tlabel\tevent\n");
+    sb_text_printf(&f->script,
+                   "unset key\nset bars 0.6\nset xrange [-0.6:%zu.6]\nset ytics font small\nif (tex) { set "
+                   "format y '{\\scriptsize $%%h$}' }\n",
+                   x.labels.n - 1);
+    f->bottom = sb_tics_height(&x) + 0.1;
+    f->between = 0.55;
+    f->across = 1;
+    f->height = 0.5 + f->bottom + 1.5 * (double)names.n + f->between * (double)(names.n - 1);
+    for (size_t i = 0; i < names.n; i++)
+        panels += event_panel(c, &x, names.at[i], panels, names.n, &r, f);
+    f->panels = panels;
+    sb_figure_caption(c, f,
+                      "counts an operation of the workload, summed over threads; names that begin with "
+                      "simulated are valgrind's, of one process with the machine's cache geometry",
+                      &r, NULL, " Axes of more than a decade are logarithmic.");
+    sb_axis_free(&x);
+out:
+    sb_words_free(&names);
+    return 0;
+}

@@ -1,0 +1,174 @@
+/* Collected from the stored data, in its order. */
+#include "report/findings.h"
+
+#include "config/ini.h"
+
+#include <string.h>
+
+/* With a precision to reach, trials are left over when all is well. */
+static void find_unfinished(const struct sb_view *v, size_t source, struct sb_words *out)
+{
+    const struct sb_data *head = source ? &v->sources.at[source].head : &v->data;
+    const char *planned = sb_data_meta(head, "trials_planned"), *ended = sb_data_meta(head, "ended");
+    size_t n = 0;
+    for (size_t t = 0; t < v->data.trials.n; t++)
+        n += v->data.trials.at[t].source == source;
+    if (planned && n < strtoul(planned, NULL, 10) && (!ended || strcmp(ended, "complete")))
+        *SB_VEC_ADD(out) = sb_printf("Only %zu of %s planned trials of %s are here: the run %s.", n, planned,
+                                     v->sources.at[source].name,
+                                     !ended || strcmp(ended, "interrupted") ? "is still going on, or died"
+                                                                            : "was interrupted");
+}
+
+/* Several databases are shown as one, but what their machines differ in is not hidden. */
+static void find_differences(const struct sb_view *v, size_t source, struct sb_words *out)
+{
+    static const char *const names[] = {"cpu", "kernel", "governor", "turbo", "smt", "thp", "mitigations"};
+    const struct sb_data *head = &v->sources.at[source].head;
+    for (size_t i = 0; i < SB_COUNT(names) && source; i++) {
+        const char *a = sb_data_fact(&v->data, names[i]), *b = sb_data_fact(head, names[i]);
+        if (strcmp(a ? a : "", b ? b : ""))
+            *SB_VEC_ADD(out) =
+                sb_printf("The databases are of different machines or states: %s is '%s' in %s and "
+                          "'%s' in %s.",
+                          names[i], a ? a : "not available", v->sources.at[0].name, b ? b : "not available",
+                          v->sources.at[source].name);
+    }
+}
+
+/* Each text of a trial once, with how many said it and what they measured. */
+static void find_of_trials(const struct sb_view *v, struct sb_words *out)
+{
+    const struct sb_data *d = &v->data;
+    struct sb_words texts = {0};
+    for (size_t t = 0; t < d->trials.n; t++) {
+        for (size_t i = 0; i < d->trials.at[t].result.warnings.n; i++)
+            sb_words_add_once(&texts, d->trials.at[t].result.warnings.at[i]);
+    }
+    for (size_t w = 0; w < texts.n; w++) {
+        struct sb_words who = {0};
+        struct sb_text line = {0};
+        size_t n = 0;
+        for (size_t t = 0; t < d->trials.n; t++) {
+            const struct sb_trial_row *trial = &d->trials.at[t];
+            if (!sb_words_has(&trial->result.warnings, texts.at[w]))
+                continue;
+            const struct sb_cell_row *cell = sb_data_cell(d, trial->cell);
+            char *name = sb_printf("%s / %s", cell ? cell->allocator : "?", cell ? cell->workload : "?");
+            sb_words_add_once(&who, name);
+            free(name);
+            n++;
+        }
+        sb_text_printf(&line, "%s (%zu of %zu trials:", texts.at[w], n, d->trials.n);
+        for (size_t i = 0; i < who.n; i++)
+            sb_text_printf(&line, "%s %s", i ? "," : "", who.at[i]);
+        sb_text_printf(&line, ")");
+        sb_words_add_once(out, sb_text_get(&line));
+        sb_text_free(&line);
+        sb_words_free(&who);
+    }
+    sb_words_free(&texts);
+}
+
+struct sb_words sb_find_warnings(const struct sb_view *v)
+{
+    struct sb_words out = {0};
+    for (size_t s = 0; s < v->sources.n; s++) {
+        const struct sb_data *head = s ? &v->sources.at[s].head : &v->data;
+        find_unfinished(v, s, &out);
+        find_differences(v, s, &out);
+        for (size_t i = 0; i < head->facts.n; i++) {
+            if (head->facts.at[i].warning)
+                sb_words_add_once(&out, head->facts.at[i].warning);
+        }
+    }
+    for (size_t i = 0; i < v->data.warnings.n; i++)
+        sb_words_add_once(&out, v->data.warnings.at[i]);
+    find_of_trials(v, &out);
+    return out;
+}
+
+struct sb_words sb_find_skipped(const struct sb_view *v)
+{
+    struct sb_words out = {0};
+    for (size_t i = 0; i < v->cells.n; i++) {
+        const struct sb_cell_row *row = v->cells.at[i].row;
+        if (row->skip)
+            *SB_VEC_ADD(&out) = sb_printf("%s: %s", row->label, row->skip);
+    }
+    return out;
+}
+
+struct sb_words sb_find_failed(const struct sb_view *v)
+{
+    struct sb_words out = {0};
+    for (size_t t = 0; t < v->data.trials.n; t++) {
+        const struct sb_trial_row *trial = &v->data.trials.at[t];
+        const struct sb_cell_row *cell = sb_data_cell(&v->data, trial->cell);
+        if (trial->result.status == SB_STATUS_OK)
+            continue;
+        *SB_VEC_ADD(&out) = sb_printf(
+            "trial %lld, %s, repetition %lld: %s: %s%s%s", (long long)trial->number, cell ? cell->label : "?",
+            (long long)trial->repetition, sb_status_name(trial->result.status),
+            trial->result.reason ? trial->result.reason : "no reason given", trial->last_words ? "\n" : "",
+            trial->last_words ? trial->last_words : "");
+    }
+    return out;
+}
+
+static void add_build(struct sb_words *out, const char *name, const char *version, const char *build_id)
+{
+    char *line = sb_printf("%s\t%s\t%s", name, *version ? version : "version not known",
+                           *build_id && strcmp(build_id, "none") ? build_id : "no build-id");
+    sb_words_add_once(out, line);
+    free(line);
+}
+
+/* File names without their folders: a published report needn't tell where things lay. */
+struct sb_words sb_find_builds(const struct sb_view *v)
+{
+    struct sb_words out = {0};
+    const struct sb_data *d = &v->data;
+    for (size_t i = 0; i < d->plugins.n; i++) {
+        const struct sb_plugin_row *p = &d->plugins.at[i];
+        char *name = sb_printf("%s %s", p->kind, p->name), *abi = sb_printf("ABI %s", p->abi);
+        add_build(&out, name, abi, p->build_id);
+        free(abi);
+        free(name);
+    }
+    for (size_t t = 0; t < d->trials.n; t++) {
+        const struct sb_result *r = &d->trials.at[t].result;
+        for (size_t i = 0; i < r->libraries.n; i++) {
+            const struct sb_library *l = &r->libraries.at[i];
+            const struct sb_cell_row *cell = sb_data_cell(d, d->trials.at[t].cell);
+            const char *slash = strrchr(l->path, '/');
+            char *name = sb_printf("%s of %s", slash ? slash + 1 : l->path, cell ? cell->allocator : "?");
+            add_build(&out, name, l->version, l->build_id);
+            free(name);
+        }
+    }
+    return out;
+}
+
+char *sb_find_setting(const struct sb_view *v, const char *section, const char *key)
+{
+    struct sb_words values = {0};
+    struct sb_text text = {0};
+    for (size_t i = 0; i < v->cells.n; i++) {
+        const char *settings = v->cells.at[i].row->settings;
+        struct sb_diag diag = {0};
+        if (!settings)
+            continue;
+        struct sb_ini ini = sb_ini_parse_literal(settings, strlen(settings), &diag);
+        const struct sb_ini_section *s = sb_ini_section(&ini, section, "");
+        const struct sb_ini_entry *entry = s ? sb_ini_entry(s, key) : NULL;
+        if (entry)
+            sb_words_add_once(&values, entry->value);
+        sb_ini_free(&ini);
+        sb_diag_free(&diag);
+    }
+    for (size_t i = 0; i < values.n; i++)
+        sb_text_printf(&text, "%s%s", i ? " or " : "", values.at[i]);
+    sb_words_free(&values);
+    return text.at;
+}

@@ -1,0 +1,23 @@
+/* What a reader must know beside the numbers, for every kind of output alike. */
+#ifndef SB_REPORT_FINDINGS_H
+#define SB_REPORT_FINDINGS_H
+
+#include "report/view.h"
+
+/* Warnings of the machine, the run and the trials, each once; the caller frees the words. */
+struct sb_words sb_find_warnings(const struct sb_view *view);
+
+/* "slab / scullv / ...: the reason", a line for each skipped cell. */
+struct sb_words sb_find_skipped(const struct sb_view *view);
+
+/* "trial 7, CELL, repetition 2: crashed: the reason", a line for each failed trial. */
+struct sb_words sb_find_failed(const struct sb_view *view);
+
+/* "name\tversion\tbuild-id" of plugins measured and of the libraries they loaded, each once. */
+struct sb_words sb_find_builds(const struct sb_view *view);
+
+/* A value of the cells' own settings, "duration" of [trial]: "100ms", "100ms or 200ms", or NULL. The caller
+ * frees it. */
+char *sb_find_setting(const struct sb_view *view, const char *section, const char *key);
+
+#endif

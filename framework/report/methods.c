@@ -1,0 +1,305 @@
+/*
+ * Sentences with the real figures of a run: what was measured, on what, how often, how it was summed up, what
+ * is left out. A draft to edit, so it says what reviewers ask for even where it is plain.
+ */
+#include "report/methods.h"
+
+#include "report/chart.h"
+#include "report/findings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void list(struct sb_text *out, const struct sb_words *words)
+{
+    for (size_t i = 0; i < words->n; i++)
+        sb_text_printf(out, "%s%s", !i ? "" : i + 1 == words->n ? " and " : ", ", words->at[i]);
+}
+
+static void add(struct sb_words *out, struct sb_text *text)
+{
+    *SB_VEC_ADD(out) = sb_strdup(sb_text_get(text));
+    sb_text_free(text);
+}
+
+static void say_what(const struct sb_view *v, struct sb_words *out)
+{
+    struct sb_text s = {0};
+    const char *version = sb_data_meta(&v->data, "scullbench"), *created = sb_data_meta(&v->data, "created");
+    size_t skipped = 0;
+    for (size_t i = 0; i < v->cells.n; i++)
+        skipped += v->cells.at[i].row->skip != NULL;
+    sb_text_printf(&s, "We measured %zu allocators (", v->allocators.n);
+    list(&s, &v->allocators);
+    sb_text_printf(&s, ") under %zu workload%s (", v->workloads.n, v->workloads.n == 1 ? "" : "s");
+    list(&s, &v->workloads);
+    sb_text_printf(
+        &s,
+        ") with scullbench %s, begun %.10s. The matrix has %zu cells, each one allocator, workload, number "
+        "of threads and setting",
+        version ? version : "(unknown version)", created ? created : "(unknown)", v->cells.n);
+    if (skipped)
+        sb_text_printf(&s,
+                       "; %zu of them can't be measured, for the reasons listed in the report, and have no "
+                       "numbers",
+                       skipped);
+    sb_text_printf(&s, ".");
+    add(out, &s);
+}
+
+static void fact(struct sb_text *s, const struct sb_data *d, const char *name, const char *words)
+{
+    const char *value = sb_data_fact(d, name);
+    if (value && *value)
+        sb_text_printf(s, "; %s %s", words, value);
+    else
+        sb_text_printf(s, "; %s not available", words);
+}
+
+static void say_machine(const struct sb_view *v, struct sb_words *out)
+{
+    struct sb_text s = {0};
+    const struct sb_data *d = &v->data;
+    const char *hypervisor = sb_data_fact(d, "hypervisor");
+    char *machine = sb_machine_name(d), *memory = sb_find_setting(v, "machine", "memory"),
+         *pages = sb_find_setting(v, "machine", "pages"),
+         *placement = sb_find_setting(v, "machine", "placement");
+    sb_text_printf(&s, "Machine: %s%s", machine,
+                   hypervisor && !strcmp(hypervisor, "yes") ? ", a virtual machine" : "");
+    fact(&s, d, "governor", "frequency governor");
+    fact(&s, d, "turbo", "turbo");
+    fact(&s, d, "smt", "SMT");
+    fact(&s, d, "thp", "transparent huge pages");
+    fact(&s, d, "mitigations", "mitigations:");
+    sb_text_printf(&s, ".");
+    if (memory)
+        sb_text_printf(
+            &s,
+            " Allocators that manage physical memory got it from one memory file of %s, backed by %s "
+            "pages and touched beforehand; malloc libraries took theirs from the operating system. "
+            "Threads were pinned, one to a CPU, placement %s.",
+            memory, pages ? pages : "4KiB", placement ? placement : "compact");
+    free(machine);
+    free(memory);
+    free(pages);
+    free(placement);
+    add(out, &s);
+}
+
+static void say_repetitions(const struct sb_view *v, struct sb_words *out)
+{
+    struct sb_text s = {0};
+    const struct sb_data *d = &v->data;
+    const char *order = sb_data_meta(d, "order"), *layout = sb_data_meta(d, "layout");
+    size_t least = SIZE_MAX, most = 0, trials = 0;
+    char *duration = sb_find_setting(v, "trial", "duration"), *warmup = sb_find_setting(v, "trial", "warmup"),
+         *limit = sb_find_setting(v, "trial", "warmup_limit"),
+         *steady = sb_find_setting(v, "trial", "steady"),
+         *operations = sb_find_setting(v, "trial", "operations");
+    for (size_t i = 0; i < v->cells.n; i++) {
+        const struct sb_view_cell *c = &v->cells.at[i];
+        trials += c->trials;
+        if (!c->trials)
+            continue;
+        least = c->trials < least ? c->trials : least;
+        most = c->trials > most ? c->trials : most;
+    }
+    least = most ? least : 0;
+    sb_text_printf(&s, "Every repetition is a process of its own. Each cell was repeated ");
+    sb_text_printf(&s, least == most ? "%zu times" : "%zu to %zu times", least, most);
+    if (v->precision > 0)
+        sb_text_printf(
+            &s,
+            ", until the interval of its median rate reached no further than %g %% from it or the limit "
+            "was reached (the report says which)",
+            100 * v->precision);
+    sb_text_printf(
+        &s, "; %zu processes in all, in %s order%s.", trials,
+        order && !strcmp(order, "sequential") ? "sequential" : "an interleaved, seeded random",
+        layout && !strcmp(layout, "random")
+            ? ", each with a stack, an environment and a memory base at offsets drawn from the seed"
+            : "");
+    if (duration && operations && strcmp(operations, "0"))
+        sb_text_printf(&s, " The measured phase was %s operations a thread", operations);
+    else if (duration)
+        sb_text_printf(&s, " The measured phase took %s", duration);
+    if (warmup && limit && steady)
+        sb_text_printf(&s,
+                       strcmp(steady, "off")
+                           ? ", after a warm-up of at least %s that went on until the rate was steady "
+                             "(coefficient of variation under %s) or %s had passed"
+                           : ", after a warm-up of %s",
+                       warmup, steady, limit);
+    if (duration)
+        sb_text_printf(&s, ". All threads began at a common instant.");
+    free(duration);
+    free(warmup);
+    free(limit);
+    free(steady);
+    free(operations);
+    add(out, &s);
+}
+
+static void say_statistics(const struct sb_view *v, struct sb_words *out)
+{
+    struct sb_text s = {0};
+    size_t failed = 0, trials = 0;
+    struct sb_words kinds = {0};
+    for (size_t t = 0; t < v->data.trials.n; t++) {
+        const struct sb_trial_row *trial = &v->data.trials.at[t];
+        trials += !trial->simulated;
+        if (trial->result.status == SB_STATUS_OK || trial->simulated)
+            continue;
+        failed++;
+        sb_words_add_once(&kinds, sb_status_name(trial->result.status));
+    }
+    sb_text_printf(
+        &s,
+        "We report medians over processes with distribution-free %g %% intervals by order statistics (or the "
+        "range, where there are too few processes, as the tables say); ratios are ratios of medians with %g "
+        "%% "
+        "bootstrap intervals (percentile, 9999 resamples of each side); verdicts take the Wilcoxon rank sum "
+        "test, corrected by Holm for the number of comparisons. Latencies are those of single calls, "
+        "sampled, "
+        "with the clock's own cost taken off; their percentiles are of the histograms of all processes "
+        "merged. ",
+        100 * v->confidence, 100 * v->confidence);
+    if (failed) {
+        sb_text_printf(&s, "%zu of %zu trials failed (", failed, trials);
+        list(&s, &kinds);
+        sb_text_printf(&s, ") and are in no number; the report lists them. No other trial was excluded.");
+    } else {
+        sb_text_printf(&s, "No trial failed and none was excluded.");
+    }
+    sb_text_printf(&s, " After each trial the contents of all blocks, overlaps, leaks and the allocator's "
+                       "own structures were "
+                       "checked.");
+    sb_words_free(&kinds);
+    add(out, &s);
+}
+
+static void say_builds(const struct sb_view *v, struct sb_words *out)
+{
+    struct sb_text s = {0};
+    struct sb_words builds = sb_find_builds(v);
+    sb_text_printf(&s, "Builds, by build-id:");
+    for (size_t i = 0; i < builds.n; i++) {
+        const char *name = builds.at[i], *version = strchr(name, '\t'),
+                   *id = version ? strchr(version + 1, '\t') : NULL;
+        if (id)
+            sb_text_printf(&s, "%s %.*s (%.*s, %.12s)", i ? "," : "", (int)(version - name), name,
+                           (int)(id - version - 1), version + 1, id + 1);
+    }
+    sb_text_printf(&s, ".");
+    sb_words_free(&builds);
+    add(out, &s);
+}
+
+struct sb_words sb_methods(const struct sb_view *v)
+{
+    struct sb_words out = {0};
+    say_what(v, &out);
+    say_machine(v, &out);
+    say_repetitions(v, &out);
+    say_statistics(v, &out);
+    say_builds(v, &out);
+    return out;
+}
+
+/* ---- Markdown ---- */
+
+static void section(struct sb_text *out, const char *title, struct sb_words items)
+{
+    if (items.n)
+        sb_text_printf(out, "\n## %s\n\n", title);
+    for (size_t i = 0; i < items.n; i++) {
+        sb_text_printf(out, "- ");
+        sb_markdown_text(out, items.at[i]);
+        sb_text_printf(out, "\n");
+    }
+    sb_words_free(&items);
+}
+
+/* A fence longer than any in the text: what stands in a config can't end it. */
+static void fenced(struct sb_text *out, const char *text)
+{
+    size_t longest = 2, run = 0;
+    for (const char *p = text; *p; p++) {
+        run = *p == '`' ? run + 1 : 0;
+        longest = run > longest ? run : longest;
+    }
+    char *fence = sb_calloc(longest + 2, 1);
+    memset(fence, '`', longest + 1);
+    sb_text_printf(out, "%s\n%s%s%s\n", fence, text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n",
+                   fence);
+    free(fence);
+}
+
+static void add_machine(const struct sb_view *v, struct sb_text *out)
+{
+    const struct sb_data *d = &v->data;
+    const char *summary = sb_data_meta(d, "topology_summary");
+    sb_text_printf(out, "\n## Machine\n\n| | |\n|---|---|\n| topology | ");
+    sb_markdown_text(out, summary ? summary : "not available");
+    sb_text_printf(out, " |\n");
+    for (size_t i = 0; i < d->facts.n; i++) {
+        sb_text_printf(out, "| ");
+        sb_markdown_text(out, d->facts.at[i].name);
+        sb_text_printf(out, " | ");
+        sb_markdown_text(out, d->facts.at[i].value && *d->facts.at[i].value ? d->facts.at[i].value
+                                                                            : "not available");
+        sb_text_printf(out, " |\n");
+    }
+}
+
+static void add_configs(const struct sb_view *v, struct sb_text *out)
+{
+    for (size_t s = 0; s < v->sources.n; s++) {
+        const struct sb_data *head = s ? &v->sources.at[s].head : &v->data;
+        const char *config = sb_data_meta(head, "config"), *overrides = sb_data_meta(head, "overrides");
+        sb_text_printf(out, "\n## Config%s%s\n\n", v->sources.n > 1 ? " of " : "",
+                       v->sources.n > 1 ? v->sources.at[s].name : "");
+        fenced(out, config ? config : "");
+        if (overrides && *overrides) {
+            sb_text_printf(out, "\nOverridden on the command line:\n\n");
+            fenced(out, overrides);
+        }
+    }
+}
+
+void sb_markdown_report(const struct sb_view *v, const struct sb_figures *figures,
+                        const struct sb_tables *tables, const struct sb_words *notes, struct sb_text *out)
+{
+    const char *name = sb_data_meta(&v->data, "name");
+    struct sb_words methods = sb_methods(v), warnings = sb_find_warnings(v);
+    sb_text_printf(out, "# ");
+    sb_markdown_text(out, name ? name : "scullbench");
+    sb_text_printf(out, "\n");
+    for (size_t i = 0; i < methods.n; i++) {
+        sb_text_printf(out, "\n");
+        sb_markdown_text(out, methods.at[i]);
+        sb_text_printf(out, "\n");
+    }
+    for (size_t i = 0; i < notes->n; i++)
+        *SB_VEC_ADD(&warnings) = sb_strdup(notes->at[i]);
+    section(out, "Warnings", warnings);
+    sb_text_printf(out, "\n## Tables\n");
+    for (size_t i = 0; i < tables->n; i++) {
+        sb_text_printf(out, "\n");
+        sb_table_markdown(&tables->at[i], out);
+    }
+    sb_text_printf(out, "\n## Charts\n");
+    for (size_t i = 0; i < figures->n; i++) {
+        const struct sb_figure *f = &figures->at[i];
+        sb_text_printf(out, "\n![");
+        sb_markdown_text(out, f->title);
+        sb_text_printf(out, "](figures/%s.svg)\n\n", f->id);
+        sb_markdown_text(out, f->caption);
+        sb_text_printf(out, "\n");
+    }
+    section(out, "Skipped cells", sb_find_skipped(v));
+    section(out, "Failed trials", sb_find_failed(v));
+    add_machine(v, out);
+    add_configs(v, out);
+    sb_words_free(&methods);
+}

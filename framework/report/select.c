@@ -1,0 +1,375 @@
+/*
+ * From a plot's description to charts: which cells, what stands along the axes, what is a chart of its own.
+ * Whatever varies and is named nowhere becomes a facet, so a chart never mixes what can't be compared.
+ */
+#include "report/chart.h"
+
+#include "base/diag.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct sb_words sb_view_dimensions(const struct sb_view *view)
+{
+    struct sb_words names = {0};
+    sb_words_add_once(&names, "workload");
+    for (size_t i = 0; i < view->cells.n; i++) {
+        for (size_t j = 0; j < view->cells.at[i].row->swept.n; j++)
+            sb_words_add_once(&names, view->cells.at[i].row->swept.at[j].name);
+    }
+    sb_words_add_once(&names, "threads");
+    sb_words_add_once(&names, "allocator");
+    return names;
+}
+
+/* The value of one dimension; `buffer` may hold it. "" where it doesn't vary in this cell. */
+static const char *value_of(const struct sb_chart *c, const struct sb_view_cell *cell, const char *dimension,
+                            char buffer[24])
+{
+    if (!strcmp(dimension, "allocator"))
+        return c->by_section ? cell->row->allocator : cell->variant;
+    if (!strcmp(dimension, "workload"))
+        return cell->row->workload;
+    if (!strcmp(dimension, "threads")) {
+        snprintf(buffer, 24, "%lld", (long long)cell->row->threads);
+        return buffer;
+    }
+    const char *value = sb_swept_value(cell->row, dimension);
+    return value ? value : "";
+}
+
+/* Beside others a number of threads needs its noun, and a swept value its key. */
+static void add_part(struct sb_text *out, const char *dimension, const char *value, bool alone, bool keys)
+{
+    if (!*value)
+        return;
+    if (out->n)
+        sb_text_printf(out, keys ? ", " : " ");
+    bool named = strcmp(dimension, "allocator") && strcmp(dimension, "workload");
+    if (named && !alone && !strcmp(dimension, "threads"))
+        sb_text_printf(out, "%s thread%s", value, strcmp(value, "1") ? "s" : "");
+    else if (named && !alone && keys)
+        sb_text_printf(out, "%s=%s", dimension, value);
+    else
+        sb_text_printf(out, "%s", value);
+}
+
+static char *label_of(const struct sb_chart *c, const struct sb_view_cell *cell,
+                      const struct sb_words *dimensions, bool keys)
+{
+    struct sb_text text = {0};
+    char buffer[24];
+    sb_text_add(&text, "", 0);
+    for (size_t i = 0; i < dimensions->n; i++)
+        add_part(&text, dimensions->at[i], value_of(c, cell, dimensions->at[i], buffer),
+                 dimensions->n == 1 && !keys, keys);
+    return text.at;
+}
+
+/* "4000B" is 4000: a number with a unit that sizes, times and shares have; NaN for anything else. */
+static double number_of(const char *text)
+{
+    static const struct {
+        const char *unit;
+        double factor;
+    } units[] = {{"", 1},      {"B", 1},     {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824},
+                 {"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3},  {"s", 1},         {"%", 1},
+                 {"/s", 1}};
+    char *end;
+    double value = strtod(text, &end);
+    for (size_t i = 0; i < SB_COUNT(units) && end != text; i++) {
+        if (!strcmp(end, units[i].unit))
+            return value * units[i].factor;
+    }
+    return NAN;
+}
+
+static char *axis_title(const struct sb_words *dimensions)
+{
+    struct sb_text text = {0};
+    if (dimensions->n == 1 && !strcmp(dimensions->at[0], "threads"))
+        return sb_strdup("threads, one per CPU");
+    for (size_t i = 0; i < dimensions->n; i++)
+        sb_text_printf(&text, "%s%s", i ? ", " : "", dimensions->at[i]);
+    return text.at ? text.at : sb_strdup("");
+}
+
+/* Numbers go in their own order, words in that of the config. */
+static void sort_axis(struct sb_axis *a, size_t cells)
+{
+    for (size_t i = 1; i < a->labels.n && a->ordered; i++) {
+        for (size_t j = i; j && a->numbers[j] < a->numbers[j - 1]; j--) {
+            char *label = a->labels.at[j];
+            double number = a->numbers[j];
+            a->labels.at[j] = a->labels.at[j - 1];
+            a->numbers[j] = a->numbers[j - 1];
+            a->labels.at[j - 1] = label;
+            a->numbers[j - 1] = number;
+            for (size_t k = 0; k < cells; k++)
+                a->of[k] = a->of[k] == j ? j - 1 : a->of[k] == j - 1 ? j : a->of[k];
+        }
+    }
+}
+
+void sb_axis_make(const struct sb_chart *c, const struct sb_words *dimensions, struct sb_axis *a)
+{
+    *a = (struct sb_axis){.ordered = true, .title = axis_title(dimensions)};
+    a->of = sb_calloc(c->n + 1, sizeof(*a->of));
+    a->allocators = dimensions->n == 1 && !strcmp(dimensions->at[0], "allocator") && !c->by_section;
+    for (size_t i = 0; i < c->n; i++) {
+        char *label = label_of(c, &c->view->cells.at[c->cells[i]], dimensions, false);
+        sb_words_add_once(&a->labels, label);
+        while (strcmp(a->labels.at[a->of[i]], label))
+            a->of[i]++;
+        free(label);
+    }
+    a->numbers = sb_calloc(a->labels.n + 1, sizeof(*a->numbers));
+    a->colours = sb_calloc(a->labels.n + 1, sizeof(*a->colours));
+    for (size_t i = 0; i < a->labels.n; i++) {
+        a->numbers[i] = number_of(a->labels.at[i]);
+        a->ordered &= !isnan(a->numbers[i]);
+    }
+    sort_axis(a, c->n);
+    for (size_t i = 0; i < a->labels.n; i++)
+        a->colours[i] = i;
+    for (size_t i = 0; i < c->n && a->allocators; i++)
+        a->colours[a->of[i]] = c->view->cells.at[c->cells[i]].allocator;
+}
+
+void sb_axis_free(struct sb_axis *a)
+{
+    sb_words_free(&a->labels);
+    free(a->numbers);
+    free(a->colours);
+    free(a->of);
+    free(a->title);
+}
+
+const struct sb_view_cell *sb_chart_cell(const struct sb_chart *c, const struct sb_axis *a, size_t i,
+                                         const struct sb_axis *b, size_t j)
+{
+    for (size_t k = 0; k < c->n; k++) {
+        if ((!a || a->of[k] == i) && (!b || b->of[k] == j))
+            return &c->view->cells.at[c->cells[k]];
+    }
+    return NULL;
+}
+
+/* ---- which cells ---- */
+
+/* A key that a cell doesn't have is no place on an axis. */
+static bool has_place(const struct sb_chart *c, const struct sb_view_cell *cell,
+                      const struct sb_words *dimensions)
+{
+    char *label = label_of(c, cell, dimensions, false);
+    bool has = !dimensions->n || *label;
+    free(label);
+    return has;
+}
+
+static bool fits(const struct sb_chart *c, const struct sb_view_cell *cell)
+{
+    char buffer[24];
+    if (!has_place(c, cell, &c->plot->x) || !has_place(c, cell, &c->plot->y) ||
+        !has_place(c, cell, &c->plot->series))
+        return false;
+    for (size_t i = 0; i < c->plot->where.n; i++) {
+        const struct sb_plot_condition *w = &c->plot->where.at[i];
+        const char *value = value_of(c, cell, w->dimension, buffer);
+        bool any = false;
+        for (size_t j = 0; j < w->values.n; j++)
+            any |= sb_glob(w->values.at[j], value) ||
+                   (!strcmp(w->dimension, "allocator") && sb_glob(w->values.at[j], cell->row->allocator));
+        /* A key that a cell doesn't have says nothing about it. */
+        if (*value && any == w->not )
+            return false;
+    }
+    return true;
+}
+
+static bool names(const struct sb_plot *p, const char *dimension)
+{
+    return sb_words_has(&p->x, dimension) || sb_words_has(&p->y, dimension) ||
+           sb_words_has(&p->series, dimension) || sb_words_has(&p->facet, dimension);
+}
+
+static bool is_own_of_any(const struct sb_view *view, const char *dimension)
+{
+    for (size_t i = 0; i < view->cells.n; i++) {
+        if (sb_is_own_key(dimension, view->cells.at[i].row->allocator))
+            return true;
+    }
+    return false;
+}
+
+static bool varies(const struct sb_chart *c, const char *dimension)
+{
+    char first[24], other[24];
+    const char *a = c->n ? value_of(c, &c->view->cells.at[c->cells[0]], dimension, first) : "";
+    for (size_t i = 1; i < c->n; i++) {
+        if (strcmp(a, value_of(c, &c->view->cells.at[c->cells[i]], dimension, other)))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * What every chart's title says: all that varies beside the axes, and the workload and the threads always,
+ * for a figure is read without its neighbours.
+ */
+static struct sb_words find_facets(const struct sb_chart *all, const struct sb_words *dimensions)
+{
+    struct sb_words facets = {0};
+    const struct sb_plot *p = all->plot;
+    for (size_t i = 0; i < dimensions->n; i++) {
+        const char *d = dimensions->at[i];
+        bool axis = names(p, d) && !sb_words_has(&p->facet, d);
+        bool own = is_own_of_any(all->view, d) && !all->by_section;
+        bool always = !strcmp(d, "workload") || !strcmp(d, "threads");
+        if (!axis && !own && (always || sb_words_has(&p->facet, d) || varies(all, d)))
+            *SB_VEC_ADD(&facets) = sb_strdup(d);
+    }
+    return facets;
+}
+
+/* An allocator's own key on an axis makes its variants one allocator. */
+static bool speaks_of_own(const struct sb_view *view, const struct sb_plot *p)
+{
+    const struct sb_words *lists[] = {&p->x, &p->y, &p->series, &p->facet};
+    for (size_t l = 0; l < SB_COUNT(lists); l++) {
+        for (size_t i = 0; i < lists[l]->n; i++) {
+            if (is_own_of_any(view, lists[l]->at[i]))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* What --plots or a stored config names and the cells don't have: said, instead of a chart of one empty
+ * label. */
+static bool knows_dimensions(const struct sb_chart *c, const struct sb_words *dimensions)
+{
+    const struct sb_plot *p = c->plot;
+    const struct sb_words *lists[] = {&p->x, &p->y, &p->series, &p->facet};
+    const char *unknown = NULL;
+    for (size_t l = 0; l < SB_COUNT(lists); l++) {
+        for (size_t i = 0; i < lists[l]->n; i++)
+            unknown = sb_words_has(dimensions, lists[l]->at[i]) ? unknown : lists[l]->at[i];
+    }
+    for (size_t i = 0; i < p->where.n; i++)
+        unknown = sb_words_has(dimensions, p->where.at[i].dimension) ? unknown : p->where.at[i].dimension;
+    if (unknown) {
+        char *hint = sb_diag_hint(unknown, (const char *const *)dimensions->at, dimensions->n);
+        sb_chart_note(c, sb_printf("'%s' is no dimension of these cells%s", unknown, hint));
+        free(hint);
+    }
+    return !unknown;
+}
+
+static void fill(struct sb_words *words, const char *dimension)
+{
+    if (!words->n && dimension)
+        *SB_VEC_ADD(words) = sb_strdup(dimension);
+}
+
+/* The workload with all that is swept, less the threads: what a column of a matrix is unless it is said. */
+static void fill_columns(const struct sb_view *view, struct sb_plot *plot)
+{
+    struct sb_words all = sb_view_dimensions(view);
+    bool given = plot->x.n;
+    for (size_t i = 0; i < all.n && !given; i++) {
+        const char *d = all.at[i];
+        if (!is_own_of_any(view, d) && strcmp(d, "threads") && strcmp(d, "allocator") &&
+            !sb_words_has(&plot->facet, d))
+            *SB_VEC_ADD(&plot->x) = sb_strdup(d);
+    }
+    sb_words_free(&all);
+}
+
+static struct sb_words copy_words(const struct sb_words *words)
+{
+    struct sb_words out = {0};
+    for (size_t i = 0; i < words->n; i++)
+        *SB_VEC_ADD(&out) = sb_strdup(words->at[i]);
+    return out;
+}
+
+/* With what the kind takes where nothing is said. The rest of it is borrowed. */
+static struct sb_plot resolve(const struct sb_view *view, const struct sb_plot *given)
+{
+    static const struct {
+        const char *x, *y, *series;
+    } defaults[SB_PLOT_KINDS] = {
+        [SB_PLOT_BARS] = {"allocator", NULL, "threads"},   [SB_PLOT_LINES] = {"threads", NULL, "allocator"},
+        [SB_PLOT_RATIO] = {NULL, "allocator", "threads"},  [SB_PLOT_MATRIX] = {NULL, "allocator", NULL},
+        [SB_PLOT_PERCENTILES] = {NULL, NULL, "allocator"}, [SB_PLOT_CDF] = {NULL, NULL, "allocator"},
+        [SB_PLOT_SERIES] = {NULL, NULL, "allocator"},      [SB_PLOT_ORDERS] = {NULL, NULL, "allocator"},
+        [SB_PLOT_ADDRESSES] = {NULL, NULL, "allocator"},   [SB_PLOT_EVENTS] = {"allocator", NULL, NULL},
+    };
+    struct sb_plot p = *given;
+    p.x = copy_words(&given->x);
+    p.y = copy_words(&given->y);
+    p.series = copy_words(&given->series);
+    fill(&p.x, defaults[p.kind].x);
+    fill(&p.y, defaults[p.kind].y);
+    /* What is an axis already can't be told apart by colour as well. */
+    if (defaults[p.kind].series && !sb_words_has(&p.x, defaults[p.kind].series) &&
+        !sb_words_has(&p.y, defaults[p.kind].series))
+        fill(&p.series, defaults[p.kind].series);
+    if (p.kind == SB_PLOT_MATRIX)
+        fill_columns(view, &p);
+    return p;
+}
+
+void sb_chart_each(const struct sb_view *view, const struct sb_plot *given, struct sb_figures *figures,
+                   struct sb_words *notes, int (*draw)(struct sb_chart *chart, char **why), int *status,
+                   char **why)
+{
+    struct sb_plot resolved = resolve(view, given), *plot = &resolved;
+    struct sb_words own = {0};
+    struct sb_chart all = {.view = view, .plot = plot, .figures = figures, .notes = &own};
+    struct sb_words dimensions = sb_view_dimensions(view), wheres = {0};
+    size_t before = figures->n;
+    all.by_section = speaks_of_own(view, plot);
+    all.cells = sb_calloc(view->cells.n, sizeof(*all.cells));
+    bool known = knows_dimensions(&all, &dimensions);
+    for (size_t i = 0; i < view->cells.n && known; i++) {
+        if (fits(&all, &view->cells.at[i]))
+            all.cells[all.n++] = i;
+    }
+    struct sb_words facets = find_facets(&all, &dimensions);
+    char **where = sb_calloc(all.n + 1, sizeof(*where));
+    for (size_t i = 0; i < all.n; i++) {
+        where[i] = label_of(&all, &view->cells.at[all.cells[i]], &facets, true);
+        sb_words_add_once(&wheres, where[i]);
+    }
+    for (size_t w = 0; w < wheres.n && !*status; w++) {
+        struct sb_chart chart = all;
+        chart.where = wheres.at[w];
+        chart.cells = sb_calloc(all.n, sizeof(*chart.cells));
+        chart.n = 0;
+        for (size_t i = 0; i < all.n; i++) {
+            if (!strcmp(where[i], chart.where))
+                chart.cells[chart.n++] = all.cells[i];
+        }
+        *status = draw(&chart, why);
+        free(chart.cells);
+    }
+    if (!*status && plot->line && figures->n == before && !own.n)
+        sb_chart_note(&all, sb_strdup(all.n ? "no cell has what it shows" : "where: no cell fits"));
+    /* Of many charts some may have nothing to show; only where none has is there something to say. */
+    for (size_t i = 0; i < own.n && figures->n == before; i++)
+        sb_words_add_once(notes, own.at[i]);
+    sb_words_free(&own);
+    for (size_t i = 0; i < all.n; i++)
+        free(where[i]);
+    free(where);
+    free(all.cells);
+    sb_words_free(&facets);
+    sb_words_free(&wheres);
+    sb_words_free(&dimensions);
+    sb_words_free(&resolved.x);
+    sb_words_free(&resolved.y);
+    sb_words_free(&resolved.series);
+}

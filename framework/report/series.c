@@ -1,0 +1,36 @@
+/* Points of series, for charts and export alike. */
+#include "report/series.h"
+
+#include <math.h>
+#include <string.h>
+
+double sb_series_value(const struct sb_result *r, const char *name, int key, size_t i)
+{
+    for (size_t s = 0; s < r->series.n; s++) {
+        if (r->series.at[s].key == key && !strcmp(r->series.at[s].name, name))
+            return i < r->series.at[s].n ? r->series.at[s].at[i].y : (double)NAN;
+    }
+    return NAN;
+}
+
+bool sb_free_blocks_at(const struct sb_result *r, size_t i, uint64_t blocks[SB_NR_ORDERS])
+{
+    for (int order = 0; order < SB_NR_ORDERS; order++) {
+        double n = sb_series_value(r, "free_blocks", order, i);
+        if (isnan(n))
+            return false;
+        blocks[order] = (uint64_t)n;
+    }
+    return true;
+}
+
+/* What every allocator has, and first: what the workload asked for. */
+size_t sb_series_points(const struct sb_result *r)
+{
+    return r->series.n ? r->series.at[0].n : 0;
+}
+
+double sb_series_operations(const struct sb_result *r, size_t i)
+{
+    return r->series.at[0].at[i].x;
+}

@@ -1,0 +1,385 @@
+/*
+ * How charts look, and what captions say.
+ *
+ * An allocator has one colour and one mark wherever it appears, given by its place in the config. Colours are
+ * Okabe and Ito's, safe for colour-blind readers, with two more of Tol's; marks differ too, for grey print.
+ */
+#include "report/chart.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const unsigned colours[] = {0x555555, 0xe69f00, 0x0072b2, 0x56b4e9, 0x009e73,
+                                   0xd55e00, 0xcc79a7, 0x000000, 0x882255, 0x999933};
+/* A number of marks that shares no factor with that of the colours: pairs repeat after 110 only. */
+static const int marks[] = {2, 5, 7, 6, 9, 13, 11, 4, 8, 12, 1};
+
+const char *sb_colour(size_t i)
+{
+    static char text[SB_COUNT(colours)][8];
+    i %= SB_COUNT(colours);
+    snprintf(text[i], sizeof(text[i]), "#%06x", colours[i]);
+    return text[i];
+}
+
+int sb_mark(size_t i)
+{
+    return marks[i % SB_COUNT(marks)];
+}
+
+int sb_dash(size_t i)
+{
+    return (int)(i / SB_COUNT(colours)) + 1;
+}
+
+char *sb_shade(size_t colour, size_t i, size_t n)
+{
+    double white = n > 1 ? 0.65 * (double)(n - 1 - i) / (double)(n - 1) : 0;
+    unsigned c = colours[colour % SB_COUNT(colours)], out = 0;
+    for (unsigned shift = 0; shift < 24; shift += 8) {
+        double part = (double)(c >> shift & 0xff);
+        out |= (unsigned)lround(part + (255 - part) * white) << shift;
+    }
+    return sb_printf("0x%06x", out);
+}
+
+double sb_scale_of(double max, const char **prefix)
+{
+    static const struct {
+        double factor;
+        const char *prefix;
+    } scales[] = {{1e9, "billion "}, {1e6, "million "}, {1e3, "thousand "}};
+    for (size_t i = 0; i < SB_COUNT(scales); i++) {
+        if (max >= scales[i].factor) {
+            *prefix = scales[i].prefix;
+            return scales[i].factor;
+        }
+    }
+    *prefix = "";
+    return 1;
+}
+
+/* A step that gives two or three tics up to `max`: there is no room for more. */
+double sb_few_tics(double max)
+{
+    double power = pow(10, floor(log10(max > 0 ? max : 1)));
+    double lead = max / power;
+    return power * (lead >= 8 ? 4 : lead >= 4 ? 2 : lead >= 2 ? 1 : 0.5);
+}
+
+char *sb_gp_text(const char *text)
+{
+    char *quoted = sb_gp_quote(text), *out = sb_printf("t(%s)", quoted);
+    free(quoted);
+    return out;
+}
+
+/* gnuplot keeps 50 bytes of a tic's label, and TeX's escapes need some of them. */
+enum { TIC_MOST = 26 };
+
+/* Longer names are cut, visibly; captions and tables have them whole. */
+char *sb_short_name(const char *text)
+{
+    size_t n = strlen(text), keep = n > TIC_MOST ? TIC_MOST - 3 : n;
+    while (keep && keep < n && ((unsigned char)text[keep] & 0xc0) == 0x80)
+        keep--;
+    return sb_printf("%.*s%s", (int)keep, text, keep < n ? "..." : "");
+}
+
+static char *call(const char *function, const char *text)
+{
+    char *cut = sb_short_name(text), *quoted = sb_gp_quote(cut), *out = sb_printf("%s(%s)", function, quoted);
+    free(quoted);
+    free(cut);
+    return out;
+}
+
+char *sb_gp_name(const char *text)
+{
+    return call("t", text);
+}
+
+char *sb_gp_tic(const char *text)
+{
+    return call("tic", text);
+}
+
+static size_t longest_of(const struct sb_axis *axis, size_t most)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < axis->labels.n; i++)
+        longest = strlen(axis->labels.at[i]) > longest ? strlen(axis->labels.at[i]) : longest;
+    return longest > most ? most : longest;
+}
+
+/* What fits a column of a paper side by side stays level. */
+static bool is_level(const struct sb_axis *axis)
+{
+    return axis->labels.n * (longest_of(axis, TIC_MOST) + 1) <= 34;
+}
+
+double sb_tics_height(const struct sb_axis *axis)
+{
+    return is_level(axis) ? 0.5 : 0.4 + 0.15 * (double)longest_of(axis, TIC_MOST);
+}
+
+double sb_label_tics(const struct sb_axis *axis, char direction, struct sb_text *out)
+{
+    sb_text_printf(out, "set %ctics %s (", direction,
+                   direction == 'y' ? ""
+                   : is_level(axis) ? "norotate"
+                                    : "rotate by 90 right");
+    for (size_t i = 0; i < axis->labels.n; i++) {
+        char *tic = sb_gp_tic(axis->labels.at[i]);
+        sb_text_printf(out, "%s%s %zu", i ? ", " : "", tic, i);
+        free(tic);
+    }
+    sb_text_printf(out, ")\n");
+    return sb_tics_height(axis);
+}
+
+void sb_tsv_name(struct sb_text *data, const char *name)
+{
+    for (; *name; name++) {
+        char c = *name == '"' ? '\'' : (unsigned char)*name < 0x20 || *name == 0x7f ? ' ' : *name;
+        sb_text_add(data, &c, 1);
+    }
+}
+
+/* At 8 points gnuplot reserves 1.7 mm for a character and 11 for a sample; a column of a paper has 84. */
+void sb_add_key(struct sb_figure *f, const struct sb_axis *axis, size_t extra)
+{
+    size_t longest = longest_of(axis, TIC_MOST), n = axis->labels.n + extra;
+    size_t columns = (size_t)(82 / (1.7 * (double)longest + 11));
+    size_t rows = (n + columns - 1) / (columns ? columns : 1);
+    f->height += 0.36 * (double)rows;
+    sb_text_printf(&f->script,
+                   "set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05\n");
+}
+
+/* ---- metrics ---- */
+
+const char *sb_metric_name(const char *name)
+{
+    return !strcmp(name, "throughput") ? "ops_per_s" : name;
+}
+
+static const struct {
+    const char *name, *title, *label;
+} known[] = {
+    {"ops_per_s", "throughput", "operations / s"},
+    {"bytes_per_s", "bytes per second", "bytes / s"},
+    {"alloc_ns", "time of an allocation", "ns per allocation"},
+    {"free_ns", "time of a free", "ns per free"},
+    {"footprint", "memory held over requested", "held / requested"},
+    {"success", "allocations that succeeded", "attempts that succeeded (%)"},
+    {"internal_fragmentation", "internal fragmentation", "internal fragmentation (%)"},
+    {"unusable_free_space", "unusable free space", "unusable free space index"},
+};
+
+static const char *unit_of(const struct sb_view *view, const char *metric)
+{
+    for (size_t t = 0; t < view->data.trials.n; t++) {
+        const struct sb_metric *m = sb_result_metric(&view->data.trials.at[t].result, metric);
+        if (m)
+            return m->unit;
+    }
+    return "";
+}
+
+char *sb_metric_label(const struct sb_chart *c, const char *metric)
+{
+    for (size_t i = 0; i < SB_COUNT(known); i++) {
+        if (!strcmp(metric, known[i].name))
+            return sb_strdup(known[i].label);
+    }
+    const char *unit = unit_of(c->view, metric);
+    return sb_printf("%s%s%s%s", metric, *unit ? " (" : "", unit, *unit ? ")" : "");
+}
+
+char *sb_metric_title(const char *metric)
+{
+    for (size_t i = 0; i < SB_COUNT(known); i++) {
+        if (!strcmp(metric, known[i].name))
+            return sb_strdup(known[i].title);
+    }
+    return sb_strdup(metric);
+}
+
+/* ---- figures and captions ---- */
+
+/* What fits under a title: the processor and how many CPUs it shows. */
+static char *short_machine_name(const struct sb_data *data)
+{
+    const char *summary = sb_data_meta(data, "topology_summary"), *cpu = sb_data_fact(data, "cpu");
+    const char *cpus = summary ? strstr(summary, " CPU") : NULL, *start = cpus;
+    while (start && start > summary && start[-1] != ' ')
+        start--;
+    if (!cpus)
+        return sb_strdup(cpu ? cpu : "unknown machine");
+    return sb_printf("%s, %.*s CPUs", cpu ? cpu : "unknown CPU", (int)(cpus - start), start);
+}
+
+void sb_range_start(struct sb_range *r)
+{
+    *r = (struct sb_range){INFINITY, -INFINITY, SIZE_MAX, 0};
+}
+
+void sb_range_add(struct sb_range *r, const struct sb_summary *s)
+{
+    if (!s->n)
+        return;
+    r->min = fmin(r->min, s->min);
+    r->max = fmax(r->max, s->max);
+    r->least_n = s->n < r->least_n ? s->n : r->least_n;
+    r->most_n = s->n > r->most_n ? s->n : r->most_n;
+}
+
+/* File names: letters, digits and hyphens, whatever the config calls things; long ones stay apart by hash. */
+static char *slug_of(const char *kind, const char *name, const char *where)
+{
+    char *whole = sb_printf("%s%s%s%s%s", kind, *name ? "-" : "", name, *where ? "-" : "", where);
+    char *s = sb_strdup(whole), *to = s;
+    for (const char *p = whole; *p; p++) {
+        char c = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (plain || (to > s && to[-1] != '-'))
+            *to++ = plain ? c : '-';
+    }
+    while (to > s && to[-1] == '-')
+        to--;
+    *to = '\0';
+    if (strlen(s) > 72) {
+        char *cut = sb_printf("%.52s-%016llx", s, (unsigned long long)sb_hash(whole));
+        free(s);
+        s = cut;
+    }
+    free(whole);
+    return s;
+}
+
+struct sb_figure *sb_figure_new(const struct sb_chart *c, char *title)
+{
+    char *id = slug_of(sb_plot_kind_name(c->plot->kind), c->plot->name, c->where);
+    for (size_t i = 0, n = 1; i < c->figures->n; i++) {
+        if (strcmp(c->figures->at[i].id, id))
+            continue;
+        char *apart = sb_printf("%s-%zu", id, ++n);
+        free(id);
+        id = apart;
+        i = SIZE_MAX; /* from the start: the new name may be taken, too */
+    }
+    struct sb_figure *f = SB_VEC_ADD(c->figures);
+    f->id = id;
+    f->kind = sb_strdup(sb_plot_kind_name(c->plot->kind));
+    f->title = title;
+    f->height = 5.2;
+    sb_text_printf(&f->script, "set border 3 lc rgb '#444444'\nset tics nomirror out scale 0.6\n"
+                               "set grid ytics lt 1 lc rgb '#dddddd' lw 0.7\n");
+    return f;
+}
+
+/* "n = 5", "n = 3 to 5", "one run". */
+static char *n_text(const struct sb_range *r)
+{
+    if (r->most_n == 1)
+        return sb_strdup("one run");
+    return r->least_n == r->most_n ? sb_printf("n = %zu", r->most_n)
+                                   : sb_printf("n = %zu to %zu", r->least_n, r->most_n);
+}
+
+/* What whiskers are, in two words: the caption says it in full. */
+static char *short_interval(const struct sb_view *view, const struct sb_range *r)
+{
+    bool range = r->least_n < 2 || 1 - exp2(1 - (double)r->least_n) < view->confidence;
+    return range ? sb_strdup("range") : sb_printf("%g %% interval", 100 * view->confidence);
+}
+
+void sb_figure_caption(const struct sb_chart *c, struct sb_figure *f, const char *what,
+                       const struct sb_range *r, const char *spread, const char *more)
+{
+    char *machine = sb_machine_name(&c->view->data), *brief = short_machine_name(&c->view->data);
+    char *n = n_text(r), *interval = NULL, *whiskers = NULL;
+    bool one = r->most_n <= 1;
+    if (!one && !spread) {
+        interval = sb_view_interval(c->view, r->least_n, r->most_n);
+        whiskers = short_interval(c->view, r);
+    }
+    if (one)
+        f->caption = sb_printf("%s: %s. One run each, without an interval.%s Machine: %s.", f->title, what,
+                               more, machine);
+    else
+        f->caption = sb_printf("%s: %s. Medians of %s processes each; %s%s.%s Machine: %s.", f->title, what,
+                               n, spread ? "" : "whiskers: ", spread ? spread : interval, more, machine);
+    f->note = one ? sb_printf("%s; %s", n, brief)
+                  : sb_printf("%s, median, %s%s; %s", n,
+                              spread ? "" : "whiskers: ", spread ? spread : whiskers, brief);
+    if (c->view->sources.n > 1) {
+        char *caption =
+            sb_printf("%s Of %zu databases; the machine is the first one's.", f->caption, c->view->sources.n);
+        free(f->caption);
+        f->caption = caption;
+    }
+    free(interval);
+    free(whiskers);
+    free(n);
+    free(brief);
+    free(machine);
+}
+
+static void append(char **text, const char *more)
+{
+    char *whole = sb_printf("%s%s", *text, more);
+    free(*text);
+    *text = whole;
+}
+
+void sb_caption_missing(const struct sb_chart *c, struct sb_figure *f, const char *metric)
+{
+    struct sb_words said = {0};
+    struct sb_text out = {0};
+    for (size_t i = 0; i < c->n; i++) {
+        const struct sb_view_cell *cell = &c->view->cells.at[c->cells[i]];
+        bool any = false;
+        for (size_t j = 0; j < c->n && !any; j++) {
+            const struct sb_view_cell *other = &c->view->cells.at[c->cells[j]];
+            any = other->allocator == cell->allocator && sb_view_metric(c->view, other, metric).n;
+        }
+        if (!any && sb_words_add_once(&said, cell->variant))
+            sb_text_printf(&out, " %s: not available, %s.", cell->variant,
+                           sb_view_reason(c->view, cell, metric));
+    }
+    append(&f->caption, sb_text_get(&out));
+    sb_text_free(&out);
+    sb_words_free(&said);
+}
+
+void sb_caption_memory(const struct sb_chart *c, struct sb_figure *f)
+{
+    struct sb_words os = {0}, all = {0};
+    struct sb_text out = {0};
+    for (size_t i = 0; i < c->n; i++) {
+        const struct sb_view_cell *cell = &c->view->cells.at[c->cells[i]];
+        sb_words_add_once(&all, cell->variant);
+        if (!strcmp(cell->row->memory, "from the OS"))
+            sb_words_add_once(&os, cell->variant);
+    }
+    for (size_t i = 0; i < os.n; i++)
+        sb_text_printf(&out, "%s%s", i ? ", " : " Memory from the OS: ", os.at[i]);
+    if (os.n)
+        sb_text_printf(&out, "%s.", os.n < all.n ? "; from the trial's memory file: the others" : "");
+    append(&f->caption, sb_text_get(&out));
+    sb_text_free(&out);
+    sb_words_free(&all);
+    sb_words_free(&os);
+}
+
+void sb_chart_note(const struct sb_chart *c, char *text)
+{
+    char *note = sb_printf("[plot %s] is not drawn: %s", c->plot->name, text);
+    if (c->plot->line)
+        sb_words_add_once(c->notes, note);
+    free(note);
+    free(text);
+}

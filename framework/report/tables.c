@@ -1,0 +1,468 @@
+/*
+ * Tables for papers: for each metric and workload the allocators by threads and swept values, then every
+ * cell, then latencies. Medians with their intervals; where there is none, the table says why or points to
+ * where it is said.
+ */
+#include "report/tables.h"
+
+#include "report/chart.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- formats ---- */
+
+void sb_tex_text(struct sb_text *out, const char *text)
+{
+    static const struct {
+        char c;
+        const char *tex;
+    } special[] = {{'\\', "\\textbackslash{}"}, {'~', "\\textasciitilde{}"},   {'^', "\\textasciicircum{}"},
+                   {'<', "\\textless{}"},       {'>', "\\textgreater{}"},      {'|', "\\textbar{}"},
+                   {'"', "\\textquotedbl{}"},   {'\'', "\\textquotesingle{}"}, {'`', "\\textasciigrave{}"}};
+    for (; *text; text++) {
+        const char *tex = NULL;
+        for (size_t i = 0; i < SB_COUNT(special); i++)
+            tex = special[i].c == *text ? special[i].tex : tex;
+        if (tex)
+            sb_text_printf(out, "%s", tex);
+        else if (strchr("#$%&_{}", *text))
+            sb_text_printf(out, "\\%c", *text);
+        else if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            sb_text_add(out, " ", 1);
+        else
+            sb_text_add(out, text, 1);
+    }
+}
+
+/* Line ends would end a table's row, and a list's item. */
+void sb_markdown_text(struct sb_text *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '<')
+            sb_text_printf(out, "&lt;");
+        else if (*text == '>')
+            sb_text_printf(out, "&gt;");
+        else if (*text == '&')
+            sb_text_printf(out, "&amp;");
+        else if (strchr("\\`*_{}[]#|~$!", *text))
+            sb_text_printf(out, "\\%c", *text);
+        else if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            sb_text_add(out, " ", 1);
+        else
+            sb_text_add(out, text, 1);
+    }
+}
+
+/* Three digits that count; more would say more than is known. */
+static void number(char text[32], double value)
+{
+    double size = value < 0 ? -value : value;
+    if (size >= 99950 || (size > 0 && size < 0.001)) {
+        char *si = size < 1 ? sb_printf("%.2g", value) : sb_format_si(value);
+        snprintf(text, 32, "%s", si);
+        free(si);
+    } else
+        snprintf(text, 32, "%.*f", size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.995 ? 2 : 3, value);
+}
+
+/* Never none, as nobody but us can know. */
+static size_t columns_of(const struct sb_table *t)
+{
+    return t->heads.n ? t->heads.n : 1;
+}
+
+/* "12.3 [12.1, 12.6]"; one run has no interval. */
+static char *cell_text(const struct sb_table *t, const struct sb_table_cell *c)
+{
+    char median[32], low[32], high[32];
+    if (!c->value.n)
+        return sb_strdup(c->text ? c->text : "n/a");
+    number(median, c->value.median / t->scale);
+    number(low, c->value.low / t->scale);
+    number(high, c->value.high / t->scale);
+    return c->value.n == 1 ? sb_strdup(median) : sb_printf("%s [%s, %s]", median, low, high);
+}
+
+/* "scullp.order=2, 1 thread" in two lines: columns are as wide as their numbers, not as their heads. */
+static void stacked(struct sb_text *out, const char *text, bool left)
+{
+    const char *cut = strstr(text, ", ");
+    if (!cut) {
+        sb_tex_text(out, text);
+        return;
+    }
+    char *first = sb_strndup(text, (size_t)(cut - text) + 1);
+    sb_text_printf(out, "\\shortstack[%c]{", left ? 'l' : 'r');
+    sb_tex_text(out, first);
+    sb_text_printf(out, "\\\\");
+    sb_tex_text(out, cut + 2);
+    sb_text_printf(out, "}");
+    free(first);
+}
+
+static void latex_row(const struct sb_table *t, size_t row, struct sb_text *out)
+{
+    for (size_t k = 0; k < t->heads.n; k++) {
+        const struct sb_table_cell *cell = &t->cells.at[row * t->heads.n + k];
+        char *text = cell_text(t, cell), *interval = cell->value.n > 1 ? strstr(text, " [") : NULL;
+        if (interval)
+            *interval = '\0';
+        sb_text_printf(out, "%s", k ? " & " : "");
+        sb_tex_text(out, text);
+        if (interval)
+            sb_text_printf(out, " {\\tiny %s}", interval + 1);
+        free(text);
+    }
+    sb_text_printf(out, " \\\\\n");
+}
+
+static void latex_heads(const struct sb_table *t, struct sb_text *out)
+{
+    sb_text_printf(out, "\\toprule\n");
+    for (size_t k = 0; k < t->heads.n; k++) {
+        sb_text_printf(out, "%s", k ? " & " : "");
+        stacked(out, t->heads.at[k], k < t->texts);
+    }
+    sb_text_printf(out, " \\\\\n\\midrule\n");
+}
+
+void sb_table_latex(const struct sb_table *t, struct sb_text *out)
+{
+    const char *kind = t->lengthy ? "longtable" : "tabular";
+    sb_text_printf(out, "%% needs booktabs%s, textcomp and T1 fonts; as wide as a page\n",
+                   t->lengthy ? ", longtable" : "");
+    if (!t->lengthy)
+        sb_text_printf(out,
+                       "\\begin{table*}\n\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}\n\\caption{");
+    else
+        sb_text_printf(out, "{\\tiny\\setlength{\\tabcolsep}{2pt}\n\\begin{longtable}{");
+    struct sb_text columns = {0};
+    for (size_t k = 0; k < t->heads.n; k++)
+        sb_text_add(&columns, k < t->texts ? "l" : "r", 1);
+    if (t->lengthy)
+        sb_text_printf(out, "%s}\n\\caption{", sb_text_get(&columns));
+    sb_tex_text(out, t->title);
+    sb_text_printf(out, ". ");
+    sb_tex_text(out, t->note);
+    sb_text_printf(out, "}\\label{tab:%s}%s\n", t->id, t->lengthy ? "\\\\" : "");
+    if (!t->lengthy)
+        sb_text_printf(out, "\\begin{tabular}{%s}\n", sb_text_get(&columns));
+    latex_heads(t, out);
+    if (t->lengthy) {
+        sb_text_printf(out, "\\endfirsthead\n");
+        latex_heads(t, out);
+        sb_text_printf(out, "\\endhead\n");
+    }
+    for (size_t i = 0; i < t->cells.n / columns_of(t); i++)
+        latex_row(t, i, out);
+    sb_text_printf(out, "\\bottomrule\n\\end{%s}\n%s", kind, t->lengthy ? "}\n" : "\\end{table*}\n");
+    sb_text_free(&columns);
+}
+
+void sb_table_markdown(const struct sb_table *t, struct sb_text *out)
+{
+    sb_text_printf(out, "**");
+    sb_markdown_text(out, t->title);
+    sb_text_printf(out, ".** ");
+    sb_markdown_text(out, t->note);
+    sb_text_printf(out, "\n\n|");
+    for (size_t k = 0; k < t->heads.n; k++) {
+        sb_text_printf(out, " ");
+        sb_markdown_text(out, t->heads.at[k]);
+        sb_text_printf(out, " |");
+    }
+    sb_text_printf(out, "\n|");
+    for (size_t k = 0; k < t->heads.n; k++)
+        sb_text_printf(out, k < t->texts ? "---|" : "---:|");
+    for (size_t i = 0; i < t->cells.n; i++) {
+        char *text = cell_text(t, &t->cells.at[i]);
+        sb_text_printf(out, i % columns_of(t) ? " " : "\n| ");
+        sb_markdown_text(out, text);
+        sb_text_printf(out, " |");
+        free(text);
+    }
+    sb_text_printf(out, "\n");
+}
+
+static void csv_text(struct sb_text *out, const char *text, const char *suffix)
+{
+    sb_text_printf(out, "\"");
+    for (; *text; text++)
+        sb_text_printf(out, *text == '"' ? "\"\"" : "%c", *text);
+    sb_text_printf(out, "%s\"", suffix);
+}
+
+/* Unscaled, with all digits: for programs. */
+void sb_table_csv(const struct sb_table *t, struct sb_text *out)
+{
+    static const char *const parts[] = {"", " low", " high", " n"};
+    for (size_t k = 0; k < t->heads.n; k++) {
+        for (size_t p = 0; p < (k < t->texts ? 1 : SB_COUNT(parts)); p++) {
+            sb_text_printf(out, k || p ? "," : "");
+            csv_text(out, t->heads.at[k], parts[p]);
+        }
+    }
+    for (size_t i = 0; i < t->cells.n; i++) {
+        const struct sb_table_cell *c = &t->cells.at[i];
+        size_t k = i % columns_of(t);
+        sb_text_printf(out, k ? "," : "\n");
+        if (k < t->texts)
+            csv_text(out, c->text ? c->text : "", "");
+        else if (c->value.n)
+            sb_text_printf(out, "%.17g,%.17g,%.17g,%zu", c->value.median, c->value.low, c->value.high,
+                           c->value.n);
+        else
+            sb_text_printf(out, ",,,0");
+    }
+    sb_text_printf(out, "\n");
+}
+
+/* ---- contents ---- */
+
+static void add_text(struct sb_table *t, const char *text)
+{
+    SB_VEC_ADD(&t->cells)->text = sb_strdup(text);
+}
+
+static void add_head(struct sb_table *t, const char *text)
+{
+    *SB_VEC_ADD(&t->heads) = sb_strdup(text);
+}
+
+static void add_metric(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *cell,
+                       const char *metric)
+{
+    struct sb_table_cell *c = SB_VEC_ADD(&t->cells);
+    if (cell)
+        c->value = sb_view_metric(v, cell, metric);
+    c->text = sb_strdup(cell && cell->row->skip ? "skipped" : "n/a");
+}
+
+/* "Medians of n = 7 processes, in brackets the 95 % interval ...; MACHINE." */
+static char *note_of(const struct sb_view *v, const struct sb_table *t)
+{
+    struct sb_range r;
+    sb_range_start(&r);
+    for (size_t i = 0; i < t->cells.n; i++)
+        sb_range_add(&r, &t->cells.at[i].value);
+    char *machine = sb_machine_name(&v->data), *note;
+    char *n =
+        r.least_n == r.most_n ? sb_printf("%zu", r.most_n) : sb_printf("%zu to %zu", r.least_n, r.most_n);
+    if (r.most_n > 1) {
+        char *interval = sb_view_interval(v, r.least_n > 1 ? r.least_n : 2, r.most_n);
+        note = sb_printf("Medians of n = %s processes; in brackets the %s. %s.", n, interval, machine);
+        free(interval);
+    } else {
+        note = sb_printf("One run each, without an interval. %s.", machine);
+    }
+    free(n);
+    free(machine);
+    return note;
+}
+
+static char *file_name(const char *kind, const char *name)
+{
+    char *s = sb_printf("%s-%.60s", kind, name);
+    bool strange = strlen(name) > 60;
+    for (char *p = s; *p; p++) {
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p - 'A' + 'a');
+        else if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9'))) {
+            strange |= *p != '-' && *p != '_';
+            *p = '-';
+        }
+    }
+    if (strange) {
+        char *apart = sb_printf("%s-%08llx", s, (unsigned long long)(sb_hash(name) & 0xffffffff));
+        free(s);
+        s = apart;
+    }
+    return s;
+}
+
+/* Allocators down, threads and swept values across. */
+static void add_pivot(const struct sb_view *v, const char *metric, const char *file, const char *workload,
+                      struct sb_tables *tables)
+{
+    struct sb_chart whole = {.view = v};
+    struct sb_range r;
+    const char *prefix = "";
+    sb_range_start(&r);
+    for (size_t i = 0; i < v->cells.n; i++) {
+        struct sb_summary s = {0};
+        if (!strcmp(v->cells.at[i].row->workload, workload))
+            s = sb_view_metric(v, &v->cells.at[i], metric);
+        sb_range_add(&r, &s);
+    }
+    if (!r.most_n)
+        return;
+    struct sb_table *t = SB_VEC_ADD(tables);
+    char *title = sb_metric_title(metric), *label = sb_metric_label(&whole, metric);
+    t->scale = strstr(metric, "_per_s") ? sb_scale_of(r.max, &prefix) : 1;
+    t->id = file_name(file, workload);
+    t->title = sb_printf("%s: %s, in %s%s", workload, title, prefix, label);
+    t->texts = 1;
+    add_head(t, "allocator");
+    for (size_t g = 0; g < v->groups.n; g++) {
+        const struct sb_view_group *group = &v->groups.at[g];
+        if (strcmp(group->workload, workload))
+            continue;
+        /* The section needn't be said where it is the workload's own, which the title has. */
+        size_t own = strlen(workload);
+        const char *swept = group->swept;
+        if (!strncmp(swept, workload, own) && swept[own] == '.')
+            swept += own + 1;
+        char *head = sb_printf("%s%s%lld thread%s", swept, *swept ? ", " : "", (long long)group->threads,
+                               group->threads == 1 ? "" : "s");
+        add_head(t, head);
+        free(head);
+    }
+    for (size_t a = 0; a < v->allocators.n; a++) {
+        add_text(t, v->allocators.at[a]);
+        for (size_t g = 0; g < v->groups.n; g++) {
+            if (!strcmp(v->groups.at[g].workload, workload))
+                add_metric(t, v, sb_view_find(v, g, a), metric);
+        }
+    }
+    t->note = note_of(v, t);
+    free(label);
+    free(title);
+}
+
+/* "skipped (2)": reasons are long, and the same for many cells; the note has each once. */
+static char *status_of(const struct sb_view *v, const struct sb_view_cell *c, struct sb_words *reasons)
+{
+    size_t i = 0;
+    if (!c->row->skip && c->ok == c->trials)
+        return sb_printf("ok, n = %zu", c->ok);
+    const char *reason = c->row->skip ? c->row->skip : sb_view_reason(v, c, "");
+    sb_words_add_once(reasons, reason);
+    while (strcmp(reasons->at[i], reason))
+        i++;
+    return c->row->skip ? sb_printf("skipped (%zu)", i + 1)
+                        : sb_printf("%zu of %zu failed (%zu)", c->trials - c->ok, c->trials, i + 1);
+}
+
+static void add_cells(const struct sb_view *v, struct sb_tables *tables)
+{
+    static const char *const heads[] = {"workload",     "swept",       "threads",         "allocator",
+                                        "through",      "memory",      "status",          "ops / s",
+                                        "ns per alloc", "ns per free", "held / requested"};
+    static const char *const metrics[] = {"ops_per_s", "alloc_ns", "free_ns", "footprint"};
+    struct sb_table *t = SB_VEC_ADD(tables);
+    t->id = sb_strdup("cells");
+    t->title = sb_strdup("every cell");
+    t->scale = 1;
+    t->texts = 7;
+    t->lengthy = true;
+    struct sb_words reasons = {0};
+    for (size_t i = 0; i < SB_COUNT(heads); i++)
+        add_head(t, heads[i]);
+    for (size_t i = 0; i < v->cells.n; i++) {
+        const struct sb_view_cell *c = &v->cells.at[i];
+        char *threads = sb_printf("%lld", (long long)c->row->threads);
+        char *status = status_of(v, c, &reasons);
+        add_text(t, c->row->workload);
+        add_text(t, v->groups.at[c->group].swept);
+        add_text(t, threads);
+        add_text(t, c->variant);
+        add_text(t, c->row->route);
+        add_text(t, c->row->memory);
+        add_text(t, status);
+        for (size_t k = 0; k < SB_COUNT(metrics); k++)
+            add_metric(t, v, c, metrics[k]);
+        free(status);
+        free(threads);
+    }
+    struct sb_text note = {0};
+    char *plain = note_of(v, t);
+    sb_text_printf(&note, "%s", plain);
+    for (size_t i = 0; i < reasons.n; i++)
+        sb_text_printf(&note, " (%zu) %s.", i + 1, reasons.at[i]);
+    t->note = note.at;
+    free(plain);
+    sb_words_free(&reasons);
+}
+
+static int add_latencies(const struct sb_view *v, struct sb_tables *tables, char **why)
+{
+    enum { SHARES = 6 };
+    static const double shares[SHARES] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
+    static const char *const heads[] = {"cell", "call",  "calls",  "p50", "p90",
+                                        "p99",  "p99.9", "p99.99", "max"};
+    static const char *const kinds[] = {"alloc", "free", "response"};
+    struct sb_table t = {.scale = 1, .texts = 3, .lengthy = true};
+    struct sb_histogram *h = sb_calloc(1, sizeof(*h));
+    double low[SHARES], high[SHARES];
+    int status = 0;
+    for (size_t i = 0; i < SB_COUNT(heads); i++)
+        add_head(&t, heads[i]);
+    for (size_t i = 0; i < v->cells.n && !status; i++) {
+        for (size_t k = 0; k < SB_COUNT(kinds) && !status; k++) {
+            const struct sb_view_cell *c = &v->cells.at[i];
+            status = sb_view_latencies(v, c, kinds[k], shares, SHARES, h, low, high, why);
+            if (status || !h->n)
+                continue;
+            char *n = sb_printf("%llu", (unsigned long long)h->n);
+            add_text(&t, c->row->label);
+            add_text(&t, kinds[k]);
+            add_text(&t, n);
+            for (size_t s = 0; s < SHARES; s++) {
+                double ns = sb_histogram_quantile(h, shares[s]);
+                struct sb_table_cell *cell = SB_VEC_ADD(&t.cells);
+                bool known = !isnan(ns) && !isinf(ns);
+                cell->text = sb_strdup(isinf(ns) ? "not served" : "n/a");
+                if (known)
+                    cell->value =
+                        (struct sb_summary){.n = c->ok,
+                                            .median = ns,
+                                            .low = isnan(low[s]) || isinf(low[s]) ? ns : low[s],
+                                            .high = isnan(high[s]) || isinf(high[s]) ? ns : high[s]};
+            }
+            free(n);
+        }
+    }
+    free(h);
+    t.id = sb_strdup("latency");
+    t.title = sb_strdup("latency of single calls in ns");
+    char *machine = sb_machine_name(&v->data);
+    t.note = sb_printf(
+        "Percentiles of the calls of all processes together; in brackets the smallest and the largest "
+        "of the processes' own; n/a: fewer than ten calls lie beyond. %s.",
+        machine);
+    free(machine);
+    *SB_VEC_ADD(tables) = t;
+    return status;
+}
+
+int sb_tables_make(const struct sb_view *v, struct sb_tables *tables, char **why)
+{
+    static const struct {
+        const char *metric, *file;
+    } pivots[] = {{"ops_per_s", "throughput"}, {"bytes_per_s", "bytes"},
+                  {"alloc_ns", "alloc"},       {"free_ns", "free"},
+                  {"footprint", "footprint"},  {"internal_fragmentation", "internal"},
+                  {"success", "success"}};
+    for (size_t m = 0; m < SB_COUNT(pivots); m++) {
+        for (size_t w = 0; w < v->workloads.n; w++)
+            add_pivot(v, pivots[m].metric, pivots[m].file, v->workloads.at[w], tables);
+    }
+    add_cells(v, tables);
+    return add_latencies(v, tables, why);
+}
+
+void sb_tables_free(struct sb_tables *tables)
+{
+    for (size_t i = 0; i < tables->n; i++) {
+        struct sb_table *t = &tables->at[i];
+        free(t->id);
+        free(t->title);
+        free(t->note);
+        sb_words_free(&t->heads);
+        for (size_t k = 0; k < t->cells.n; k++)
+            free(t->cells.at[k].text);
+        SB_VEC_FREE(&t->cells);
+    }
+    SB_VEC_FREE(tables);
+}

@@ -1,0 +1,212 @@
+#!/usr/bin/env bash
+# Reports of stored databases: every kind of chart byte for byte, tables and texts, the same report twice, several databases
+# as one, an artifact, a LaTeX document, a page in a browser, hostile names.
+# usage: charts.sh BUILD [--write]      --write records what comes out as expected: look at it before you commit it
+set -u
+write=${2:-}
+. "$(dirname "$0")/lib.sh"
+data=$tests/data/charts golden=$tests/golden/charts
+command -v gnuplot > /dev/null || { echo "skipped: gnuplot is not installed"; exit 77; }
+
+echo "== every kind of chart"
+expect 0 "$s" report "$data/sample.db" --plots "$data/plots.ini" --out charts
+[ -s err ] && { fail "a chart is not drawn"; cat err; }
+if [ "$write" = --write ]; then
+  rm -rf "$golden"
+  mkdir -p "$golden"
+  cp charts/figures/*.svg charts/figures/*.tsv charts/report.md charts/tables/throughput-scullc.tex charts/tables/cells.csv "$golden"
+  for gp in charts/figures/*.gp; do cp "$gp" "$golden"; done
+  gnuplot --version > "$golden/gnuplot"
+fi
+kinds=$("$s" describe plot | sed -n '/^  kind/,/^  x/p' | grep -oE '[a-z]+: ' | sort -u | wc -l)
+[ "$kinds" -ge 8 ] || fail "describe plot lists $kinds kinds"
+for kind in bars lines ratio matrix percentiles cdf series orders addresses events; do
+  ls charts/figures/$kind-*.svg > /dev/null 2>&1 || fail "no chart of kind $kind"
+done
+for file in "$golden"/*; do
+  name=$(basename "$file")
+  case $name in
+    gnuplot) continue ;;
+    *.svg) # another gnuplot draws the same chart with other digits
+      [ "$(gnuplot --version)" = "$(cat "$golden/gnuplot")" ] || { other=1; continue; }
+      made=charts/figures/$name ;;
+    *.gp | *.tsv) made=charts/figures/$name ;;
+    report.md) made=charts/report.md ;;
+    *) made=charts/tables/$name ;;
+  esac
+  cmp -s "$file" "$made" || { fail "$name differs"; diff "$file" "$made" | head -5; }
+done
+[ -z "${other:-}" ] || echo "SVGs not compared: they are $(cat "$golden/gnuplot")'s, this is $(gnuplot --version)"
+for gp in charts/figures/*.gp; do
+  id=${gp%.gp}
+  for ending in .png .pdf -wide.pdf -latex.tex -latex.pdf -tikz.tex -caption.tex; do
+    [ -s "$id$ending" ] || fail "$id$ending is missing"
+  done
+done
+
+echo "== a script runs by itself, edited"
+mkdir own
+cp charts/figures/matrix-*-1-thread.* own/
+(cd own && gp=$(echo *.gp) && sed -i "s/^title = .*/title = 'my own title'/" "$gp" && rm ./*.svg && gnuplot -d "$gp" && grep -q "my own title" ./*.svg) ||
+  fail "an edited script doesn't give the edited chart"
+
+echo "== twice the same, and all defaults"
+expect 0 "$s" report "$data/sample.db" --out a
+expect 0 "$s" report "$data/sample.db" --out b
+diff -r a b > /dev/null || fail "two reports of one database differ: $(diff -rq a b | head -3)"
+for kind in bars lines ratio matrix percentiles cdf series orders addresses events; do
+  ls a/figures/$kind-*.svg > /dev/null 2>&1 || fail "no chart of kind $kind by default"
+done
+has a/methods.md "We measured 7 allocators"
+has a/methods.tex "distribution-free 95 \\% intervals"
+grep -q 'slub-shared (percpu=no)' a/index.html || fail "a variant is not named"
+grep -q 'Skipped cells' a/index.html || fail "skipped cells are not shown"
+
+echo "== what can't be drawn is said"
+cat > odd.ini <<'INI'
+[plot nothing]
+kind = bars
+where = workload=nosuch
+[plot metric]
+kind = bars
+metric = bites_per_s
+[plot dimension]
+kind = bars
+x = quantum
+[plot latency]
+kind = cdf
+metric = realloc
+INI
+expect 0 "$s" report "$data/sample.db" --plots odd.ini --out odd
+has err "[plot nothing] is not drawn: where: no cell fits"
+has err "[plot metric] is not drawn: no trial has the metric 'bites_per_s' (did you mean 'bytes_per_s'?)"
+has err "[plot dimension] is not drawn: 'quantum' is no dimension of these cells"
+has err "[plot latency] is not drawn: metric = realloc: expected alloc, free or response"
+has odd/report.md "is not drawn"
+echo "[matrix]" > wrong.ini
+expect 2 "$s" report "$data/sample.db" --plots wrong.ini --out wrong
+has err "wrong.ini:1: unexpected section [matrix]; --plots takes [plot NAME] alone"
+expect 2 "$s" report "$data/sample.db" --plots none.ini --out wrong
+[ -e wrong ] && fail "a folder was made for a report that was refused"
+
+echo "== several databases as one"
+cp "$data/sample.db" later.db
+expect 0 "$s" report "$data/sample.db" later.db --plots "$data/plots.ini" --out both
+grep -q 'slub-shared (percpu=yes) in later' both/index.html || fail "the second database's cells are not there"
+grep -q 'Config of later' both/index.html || fail "the second database's config is not there"
+
+echo "== a database of the first schema"
+expect 0 "$s" report "$tests/data/schema/1.db" --out old
+[ -s old/figures/matrix-1-thread.svg ] || fail "an old database has no charts"
+
+echo "== show"
+expect 0 env LC_ALL=C "$s" show "$data/sample.db"
+has out "scullv, 2 threads"
+grep -qE 'vmalloc +#* ' out || fail "show has no bars"
+
+echo "== an artifact"
+expect 2 "$s" artifact
+expect 1 "$s" artifact "$data/sample.db" -o x.zip
+has err "ends in none of .tar.zst, .tar.gz and .tar.xz"
+expect 0 "$s" artifact "$data/sample.db" -o one.tar.gz
+expect 0 "$s" artifact "$data/sample.db" -o two.tar.gz
+cmp one.tar.gz two.tar.gz || fail "two artifacts of one database differ"
+ls -d ./*.work-* 2> /dev/null && fail "an artifact's work is left behind"
+tar xzf one.tar.gz || fail "the artifact can't be unpacked"
+has sample/README.md "scullbench run config.ini"
+cmp sample/config.ini "$data/sample.ini" || fail "the artifact's config is not the run's"
+expect 0 "$s" report sample/data/sample.db --out again
+diff -r again sample/report > /dev/null || fail "the artifact's report can't be made again from its data"
+if command -v sqlite3 > /dev/null; then
+  [ "$(sqlite3 sample/data/sample.db "SELECT count(*) FROM plugin WHERE path LIKE '%/%'")" = 0 ] || fail "the artifact tells folders"
+fi
+
+echo "== hostile names"
+long=$(printf 'x%.0s' {1..294})_%\$end
+cat > hostile.ini <<INI
+[experiment]
+name = it's "h" <b>\`touch pwned\`</b> \$(touch pwned) _%#&{}~^\\ \\n é
+repetitions = 2
+duration = 5ms
+warmup = 0ms
+steady = off
+survey = 1
+survey_points = 4
+[machine]
+memory = 16MiB
+[allocator 50% \`touch pwned\` 'x' "y" \$(touch pwned) <i>_^{2}@é~#&\\input{x}]
+plugin = kmalloc
+[allocator $long]
+plugin = slub
+[workload w'; system "touch pwned" #\$x_1]
+plugin = scullc
+devices = 1
+device_size = 64KiB
+[matrix]
+allocator = null, 50% \`touch pwned\` 'x' "y" \$(touch pwned) <i>_^{2}@é~#&\\input{x}, $long
+workload = w'; system "touch pwned" #\$x_1
+[plot p'; system "touch pwned" \`touch pwned\` <i>]
+kind = bars
+[plot m]
+kind = matrix
+[plot o]
+kind = orders
+[plot s]
+kind = series
+[plot r]
+kind = ratio
+baseline = $long
+[plot a]
+kind = addresses
+INI
+expect 0 "$s" run hostile.ini --db hostile.db
+expect 0 "$s" report hostile.db --out rh
+expect 0 "$s" artifact hostile.db -o h.tar.gz
+[ -n "$(find . -name pwned)" ] && fail "a name was executed"
+{ cat rh/index.html; sed '/^```/,/^```/d' rh/report.md; } | grep -q '<b>`touch' && fail "a name became markup"
+grep -q '50% `touch p' rh/figures/bars-*.svg || fail "the name is not shown as it is"
+grep -q 'x_\|x\.\.\.' rh/figures/bars-*.svg || fail "the long name is not shown"
+
+echo "== a LaTeX document"
+if kpsewhich booktabs.sty tikz.sty longtable.sty lmodern.sty > kpse 2>&1 && [ "$(wc -l < kpse)" = 4 ]; then
+  for report in charts rh; do
+    {
+      echo '\documentclass[twocolumn]{article}\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}'
+      echo '\usepackage{textcomp,booktabs,longtable,graphicx,lmodern,tikz}\usepackage{gnuplot-lua-tikz}'
+      echo "\\graphicspath{{$report/figures/}}\\begin{document}\\input{$report/methods}"
+      for caption in $report/figures/*-caption.tex; do
+        id=${caption%-caption.tex}
+        for kind in latex tikz; do
+          printf '\\begin{figure}\\input{%s-%s}\\caption{\\protect\\input{%s}}\\end{figure}\\clearpage\n' "$id" $kind "${caption%.tex}"
+        done
+      done
+      echo '\onecolumn'
+      for table in $report/tables/*.tex; do printf '\\input{%s}\\clearpage\n' "${table%.tex}"; done
+      echo '\end{document}'
+    } > $report.tex
+    TEXINPUTS=.:$report/figures: pdflatex -interaction=nonstopmode -halt-on-error $report.tex > tex.log 2>&1 ||
+      { fail "$report: LaTeX failed"; grep -A5 '^!' tex.log; }
+  done
+  [ -n "$(find . -name pwned)" ] && fail "a name was executed by TeX"
+else
+  echo "skipped: no texlive with booktabs, longtable, tikz and lmodern"
+fi
+
+echo "== the page in a browser"
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
+if [ -n "$browser" ]; then
+  # Two clicks on the head "operations/s": the fastest first.
+  sed 's|</body>|<script>var h=Array.from(document.querySelectorAll("th.s")).find(e=>e.textContent=="operations/s");h.click();h.click();document.title="sorted:"+Array.from(h.closest("table").tBodies[0].rows).map(r=>r.cells[h.cellIndex].dataset.v\|\|"n/a").join(" ")+":wide="+(document.documentElement.scrollWidth>window.innerWidth);</script></body>|' \
+    a/index.html > sorted.html
+  for width in 1280 500; do
+    timeout 60 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$dir/profile" --window-size=$width,900 --dump-dom "file://$dir/sorted.html" > dom 2> /dev/null
+    title=$(grep -o '<title>sorted:[^<]*' dom)
+    [ -n "$title" ] || { fail "the page's script did not run"; continue; }
+    case $title in *wide=true) fail "the page is wider than a window of $width" ;; esac
+    echo "$title" | sed 's/<title>sorted://; s/:wide.*//' | tr ' ' '\n' | grep -v n/a > values
+    sort -rg values | cmp -s - values || fail "a click doesn't sort"
+  done
+else
+  echo "skipped: no chromium"
+fi
+conclude
