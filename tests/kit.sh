@@ -16,6 +16,13 @@ pc=$(find prefix -name scullbench.pc)
 [ -n "$pc" ] && grep -q '^Cflags: -I' "$pc" || fail "no scullbench.pc"
 expect 0 "$s" list
 has out "slub"
+expect 0 "$s" new allocator by-hand
+if command -v pkg-config > /dev/null; then
+  # shellcheck disable=SC2046
+  cc -shared -fPIC $(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --cflags scullbench) -o by-hand.so by-hand/*.c ||
+    fail "a plugin can't be compiled by pkg-config's flags"
+  expect 0 "$s" check ./by-hand.so --quick --property overlap
+fi
 
 echo "== new projects build, pass, are listed and measured"
 make_project() {
@@ -25,14 +32,16 @@ make_project() {
 expect 0 "$s" new allocator first-try
 expect 0 "$s" new allocator second-try --lang c++ --dir second
 expect 0 "$s" new workload third-try
+expect 0 "$s" new workload fourth-try --lang c++
 make_project first-try
 make_project second
 make_project third-try
+make_project fourth-try
 mkdir plugins
-cp first-try/build/first-try.so second/build/second-try.so third-try/build/third-try.so plugins/
+cp first-try/build/first-try.so second/build/second-try.so third-try/build/third-try.so fourth-try/build/fourth-try.so plugins/
 export SCULLBENCH_PLUGIN_PATH=$dir/plugins
 expect 0 "$s" list
-for name in first-try second-try third-try; do has out "$name"; done
+for name in first-try second-try third-try fourth-try; do has out "$name"; done
 expect 0 "$s" check first-try --quick
 grep -qE '^  contents +pass' out || fail "the new allocator isn't tried"
 expect 0 "$s" check second-try --quick

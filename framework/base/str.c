@@ -235,3 +235,11 @@ uint64_t sb_hash(const char *s)
         hash = (hash ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
     return hash;
 }
+
+size_t sb_utf8_cut(const char *s, size_t most)
+{
+    size_t n = strlen(s), keep = n < most ? n : most;
+    while (keep && keep < n && ((unsigned char)s[keep] & 0xc0) == 0x80)
+        keep--;
+    return keep;
+}

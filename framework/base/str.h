@@ -40,6 +40,9 @@ void sb_words_free(struct sb_words *words);
  */
 const char *sb_nearest(const char *word, const char *const *names, size_t n);
 
+/* How many bytes of UTF-8 text `s`, `most` at most, end between characters. */
+size_t sb_utf8_cut(const char *s, size_t most);
+
 /* Whether `pattern`, in which `*` stands for any characters, matches the whole of `text`. */
 bool sb_glob(const char *pattern, const char *text);
 

@@ -290,6 +290,9 @@ static int parse(const struct sb_verb *verb, int argc, char **argv, struct sb_wo
         const char *value = equals ? equals + 1 : "";
         if (flag && flag->value && !equals)
             value = i + 1 < argc ? argv[++i] : NULL;
+        /* An empty one is a variable that was not set, and as a folder would be the root. */
+        if (flag && flag->value && value && !*value)
+            value = NULL;
         bool good = flag && value && (flag->value || !equals);
         if (flag && !value)
             sb_error("%s lacks its %s", name, flag->value);

@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "report/report.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,15 +17,17 @@ static char *beside(const char *db, const char *ending)
 
 static int finish(int status, struct sb_words *notes, const char *made, char *why)
 {
+    /* Without a sentence of its own a failure is what the notes say. */
     for (size_t i = 0; i < notes->n; i++)
-        sb_warn("%s", notes->at[i]);
-    if (status)
-        sb_error("%s", why ? why : "the report failed");
-    else
+        (status && !why ? sb_error : sb_warn)("%s", notes->at[i]);
+    if (why)
+        sb_error("%s", why);
+    else if (!status)
         printf("%s\n", made);
     sb_words_free(notes);
+    int code = status == -EINVAL ? SB_EXIT_USAGE : SB_EXIT_FAILURE;
     free(why);
-    return status ? SB_EXIT_FAILURE : SB_EXIT_OK;
+    return status == -EINTR ? SB_EXIT_INTERRUPTED : status ? code : SB_EXIT_OK;
 }
 
 /* False after complaints. Dimensions and names are the database's, which says of each plot what it lacks. */
@@ -41,7 +44,9 @@ static bool read_plots(const char *path, struct sb_plots *plots)
     struct sb_ini ini = sb_ini_parse(text, n, &diag);
     sb_plots_read(plots, &ini, NULL, NULL, &diag);
     for (size_t i = 0; i < ini.n; i++) {
-        if (strcmp(ini.at[i].kind, "plot"))
+        if (!strcmp(ini.at[i].kind, "plot") && !*ini.at[i].name)
+            sb_diag_at(&diag, ini.at[i].line, "the section [plot] lacks its name; expected [plot NAME]");
+        else if (strcmp(ini.at[i].kind, "plot"))
             sb_diag_at(&diag, ini.at[i].line, "unexpected section [%s]; --plots takes [plot NAME] alone",
                        ini.at[i].kind);
     }
@@ -65,6 +70,7 @@ int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct
     }
     char *folder = out ? sb_strdup(out) : beside(operands->at[0], "-report"),
          *page = sb_printf("%s/index.html", folder);
+    sb_report_catch_signals();
     int status = sb_report_write(operands, folder, file ? &plots : NULL, &notes, &why);
     int code = finish(status, &notes, page, why);
     sb_plots_free(&plots);
@@ -78,6 +84,12 @@ int sb_verb_artifact(const struct sb_verb *verb, struct sb_words *operands, stru
     const char *out = sb_flag_value(verb, values, "-o");
     char *archive = out ? sb_strdup(out) : beside(operands->at[0], ".tar.zst"), *why = NULL;
     struct sb_words notes = {0};
+    if (!sb_artifact_is_known(archive)) {
+        sb_error("-o: '%s' ends in none of .tar.zst, .tar.gz and .tar.xz", archive);
+        free(archive);
+        return SB_EXIT_USAGE;
+    }
+    sb_report_catch_signals();
     int status = sb_artifact_write(operands->at[0], archive, &notes, &why);
     int code = finish(status, &notes, archive, why);
     free(archive);

@@ -193,7 +193,9 @@ static char *take_line(char *buffer, int size, void *stream)
     r->text = newline ? newline + 1 : r->end;
     snprintf(buffer, (size_t)size, "\n");
     if (binary) {
+        /* Of a database or a program the rest would be thousands of such lines. */
         sb_diag_at(r->diag, r->line, "the line holds a NUL byte; a config is text");
+        r->text = r->end;
     } else if (length > LINE_MAX_BYTES && !r->literal) {
         sb_diag_at(r->diag, r->line, "the line has %zu bytes; at most %d are read", length, LINE_MAX_BYTES);
     } else if (*start == '[') {

@@ -49,12 +49,14 @@ const struct sb_option sb_plot_options[SB_PLOT_KEYS] = {
          "bar separates alternatives; several separated by commas"},
 };
 
+/* One table for the config, the figures' names and the page's parts. */
 const char *sb_plot_kind_name(enum sb_plot_kind kind)
 {
     return kinds[kind];
 }
 
-bool sb_plot_takes(enum sb_plot_kind kind, enum sb_plot_key key)
+/* What of a chart's description a kind takes. */
+static bool takes(enum sb_plot_kind kind, enum sb_plot_key key)
 {
     static const unsigned keys[SB_PLOT_KINDS] = {
         [SB_PLOT_BARS] = 1U << SB_PLOT_X | 1U << SB_PLOT_SERIES_BY | 1U << SB_PLOT_METRIC,
@@ -77,6 +79,7 @@ struct reader {
     const struct sb_words *dimensions, *allocators;
 };
 
+/* Without names nothing can be checked here: then the report says what its data lack. */
 static void check_name(const struct reader *r, const char *key, const char *word,
                        const struct sb_words *names, const char *what, int line)
 {
@@ -89,7 +92,6 @@ static void check_name(const struct reader *r, const char *key, const char *word
 
 static const char dimension_words[] = "dimension of this matrix";
 
-/* Dimensions that are given twice would make an axis of one value. */
 static struct sb_words read_dimensions(const struct reader *r, const struct sb_ini_section *section,
                                        enum sb_plot_key key)
 {
@@ -98,11 +100,17 @@ static struct sb_words read_dimensions(const struct reader *r, const struct sb_i
     struct sb_words words = {0};
     if (entry)
         words = sb_split(entry->value);
-    for (size_t i = 0; i < words.n; i++)
+    for (size_t i = 0; i < words.n; i++) {
         check_name(r, name, words.at[i], r->dimensions, dimension_words, entry->line);
+        for (size_t j = 0; j < i; j++) {
+            if (!strcmp(words.at[i], words.at[j]))
+                sb_diag_at(r->diag, entry->line, "%s: '%s' stands twice in the list", name, words.at[i]);
+        }
+    }
     return words;
 }
 
+/* A condition that can't be read is dropped after its complaint: one mistake, one message. */
 static void read_where(const struct reader *r, const struct sb_ini_section *section, struct sb_plot *plot)
 {
     const struct sb_ini_entry *entry = sb_ini_entry(section, "where");
@@ -140,18 +148,20 @@ static void check_keys(const struct reader *r, const struct sb_ini_section *sect
 {
     for (size_t i = 0; i < section->n; i++) {
         const struct sb_option *option = sb_option_find(sb_plot_options, SB_PLOT_KEYS, section->at[i].key);
-        if (option && !sb_plot_takes(kind, (enum sb_plot_key)(option - sb_plot_options)))
+        if (option && !takes(kind, (enum sb_plot_key)(option - sb_plot_options)))
             sb_diag_at(r->diag, section->at[i].line, "a plot of kind = %s takes no %s", kinds[kind],
                        option->name);
     }
 }
 
+/* Owned by the plot: it outlives the INI of a stored config. */
 static char *text_of(const struct sb_ini_section *section, const char *key)
 {
     const struct sb_ini_entry *entry = sb_ini_entry(section, key);
     return entry ? sb_strdup(entry->value) : NULL;
 }
 
+/* Keys of another kind are told only where the kind itself could be read. */
 static void read_plot(const struct reader *r, const struct sb_ini_section *section, struct sb_plot *plot)
 {
     union sb_value values[SB_PLOT_KEYS];

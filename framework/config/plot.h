@@ -56,6 +56,7 @@ struct sb_plot {
     enum sb_plot_kind kind;
     struct sb_words x, y, series, facet;
     char *metric, *baseline; /* NULL: the kind's own */
+    bool least_threads;      /* of each workload the cells with the least threads alone: not in the config */
     struct {
         struct sb_plot_condition *at;
         size_t n, capacity;
@@ -69,9 +70,6 @@ struct sb_plots {
 
 /* The kind's word, as in the config. */
 const char *sb_plot_kind_name(enum sb_plot_kind kind);
-
-/* What of a chart's description a kind takes. */
-bool sb_plot_takes(enum sb_plot_kind kind, enum sb_plot_key key);
 
 /*
  * Reads all [plot NAME] sections. `dimensions` are the names that x, y, series, facet and where may use, all

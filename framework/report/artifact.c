@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "base/child.h"
 #include "base/file.h"
+#include "report/figure.h"
 #include "report/findings.h"
 #include "report/report.h"
 
@@ -22,6 +23,7 @@ struct packer {
     int status;
 };
 
+/* After a failure nothing more is tried, and the first reason is the one that is told. */
 static void put(struct packer *p, const char *name, const char *text)
 {
     char *path = sb_printf("%s/%s", p->folder, name);
@@ -30,6 +32,7 @@ static void put(struct packer *p, const char *name, const char *text)
     free(path);
 }
 
+/* Enough to judge whether another machine is comparable, without opening anything. */
 static void add_setup(const struct packer *p, struct sb_text *out)
 {
     struct sb_words builds = sb_find_builds(p->view);
@@ -48,12 +51,26 @@ static void add_setup(const struct packer *p, struct sb_text *out)
     free(machine);
 }
 
+/* " --set 'A=B'" for each line, as a shell reads it. */
+static void add_overrides(struct sb_text *out, const char *overrides)
+{
+    for (const char *line = overrides; line && *line;) {
+        size_t n = strcspn(line, "\n");
+        sb_text_printf(out, " --set '");
+        for (size_t i = 0; i < n; i++)
+            sb_text_printf(out, line[i] == '\'' ? "'\\%c'" : "%c", line[i]);
+        sb_text_printf(out, "'");
+        line += n + (line[n] == '\n');
+    }
+}
+
 static char *readme(const struct packer *p, const char *name)
 {
-    struct sb_text out = {0};
+    struct sb_text out = {0}, set = {0};
     const struct sb_data *d = &p->view->data;
     const char *version = sb_data_meta(d, "scullbench"), *created = sb_data_meta(d, "created"),
                *overrides = sb_data_meta(d, "overrides");
+    add_overrides(&set, overrides);
     sb_text_printf(
         &out,
         "# %s\n\nMeasured with scullbench %s, begun %s: %zu cells, %zu trials.\n\n"
@@ -76,10 +93,8 @@ static char *readme(const struct packer *p, const char *name)
         "to "
         "look at:\n\n    scullbench report data/%s.db mine.db --out both\n\n",
         name, version ? version : "?", created ? created : "?", d->cells.n, d->trials.n, name,
-        version ? version : "?", name, name, overrides && *overrides ? " (with the overrides below)" : "",
-        name, name);
-    if (overrides && *overrides)
-        sb_text_printf(&out, "Overrides of the command line, each after --set:\n\n    %s\n\n", overrides);
+        version ? version : "?", name, name, sb_text_get(&set), name, name);
+    sb_text_free(&set);
     add_setup(p, &out);
     return out.at;
 }
@@ -104,6 +119,7 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
     return remove(path);
 }
 
+/* tar says nothing on success; its complaints go to standard error. */
 static void ignore(void *context, const char *line, size_t length)
 {
     (void)context;
@@ -111,21 +127,30 @@ static void ignore(void *context, const char *line, size_t length)
     (void)length;
 }
 
+static const struct {
+    const char *ending, *program, *package;
+} archives[] = {{".tar.zst", "zstd -q -19 -T0", "zstd"},
+                {".tar.gz", "gzip -n -9", "gzip"},
+                {".tar.xz", "xz -q", "xz-utils"}};
+
+/* Which of them a name asks for; their number where none. */
+static size_t kind_of(const char *archive)
+{
+    size_t n = strlen(archive), i = 0;
+    while (i < SB_COUNT(archives) && (n <= strlen(archives[i].ending) ||
+                                      strcmp(archive + n - strlen(archives[i].ending), archives[i].ending)))
+        i++;
+    return i;
+}
+
+bool sb_artifact_is_known(const char *archive)
+{
+    return kind_of(archive) < SB_COUNT(archives);
+}
+
 static int pack(const char *work, const char *name, const char *archive, char **why)
 {
-    static const struct {
-        const char *ending, *program;
-    } kinds[] = {{".tar.zst", "zstd -q -19 -T0"}, {".tar.gz", "gzip -n -9"}, {".tar.xz", "xz -q"}};
-    const char *program = NULL;
-    size_t n = strlen(archive);
-    for (size_t i = 0; i < SB_COUNT(kinds); i++) {
-        size_t m = strlen(kinds[i].ending);
-        program = n > m && !strcmp(archive + n - m, kinds[i].ending) ? kinds[i].program : program;
-    }
-    if (!program) {
-        *why = sb_printf("-o: '%s' ends in none of .tar.zst, .tar.gz and .tar.xz", archive);
-        return -EINVAL;
-    }
+    const char *program = archives[kind_of(archive)].program;
     char *part = sb_printf("%s/archive", work), *with = sb_printf("--use-compress-program=%s", program),
          *folder = sb_strdup(name), *in = sb_printf("--directory=%s", work),
          *to = sb_printf("--file=%s", part);
@@ -133,14 +158,12 @@ static int pack(const char *work, const char *name, const char *archive, char **
          owner[] = "--owner=0", group[] = "--group=0", numbers[] = "--numeric-owner",
          mode[] = "--mode=u=rwX,go=rX",
          *argv[] = {tar, create, sort, when, owner, group, numbers, mode, with, in, to, folder, NULL};
-    volatile sig_atomic_t never = 0;
     struct sb_child_end end = {0};
-    int status = tar ? sb_child_run(argv, "", UINT64_MAX, &never, ignore, NULL, &end) : -ENOENT;
+    int status = tar ? sb_child_run(argv, "", UINT64_MAX, &sb_report_stop, ignore, NULL, &end) : -ENOENT;
     if (status)
         *why = sb_printf("tar can't be started: %s", strerror(-status));
     else if (end.wait_status) {
-        *why = sb_printf("tar failed; it needs %.4s%s: %s", program,
-                         program[0] == 'g' ? "" : " (Debian's packages zstd and xz-utils)",
+        *why = sb_printf("tar failed; it needs Debian's package %s: %s", archives[kind_of(archive)].package,
                          end.last_words ? end.last_words : "no reason given");
         status = -EIO;
     } else if (rename(part, archive) && (status = -errno)) {
@@ -156,6 +179,7 @@ static int pack(const char *work, const char *name, const char *archive, char **
     return status;
 }
 
+/* The report is made from the copy: what is packed is what was proved to suffice. */
 static void put_all(struct packer *p, const char *name, const char *db, struct sb_words *notes)
 {
     const struct sb_data *d = &p->view->data;

@@ -7,6 +7,7 @@
 
 #include "config/plot.h"
 #include "report/figure.h"
+#include "report/metrics.h"
 #include "report/view.h"
 
 /* One plot at one combination of what it is faceted by. */
@@ -16,6 +17,8 @@ struct sb_chart {
     bool by_section; /* allocators' own swept keys are axes here, so variants are one allocator */
     size_t *cells;   /* indices of the view's */
     size_t n;
+    const size_t *every; /* the same before a drawing leaves out what has nothing to show */
+    size_t every_n;
     char *where; /* "scullc, 2 threads, scullc.quantum=1000B" */
     struct sb_figures *figures;
     struct sb_words *notes; /* why a chart that was asked for isn't there */
@@ -33,6 +36,8 @@ struct sb_axis {
 };
 
 void sb_axis_make(const struct sb_chart *chart, const struct sb_words *dimensions, struct sb_axis *axis);
+/* Says in labels what they are of where nothing beside them does: "2 threads", "percpu=yes". */
+void sb_axis_name(struct sb_axis *axis, const struct sb_words *dimensions);
 void sb_axis_free(struct sb_axis *axis);
 
 /* The chart's cell at a place of two axes (either may be NULL: any), or NULL. */
@@ -78,15 +83,6 @@ void sb_tsv_name(struct sb_text *data, const char *name);
 /* A legend below the plot where there is more than one entry; makes the figure higher for it. */
 void sb_add_key(struct sb_figure *figure, const struct sb_axis *axis, size_t extra);
 
-/* ---- metrics ---- */
-
-/* "million operations / s" without its prefix: what an axis says of a metric. The caller frees it. */
-char *sb_metric_label(const struct sb_chart *chart, const char *metric);
-/* "throughput", "held over requested": what a title says of it. The caller frees it. */
-char *sb_metric_title(const char *metric);
-/* The name as stored: "throughput" is ops_per_s. */
-const char *sb_metric_name(const char *name);
-
 /* ---- figures and captions ---- */
 
 struct sb_range {
@@ -98,12 +94,22 @@ void sb_range_add(struct sb_range *range, const struct sb_summary *s);
 
 /* A figure named after the plot and the chart's facets. `title` is taken over. */
 struct sb_figure *sb_figure_new(const struct sb_chart *chart, char *title);
-/* Caption and note; `what` is the first sentence, `spread` says what whiskers are where they are no
- * intervals. */
-void sb_figure_caption(const struct sb_chart *chart, struct sb_figure *figure, const char *what,
-                       const struct sb_range *range, const char *spread, const char *more);
-/* Adds to the caption who has no number of `metric`, and why. */
-void sb_caption_missing(const struct sb_chart *chart, struct sb_figure *figure, const char *metric);
+/* What a caption says beside title, machine and databases. NULL: as of medians with intervals by ranks. */
+struct sb_caption {
+    const char *what;    /* the first sentence, without its end */
+    const char *subject; /* what n processes each have given: "Medians" */
+    const char *spread;  /* what whiskers or bands are where they are not intervals of the median */
+    const char *more;    /* whole sentences with a blank in front */
+    const char *note;    /* instead of the one made of the others, with %s for n */
+};
+void sb_figure_caption(const struct sb_chart *chart, struct sb_figure *figure, const struct sb_range *range,
+                       const struct sb_caption *caption);
+/*
+ * Adds to the caption who isn't in the chart, and why: cells without a number of `metric`, or without one if
+ * it is NULL where `drawn` says of their label of `axis` that nothing was drawn.
+ */
+void sb_caption_missing(const struct sb_chart *chart, struct sb_figure *figure, const char *metric,
+                        const struct sb_axis *axis, const bool *drawn);
 /* Adds whose memory comes from the OS. */
 void sb_caption_memory(const struct sb_chart *chart, struct sb_figure *figure);
 /* Says that a plot which was asked for can't be drawn. */

@@ -40,17 +40,6 @@ static struct sb_plot *add(struct sb_plots *plots, enum sb_plot_kind kind, const
     return p;
 }
 
-/* Surveys look alike whatever the parallelism: they are shown at the least. */
-static void at_least_threads(const struct sb_view *view, struct sb_plot *plot)
-{
-    int64_t least = INT64_MAX;
-    for (size_t i = 0; i < view->cells.n; i++)
-        least = view->cells.at[i].row->threads < least ? view->cells.at[i].row->threads : least;
-    struct sb_plot_condition *c = SB_VEC_ADD(&plot->where);
-    c->dimension = sb_strdup("threads");
-    *SB_VEC_ADD(&c->values) = sb_printf("%lld", (long long)least);
-}
-
 /* A swept key of a workload, the machine or the experiment is an axis: its values are what was varied. */
 static void add_swept(const struct sb_view *view, struct sb_plots *plots)
 {
@@ -59,7 +48,7 @@ static void add_swept(const struct sb_view *view, struct sb_plots *plots)
         const char *d = dimensions.at[i];
         bool own = false;
         for (size_t k = 0; k < view->cells.n; k++)
-            own |= sb_is_own_key(d, view->cells.at[k].row->allocator);
+            own |= NULL != sb_own_key(d, view->cells.at[k].row->allocator);
         if (own || !strchr(d, '.'))
             continue;
         struct sb_plot *p = add(plots, SB_PLOT_LINES, "swept", "bytes_per_s");
@@ -85,13 +74,14 @@ static void add_defaults(const struct sb_view *view, struct sb_plots *plots)
     add(plots, SB_PLOT_PERCENTILES, "response", "response");
     add(plots, SB_PLOT_PERCENTILES, "alloc", "alloc");
     add(plots, SB_PLOT_CDF, "alloc", "alloc");
-    at_least_threads(view, &plots->at[plots->n - 1]);
+    plots->at[plots->n - 1].least_threads = true;
     static const char *const series[] = {"external", "internal", "footprint"};
     for (size_t i = 0; i < SB_COUNT(series); i++)
-        at_least_threads(view, add(plots, SB_PLOT_SERIES, series[i], series[i]));
-    at_least_threads(view, add(plots, SB_PLOT_ORDERS, "", NULL));
-    at_least_threads(view, add(plots, SB_PLOT_ADDRESSES, "", NULL));
-    at_least_threads(view, add(plots, SB_PLOT_EVENTS, "", NULL));
+        add(plots, SB_PLOT_SERIES, series[i], series[i])->least_threads = true;
+    /* Surveys look alike whatever the parallelism: they are shown at the least. */
+    add(plots, SB_PLOT_ORDERS, "", NULL)->least_threads = true;
+    add(plots, SB_PLOT_ADDRESSES, "", NULL)->least_threads = true;
+    add(plots, SB_PLOT_EVENTS, "", NULL)->least_threads = true;
 }
 
 int sb_charts_make(const struct sb_view *view, const struct sb_plots *asked, struct sb_figures *figures,

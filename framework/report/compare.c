@@ -4,36 +4,14 @@
 
 #include "base/diag.h"
 #include "plan/plan.h"
+#include "report/findings.h"
+#include "report/metrics.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Metrics of which more is better, and of which less is, but for those named by their unit below. */
-static const char *const more[] = {"ops_per_s", "bytes_per_s", "success",
-                                   "ipc",       "given_back",  "largest_free_block"};
-static const char *const less[] = {"footprint",
-                                   "footprint_end",
-                                   "held_end",
-                                   "kept_bytes",
-                                   "pss_peak",
-                                   "pss_end",
-                                   "internal_fragmentation",
-                                   "unusable_free_space",
-                                   "fragmentation_index",
-                                   "failed_allocs",
-                                   "backlog"};
-
-static bool in_list(const char *name, const char *const *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!strcmp(name, list[i]))
-            return true;
-    }
-    return false;
-}
 
 static bool is_twin(const char *name)
 {
@@ -44,13 +22,13 @@ static bool is_twin(const char *name)
 /* ---- pairing ---- */
 
 /* A swept key of one of two allocators sets it apart from the other; all others must agree. */
-static bool includes(const struct sb_cell_row *a, const struct sb_cell_row *b)
+static bool includes(const struct sb_cell_row *a, const struct sb_cell_row *b, bool siblings)
 {
-    bool same = !strcmp(a->allocator, b->allocator);
+    bool same = !siblings && !strcmp(a->allocator, b->allocator);
     for (size_t i = 0; i < a->swept.n; i++) {
         const char *other = sb_swept_value(b, a->swept.at[i].name);
-        if (!same && (sb_is_own_key(a->swept.at[i].name, a->allocator) ||
-                      sb_is_own_key(a->swept.at[i].name, b->allocator)))
+        if (!same &&
+            (sb_own_key(a->swept.at[i].name, a->allocator) || sb_own_key(a->swept.at[i].name, b->allocator)))
             continue;
         if (!other || strcmp(other, a->swept.at[i].value))
             return false;
@@ -58,10 +36,12 @@ static bool includes(const struct sb_cell_row *a, const struct sb_cell_row *b)
     return true;
 }
 
-/* Same work, same parallelism, same swept settings. */
-static bool comparable(const struct sb_cell_row *a, const struct sb_cell_row *b)
+/* Same work, same parallelism, same swept settings; `siblings`: but for their own, of one allocator as well.
+ */
+static bool comparable(const struct sb_cell_row *a, const struct sb_cell_row *b, bool siblings)
 {
-    return a->threads == b->threads && !strcmp(a->workload, b->workload) && includes(a, b) && includes(b, a);
+    return a->threads == b->threads && !strcmp(a->workload, b->workload) && includes(a, b, siblings) &&
+           includes(b, a, siblings);
 }
 
 static void set_numbers(struct sb_compare *c, struct sb_comparison *row, const struct sb_view_cell *x,
@@ -119,12 +99,13 @@ static void pair(struct sb_compare *c, const char *baseline)
     const struct sb_view *ys = &c->views[0], *xs = c->two ? &c->views[1] : ys;
     for (size_t i = 0; i < xs->cells.n; i++) {
         const struct sb_view_cell *x = &xs->cells.at[i];
-        bool found = false;
+        bool found = false, variant = baseline && strcmp(x->row->allocator, baseline);
         if (!c->two && baseline && is_named(x, baseline))
             continue;
         for (size_t j = 0; j < ys->cells.n; j++) {
             const struct sb_view_cell *y = &ys->cells.at[j];
-            if (!is_named(y, baseline ? baseline : x->row->allocator) || !comparable(x->row, y->row))
+            if (!is_named(y, baseline ? baseline : x->row->allocator) ||
+                !comparable(x->row, y->row, variant && strcmp(x->variant, y->variant)))
                 continue;
             add_row(c, x, y, xs, ys);
             found = true;
@@ -145,8 +126,8 @@ static void note_lost(struct sb_compare *c)
         const struct sb_cell_row *y = ys->cells.at[j].row;
         bool found = false;
         for (size_t i = 0; i < xs->cells.n && !found; i++)
-            found =
-                !strcmp(xs->cells.at[i].row->allocator, y->allocator) && comparable(xs->cells.at[i].row, y);
+            found = !strcmp(xs->cells.at[i].row->allocator, y->allocator) &&
+                    comparable(xs->cells.at[i].row, y, false);
         if (found || y->skip)
             continue;
         *SB_VEC_ADD(&c->notes) = sb_printf("%s: the second run has no such cell", y->label);
@@ -240,31 +221,6 @@ static void note_power(struct sb_compare *c)
 
 /* ---- conditions ---- */
 
-static const char *fact(const struct sb_data *d, const char *name)
-{
-    for (size_t i = 0; i < d->facts.n; i++) {
-        if (!strcmp(d->facts.at[i].name, name))
-            return d->facts.at[i].value ? d->facts.at[i].value : "not available";
-    }
-    return "not recorded";
-}
-
-/* What makes two databases those of one machine in one state; load and temperature come and go. */
-static const char *const machine_facts[] = {"cpu", "arch", "kernel",    "hypervisor", "governor",   "turbo",
-                                            "smt", "thp",  "thp_shmem", "overcommit", "mitigations"};
-
-static void compare_machines(const struct sb_data *a, const struct sb_data *b, struct sb_text *out)
-{
-    const char *x = sb_data_meta(a, "topology_summary"), *y = sb_data_meta(b, "topology_summary");
-    for (size_t i = 0; i < SB_COUNT(machine_facts); i++) {
-        const char *before = fact(a, machine_facts[i]), *after = fact(b, machine_facts[i]);
-        if (strcmp(before, after))
-            sb_text_printf(out, "%s: '%s' and '%s'\n", machine_facts[i], before, after);
-    }
-    if (strcmp(x ? x : "", y ? y : ""))
-        sb_text_printf(out, "topology: '%s' and '%s'\n", x ? x : "?", y ? y : "?");
-}
-
 /* The first line in which two texts differ, of each. */
 static void first_difference(const char *a, const char *b, struct sb_text *out)
 {
@@ -317,7 +273,7 @@ static void compare_settings(struct sb_compare *c, const char *baseline, struct 
     for (size_t i = 0; i < b->cells.n; i++) {
         for (size_t j = 0; j < a->cells.n; j++) {
             const struct sb_cell_row *x = b->cells.at[i].row, *y = a->cells.at[j].row;
-            if (!is_named(&a->cells.at[j], baseline ? baseline : x->allocator) || !comparable(x, y))
+            if (!is_named(&a->cells.at[j], baseline ? baseline : x->allocator) || !comparable(x, y, false))
                 continue;
             if (x->settings && y->settings)
                 compare_row_settings(x, y, out);
@@ -355,7 +311,7 @@ static int check_conditions(struct sb_compare *c, const char *baseline, bool any
 {
     struct sb_text differences = {0};
     int status = 0;
-    compare_machines(&c->views[0].data, &c->views[1].data, &differences);
+    sb_find_differences(&c->views[0].data, &c->views[1].data, &differences);
     compare_settings(c, baseline, &differences);
     note_builds(c);
     if (differences.n && !anyway) {
@@ -373,13 +329,6 @@ static int check_conditions(struct sb_compare *c, const char *baseline, bool any
 
 /* ---- the metric and the baseline ---- */
 
-/* Times and events: the fewer the better. */
-static bool is_cost(const char *unit)
-{
-    return !strcmp(unit, "ns") || !strncmp(unit, "events", 6) || !strncmp(unit, "simulated events", 16) ||
-           !strncmp(unit, "faults", 6) || !strcmp(unit, "switches");
-}
-
 static const char *unavailable_reason(const struct sb_data *d, const char *name)
 {
     for (size_t t = 0; t < d->trials.n; t++) {
@@ -396,15 +345,14 @@ static int find_metric(struct sb_compare *c, const char *name, char **why)
 {
     struct sb_words names = {0};
     const struct sb_data *d = &c->views[0].data;
-    c->metric = !strcmp(name, "throughput") ? "ops_per_s" : name;
+    c->metric = sb_metric_name(name);
     *SB_VEC_ADD(&names) = sb_strdup("throughput");
     for (size_t t = 0; t < d->trials.n; t++) {
         const struct sb_result *r = &d->trials.at[t].result;
         for (size_t i = 0; i < r->metrics.n; i++) {
             if (!strcmp(r->metrics.at[i].name, c->metric) && !c->unit)
                 c->unit = sb_strdup(r->metrics.at[i].unit);
-            if (!in_list(r->metrics.at[i].name, (const char *const *)names.at, names.n))
-                *SB_VEC_ADD(&names) = sb_strdup(r->metrics.at[i].name);
+            sb_words_add_once(&names, r->metrics.at[i].name);
         }
     }
     const char *reason = c->unit ? NULL : unavailable_reason(d, c->metric);
@@ -416,9 +364,9 @@ static int find_metric(struct sb_compare *c, const char *name, char **why)
         free(hint);
     }
     sb_words_free(&names);
-    c->more_is_better = in_list(c->metric, more, SB_COUNT(more));
-    c->has_direction =
-        c->more_is_better || in_list(c->metric, less, SB_COUNT(less)) || (c->unit && is_cost(c->unit));
+    int direction = sb_metric_direction(c->metric, c->unit ? c->unit : "");
+    c->more_is_better = direction > 0;
+    c->has_direction = direction;
     c->is_speed = c->unit && (!strcmp(c->unit, "ns") || strstr(c->unit, "/s"));
     return c->unit ? 0 : -EINVAL;
 }
@@ -449,7 +397,7 @@ static int check_baseline(const struct sb_compare *c, const char *baseline, char
 static bool same_machine(const struct sb_data *a, const struct sb_data *b)
 {
     struct sb_text differences = {0};
-    compare_machines(a, b, &differences);
+    sb_find_differences(a, b, &differences);
     bool same = !differences.n;
     sb_text_free(&differences);
     return same;

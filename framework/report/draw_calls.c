@@ -19,75 +19,93 @@ struct calls {
     const char *kind; /* alloc, free, response */
     struct sb_axis series;
     struct sb_text plots;
-    size_t block, series_drawn;
+    size_t block;
+    bool *drawn;           /* of the series */
     struct sb_range range; /* n: calls */
     size_t least_processes, most_processes;
     double resolution;
     bool cdf;
 };
 
+/* The curve's points, then the marks: one array, so that histograms are read once for both. */
 static double share_at(size_t i)
 {
     return i <= STEPS ? 1 - pow(10, -4.0 * (double)i / STEPS) : marked[i - STEPS - 1];
 }
 
+/* A linear axis would squeeze the tail, which is what such a chart is for, into its last pixel. */
 static double place_of(double share)
 {
     return -log10(1 - share);
 }
 
-/* The curve, then the marks with their whiskers; the distribution has the same points, the other way round.
- */
-static void add_rows(struct calls *q, const struct sb_histogram *h, const double *low, const double *high,
-                     struct sb_text *data)
+static bool is_known(double ns)
 {
-    for (size_t i = 0; i <= STEPS; i++) {
-        double ns = sb_histogram_quantile(h, share_at(i));
-        if (isnan(ns) || isinf(ns))
-            continue;
-        double shown = fmax(ns, q->resolution / 2); /* nothing is below what the clock can tell */
-        q->range.min = fmin(q->range.min, shown);
-        q->range.max = fmax(q->range.max, shown);
-        if (q->cdf)
-            sb_text_printf(data, "%.6g\t%.5f\n", shown, 100 * share_at(i));
-        else
-            sb_text_printf(data, "%.4f\t%.6g\n", place_of(share_at(i)), shown);
-    }
-    sb_text_printf(data, "\n\n");
-    for (size_t i = 0; i < MARKED; i++) {
-        double ns = sb_histogram_quantile(h, marked[i]);
-        if (isnan(ns) || isinf(ns))
-            continue;
-        double least = isnan(low[STEPS + 1 + i]) || isinf(low[STEPS + 1 + i]) ? ns : low[STEPS + 1 + i];
-        double most = isnan(high[STEPS + 1 + i]) || isinf(high[STEPS + 1 + i]) ? ns : high[STEPS + 1 + i];
-        ns = fmax(ns, q->resolution / 2);
-        least = fmax(least, q->resolution / 2);
-        most = fmax(most, q->resolution / 2);
-        if (q->cdf)
-            sb_text_printf(data, "%.6g\t%.5f\t%.6g\t%.6g\n", ns, 100 * marked[i], least, most);
-        else
-            sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g\n", place_of(marked[i]), ns, least, most);
-    }
-    sb_text_printf(data, "\n\n");
+    return !isnan(ns) && !isinf(ns);
 }
 
+/* Nothing is below what the clock can tell; half a step stands for it on an axis that has no zero. */
+static double shown(const struct calls *q, double ns)
+{
+    return fmax(ns, q->resolution / 2);
+}
+
+/* Every percentile that is known; a block without a row would not be counted by gnuplot. */
+static void curve_rows(struct calls *q, const struct sb_histogram *h, struct sb_text *data)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i <= STEPS; i++) {
+        double ns = sb_histogram_quantile(h, share_at(i));
+        if (!is_known(ns))
+            continue;
+        if (q->cdf)
+            sb_text_printf(data, "%.6g\t%.5f\n", shown(q, ns), 100 * share_at(i));
+        else
+            sb_text_printf(data, "%.4f\t%.6g\n", place_of(share_at(i)), shown(q, ns));
+        rows++;
+    }
+    sb_text_printf(data, "%s\n\n", rows ? "" : "-\t-\n");
+}
+
+/* Whiskers at the percentiles that papers quote; a band along the whole curve would hide the other curves. */
+static void mark_rows(struct calls *q, const struct sb_histogram *h, const double *low, const double *high,
+                      struct sb_text *data)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < MARKED; i++) {
+        double ns = sb_histogram_quantile(h, marked[i]), least = low[STEPS + 1 + i],
+               most = high[STEPS + 1 + i];
+        if (!is_known(ns))
+            continue;
+        least = shown(q, is_known(least) ? least : ns);
+        most = shown(q, is_known(most) ? most : ns);
+        if (q->cdf)
+            sb_text_printf(data, "%.6g\t%.5f\t%.6g\t%.6g\n", shown(q, ns), 100 * marked[i], least, most);
+        else
+            sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g\n", place_of(marked[i]), shown(q, ns), least, most);
+        rows++;
+    }
+    sb_text_printf(data, "%s\n\n", rows ? "" : "-\t-\t-\t-\n");
+}
+
+/* Curve and marks are two plots but one entry of the legend. */
 static void add_clause(struct calls *q, size_t s)
 {
     size_t colour = q->series.colours[s];
     char *title = sb_gp_name(q->series.labels.at[s]);
     sb_text_printf(
         &q->plots,
-        "%sdata index %zu using 1:2 with lines lw 1.3 dt %d lc rgb '%s' notitle, data index %zu using "
+        "%sdata index %zu using 1:2 with %s lw 1.3 dt %d lc rgb '%s' notitle, data index %zu using "
         "1:2:3:4 with %s pt %d ps 0.8 lw 1 lc rgb '%s' notitle, keyentry with linespoints pt %d ps 0.8 "
         "dt %d lc rgb '%s' title %s",
-        q->plots.n ? ", \\\n  " : "", q->block, sb_dash(colour), sb_colour(colour), q->block + 1,
-        q->cdf ? "xerrorbars" : "yerrorbars", sb_mark(colour), sb_colour(colour), sb_mark(colour),
-        sb_dash(colour), sb_colour(colour), title);
+        q->plots.n ? ", \\\n  " : "", q->block, q->cdf ? "steps" : "lines", sb_dash(colour),
+        sb_colour(colour), q->block + 1, q->cdf ? "xerrorbars" : "yerrorbars", sb_mark(colour),
+        sb_colour(colour), sb_mark(colour), sb_dash(colour), sb_colour(colour), title);
     q->block += 2;
-    q->series_drawn++;
     free(title);
 }
 
+/* Half of the calls must have an end: a curve of what is left of an overload would flatter it. */
 static int add_cell(struct calls *q, size_t s, const struct sb_view_cell *cell, struct sb_text *data,
                     char **why)
 {
@@ -97,7 +115,8 @@ static int add_cell(struct calls *q, size_t s, const struct sb_view_cell *cell, 
     for (size_t i = 0; i < SHARES; i++)
         shares[i] = share_at(i);
     int status = sb_view_latencies(q->chart->view, cell, q->kind, shares, SHARES, h, low, high, why);
-    if (!status && h->n && !isnan(sb_histogram_quantile(h, 0.5))) {
+    q->drawn[s] = !status && h->n && is_known(sb_histogram_quantile(h, 0.5));
+    if (q->drawn[s]) {
         if (resolution.n)
             q->resolution = resolution.median;
         q->range.least_n = h->n < q->range.least_n ? h->n : q->range.least_n;
@@ -107,19 +126,21 @@ static int add_cell(struct calls *q, size_t s, const struct sb_view_cell *cell, 
         sb_text_printf(data, "# ");
         sb_tsv_name(data, q->series.labels.at[s]);
         sb_text_printf(data, "\tcalls: %llu\n", (unsigned long long)h->n);
-        add_rows(q, h, low, high, data);
+        curve_rows(q, h, data);
+        mark_rows(q, h, low, high, data);
         add_clause(q, s);
     }
     free(h);
     return status;
 }
 
+/* Nines by their names; gnuplot's own numbers would be those of the transformed axis. */
 static void percentile_axes(struct sb_figure *f, const char *label)
 {
     char *y = sb_gp_text(label), *x = sb_gp_text("percentile of calls");
     sb_text_printf(
         &f->script,
-        "set xlabel %s offset 0,0.5\nset ylabel %s\nset logscale y 10\nset yrange [*:*]\nset xrange "
+        "set xlabel %s offset 0,0.5*up\nset ylabel %s\nset logscale y 10\nset yrange [*:*]\nset xrange "
         "[0:4.15]\n"
         "set xtics norotate ('0' 0, '50' 0.30103, '90' 1, '99' 2, '99.9' 3, '99.99' 4)\nset bars 0.5\n",
         x, y);
@@ -127,14 +148,16 @@ static void percentile_axes(struct sb_figure *f, const char *label)
     free(y);
 }
 
+/* The whole of the calls on a linear axis: here the middle is of interest, the tail has a chart of its own.
+ */
 static void cdf_axes(struct sb_figure *f, const char *label)
 {
     char *x = sb_gp_text(label), *y = sb_gp_text("calls that took no longer (%)");
-    sb_text_printf(
-        &f->script,
-        "set xlabel %s offset 0,0.5\nset ylabel %s\nset logscale x 10\nset xrange [*:*]\nset yrange [0:100]\n"
-        "set xtics norotate autofreq\nset grid xtics lt 1 lc rgb '#dddddd' lw 0.7\nset bars 0.5\n",
-        x, y);
+    sb_text_printf(&f->script,
+                   "set xlabel %s offset 0,0.5*up\nset ylabel %s\nset logscale x 10\nset xrange [*:*]\nset "
+                   "yrange [0:100]\n"
+                   "set xtics norotate autofreq\nset grid xtics lt 1 lc rgb '#dddddd' lw 0.7\nset bars 0.5\n",
+                   x, y);
     free(x);
     free(y);
 }
@@ -147,6 +170,7 @@ static const struct {
     {"response", "response time of calls", "response (ns)", "time from when a call was due to its end"},
 };
 
+/* n is that of calls, and processes are named beside it: calls of one process are not independent. */
 static void finish(struct calls *q, size_t k, struct sb_text *data)
 {
     struct sb_chart *c = q->chart;
@@ -168,11 +192,15 @@ static void finish(struct calls *q, size_t k, struct sb_text *data)
                            "clock's step of %.3g ns",
                            kinds[k].what, calls, q->cdf ? "" : "; both axes logarithmic", q->resolution);
     struct sb_range processes = {0, 0, q->least_processes, q->most_processes};
-    sb_figure_caption(c, f, what, &processes,
-                      "whiskers from the smallest to the largest of the processes' own", "");
-    free(f->note);
-    f->note = sb_printf("%s a cell, of %zu process%s; whiskers: range of the processes' own", calls,
-                        q->most_processes, q->most_processes == 1 ? "" : "es");
+    char *note = sb_printf("%s a cell; whiskers: range of the processes' own", calls);
+    sb_figure_caption(
+        c, f, &processes,
+        &(struct sb_caption){.what = what,
+                             .subject = "Merged histograms",
+                             .spread = "whiskers from the smallest to the largest of the processes' own",
+                             .note = note});
+    sb_caption_missing(c, f, NULL, &q->series, q->drawn);
+    free(note);
     free(what);
     free(calls);
 }
@@ -192,13 +220,16 @@ static int draw(struct sb_chart *c, bool cdf, char **why)
     q.least_processes = SIZE_MAX;
     sb_range_start(&q.range);
     sb_axis_make(c, &c->plot->series, &q.series);
+    sb_axis_name(&q.series, &c->plot->series);
+    q.drawn = sb_calloc(q.series.labels.n + 1, sizeof(*q.drawn));
     for (size_t s = 0; s < q.series.labels.n && !status; s++) {
         const struct sb_view_cell *cell = sb_chart_cell(c, NULL, 0, &q.series, s);
         if (cell && cell->ok)
             status = add_cell(&q, s, cell, &data, why);
     }
-    if (!status && q.series_drawn)
+    if (!status && q.plots.n)
         finish(&q, k, &data);
+    free(q.drawn);
     sb_axis_free(&q.series);
     sb_text_free(&q.plots);
     sb_text_free(&data);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Throughput is what most charts are of; a config need not say so. */
 static const char *metric_of(const struct sb_chart *c)
 {
     return sb_metric_name(c->plot->metric ? c->plot->metric : "throughput");
@@ -30,13 +31,16 @@ static bool has_metric(const struct sb_chart *c, const char *metric)
         for (size_t i = 0; i < r->metrics.n; i++)
             sb_words_add_once(&names, r->metrics.at[i].name);
     }
-    char *hint = sb_diag_hint(metric, (const char *const *)names.at, names.n);
-    sb_chart_note(c, sb_printf("no trial has the metric '%s'%s", metric, hint));
-    free(hint);
+    const char *near = sb_nearest(metric, (const char *const *)names.at, names.n);
+    sb_chart_note(
+        c,
+        near ? sb_printf("no trial has the metric '%s' (did you mean '%s'?)", metric, near)
+             : sb_printf("no trial has the metric '%s'; `scullbench export` shows those there are", metric));
     sb_words_free(&names);
     return false;
 }
 
+/* Over the intervals of all cells, so that no whisker leaves the axis and one scale fits the whole chart. */
 static struct sb_range range_of(const struct sb_chart *c, const char *metric)
 {
     struct sb_range r;
@@ -48,11 +52,13 @@ static struct sb_range range_of(const struct sb_chart *c, const char *metric)
     return r;
 }
 
+/* A decade is where the smallest of a linear axis can no longer be told from zero. */
 static bool is_logarithmic(const struct sb_range *r)
 {
     return r->min > 0 && r->max > 10 * r->min;
 }
 
+/* Of a whole of 100: cut off or logarithmic, such an axis would exaggerate. */
 static bool is_share(const char *metric)
 {
     return !strcmp(metric, "success") || !strcmp(metric, "internal_fragmentation");
@@ -78,17 +84,22 @@ static struct sb_axis axis_with(struct sb_chart *c, const struct sb_words *dimen
     return axis;
 }
 
+/* The columns of every chart of medians begin alike, so that a user who knows one file knows all. */
 static void value_row(struct sb_text *data, double at, const struct sb_summary *s, double scale)
 {
     sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g", at, s->median / scale, s->low / scale, s->high / scale);
 }
 
-static void y_axis(struct sb_figure *f, const char *prefix, const char *label, bool logarithmic, bool share)
+static void y_axis(struct sb_figure *f, const char *prefix, const char *label, const struct sb_range *r,
+                   bool logarithmic, bool share)
 {
+    enum { LONG = 28 }; /* characters that fit beside a plot of a column's width */
     char *whole = sb_printf("%s%s", prefix, label), *text = sb_gp_text(whole);
-    sb_text_printf(&f->script, "set ylabel %s\n%s", text,
+    bool small = strlen(whole) > LONG;
+    sb_text_printf(&f->script, small ? "set ylabel little(%s) font small\n%s" : "set ylabel %s\n%s", text,
                    share         ? "set yrange [0:100]\n"
                    : logarithmic ? "set logscale y 10\nset yrange [*:*]\n"
+                   : r->min < 0  ? "set yrange [*:*]\n"
                                  : "set yrange [0:*]\n");
     free(text);
     free(whole);
@@ -111,6 +122,7 @@ static char *bar_colour(const struct bars *b, size_t x, size_t s)
                            : sb_shade(b->series.colours[s], 0, 1);
 }
 
+/* A fifth of the room between neighbours stays empty: bars of one place are seen to belong together. */
 static double bar_place(const struct bars *b, size_t x, size_t s, double *width)
 {
     *width = 0.8 / (double)b->series.labels.n;
@@ -193,6 +205,7 @@ static void bar_clause(const struct bars *b, size_t s, size_t block, struct sb_t
     free(title);
 }
 
+/* Whiskers and dots are drawn after their bars, series by series: what is drawn last lies on top. */
 static void write_bars(const struct bars *b, struct sb_figure *f, const struct sb_range *r)
 {
     struct sb_text plots = {0};
@@ -218,17 +231,7 @@ static void write_bars(const struct bars *b, struct sb_figure *f, const struct s
     sb_text_free(&plots);
 }
 
-/* What series of numbers are of is said in the legend itself. */
-static void name_series(struct sb_axis *series, const struct sb_words *dimensions)
-{
-    bool threads = dimensions->n == 1 && !strcmp(dimensions->at[0], "threads");
-    for (size_t i = 0; i < series->labels.n && threads; i++) {
-        char *label = sb_printf("%s thread%s", series->labels.at[i], series->numbers[i] > 1 ? "s" : "");
-        free(series->labels.at[i]);
-        series->labels.at[i] = label;
-    }
-}
-
+/* Cells without a number leave no gap on the axis; the caption says who they are. */
 int sb_draw_bars(struct sb_chart *c, char **why)
 {
     struct bars b = {.chart = c, .metric = metric_of(c)};
@@ -238,27 +241,23 @@ int sb_draw_bars(struct sb_chart *c, char **why)
     (void)why;
     if (!has_metric(c, b.metric) || !r.most_n)
         return 0;
-    struct sb_chart whole = *c;
-    whole.cells = sb_calloc(c->n, sizeof(*whole.cells));
-    memcpy(whole.cells, c->cells, c->n * sizeof(*whole.cells));
     b.logarithmic = !is_share(b.metric) && is_logarithmic(&r);
     b.scale = is_share(b.metric) ? 1 : sb_scale_of(r.max, &prefix);
     b.x = axis_with(c, &c->plot->x, b.metric);
     sb_axis_make(c, by, &b.series);
-    name_series(&b.series, by);
-    char *title = sb_metric_title(b.metric), *label = sb_metric_label(c, b.metric);
+    sb_axis_name(&b.series, by);
+    char *title = sb_metric_title(b.metric), *label = sb_metric_label(c->view, b.metric);
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s", c->where, title));
-    y_axis(f, prefix, label, b.logarithmic, is_share(b.metric));
+    y_axis(f, prefix, label, &r, b.logarithmic, is_share(b.metric));
     write_bars(&b, f, &r);
     char *what = sb_printf("%s%s%s", label, r.most_n > 1 ? "; dots: every process" : "",
                            b.logarithmic ? "; logarithmic axis" : "");
-    sb_figure_caption(c, f, what, &r, NULL, "");
-    sb_caption_missing(&whole, f, b.metric);
+    sb_figure_caption(c, f, &r, &(struct sb_caption){.what = what});
+    sb_caption_missing(c, f, b.metric, NULL, NULL);
     sb_caption_memory(c, f);
     free(what);
     free(label);
     free(title);
-    free(whole.cells);
     sb_axis_free(&b.x);
     sb_axis_free(&b.series);
     return 0;
@@ -283,6 +282,7 @@ static size_t ideal_rows(const struct sb_chart *c, const struct sb_axis *x, cons
     return best > 0;
 }
 
+/* A place without a number breaks no line in two: the file has no row for it, and the caption says so. */
 static size_t line_rows(const struct sb_chart *c, const struct sb_axis *x, const struct sb_axis *series,
                         size_t s, const char *metric, double scale, struct sb_text *data)
 {
@@ -328,10 +328,11 @@ static void line_axis(const struct sb_axis *x, struct sb_figure *f)
         else
             sb_text_printf(&f->script, ")\nset xrange [%.9g:%.9g]\n", first - room, last + room);
     }
-    sb_text_printf(&f->script, "set xlabel %s offset 0,0.5\n", title);
+    sb_text_printf(&f->script, "set xlabel %s offset 0,0.5*up\n", title);
     free(title);
 }
 
+/* The ideal line comes first, hence below: it is a reference and hides nothing that was measured. */
 static void write_lines(struct sb_chart *c, struct sb_figure *f, const struct sb_axis *x,
                         const struct sb_axis *series, const char *metric, double scale, bool ideal)
 {
@@ -361,6 +362,7 @@ static void write_lines(struct sb_chart *c, struct sb_figure *f, const struct sb
     sb_text_free(&plots);
 }
 
+/* One value of x is no line; where a chart was asked for, that is said instead of drawn. */
 int sb_draw_lines(struct sb_chart *c, char **why)
 {
     const char *metric = metric_of(c), *prefix = "";
@@ -374,19 +376,22 @@ int sb_draw_lines(struct sb_chart *c, char **why)
     double scale = is_share(metric) ? 1 : sb_scale_of(r.max, &prefix);
     sb_axis_make(c, by, &x);
     sb_axis_make(c, &c->plot->series, &series);
-    name_series(&series, &c->plot->series);
+    sb_axis_name(&series, &c->plot->series);
     if (x.labels.n > 1) {
         bool ideal = rate && by->n == 1 && !strcmp(by->at[0], "threads") && x.numbers[0] > 0;
-        char *title = sb_metric_title(metric), *label = sb_metric_label(c, metric);
+        char *title = sb_metric_title(metric), *label = sb_metric_label(c->view, metric);
         struct sb_figure *f =
             sb_figure_new(c, sb_printf("%s%s%s by %s", c->where, *c->where ? ": " : "", title,
                                        by->n == 1 && !strcmp(by->at[0], "threads") ? "threads" : x.title));
-        y_axis(f, prefix, label, logarithmic, is_share(metric));
+        y_axis(f, prefix, label, &r, logarithmic, is_share(metric));
         write_lines(c, f, &x, &series, metric, scale, ideal);
         char *what = sb_printf("%s%s", label, logarithmic ? "; logarithmic axis" : "");
-        sb_figure_caption(c, f, what, &r, NULL,
-                          ideal ? " Ideal: linear from the fastest at the least number of threads." : "");
-        sb_caption_missing(c, f, metric);
+        sb_figure_caption(
+            c, f, &r,
+            &(struct sb_caption){
+                .what = what,
+                .more = ideal ? " Ideal: linear from the fastest at the least number of threads." : NULL});
+        sb_caption_missing(c, f, metric, NULL, NULL);
         free(what);
         free(label);
         free(title);
@@ -403,33 +408,20 @@ int sb_draw_lines(struct sb_chart *c, char **why)
 /* glibc's malloc is what everyone knows; else the first that isn't the floor. */
 static const char *baseline_of(const struct sb_chart *c)
 {
-    const struct sb_words *names = &c->view->allocators;
+    const char *first = "";
     if (c->plot->baseline)
         return c->plot->baseline;
-    for (size_t i = 0; i < names->n; i++) {
-        if (!strcmp(names->at[i], "malloc"))
-            return names->at[i];
-    }
-    for (size_t i = 0; i < names->n; i++) {
-        if (strcmp(names->at[i], "null"))
-            return names->at[i];
-    }
-    return "";
-}
-
-/* All variants of a baseline would be many; the first of them stands for it. */
-static const struct sb_view_cell *baseline_cell(const struct sb_chart *c, const struct sb_view_cell *cell,
-                                                const char *baseline)
-{
     for (size_t i = 0; i < c->view->cells.n; i++) {
-        const struct sb_view_cell *other = &c->view->cells.at[i];
-        if (other->group == cell->group && other->row->source == cell->row->source &&
-            (!strcmp(other->variant, baseline) || !strcmp(other->row->allocator, baseline)))
-            return other;
+        const char *name = c->view->cells.at[i].row->allocator;
+        if (!strcmp(name, "malloc"))
+            return name;
+        if (!*first && strcmp(name, "null"))
+            first = name;
     }
-    return NULL;
+    return first;
 }
 
+/* As `compare` does it, to the digit: two numbers for one ratio would be one too many. */
 static struct sb_ratio ratio_to(const struct sb_chart *c, const struct sb_view_cell *x,
                                 const struct sb_view_cell *y, const char *metric, struct sb_range *r)
 {
@@ -460,17 +452,21 @@ struct ratios {
     struct sb_axis rows, series;
     const char *metric, *baseline;
     struct sb_range range;
+    bool zeroes; /* some cell has a number and no ratio */
 };
 
+/* Series stand a little above and below their row, so that intervals of the same row don't hide each other.
+ */
 static size_t ratio_rows(const struct sb_chart *c, struct ratios *q, size_t s, struct sb_text *data)
 {
     size_t n = 0;
     for (size_t i = 0; i < q->rows.labels.n; i++) {
         const struct sb_view_cell *cell = sb_chart_cell(c, &q->rows, i, &q->series, s);
-        const struct sb_view_cell *base = cell ? baseline_cell(c, cell, q->baseline) : NULL;
+        const struct sb_view_cell *base = cell ? sb_view_beside(c->view, cell, q->baseline) : NULL;
         struct sb_ratio ratio = {NAN, NAN, NAN};
         if (base && base != cell)
             ratio = ratio_to(c, cell, base, q->metric, &q->range);
+        q->zeroes |= base && base != cell && isnan(ratio.value) && sb_view_metric(c->view, cell, q->metric).n;
         if (isnan(ratio.value))
             continue;
         bool interval = !isnan(ratio.low);
@@ -500,7 +496,7 @@ static void drop_without_ratio(struct sb_chart *c, const char *baseline, const c
         size_t allocator = c->view->cells.at[c->cells[i]].allocator;
         for (size_t j = 0; j < c->n && !any; j++) {
             const struct sb_view_cell *cell = &c->view->cells.at[c->cells[j]],
-                                      *base = baseline_cell(c, cell, baseline);
+                                      *base = sb_view_beside(c->view, cell, baseline);
             any = cell->allocator == allocator && base && base != cell &&
                   sb_view_metric(c->view, cell, metric).n && sb_view_metric(c->view, base, metric).n;
         }
@@ -510,6 +506,7 @@ static void drop_without_ratio(struct sb_chart *c, const char *baseline, const c
     c->n = n;
 }
 
+/* Rows lie, since names are read level and a column of a paper is high enough for many of them. */
 static void write_ratios(struct sb_figure *f, const struct ratios *q, struct sb_text *plots)
 {
     bool logarithmic = q->range.max > 10 * q->range.min;
@@ -520,7 +517,8 @@ static void write_ratios(struct sb_figure *f, const struct ratios *q, struct sb_
     sb_label_tics(&q->rows, 'y', &f->script);
     sb_text_printf(
         &f->script,
-        "set yrange [%zu.6:-0.6]\nset xlabel %s offset 0,0.5\nset xtics autofreq\nunset grid\nset grid xtics "
+        "set yrange [%zu.6:-0.6]\nset xlabel %s offset 0,0.5*up\nset xtics autofreq\nunset grid\nset grid "
+        "xtics "
         "lt 1 "
         "lc rgb '#dddddd' lw 0.7\n"
         "set arrow 1 from 1, graph 0 to 1, graph 1 nohead dt 2 lw 1.2 lc rgb '#444444'\nset bars 0.5\n",
@@ -531,15 +529,19 @@ static void write_ratios(struct sb_figure *f, const struct ratios *q, struct sb_
     else
         sb_text_printf(&f->script, "set xrange [%.4g:%.4g]\n", fmin(q->range.min, 1) - 0.08,
                        fmax(q->range.max, 1) + 0.08);
-    if (q->series.labels.n > 1)
+    if (q->series.labels.n > 1) {
         sb_add_key(f, &q->series, 0);
-    else
+        /* The rows' names make the plot narrow: in its middle a legend would not fit. */
+        sb_text_printf(&f->script, "set key outside bottom right\n");
+    } else {
         sb_text_printf(&f->script, "unset key\n");
+    }
     sb_text_printf(&f->script, "plot %s\n", sb_text_get(plots));
     free(text);
     free(axis);
 }
 
+/* The baseline has no row: it is the line at 1, and its own interval is part of every ratio's. */
 int sb_draw_ratio(struct sb_chart *c, char **why)
 {
     struct ratios q = {.metric = metric_of(c), .baseline = baseline_of(c)};
@@ -552,7 +554,7 @@ int sb_draw_ratio(struct sb_chart *c, char **why)
     drop_without_ratio(c, q.baseline, q.metric);
     sb_axis_make(c, &c->plot->y, &q.rows);
     sb_axis_make(c, by, &q.series);
-    name_series(&q.series, by);
+    sb_axis_name(&q.series, by);
     for (size_t s = 0, block = 0; s < q.series.labels.n; s++) {
         if (!ratio_rows(c, &q, s, &data))
             continue;
@@ -567,13 +569,21 @@ int sb_draw_ratio(struct sb_chart *c, char **why)
         free(grey);
     }
     if (q.range.most_n) {
-        char *title = sb_metric_title(q.metric), *label = sb_metric_label(c, q.metric);
+        char *title = sb_metric_title(q.metric), *label = sb_metric_label(c->view, q.metric);
         struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s beside %s", c->where, title, q.baseline));
         sb_text_printf(&f->data, "# y\tratio\tlow\thigh\tcolour\tseries\tlabel\n%s", sb_text_get(&data));
         write_ratios(f, &q, &plots);
         char *what = sb_printf("ratios of the medians of %s to those of %s", label, q.baseline);
-        char *spread = sb_printf("whiskers: %g %% bootstrap intervals", 100 * c->view->confidence);
-        sb_figure_caption(c, f, what, &q.range, spread, "");
+        /* Resamples of so few values can't be as spread as the values of as many processes would be. */
+        bool few = 1 - exp2(1 - (double)q.range.least_n) < c->view->confidence;
+        char *spread = sb_printf("whiskers: %g %% bootstrap intervals%s", 100 * c->view->confidence,
+                                 few ? ", which so few processes make too narrow" : "");
+        sb_figure_caption(
+            c, f, &q.range,
+            &(struct sb_caption){.what = what,
+                                 .spread = spread,
+                                 .more = q.zeroes ? " Where a value is 0 there is no ratio." : NULL});
+        sb_caption_missing(c, f, q.metric, NULL, NULL);
         free(spread);
         free(what);
         free(label);
@@ -590,17 +600,11 @@ int sb_draw_ratio(struct sb_chart *c, char **why)
 
 /* ---- the matrix ---- */
 
-/* Less is better of times and of memory; a rate is better when it is more. */
-static bool more_is_better(const char *metric)
-{
-    return strstr(metric, "_per_s") || !strcmp(metric, "success") || !strcmp(metric, "ipc");
-}
-
 /* Blue in lightness alone for shares of the best; to orange where a baseline can be beaten both ways. */
 static unsigned matrix_colour(double ratio, bool diverging)
 {
     static const unsigned blue[3] = {8, 81, 156}, orange[3] = {166, 84, 4};
-    double t = diverging ? fmin(1, fabs(log(ratio)) / log(4)) : 1 - fmin(1, fabs(log(ratio)) / log(10));
+    double t = diverging ? fmin(1, fabs(log(ratio)) / log(4)) : 1 - fmin(1, -log(fmin(1, ratio)) / log(10));
     const unsigned *end = diverging && ratio < 1 ? orange : blue;
     unsigned colour = 0;
     for (int i = 0; i < 3; i++)
@@ -608,6 +612,7 @@ static unsigned matrix_colour(double ratio, bool diverging)
     return colour;
 }
 
+/* By luminance as the eye weighs it: the number in the cell must be read on its colour, in grey as well. */
 static bool is_dark(unsigned colour)
 {
     return 0.299 * (colour >> 16) + 0.587 * (colour >> 8 & 255) + 0.114 * (colour & 255) < 140;
@@ -616,9 +621,11 @@ static bool is_dark(unsigned colour)
 struct matrix {
     struct sb_axis x, y;
     const char *metric;
+    int direction;
     struct sb_range range;
 };
 
+/* null hands out the same block again and again: it is a floor, and no allocator can be asked to reach it. */
 static const struct sb_view_cell *best_of(const struct sb_chart *c, const struct matrix *m, size_t x)
 {
     const struct sb_view_cell *best = NULL;
@@ -628,7 +635,7 @@ static const struct sb_view_cell *best_of(const struct sb_chart *c, const struct
         struct sb_summary s = {0};
         if (cell && strcmp(cell->row->allocator, "null"))
             s = sb_view_metric(c->view, cell, m->metric);
-        if (s.n && (!best || (more_is_better(m->metric) ? s.median > value : s.median < value))) {
+        if (s.n && (!best || (m->direction > 0 ? s.median > value : s.median < value))) {
             best = cell;
             value = s.median;
         }
@@ -636,29 +643,36 @@ static const struct sb_view_cell *best_of(const struct sb_chart *c, const struct
     return best;
 }
 
+/* A cell that was measured but can't be divided is told apart from one that wasn't measured. */
 static void matrix_cell(const struct sb_chart *c, struct matrix *m, size_t x, size_t y, struct sb_text *data)
 {
     const struct sb_view_cell *cell = sb_chart_cell(c, &m->x, x, &m->y, y), *other = NULL;
     struct sb_summary mine = {0}, theirs = {0};
     if (cell)
-        other = c->plot->baseline ? baseline_cell(c, cell, c->plot->baseline) : best_of(c, m, x);
+        other = c->plot->baseline ? sb_view_beside(c->view, cell, c->plot->baseline) : best_of(c, m, x);
     if (cell)
         mine = sb_view_metric(c->view, cell, m->metric);
     if (other)
         theirs = sb_view_metric(c->view, other, m->metric);
     sb_range_add(&m->range, &mine);
-    if (!mine.n || !theirs.n || !(theirs.median > 0) || !(mine.median > 0)) {
-        sb_text_printf(data, "%zu\t%zu\t0xffffff\t0x777777\t%s\t%zu\n", x, y, cell ? "n/a" : " ", mine.n);
+    if (!mine.n || !theirs.n || theirs.median <= 0 || mine.median < 0) {
+        const char *text = !cell ? " " : mine.n ? "-" : "n/a";
+        sb_text_printf(data, "%zu\t%zu\t0xffffff\t0x777777\t%s\t%zu\n", x, y, text, mine.n);
         return;
     }
     double ratio = mine.median / theirs.median;
-    unsigned colour = matrix_colour(more_is_better(m->metric) ? ratio : 1 / ratio, c->plot->baseline);
-    sb_text_printf(data,
-                   ratio >= 9.95 ? "%zu\t%zu\t0x%06x\t0x%06x\t%.0f\t%zu\n"
-                                 : "%zu\t%zu\t0x%06x\t0x%06x\t%.2f\t%zu\n",
-                   x, y, colour, is_dark(colour) ? 0xffffffU : 0x222222U, ratio, mine.n);
+    unsigned colour = matrix_colour(m->direction >= 0 ? ratio : 1 / ratio, c->plot->baseline);
+    char number[16];
+    snprintf(number, sizeof(number),
+             ratio > 0 && ratio < 0.005 ? "<.01"
+             : ratio >= 9.95            ? "%.0f"
+                                        : "%.2f",
+             ratio);
+    sb_text_printf(data, "%zu\t%zu\t0x%06x\t0x%06x\t%s\t%zu\n", x, y, colour,
+                   is_dark(colour) ? 0xffffffU : 0x222222U, number, mine.n);
 }
 
+/* Boxes of given colours, not a palette: what gnuplot interpolates would differ between outputs. */
 static void write_matrix(struct sb_figure *f, const struct matrix *m)
 {
     sb_label_tics(&m->y, 'y', &f->script);
@@ -673,6 +687,7 @@ static void write_matrix(struct sb_figure *f, const struct matrix *m)
         m->x.labels.n - 1, m->y.labels.n - 1);
 }
 
+/* Without a direction there is no best, and a colour would claim one. */
 int sb_draw_matrix(struct sb_chart *c, char **why)
 {
     struct matrix m = {.metric = metric_of(c)};
@@ -681,9 +696,18 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
     sb_range_start(&m.range);
     if (!has_metric(c, m.metric) || !r.most_n)
         return 0;
+    m.direction = sb_metric_direction(m.metric, sb_metric_unit(c->view, m.metric));
+    if (!m.direction && !c->plot->baseline) {
+        sb_chart_note(c,
+                      sb_printf("neither more nor less of %s is better, so there is no best; give a baseline",
+                                m.metric));
+        return 0;
+    }
     sb_axis_make(c, &c->plot->x, &m.x);
     sb_axis_make(c, &c->plot->y, &m.y);
-    char *title = sb_metric_title(m.metric), *label = sb_metric_label(c, m.metric);
+    sb_axis_name(&m.x, &c->plot->x);
+    sb_axis_name(&m.y, &c->plot->y);
+    char *title = sb_metric_title(m.metric), *label = sb_metric_label(c->view, m.metric);
     char *other = c->plot->baseline ? sb_printf("%s", c->plot->baseline)
                                     : sb_strdup("the best of each column but null");
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s beside %s", c->where, title, other));
@@ -694,12 +718,14 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
     }
     write_matrix(f, &m);
     char *what = sb_printf("each number is the median of %s over that of %s", label, other);
-    sb_figure_caption(c, f, what, &m.range,
-                      "intervals stand in the tables and in the charts of ratios, for there is no room for "
-                      "them here",
-                      " n/a: skipped or not measured, the table of cells says why.");
-    free(f->note);
-    f->note = sb_printf("ratios of medians of n = %zu processes; intervals: see the tables", m.range.most_n);
+    sb_figure_caption(
+        c, f, &m.range,
+        &(struct sb_caption){
+            .what = what,
+            .spread = "intervals stand in the tables and in the charts of ratios, for there is no room "
+                      "for them here",
+            .more = " n/a: skipped or not measured, the table of cells says why; -: nothing to divide by.",
+            .note = "ratios of medians; intervals: see the tables"});
     free(what);
     free(other);
     free(label);
@@ -711,6 +737,7 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
 
 /* ---- events ---- */
 
+/* The trial divides by its own operations; raw counts of cells of different length can't be compared. */
 static bool is_per_operation(const struct sb_metric *m)
 {
     size_t n = strlen(m->name);
@@ -739,11 +766,10 @@ static struct sb_words event_names(const struct sb_chart *c)
 }
 
 /* One panel: points with their intervals, on an axis of its own. */
-static bool event_panel(const struct sb_chart *c, const struct sb_axis *x, const char *metric, size_t block,
+static void event_panel(const struct sb_chart *c, const struct sb_axis *x, const char *metric, size_t block,
                         size_t panels, struct sb_range *all, struct sb_figure *f)
 {
     struct sb_range r;
-    size_t rows = 0;
     sb_range_start(&r);
     for (size_t i = 0; i < x->labels.n; i++) {
         const struct sb_view_cell *cell = sb_chart_cell(c, x, i, NULL, 0);
@@ -762,16 +788,16 @@ static bool event_panel(const struct sb_chart *c, const struct sb_axis *x, const
         sb_tsv_name(&f->data, metric);
         sb_text_printf(&f->data, "\n");
         free(colour);
-        rows++;
     }
-    if (!rows)
-        return false;
     sb_text_printf(&f->data, "\n\n");
-    char *title = sb_gp_text(metric);
+    size_t length = strlen(metric);
+    bool each = length > 3 && !strcmp(metric + length - 3, "/op");
+    char *label = each ? sb_strdup(metric) : sb_metric_label(c->view, metric), *title = sb_gp_text(label);
+    free(label);
     char *tics = is_logarithmic(&r) ? sb_strdup("set logscale y 10\nset yrange [*:*]\nset ytics autofreq\n")
                                     : sb_printf("unset logscale y\nset yrange [0:%.6g]\nset ytics 0,%.6g\n",
                                                 r.max > 0 ? 1.1 * r.max : 1, sb_few_tics(r.max));
-    sb_text_printf(&f->script, "set title little(%s) offset 0,-0.8 font small\n", title);
+    sb_text_printf(&f->script, "set title little(%s) offset 0,-0.8*near font small\n", title);
     /* The names of the allocators stand once, below the last panel. */
     if (block + 1 == panels)
         sb_label_tics(x, 'x', &f->script);
@@ -783,49 +809,79 @@ static bool event_panel(const struct sb_chart *c, const struct sb_axis *x, const
         block);
     free(tics);
     free(title);
-    return true;
 }
 
-int sb_draw_events(struct sb_chart *c, char **why)
+/* Names without a number in any cell of the chart have no panel. */
+static void drop_unknown(const struct sb_chart *c, struct sb_words *names)
 {
-    struct sb_words names = event_names(c);
-    struct sb_axis x;
-    struct sb_range r;
-    size_t panels = 0;
-    (void)why;
-    for (size_t i = 0; i < names.n && c->plot->metric; i++) {
-        if (!has_metric(c, names.at[i]))
-            goto out;
+    size_t n = 0;
+    for (size_t i = 0; i < names->n; i++) {
+        bool any = false;
+        for (size_t k = 0; k < c->n; k++)
+            any |= sb_view_metric(c->view, &c->view->cells.at[c->cells[k]], names->at[i]).n > 0;
+        if (any)
+            names->at[n++] = names->at[i];
+        else
+            free(names->at[i]);
     }
-    if (!names.n)
-        goto out;
-    sb_range_start(&r);
-    size_t measured = 0;
+    names->n = n;
+}
+
+/* Who was measured at all; a cell whose processes failed may still have been simulated. */
+static void keep_measured(struct sb_chart *c)
+{
+    size_t n = 0;
     for (size_t i = 0; i < c->n; i++) {
         if (c->view->cells.at[c->cells[i]].ok)
-            c->cells[measured++] = c->cells[i];
+            c->cells[n++] = c->cells[i];
     }
-    c->n = measured;
+    c->n = n;
+}
+
+/* Each event has an axis of its own: instructions and misses are decades apart, and no one scale shows
+ * both. */
+static void write_events(struct sb_chart *c, const struct sb_words *names)
+{
+    struct sb_axis x;
+    struct sb_range r;
+    sb_range_start(&r);
     sb_axis_make(c, &c->plot->x, &x);
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: events an operation", c->where));
     sb_text_printf(&f->data, "# x\tmedian\tlow\thigh\tcolour\tn\tlabel\tevent\n");
     sb_text_printf(&f->script,
-                   "unset key\nset bars 0.6\nset xrange [-0.6:%zu.6]\nset ytics font small\nif (tex) { set "
-                   "format y '{\\scriptsize $%%h$}' }\n",
+                   "unset key\nset bars 0.6\nset xrange [-0.6:%zu.6]\nset ytics font small\nset format y "
+                   "'%%g'\nif (tex) { set format y "
+                   "'\\scriptsize $%%h$' }\n",
                    x.labels.n - 1);
+    f->panels = names->n;
+    f->across = 1;
     f->bottom = sb_tics_height(&x) + 0.1;
     f->between = 0.55;
-    f->across = 1;
-    f->height = 0.5 + f->bottom + 1.5 * (double)names.n + f->between * (double)(names.n - 1);
-    for (size_t i = 0; i < names.n; i++)
-        panels += event_panel(c, &x, names.at[i], panels, names.n, &r, f);
-    f->panels = panels;
-    sb_figure_caption(c, f,
-                      "counts an operation of the workload, summed over threads; names that begin with "
-                      "simulated are valgrind's, of one process with the machine's cache geometry",
-                      &r, NULL, " Axes of more than a decade are logarithmic.");
+    f->height = 0.5 + f->bottom + 1.5 * (double)names->n + f->between * (double)(names->n - 1);
+    for (size_t i = 0; i < names->n; i++)
+        event_panel(c, &x, names->at[i], i, names->n, &r, f);
+    sb_figure_caption(
+        c, f, &r,
+        &(struct sb_caption){.what = "/op: counts an operation of the workload, summed over threads; names "
+                                     "that begin with simulated are valgrind's, of one process with the "
+                                     "machine's cache geometry",
+                             .more = " Axes of more than a decade are logarithmic."});
+    sb_caption_missing(c, f, names->at[0], NULL, NULL);
     sb_axis_free(&x);
-out:
+}
+
+/* An event that only some workloads have is no mistake of these; one that no trial has is. */
+int sb_draw_events(struct sb_chart *c, char **why)
+{
+    struct sb_words names = event_names(c);
+    bool known = true;
+    (void)why;
+    for (size_t i = 0; i < names.n && c->plot->metric; i++)
+        known &= has_metric(c, names.at[i]);
+    keep_measured(c);
+    drop_unknown(c, &names);
+    if (known && names.n && c->n)
+        write_events(c, &names);
     sb_words_free(&names);
     return 0;
 }

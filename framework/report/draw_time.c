@@ -16,6 +16,7 @@ struct runs {
     size_t n, capacity;
 };
 
+/* What ran under valgrind surveyed nothing. */
 static int load_runs(const struct sb_chart *c, const struct sb_view_cell *cell, struct runs *runs, char **why)
 {
     int status = 0;
@@ -41,19 +42,14 @@ typedef double (*point_fn)(const struct sb_result *r, size_t i);
 
 enum { HUGE_ORDER = 9 }; /* 2 MiB: what a transparent huge page needs */
 
+/* From the free blocks as they were; the kernel's own index needs nothing else. */
 static double external_at(const struct sb_result *r, size_t i)
 {
     uint64_t blocks[SB_NR_ORDERS];
     return sb_free_blocks_at(r, i, blocks) ? sb_unusable_index(blocks, HUGE_ORDER) / 1000.0 : (double)NAN;
 }
 
-static double internal_at(const struct sb_result *r, size_t i)
-{
-    double requested = sb_series_value(r, "requested_bytes", 0, i),
-           handed = sb_series_value(r, "handed_bytes", 0, i);
-    return handed > 0 ? 100 * (1 - requested / handed) : (double)NAN;
-}
-
+/* Who takes memory from the OS has no books of what it holds: the process's growth stands for it. */
 static double footprint_at(const struct sb_result *r, size_t i)
 {
     double resident = sb_series_value(r, "resident_bytes", 0, i);
@@ -77,7 +73,7 @@ static const struct series_kind series_kinds[] = {
      "blocks too small for it",
      external_at, NULL},
     {"internal", "internal fragmentation", "internal fragmentation (%)",
-     "share of the bytes handed out that nobody asked for", internal_at, NULL},
+     "share of the bytes handed out that nobody asked for", sb_internal_fragmentation, NULL},
     {"footprint", "memory held", "held (MiB)",
      "memory that the allocator holds, for one with the OS's memory the growth of the resident set; dashed: "
      "what "
@@ -94,7 +90,7 @@ struct lines {
     struct sb_range range;
     double scale;
     const char *prefix;
-    bool spread;
+    bool spread, *drawn; /* the latter of each label */
 };
 
 /* One block of rows: operations, median, min, max over the runs. Returns the number of rows. */
@@ -142,6 +138,7 @@ static void add_clause(struct lines *q, size_t s)
     free(title);
 }
 
+/* The scale is the first cell's: all of a chart ran the same number of cycles. */
 static int add_lines_of(struct lines *q, size_t s, bool *referred, struct sb_text *reference, char **why)
 {
     const struct sb_view_cell *cell = sb_chart_cell(q->chart, NULL, 0, &q->axis, s);
@@ -157,12 +154,14 @@ static int add_lines_of(struct lines *q, size_t s, bool *referred, struct sb_tex
                        "t('requested')",
                        q->block++, q->scale);
     }
-    if (points && add_series(q, &runs, q->kind->value, q->axis.labels.at[s]))
+    q->drawn[s] = points && add_series(q, &runs, q->kind->value, q->axis.labels.at[s]);
+    if (q->drawn[s])
         add_clause(q, s);
     free_runs(&runs);
     return status;
 }
 
+/* Which allocators have no such series is part of the result, and stands in the caption. */
 static void finish_series(struct lines *q, bool referred, const char *reference)
 {
     struct sb_figure *f = sb_figure_new(q->chart, sb_printf("%s: %s", q->chart->where, q->kind->title));
@@ -170,15 +169,18 @@ static void finish_series(struct lines *q, bool referred, const char *reference)
          *ylabel = sb_gp_text(q->kind->label);
     sb_text_printf(&f->data, "# operations\tmedian\tmin\tmax\tn\tseries\n%s", sb_text_get(&q->data));
     sb_text_printf(&f->script,
-                   "set xlabel %s offset 0,0.5\nset ylabel %s\nset xtics norotate autofreq\nset xrange "
+                   "set xlabel %s offset 0,0.5*up\nset ylabel %s\nset xtics norotate autofreq\nset xrange "
                    "[0:*]\nset yrange [0:*]\n",
                    xlabel, ylabel);
     sb_add_key(f, &q->axis, referred);
     /* The reference last, hence on top: where an allocator holds just what was requested its line must not
      * hide it. */
     sb_text_printf(&f->script, "plot %s%s\n", sb_text_get(&q->plots), reference);
-    sb_figure_caption(q->chart, f, q->kind->caption, &q->range,
-                      q->spread ? "bands from the smallest to the largest" : "which all agree", "");
+    sb_figure_caption(q->chart, f, &q->range,
+                      &(struct sb_caption){.what = q->kind->caption,
+                                           .spread = q->spread ? "bands from the smallest to the largest"
+                                                               : "which all agree"});
+    sb_caption_missing(q->chart, f, NULL, &q->axis, q->drawn);
     free(x);
     free(xlabel);
     free(ylabel);
@@ -199,6 +201,8 @@ int sb_draw_series(struct sb_chart *c, char **why)
     }
     sb_range_start(&q.range);
     sb_axis_make(c, &c->plot->series, &q.axis);
+    sb_axis_name(&q.axis, &c->plot->series);
+    q.drawn = sb_calloc(q.axis.labels.n + 1, sizeof(*q.drawn));
     for (size_t s = 0; s < q.axis.labels.n && !status; s++)
         status = add_lines_of(&q, s, &referred, &reference, why);
     if (!status && q.plots.n)
@@ -206,6 +210,7 @@ int sb_draw_series(struct sb_chart *c, char **why)
     sb_text_free(&reference);
     sb_text_free(&q.plots);
     sb_text_free(&q.data);
+    free(q.drawn);
     sb_axis_free(&q.axis);
     return status;
 }
@@ -222,7 +227,7 @@ static void start_panels(struct sb_figure *f, const struct sb_words *panels, dou
     f->across = longest > SHORT ? 2 : 3; /* names stand above, and must not meet */
     size_t rows = (f->panels + f->across - 1) / f->across;
     f->bottom = bottom;
-    f->between = 0.75;
+    f->between = 0.9;
     f->height = 0.5 + bottom + each * (double)rows + f->between * (double)(rows - 1);
 }
 
@@ -230,11 +235,11 @@ static void start_panels(struct sb_figure *f, const struct sb_words *panels, dou
 static void add_panel(struct sb_figure *f, size_t panel, const char *name, const char *x, const char *y)
 {
     char *title = sb_gp_name(name), *xlabel = sb_gp_text(x), *ylabel = sb_gp_text(y);
-    sb_text_printf(
-        &f->script,
-        "set title little(%s) offset 0,-0.8 font small\nset xlabel little(%s) offset 0,0.7 font small\n"
-        "set ylabel little(%s) offset 1.2,0 font small\n",
-        title, panel + f->across < f->panels ? "''" : xlabel, panel % f->across ? "''" : ylabel);
+    sb_text_printf(&f->script,
+                   "set title little(%s) offset 0,-0.8*near font small\nset xlabel little(%s) offset "
+                   "0,0.7*near font small\n"
+                   "set ylabel little(%s) offset 1.2*near,0 font small\n",
+                   title, panel + f->across < f->panels ? "''" : xlabel, panel % f->across ? "''" : ylabel);
     free(title);
     free(xlabel);
     free(ylabel);
@@ -242,6 +247,7 @@ static void add_panel(struct sb_figure *f, size_t panel, const char *name, const
 
 /* ---- free blocks by order ---- */
 
+/* Medians of each order for itself: no one process need have had all of them at once. */
 static bool order_rows(const struct runs *runs, double confidence, double *most, struct sb_range *range,
                        struct sb_text *data)
 {
@@ -261,9 +267,10 @@ static bool order_rows(const struct runs *runs, double confidence, double *most,
                 continue;
             sb_range_add(range, &s);
             *most = fmax(*most, s.median);
-            /* No block at all is not a small number of them: it stays white. */
+            /* No block at all is not a small number of them: it stays white. NaN, for of what is missing
+             * gnuplot makes no pixel, and shifts the others. */
             sb_text_printf(data, "%zu\t%d\t", i, order);
-            sb_text_printf(data, s.median > 0 ? "%.6g" : "-", s.median);
+            sb_text_printf(data, s.median > 0 ? "%.6g" : "NaN", s.median);
             sb_text_printf(data, "\t%.0f\t%zu\n", sb_series_operations(&runs->at[0], i), s.n);
             any = true;
         }
@@ -274,84 +281,117 @@ static bool order_rows(const struct runs *runs, double confidence, double *most,
     return any;
 }
 
-int sb_draw_orders(struct sb_chart *c, char **why)
-{
+/* What a chart of panels collects before it is known how many there are. */
+struct panels {
     struct sb_axis axis;
-    struct sb_text data = {0};
-    struct sb_words panels = {0};
+    bool *drawn; /* of each label */
+    struct sb_words names;
+    struct sb_text data;
     struct sb_range range;
-    double most = 1, points = 0, operations = 0;
+    double most, points, operations; /* orders: the largest value, checkpoint and number of operations */
+    double widest, *tops;            /* addresses: KiB, and pages of each panel */
+};
+
+static void start_collecting(const struct sb_chart *c, struct panels *q)
+{
+    *q = (struct panels){.most = 1, .widest = 1};
+    sb_range_start(&q->range);
+    sb_axis_make(c, &c->plot->series, &q->axis);
+    sb_axis_name(&q->axis, &c->plot->series);
+    q->drawn = sb_calloc(q->axis.labels.n + 1, sizeof(*q->drawn));
+    q->tops = sb_calloc(q->axis.labels.n + 1, sizeof(*q->tops));
+}
+
+static void free_panels(struct panels *q)
+{
+    free(q->drawn);
+    free(q->tops);
+    sb_words_free(&q->names);
+    sb_text_free(&q->data);
+    sb_axis_free(&q->axis);
+}
+
+/* `take` adds one cell's rows and says whether there were any. */
+static int collect(const struct sb_chart *c, struct panels *q,
+                   bool (*take)(const struct sb_chart *c, struct panels *q, const struct runs *runs,
+                                const char *name),
+                   char **why)
+{
     int status = 0;
-    sb_range_start(&range);
-    sb_axis_make(c, &c->plot->series, &axis);
-    for (size_t s = 0; s < axis.labels.n && !status; s++) {
-        const struct sb_view_cell *cell = sb_chart_cell(c, NULL, 0, &axis, s);
+    for (size_t s = 0; s < q->axis.labels.n && !status; s++) {
+        const struct sb_view_cell *cell = sb_chart_cell(c, NULL, 0, &q->axis, s);
         struct runs runs = {0};
         status = cell && cell->ok ? load_runs(c, cell, &runs, why) : 0;
-        if (!status && runs.n && order_rows(&runs, c->view->confidence, &most, &range, &data)) {
-            *SB_VEC_ADD(&panels) = sb_strdup(axis.labels.at[s]);
-            points = fmax(points, (double)sb_series_points(&runs.at[0]));
-            operations =
-                fmax(operations, sb_series_operations(&runs.at[0], sb_series_points(&runs.at[0]) - 1));
-        }
+        q->drawn[s] = !status && runs.n && take(c, q, &runs, q->axis.labels.at[s]);
+        if (q->drawn[s])
+            *SB_VEC_ADD(&q->names) = sb_strdup(q->axis.labels.at[s]);
         free_runs(&runs);
     }
-    if (!status && panels.n) {
-        struct sb_figure *f = sb_figure_new(c, sb_printf("%s: free blocks by order", c->where));
-        const char *prefix = "";
-        double scale = sb_scale_of(operations / 2, &prefix);
-        char *x = sb_printf("%soperations", prefix);
-        sb_text_printf(&f->data, "# checkpoint\torder\tfree blocks (-: none)\toperations\tn\n%s",
-                       sb_text_get(&data));
-        start_panels(f, &panels, 1.3, 1.75);
-        sb_text_printf(
-            &f->script,
-            "unset grid\nunset key\nset border 15 lw 0.5\nset tics font small scale 0.3\nif (tex) { set "
-            "format '{\\scriptsize $%%h$}' }\nset palette defined "
-            "(0 '#deebf7', 0.5 '#4292c6', 1 "
-            "'#08306b')\nset logscale cb 10\nset cbrange [1:%.6g]\nset xrange [-0.5:%.6g]\nset yrange "
-            "[-0.5:10.5]\nset ytics 0,5,10 offset 0.6,0\nset xtics norotate (little('0') 0, little('%.3g') "
-            "%.6g) offset "
-            "0,0.4\nset cbtics font small offset 0,0.7\nset cblabel little(t('free blocks')) font small "
-            "offset "
-            "0,1.2\nunset colorbox\n",
-            fmax(2, most), points - 0.5, operations / scale, points - 1);
-        for (size_t p = 0; p < panels.n; p++) {
-            add_panel(f, p, panels.at[p], x, "order");
-            /* Once, or it is drawn over itself. */
-            if (p + 1 == panels.n)
-                sb_text_printf(
-                    &f->script,
-                    "set colorbox horizontal user origin screen 0.3, screen %.4f size screen 0.4, screen "
-                    "%.4f\n",
-                    0.75 / f->height, 0.16 / f->height);
-            sb_text_printf(&f->script, "plot data index %zu using 1:2:3 with image pixels notitle\n", p);
-        }
-        free(x);
-        sb_figure_caption(
-            c, f,
-            "free blocks of the page allocator by order, as /proc/buddyinfo counts them, over the "
-            "survey's checkpoints; the darker the more, white: none; logarithmic",
-            &range, "whose range stands in the database", "");
+    return status;
+}
+
+/* Charts of allocators without a page allocator below them would be white. */
+static bool take_orders(const struct sb_chart *c, struct panels *q, const struct runs *runs, const char *name)
+{
+    size_t points = sb_series_points(&runs->at[0]);
+    (void)name;
+    if (!points || !order_rows(runs, c->view->confidence, &q->most, &q->range, &q->data))
+        return false;
+    q->points = fmax(q->points, (double)points);
+    q->operations = fmax(q->operations, sb_series_operations(&runs->at[0], points - 1));
+    return true;
+}
+
+/* One scale of colours for all panels: they are there to be compared. */
+static void write_orders(struct sb_chart *c, const struct panels *q)
+{
+    struct sb_figure *f = sb_figure_new(c, sb_printf("%s: free blocks by order", c->where));
+    char *what = sb_printf(
+        "free blocks of the page allocator by order, as /proc/buddyinfo counts them, at the survey's "
+        "checkpoints, the last after %.0f operations; the darker the more, white: none; logarithmic",
+        q->operations);
+    sb_text_printf(&f->data, "# checkpoint\torder\tfree blocks (NaN: none)\toperations\tn\n%s",
+                   sb_text_get(&q->data));
+    start_panels(f, &q->names, 1.3, 1.75);
+    sb_text_printf(
+        &f->script,
+        "unset grid\nunset key\nset border 15 lw 0.5\nset tics font small scale 0.3\nif (tex) { set format "
+        "'\\scriptsize $%%h$' }\nset palette defined (0 '#deebf7', 0.5 '#4292c6', 1 '#08306b')\nset "
+        "logscale "
+        "cb 10\nset cbrange [1:%.6g]\nset xrange [-0.5:%.6g]\nset yrange [-0.5:10.5]\nset ytics 0,5,10 "
+        "offset 0.6*near,0\nset xtics norotate 0,%.6g offset 0,0.4*near\nset cbtics font small "
+        "offset 0,0.7\nset cblabel little(t('free blocks')) font small offset 0,1.2\nunset colorbox\n",
+        fmax(2, q->most), q->points - 0.5, sb_few_tics(q->points - 1));
+    for (size_t p = 0; p < q->names.n; p++) {
+        add_panel(f, p, q->names.at[p], "checkpoint", "order");
+        /* Once, or it is drawn over itself. */
+        if (p + 1 == q->names.n)
+            sb_text_printf(
+                &f->script,
+                "set colorbox horizontal user origin screen 0.3, screen %.4f size screen 0.4, screen %.4f\n",
+                0.75 / f->height, 0.16 / f->height);
+        sb_text_printf(&f->script, "plot data index %zu using 1:2:3 with image pixels notitle\n", p);
     }
-    sb_text_free(&data);
-    sb_words_free(&panels);
-    sb_axis_free(&axis);
+    sb_figure_caption(c, f, &q->range,
+                      &(struct sb_caption){.what = what, .spread = "their ranges are in the database"});
+    sb_caption_missing(c, f, NULL, &q->axis, q->drawn);
+    free(what);
+}
+
+int sb_draw_orders(struct sb_chart *c, char **why)
+{
+    struct panels q;
+    start_collecting(c, &q);
+    int status = collect(c, &q, take_orders, why);
+    if (!status && q.names.n)
+        write_orders(c, &q);
+    free_panels(&q);
     return status;
 }
 
 /* ---- addresses ---- */
 
 enum { SHOWN = 128 };
-
-static const struct sb_series *find_series(const struct sb_result *r, const char *name)
-{
-    for (size_t s = 0; s < r->series.n; s++) {
-        if (!strcmp(r->series.at[s].name, name))
-            return &r->series.at[s];
-    }
-    return NULL;
-}
 
 /* Pages from the lowest of those shown; empty blocks are none for gnuplot, so what is missing has one point
  * nowhere. */
@@ -370,72 +410,75 @@ static void address_rows(const struct sb_series *series, double *widest, double 
     sb_text_printf(data, "\n\n");
 }
 
+/* Of one process: addresses of several, each with its own layout, have no median. */
 static const struct sb_result *with_addresses(const struct runs *runs)
 {
     for (size_t i = 0; i < runs->n; i++) {
-        if (find_series(&runs->at[i], "virtual_page"))
+        if (sb_series_find(&runs->at[i], "virtual_page"))
             return &runs->at[i];
     }
     return NULL;
 }
 
+static bool take_addresses(const struct sb_chart *c, struct panels *q, const struct runs *runs,
+                           const char *name)
+{
+    const struct sb_result *r = with_addresses(runs);
+    (void)c;
+    if (!r)
+        return false;
+    sb_text_printf(&q->data, "# ");
+    sb_tsv_name(&q->data, name);
+    sb_text_printf(&q->data, ": virtual\n");
+    address_rows(sb_series_find(r, "virtual_page"), &q->widest, &q->tops[q->names.n], &q->data);
+    address_rows(sb_series_find(r, "physical_page"), &q->widest, &q->tops[q->names.n], &q->data);
+    return true;
+}
+
+/* Virtual below, physical on top: where both agree, as on buddy, the colours merge, and where they don't is
+ * the point. */
+static void write_addresses(struct sb_chart *c, const struct panels *q)
+{
+    struct sb_range one = {0, 0, 1, 1};
+    struct sb_figure *f = sb_figure_new(c, sb_printf("%s: where its pages lie", c->where));
+    sb_text_printf(&f->data,
+                   "# KiB into the workload's data\tpages above the lowest; virtual, then physical\n%s",
+                   sb_text_get(&q->data));
+    start_panels(f, &q->names, 1.7, 0.95);
+    sb_text_printf(
+        &f->script,
+        "unset key\nset tics font small scale 0.3\nif (tex) { set format '\\scriptsize $%%h$' }\nset xtics "
+        "norotate 0,%.6g offset 0,0.4*near\nset xrange [0:%.6g]\n",
+        sb_few_tics(q->widest), q->widest * 1.02);
+    for (size_t p = 0; p < q->names.n; p++) {
+        double top = fmax(1, q->tops[p]);
+        add_panel(f, p, q->names.at[p], "KiB into the data", "pages");
+        sb_text_printf(
+            &f->script,
+            "set ytics 0,%.6g offset 0.6*near,0\nset yrange [0:%.6g]\nplot data index %zu using 1:2 with "
+            "points "
+            "pt "
+            "7 ps 0.3 lc rgb '#e69f00' notitle, data index %zu using 1:2 with points pt 2 ps 0.25 lc rgb "
+            "'#0072b2' notitle\n",
+            sb_few_tics(top), top * 1.05, 2 * p, 2 * p + 1);
+    }
+    sb_figure_caption(
+        c, f, &one,
+        &(struct sb_caption){.what = "the first 128 pages, or blocks where they are smaller, of what the "
+                                     "workload holds at the end of the "
+                                     "survey, counted from the lowest of them: orange dots virtual, blue "
+                                     "crosses physical (in the memory file); memory from the OS has no "
+                                     "physical address that a process may know"});
+    sb_caption_missing(c, f, NULL, &q->axis, q->drawn);
+}
+
 int sb_draw_addresses(struct sb_chart *c, char **why)
 {
-    struct sb_axis axis;
-    struct sb_text data = {0};
-    struct sb_words panels = {0};
-    double widest = 1;
-    int status = 0;
-    sb_axis_make(c, &c->plot->series, &axis);
-    double *tops = sb_calloc(axis.labels.n + 1, sizeof(*tops));
-    for (size_t s = 0; s < axis.labels.n && !status; s++) {
-        const struct sb_view_cell *cell = sb_chart_cell(c, NULL, 0, &axis, s);
-        struct runs runs = {0};
-        status = cell && cell->ok ? load_runs(c, cell, &runs, why) : 0;
-        const struct sb_result *r = status ? NULL : with_addresses(&runs);
-        if (r) {
-            sb_text_printf(&data, "# ");
-            sb_tsv_name(&data, axis.labels.at[s]);
-            sb_text_printf(&data, ": virtual\n");
-            address_rows(find_series(r, "virtual_page"), &widest, &tops[panels.n], &data);
-            address_rows(find_series(r, "physical_page"), &widest, &tops[panels.n], &data);
-            *SB_VEC_ADD(&panels) = sb_strdup(axis.labels.at[s]);
-        }
-        free_runs(&runs);
-    }
-    if (!status && panels.n) {
-        struct sb_range one = {0, 0, 1, 1};
-        struct sb_figure *f = sb_figure_new(c, sb_printf("%s: where its pages lie", c->where));
-        sb_text_printf(&f->data,
-                       "# KiB into the workload's data\tpages above the lowest; virtual, then physical\n%s",
-                       sb_text_get(&data));
-        start_panels(f, &panels, 1.7, 0.95);
-        sb_text_printf(&f->script,
-                       "unset key\nset tics font small scale 0.3\nif (tex) { set format '{\\scriptsize "
-                       "$%%h$}' }\nset xtics norotate 0,%.6g offset 0,0.4\nset xrange "
-                       "[0:%.6g]\n",
-                       sb_few_tics(widest), widest * 1.02);
-        for (size_t p = 0; p < panels.n; p++) {
-            add_panel(f, p, panels.at[p], "KiB into the data", "pages");
-            sb_text_printf(&f->script, "set ytics 0,%.6g offset 0.6,0\nset yrange [0:%.6g]\n",
-                           sb_few_tics(tops[p]), tops[p] * 1.05);
-            sb_text_printf(&f->script,
-                           "plot data index %zu using 1:2 with points pt 7 ps 0.3 lc rgb '#e69f00' notitle, "
-                           "data index %zu using 1:2 "
-                           "with points pt 2 ps 0.25 lc rgb '#0072b2' notitle\n",
-                           2 * p, 2 * p + 1);
-        }
-        sb_figure_caption(
-            c, f,
-            "the first 128 pages of what the workload holds at the end of the survey, counted from "
-            "the lowest of them: orange dots virtual, blue crosses physical (in the memory file); memory "
-            "from "
-            "the OS has no physical address that a process may know",
-            &one, NULL, "");
-    }
-    free(tops);
-    sb_text_free(&data);
-    sb_words_free(&panels);
-    sb_axis_free(&axis);
+    struct panels q;
+    start_collecting(c, &q);
+    int status = collect(c, &q, take_addresses, why);
+    if (!status && q.names.n)
+        write_addresses(c, &q);
+    free_panels(&q);
     return status;
 }

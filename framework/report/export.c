@@ -145,7 +145,9 @@ static void write_point(FILE *out, const struct point_row *r)
 {
     fprintf(out, "%lld,", (long long)r->trial->number);
     csv_text(out, r->cell->label);
-    fprintf(out, ",%s,%lld,%.17g,%.17g,", r->name, r->key, r->x, r->y);
+    fputc(',', out);
+    csv_text(out, r->name);
+    fprintf(out, ",%lld,%.17g,%.17g,", r->key, r->x, r->y);
     csv_text(out, r->unit);
     fputc('\n', out);
 }
@@ -179,19 +181,13 @@ static void write_derived(FILE *out, const struct sb_result *r, size_t at, struc
 /* Of what was handed out nobody asked for so much, at every checkpoint. */
 static void write_internal(FILE *out, const struct sb_result *r, struct point_row row)
 {
-    const struct sb_series *asked = NULL, *handed = NULL;
-    for (size_t s = 0; s < r->series.n; s++) {
-        if (!strcmp(r->series.at[s].name, "requested_bytes"))
-            asked = &r->series.at[s];
-        if (!strcmp(r->series.at[s].name, "handed_bytes"))
-            handed = &r->series.at[s];
-    }
+    const struct sb_series *handed = sb_series_find(r, "handed_bytes");
     row.name = "internal_fragmentation";
     row.unit = "%";
-    for (size_t i = 0; asked && handed && i < asked->n && i < handed->n; i++) {
+    for (size_t i = 0; handed && i < handed->n; i++) {
         row.x = handed->at[i].x;
-        row.y = 100 * (1 - asked->at[i].y / handed->at[i].y);
-        if (handed->at[i].y > 0)
+        row.y = sb_internal_fragmentation(r, i);
+        if (!isnan(row.y))
             write_point(out, &row);
     }
 }
@@ -224,7 +220,9 @@ static void write_histograms(FILE *out, const struct sb_trial_row *trial, const 
         for (size_t i = 0; i < h->buckets; i++) {
             fprintf(out, "%lld,", (long long)trial->number);
             csv_text(out, cell->label);
-            fprintf(out, ",%s,%.9g,%llu,", h->name, sb_histogram_value(h->at[i].index) / SB_HISTOGRAM_UNITS,
+            fputc(',', out);
+            csv_text(out, h->name);
+            fprintf(out, ",%.9g,%llu,", sb_histogram_value(h->at[i].index) / SB_HISTOGRAM_UNITS,
                     (unsigned long long)h->at[i].count);
             csv_text(out, h->what);
             fputc('\n', out);

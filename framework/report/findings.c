@@ -8,7 +8,7 @@
 /* With a precision to reach, trials are left over when all is well. */
 static void find_unfinished(const struct sb_view *v, size_t source, struct sb_words *out)
 {
-    const struct sb_data *head = source ? &v->sources.at[source].head : &v->data;
+    const struct sb_data *head = sb_view_head(v, source);
     const char *planned = sb_data_meta(head, "trials_planned"), *ended = sb_data_meta(head, "ended");
     size_t n = 0;
     for (size_t t = 0; t < v->data.trials.n; t++)
@@ -20,20 +20,52 @@ static void find_unfinished(const struct sb_view *v, size_t source, struct sb_wo
                                                                             : "was interrupted");
 }
 
-/* Several databases are shown as one, but what their machines differ in is not hidden. */
-static void find_differences(const struct sb_view *v, size_t source, struct sb_words *out)
+static const char *known_fact(const struct sb_data *d, const char *name)
 {
-    static const char *const names[] = {"cpu", "kernel", "governor", "turbo", "smt", "thp", "mitigations"};
-    const struct sb_data *head = &v->sources.at[source].head;
-    for (size_t i = 0; i < SB_COUNT(names) && source; i++) {
-        const char *a = sb_data_fact(&v->data, names[i]), *b = sb_data_fact(head, names[i]);
-        if (strcmp(a ? a : "", b ? b : ""))
-            *SB_VEC_ADD(out) =
-                sb_printf("The databases are of different machines or states: %s is '%s' in %s and "
-                          "'%s' in %s.",
-                          names[i], a ? a : "not available", v->sources.at[0].name, b ? b : "not available",
-                          v->sources.at[source].name);
+    for (size_t i = 0; i < d->facts.n; i++) {
+        if (!strcmp(d->facts.at[i].name, name))
+            return d->facts.at[i].value ? d->facts.at[i].value : "not available";
     }
+    return "not recorded";
+}
+
+void sb_find_differences(const struct sb_data *a, const struct sb_data *b, struct sb_text *out)
+{
+    static const char *const names[] = {"cpu", "arch", "kernel",    "hypervisor", "governor",   "turbo",
+                                        "smt", "thp",  "thp_shmem", "overcommit", "mitigations"};
+    const char *x = sb_data_meta(a, "topology_summary"), *y = sb_data_meta(b, "topology_summary");
+    for (size_t i = 0; i < SB_COUNT(names); i++) {
+        const char *before = known_fact(a, names[i]), *after = known_fact(b, names[i]);
+        if (strcmp(before, after))
+            sb_text_printf(out, "%s: '%s' and '%s'\n", names[i], before, after);
+    }
+    if (strcmp(x ? x : "", y ? y : ""))
+        sb_text_printf(out, "topology: '%s' and '%s'\n", x ? x : "?", y ? y : "?");
+}
+
+/* Several databases are shown as one, but what their machines and settings differ in is not hidden. */
+static void warn_of_differences(const struct sb_view *v, size_t source, struct sb_words *out)
+{
+    static const char *const settings[] = {"scullbench", "confidence", "order", "layout", "precision"};
+    struct sb_text text = {0};
+    sb_find_differences(&v->data, sb_view_head(v, source), &text);
+    for (size_t i = 0; i < SB_COUNT(settings); i++) {
+        const char *x = sb_data_meta(&v->data, settings[i]),
+                   *y = sb_data_meta(sb_view_head(v, source), settings[i]);
+        if (strcmp(x ? x : "", y ? y : ""))
+            sb_text_printf(&text, "%s: '%s' and '%s'\n", settings[i], x ? x : "?", y ? y : "?");
+    }
+    const char *mine = sb_data_meta(&v->data, "config"),
+               *theirs = sb_data_meta(sb_view_head(v, source), "config");
+    if (strcmp(mine ? mine : "", theirs ? theirs : ""))
+        sb_text_printf(&text, "their configs, which both stand below\n");
+    char *state = NULL;
+    for (char *line = text.n ? strtok_r(text.at, "\n", &state) : NULL; line;
+         line = strtok_r(NULL, "\n", &state))
+        *SB_VEC_ADD(out) =
+            sb_printf("The databases %s and %s differ in %s; captions and the methods say the first's.",
+                      v->sources.at[0].name, v->sources.at[source].name, line);
+    sb_text_free(&text);
 }
 
 /* Each text of a trial once, with how many said it and what they measured. */
@@ -70,16 +102,32 @@ static void find_of_trials(const struct sb_view *v, struct sb_words *out)
     sb_words_free(&texts);
 }
 
-struct sb_words sb_find_warnings(const struct sb_view *v)
+/* With its database where there are several. */
+static void add_named(const struct sb_view *v, size_t source, const char *text, struct sb_words *out)
+{
+    char *named = v->sources.n > 1 ? sb_printf("%s: %s", v->sources.at[source].name, text) : sb_strdup(text);
+    sb_words_add_once(out, named);
+    free(named);
+}
+
+struct sb_words sb_find_unfinished(const struct sb_view *v)
 {
     struct sb_words out = {0};
-    for (size_t s = 0; s < v->sources.n; s++) {
-        const struct sb_data *head = s ? &v->sources.at[s].head : &v->data;
+    for (size_t s = 0; s < v->sources.n; s++)
         find_unfinished(v, s, &out);
-        find_differences(v, s, &out);
+    return out;
+}
+
+struct sb_words sb_find_warnings(const struct sb_view *v)
+{
+    struct sb_words out = sb_find_unfinished(v);
+    for (size_t s = 0; s < v->sources.n; s++) {
+        const struct sb_data *head = sb_view_head(v, s);
+        if (s)
+            warn_of_differences(v, s, &out);
         for (size_t i = 0; i < head->facts.n; i++) {
             if (head->facts.at[i].warning)
-                sb_words_add_once(&out, head->facts.at[i].warning);
+                add_named(v, s, head->facts.at[i].warning, &out);
         }
     }
     for (size_t i = 0; i < v->data.warnings.n; i++)
@@ -88,15 +136,26 @@ struct sb_words sb_find_warnings(const struct sb_view *v)
     return out;
 }
 
+/* One line a cell, since each has its own reason even where they read alike. */
 struct sb_words sb_find_skipped(const struct sb_view *v)
 {
     struct sb_words out = {0};
     for (size_t i = 0; i < v->cells.n; i++) {
-        const struct sb_cell_row *row = v->cells.at[i].row;
-        if (row->skip)
-            *SB_VEC_ADD(&out) = sb_printf("%s: %s", row->label, row->skip);
+        const struct sb_view_cell *cell = &v->cells.at[i];
+        if (cell->row->skip)
+            *SB_VEC_ADD(&out) = sb_printf("%s: %s", cell->label, cell->row->skip);
     }
     return out;
+}
+
+/* With its database where there are several. */
+static const char *label_of(const struct sb_view *v, int64_t id)
+{
+    for (size_t i = 0; i < v->cells.n; i++) {
+        if (v->cells.at[i].row->id == id)
+            return v->cells.at[i].label;
+    }
+    return "?";
 }
 
 struct sb_words sb_find_failed(const struct sb_view *v)
@@ -104,18 +163,19 @@ struct sb_words sb_find_failed(const struct sb_view *v)
     struct sb_words out = {0};
     for (size_t t = 0; t < v->data.trials.n; t++) {
         const struct sb_trial_row *trial = &v->data.trials.at[t];
-        const struct sb_cell_row *cell = sb_data_cell(&v->data, trial->cell);
+        const char *label = label_of(v, trial->cell);
         if (trial->result.status == SB_STATUS_OK)
             continue;
-        *SB_VEC_ADD(&out) = sb_printf(
-            "trial %lld, %s, repetition %lld: %s: %s%s%s", (long long)trial->number, cell ? cell->label : "?",
-            (long long)trial->repetition, sb_status_name(trial->result.status),
-            trial->result.reason ? trial->result.reason : "no reason given", trial->last_words ? "\n" : "",
-            trial->last_words ? trial->last_words : "");
+        *SB_VEC_ADD(&out) =
+            sb_printf("trial %lld, %s, repetition %lld: %s: %s%s%s", (long long)trial->number, label,
+                      (long long)trial->repetition, sb_status_name(trial->result.status),
+                      trial->result.reason ? trial->result.reason : "no reason given",
+                      trial->last_words ? "\n" : "", trial->last_words ? trial->last_words : "");
     }
     return out;
 }
 
+/* The same library is loaded by many trials. */
 static void add_build(struct sb_words *out, const char *name, const char *version, const char *build_id)
 {
     char *line = sb_printf("%s\t%s\t%s", name, *version ? version : "version not known",
@@ -150,6 +210,7 @@ struct sb_words sb_find_builds(const struct sb_view *v)
     return out;
 }
 
+/* From the cells and not from the config: defaults and sweeps are in it. */
 char *sb_find_setting(const struct sb_view *v, const char *section, const char *key)
 {
     struct sb_words values = {0};

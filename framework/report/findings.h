@@ -7,6 +7,13 @@
 /* Warnings of the machine, the run and the trials, each once; the caller frees the words. */
 struct sb_words sb_find_warnings(const struct sb_view *view);
 
+/* "Only 5 of 10 planned trials ...", a sentence for each database whose run did not end. */
+struct sb_words sb_find_unfinished(const struct sb_view *view);
+
+/* What makes two databases those of one machine in one state, less load and temperature, which come and go: a
+ * line for each difference. */
+void sb_find_differences(const struct sb_data *a, const struct sb_data *b, struct sb_text *out);
+
 /* "slab / scullv / ...: the reason", a line for each skipped cell. */
 struct sb_words sb_find_skipped(const struct sb_view *view);
 

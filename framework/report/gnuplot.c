@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@
 #include <unistd.h>
 
 extern char **environ;
+
+volatile sig_atomic_t sb_report_stop;
 
 /*
  * What one script makes. On a screen: title and note within. On paper: one column (84 mm) or two (178 mm) at
@@ -46,7 +49,8 @@ static const struct {
      "pdfcairo noenhanced size %.1fcm,%.2fcm font 'sans-serif,8' fontscale 0.72 linewidth 0.9 pointscale "
      "0.55",
      "-wide.pdf", ",7", 17.8, 1.05},
-    {"latex", "cairolatex pdf size %.1fcm,%.2fcm header '\\footnotesize' linewidth 0.8 pointscale 0.45",
+    {"latex",
+     "cairolatex pdf colourtext size %.1fcm,%.2fcm header '\\footnotesize' linewidth 0.8 pointscale 0.45",
      "-latex.tex", ",6", 8.4, 1},
     {"tikz", "tikz size %.1fcm,%.2fcm font '\\footnotesize'", "-tikz.tex", "", 8.4, 1},
 };
@@ -97,8 +101,9 @@ static const char functions[] =
     "percent(s[1:strlen(s)/2]).percent(s[strlen(s)/2+1:*])\n"
     "t(s) = tex ? escaped(s) : s\n"
     "tic(s) = percent(t(s))\n"
-    "little(s) = tex ? '{\\scriptsize '.s.'}' : s\n";
+    "little(s) = tex ? '\\scriptsize '.s : s\n";
 
+/* Sizes stand in the script as numbers, so that a user who wants another changes one. */
 static void add_outputs(struct sb_text *s, const struct sb_figure *f)
 {
     for (size_t i = 0; i < SB_COUNT(outputs); i++) {
@@ -134,7 +139,8 @@ static void add_panels(struct sb_text *s, const struct sb_figure *f)
 static char *whole_script(const struct sb_figure *f)
 {
     struct sb_text s = {0};
-    char *brief = sb_printf(strlen(f->title) > 110 ? "%.107s..." : "%s", f->title);
+    size_t keep = sb_utf8_cut(f->title, 107);
+    char *brief = sb_printf("%.*s%s", (int)keep, f->title, f->title[keep] ? "..." : "");
     char *title = sb_gp_quote(brief), *note = sb_gp_quote(f->note ? f->note : "");
     sb_text_printf(&s,
                    "# Edit, then run: gnuplot -d %s.gp\nset encoding utf8\ndata = '%s.tsv'\n# On paper the "
@@ -144,7 +150,8 @@ static char *whole_script(const struct sb_figure *f)
     for (size_t i = 0; i < SB_COUNT(outputs); i++)
         sb_text_printf(&s, "%s%s", i ? " " : "", outputs[i].name);
     sb_text_printf(&s, "'] {\n  reset\n  set datafile separator '\\t'\n  set datafile missing '-'\n  tex = "
-                       "out eq 'latex' || out eq 'tikz'\n  screen = out eq 'svg' || out eq 'png'\n");
+                       "out eq 'latex' || out eq 'tikz'\n  screen = out eq 'svg' || out eq 'png'\n  up = tex "
+                       "? 0.0 : 1.0\n  near = tex ? 0.55 : 1.0\n");
     add_outputs(&s, f);
     if (f->panels)
         add_panels(&s, f);
@@ -170,10 +177,13 @@ static int write_in(const char *dir, const char *id, const char *ending, const c
 
 /* One gnuplot under way. */
 struct job {
-    pid_t pid; /* 0: none */
-    const struct sb_figure *figure;
-    char *work;
+    pid_t pid;
+    char *id;   /* of the figure; NULL: gnuplot's own style for TikZ */
+    char *work; /* the folder it works in; NULL: none is under way */
 };
+
+static const char *const style_files[] = {"gnuplot-lua-tikz.sty", "gnuplot-lua-tikz.tex",
+                                          "gnuplot-lua-tikz-common.tex", "t-gnuplot-lua-tikz.tex", NULL};
 
 static int spawn(pid_t *pid, const char *dir, char *const argv[])
 {
@@ -188,22 +198,32 @@ static int spawn(pid_t *pid, const char *dir, char *const argv[])
     return status;
 }
 
-static int start(struct job *job, const struct sb_figure *f, const char *dir, char **why)
+/* Data before the script: a script that is there can be run. */
+static int write_job(const struct job *job, const struct sb_figure *f)
 {
-    char gnuplot[] = "gnuplot", d[] = "-d", *name = sb_printf("%s.gp", f->id),
-         *argv[] = {gnuplot, d, name, NULL};
     char *script = whole_script(f);
-    *job = (struct job){.figure = f, .work = sb_printf("%s/.work-XXXXXX", dir)};
-    int status = mkdtemp(job->work) ? 0 : -errno;
-    if (!status)
-        status = write_in(job->work, f->id, ".tsv", sb_text_get(&f->data), f->data.n);
+    int status = write_in(job->work, f->id, ".tsv", sb_text_get(&f->data), f->data.n);
     if (!status)
         status = write_in(job->work, f->id, ".gp", script, strlen(script));
+    free(script);
+    return status;
+}
+
+/* A figure, or, with NULL, the style that TikZ figures need: gnuplot writes it itself, so it fits its
+ * version. */
+static int start(struct job *job, const struct sb_figure *f, const char *dir, char **why)
+{
+    char gnuplot[] = "gnuplot", d[] = "-d", e[] = "-e", command[] = "set terminal tikz createstyle";
+    char *name = f ? sb_printf("%s.gp", f->id) : NULL;
+    char *draw[] = {gnuplot, d, name, NULL}, *style[] = {gnuplot, d, e, command, NULL};
+    *job = (struct job){.id = f ? sb_strdup(f->id) : NULL, .work = sb_printf("%s/.work-XXXXXX", dir)};
+    int status = mkdtemp(job->work) ? 0 : -errno;
+    if (!status && f)
+        status = write_job(job, f);
     if (status)
         *why = sb_printf("%s can't be written: %s", job->work, strerror(-status));
-    else if ((status = spawn(&job->pid, job->work, argv)))
+    else if ((status = spawn(&job->pid, job->work, f ? draw : style)))
         *why = sb_printf("gnuplot can't be started (%s): install gnuplot-nox", strerror(-status));
-    free(script);
     free(name);
     return status;
 }
@@ -223,6 +243,8 @@ static int unstamp(const char *path, const char *key, const char *instead)
     if (found && (size_t)(found - text) + strlen(key) + strlen(instead) < n) {
         memcpy(found + strlen(key), instead, strlen(instead));
         status = sb_write_file(path, text, n);
+    } else {
+        status = -EPROTO; /* another cairo: better no report than one that isn't the same twice */
     }
     free(text);
     return status;
@@ -248,19 +270,19 @@ static int unstamp_tikz(const char *path)
     return status;
 }
 
-static int move_output(const char *from, const char *to, const char *id, const char *ending, char **why)
+static int move_output(const char *from, const char *to, const char *name, char **why)
 {
-    char *source = sb_printf("%s/%s%s", from, id, ending), *target = sb_printf("%s/%s%s", to, id, ending);
-    size_t n = strlen(ending);
+    char *source = sb_printf("%s/%s", from, name), *target = sb_printf("%s/%s", to, name);
+    size_t n = strlen(name);
     struct stat st;
     int status = 0;
     if (stat(source, &st) || !st.st_size) {
-        *why = sb_printf("gnuplot wrote no %s%s", id, ending);
+        *why = sb_printf("gnuplot wrote no %s", name);
         status = -EIO;
     } else {
-        if (n >= 4 && !strcmp(ending + n - 4, ".pdf"))
+        if (n > 4 && !strcmp(name + n - 4, ".pdf"))
             status = unstamp(source, "/CreationDate (D:", "19700101000000");
-        else if (!strcmp(ending, "-tikz.tex"))
+        else if (n > 9 && !strcmp(name + n - 9, "-tikz.tex"))
             status = unstamp_tikz(source);
         if (!status && rename(source, target))
             status = -errno;
@@ -272,80 +294,77 @@ static int move_output(const char *from, const char *to, const char *id, const c
     return status;
 }
 
+/* The i-th file that a job makes, or NULL behind the last. */
+static char *file_of(const struct job *job, size_t i)
+{
+    const char *name = job->id ? sb_figure_files[i] : style_files[i];
+    return name ? sb_printf("%s%s", job->id ? job->id : "", name) : NULL;
+}
+
 /*
  * File by file, only what we know we made: a recursive delete in a folder the user named is not for
  * us.
  */
-static void remove_folder(const char *dir, const char *id)
+static void clear(struct job *job)
 {
-    for (const char *const *ending = sb_figure_files; *ending; ending++) {
-        char *path = sb_printf("%s/%s%s", dir, id, *ending);
+    char *name, *path;
+    for (size_t i = 0; job->work && (name = file_of(job, i)); i++) {
+        path = sb_printf("%s/%s", job->work, name);
         unlink(path);
         free(path);
+        free(name);
     }
-    char *log = sb_printf("%s/log", dir);
-    unlink(log);
-    free(log);
-    rmdir(dir);
+    if (job->work) {
+        path = sb_printf("%s/log", job->work);
+        unlink(path);
+        free(path);
+        rmdir(job->work);
+    }
+    free(job->work);
+    free(job->id);
+    *job = (struct job){0};
 }
 
 static int finish(struct job *job, const char *dir, int wait_status, char **why)
 {
-    const struct sb_figure *f = job->figure;
     int status = 0;
+    char *name;
     if (!WIFEXITED(wait_status) || WEXITSTATUS(wait_status)) {
         char *words = NULL, *log = sb_printf("%s/log", job->work);
         sb_read_file(log, &words, NULL);
         *why = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 127
                    ? sb_printf("gnuplot can't be started: install gnuplot-nox")
-                   : sb_printf("gnuplot failed on %s.gp: %s", f->id, words ? words : "");
+                   : sb_printf("gnuplot failed on %s: %s", job->id ? job->id : "its TikZ style",
+                               words ? words : "");
         free(words);
         free(log);
         status = -EIO;
     }
-    for (const char *const *ending = sb_figure_files; *ending && !status; ending++)
-        status = move_output(job->work, dir, f->id, *ending, why);
+    for (size_t i = 0; !status && (name = file_of(job, i)); i++) {
+        status = move_output(job->work, dir, name, why);
+        free(name);
+    }
     return status;
-}
-
-static void clear(struct job *job)
-{
-    if (job->work)
-        remove_folder(job->work, job->figure->id);
-    free(job->work);
-    *job = (struct job){0};
 }
 
 /* Whichever ends first; the first failure is the one that is told, for the next would fail alike. */
 static int reap(struct job *jobs, size_t n, const char *dir, char **why)
 {
     int wait_status, status = 0;
-    pid_t pid = waitpid(-1, &wait_status, 0);
+    pid_t pid;
+    while ((pid = waitpid(-1, &wait_status, 0)) < 0 && errno == EINTR) {
+        for (size_t i = 0; i < n && sb_report_stop; i++) {
+            if (jobs[i].work)
+                kill(jobs[i].pid, SIGKILL);
+        }
+    }
     for (size_t i = 0; i < n; i++) {
-        if (pid > 0 && jobs[i].pid == pid) {
+        if (pid > 0 && jobs[i].work && jobs[i].pid == pid) {
             status = *why ? 0 : finish(&jobs[i], dir, wait_status, why);
             clear(&jobs[i]);
         }
     }
     return pid > 0 ? status : -ECHILD;
-}
-
-/* gnuplot writes the style that its TikZ needs itself, so that it fits its version. */
-static int add_tikz_style(const char *dir, char **why)
-{
-    char gnuplot[] = "gnuplot", d[] = "-d", e[] = "-e", command[] = "set terminal tikz createstyle",
-         *argv[] = {gnuplot, d, e, command, NULL}, *log = sb_printf("%s/log", dir);
-    pid_t pid;
-    int wait_status = 0, status = spawn(&pid, dir, argv);
-    if (status)
-        *why = sb_printf("gnuplot can't be started (%s): install gnuplot-nox", strerror(-status));
-    else if (waitpid(pid, &wait_status, 0) != pid || wait_status) {
-        *why = sb_printf("gnuplot can't write its TikZ style");
-        status = -EIO;
-    }
-    unlink(log);
-    free(log);
-    return status;
 }
 
 int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*progress)(size_t, size_t),
@@ -355,13 +374,22 @@ int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*
     struct job jobs[MOST] = {0};
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     size_t slots = cpus < 1 ? 1 : cpus > MOST ? MOST : (size_t)cpus, running = 0, begun = 0, done = 0;
-    int status = figures->n ? add_tikz_style(dir, why) : 0;
-    while ((begun < figures->n && !status) || running) {
-        if (begun < figures->n && running < slots && !status) {
+    size_t all = figures->n ? figures->n + 1 : 0;
+    int status = 0;
+    /* cairo writes the zone of the user's clock into PDFs: the same bytes everywhere. */
+    setenv("TZ", "UTC", 1);
+    while ((begun < all && !status) || running) {
+        if (sb_report_stop && !status) {
+            free(*why);
+            *why = sb_printf("interrupted: the report is not whole");
+            status = -EINTR;
+        } else if (begun < all && running < slots && !status) {
             size_t i = 0;
             while (jobs[i].work)
                 i++;
-            status = start(&jobs[i], &figures->at[begun++], dir, why);
+            /* The style first, for it is one file for all. */
+            status = start(&jobs[i], begun ? &figures->at[begun - 1] : NULL, dir, why);
+            begun++;
             running += !status;
             if (status)
                 clear(&jobs[i]);
@@ -370,7 +398,7 @@ int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*
         int reaped = reap(jobs, slots, dir, why);
         status = status ? status : reaped;
         running = reaped == -ECHILD ? 0 : running - 1;
-        progress(++done, figures->n);
+        progress(++done, all);
     }
     return status;
 }

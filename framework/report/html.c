@@ -88,8 +88,8 @@ static void cell_text(struct sb_text *out, const char *text)
 }
 
 /* A number with its interval, or why there is none. */
-static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell, const char *name,
-                        double scale, bool si, struct sb_text *out)
+static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell, const char *name, bool si,
+                        struct sb_text *out)
 {
     struct sb_summary s = sb_view_metric(v, cell, name);
     if (!s.n) {
@@ -98,7 +98,7 @@ static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell
         sb_text_printf(out, "\">n/a</td>");
         return;
     }
-    double values[] = {s.median * scale, s.low * scale, s.high * scale};
+    double values[] = {s.median, s.low, s.high};
     char *texts[3];
     for (size_t i = 0; i < 3; i++)
         texts[i] = si ? sb_format_si(values[i]) : sb_printf("%.*f", fabs(values[i]) < 10 ? 3 : 1, values[i]);
@@ -114,20 +114,10 @@ static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell
         free(texts[i]);
 }
 
-/* By name: null is a plugin like any other, and a config may leave it out. */
-static const struct sb_view_cell *null_of(const struct sb_view *v, size_t group)
-{
-    for (size_t a = 0; a < v->allocators.n; a++) {
-        if (!strcmp(v->allocators.at[a], "null"))
-            return sb_view_find(v, group, a);
-    }
-    return NULL;
-}
-
 /* The ratio to the floor, or why there is none: a floor of zero is no floor. */
 static void cell_of_null(const struct sb_view *v, const struct sb_view_cell *cell, struct sb_text *out)
 {
-    const struct sb_view_cell *null = null_of(v, cell->group);
+    const struct sb_view_cell *null = sb_view_beside(v, cell, "null");
     struct sb_summary mine = sb_view_metric(v, cell, "ops_per_s"), floor = {0};
     if (null)
         floor = sb_view_metric(v, null, "ops_per_s");
@@ -135,22 +125,16 @@ static void cell_of_null(const struct sb_view *v, const struct sb_view_cell *cel
         sb_text_printf(out, "<td data-v=\"%.9g\">%.3f</td>", mine.median / floor.median,
                        mine.median / floor.median);
     else
-        sb_text_printf(out, "<td class=none title=\"null was not measured here\">n/a</td>");
+        sb_text_printf(out, "<td class=none title=\"%s\">n/a</td>",
+                       mine.n ? "null was not measured here" : "it has no rate of its own");
 }
 
 /* The columns' order is that of the heads in add_table. */
 static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bool swept, bool success,
                     struct sb_text *out)
 {
-    static const struct {
-        const char *name;
-        double scale;
-        bool si;
-    } columns[] = {{"alloc_ns", 1, false},
-                   {"free_ns", 1, false},
-                   {"footprint", 1, false},
-                   {"internal_fragmentation", 1, false},
-                   {"success", 1, false}};
+    static const char *const columns[] = {"alloc_ns", "free_ns", "footprint", "internal_fragmentation",
+                                          "success"};
     const struct sb_view_group *group = &v->groups.at[cell->group];
     sb_text_printf(out, "<tr>");
     cell_text(out, cell->row->workload);
@@ -161,21 +145,17 @@ static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bo
     cell_text(out, cell->variant);
     cell_text(out, cell->row->route);
     cell_text(out, cell->row->memory);
-    if (cell->row->skip)
-        sb_text_printf(out, "<td class=t>skipped</td>");
-    else if (cell->ok == cell->trials) {
-        char *stopped = sb_view_stopped(v, cell);
-        sb_text_printf(out, "<td class=t>ok%s%s</td>", stopped ? "; " : "", stopped ? stopped : "");
-        free(stopped);
-    } else
-        sb_text_printf(out, "<td class=\"t bad\">%zu of %zu failed</td>", cell->trials - cell->ok,
-                       cell->trials);
+    char *status = sb_view_status(cell), *stopped = cell->ok ? sb_view_stopped(v, cell) : NULL;
+    sb_text_printf(out, "<td class=\"t%s\">%s%s%s</td>", cell->ok == cell->trials ? "" : " bad", status,
+                   stopped ? "; " : "", stopped ? stopped : "");
+    free(status);
+    free(stopped);
     sb_text_printf(out, "<td data-v=\"%zu\">%zu</td>", cell->ok, cell->ok);
-    cell_metric(v, cell, "ops_per_s", 1, true, out);
+    cell_metric(v, cell, "ops_per_s", true, out);
     cell_of_null(v, cell, out);
-    cell_metric(v, cell, "bytes_per_s", 1, true, out);
+    cell_metric(v, cell, "bytes_per_s", true, out);
     for (size_t i = 0; i + !success < SB_COUNT(columns); i++)
-        cell_metric(v, cell, columns[i].name, columns[i].scale, columns[i].si, out);
+        cell_metric(v, cell, columns[i], false, out);
     sb_text_printf(out, "</tr>\n");
 }
 
@@ -230,7 +210,7 @@ static void cell_event(const struct sb_view *v, const struct sb_view_cell *cell,
 {
     char *running = sb_printf("%s:running", name);
     struct sb_summary share = sb_view_metric(v, cell, running);
-    cell_metric(v, cell, name, 1, true, out);
+    cell_metric(v, cell, name, true, out);
     if (share.n && share.min < 100 && out->n > strlen("</td>")) {
         out->n -= strlen("</td>");
         sb_text_printf(out,
@@ -291,7 +271,7 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
             if (!v->cells.at[i].ok)
                 continue;
             sb_text_printf(out, "<tr>");
-            cell_text(out, v->cells.at[i].row->label);
+            cell_text(out, v->cells.at[i].label);
             sb_text_printf(out, "<td data-v=\"%zu\">%zu</td>", v->cells.at[i].ok, v->cells.at[i].ok);
             for (size_t j = 0; j < names.n; j++)
                 cell_event(v, &v->cells.at[i], names.at[j], out);
@@ -333,7 +313,7 @@ static int latency_row(const struct sb_view *v, const struct sb_view_cell *cell,
     int status = sb_view_latencies(v, cell, kind->name, shares, SHARES, h, low, high, why);
     if (!status && h->n) {
         sb_text_printf(out, "<tr>");
-        cell_text(out, cell->row->label);
+        cell_text(out, cell->label);
         cell_text(out, kind->title);
         sb_text_printf(out, "<td data-v=\"%llu\">%llu</td>", (unsigned long long)h->n,
                        (unsigned long long)h->n);
@@ -384,7 +364,7 @@ static const struct {
     const char *kind, *title;
 } kinds[] = {
     {"matrix", "The matrix at a glance"},
-    {"bars", "Throughput, side by side"},
+    {"bars", "Side by side"},
     {"ratio", "Beside a baseline"},
     {"lines", "Over threads and swept values"},
     {"percentiles", "Latency by percentile"},
@@ -547,7 +527,7 @@ static void add_methods(const struct sb_view *v, struct sb_text *out)
 static void add_configs(const struct sb_view *v, struct sb_text *out)
 {
     for (size_t s = 0; s < v->sources.n; s++) {
-        const struct sb_data *head = s ? &v->sources.at[s].head : &v->data;
+        const struct sb_data *head = sb_view_head(v, s);
         const char *config = sb_data_meta(head, "config"), *overrides = sb_data_meta(head, "overrides");
         sb_text_printf(out, "<h2>Config");
         if (v->sources.n > 1) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* As a sentence has it, for these are sentences. */
 static void list(struct sb_text *out, const struct sb_words *words)
 {
     for (size_t i = 0; i < words->n; i++)
@@ -22,6 +23,7 @@ static void add(struct sb_words *out, struct sb_text *text)
     sb_text_free(text);
 }
 
+/* Counted are allocators with a number: one that could not be measured was not measured. */
 static void say_what(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
@@ -29,15 +31,21 @@ static void say_what(const struct sb_view *v, struct sb_words *out)
     size_t skipped = 0;
     for (size_t i = 0; i < v->cells.n; i++)
         skipped += v->cells.at[i].row->skip != NULL;
-    sb_text_printf(&s, "We measured %zu allocators (", v->allocators.n);
-    list(&s, &v->allocators);
+    struct sb_words measured = {0};
+    for (size_t i = 0; i < v->cells.n; i++) {
+        if (v->cells.at[i].ok)
+            sb_words_add_once(&measured, v->cells.at[i].row->allocator);
+    }
+    sb_text_printf(&s, "We measured %zu allocator%s (", measured.n, measured.n == 1 ? "" : "s");
+    list(&s, &measured);
+    sb_words_free(&measured);
     sb_text_printf(&s, ") under %zu workload%s (", v->workloads.n, v->workloads.n == 1 ? "" : "s");
     list(&s, &v->workloads);
-    sb_text_printf(
-        &s,
-        ") with scullbench %s, begun %.10s. The matrix has %zu cells, each one allocator, workload, number "
-        "of threads and setting",
-        version ? version : "(unknown version)", created ? created : "(unknown)", v->cells.n);
+    sb_text_printf(&s,
+                   ") with scullbench %s, begun %.10s. The matrix has %zu cells, each one allocator with its "
+                   "options, workload, number "
+                   "of threads and setting",
+                   version ? version : "(unknown version)", created ? created : "(unknown)", v->cells.n);
     if (skipped)
         sb_text_printf(&s,
                        "; %zu of them can't be measured, for the reasons listed in the report, and have no "
@@ -47,6 +55,7 @@ static void say_what(const struct sb_view *v, struct sb_words *out)
     add(out, &s);
 }
 
+/* What isn't known is said to be so: a reviewer asks for it anyway. */
 static void fact(struct sb_text *s, const struct sb_data *d, const char *name, const char *words)
 {
     const char *value = sb_data_fact(d, name);
@@ -56,6 +65,7 @@ static void fact(struct sb_text *s, const struct sb_data *d, const char *name, c
         sb_text_printf(s, "; %s not available", words);
 }
 
+/* Of several databases the first's; what they differ in is a warning of the report. */
 static void say_machine(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
@@ -86,6 +96,7 @@ static void say_machine(const struct sb_view *v, struct sb_words *out)
     add(out, &s);
 }
 
+/* Numbers of what was run, not of what was planned: with a precision they differ by cell. */
 static void say_repetitions(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
@@ -107,12 +118,13 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
     least = most ? least : 0;
     sb_text_printf(&s, "Every repetition is a process of its own. Each cell was repeated ");
     sb_text_printf(&s, least == most ? "%zu times" : "%zu to %zu times", least, most);
-    if (v->precision > 0)
+    const char *precision = sb_data_meta(d, "precision");
+    if (precision && strtod(precision, NULL) > 0)
         sb_text_printf(
             &s,
             ", until the interval of its median rate reached no further than %g %% from it or the limit "
             "was reached (the report says which)",
-            100 * v->precision);
+            100 * strtod(precision, NULL));
     sb_text_printf(
         &s, "; %zu processes in all, in %s order%s.", trials,
         order && !strcmp(order, "sequential") ? "sequential" : "an interleaved, seeded random",
@@ -140,6 +152,7 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
     add(out, &s);
 }
 
+/* Which rule stands behind each number, and what is in none of them. */
 static void say_statistics(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
@@ -171,6 +184,10 @@ static void say_statistics(const struct sb_view *v, struct sb_words *out)
     } else {
         sb_text_printf(&s, "No trial failed and none was excluded.");
     }
+    struct sb_words unfinished = sb_find_unfinished(v);
+    for (size_t i = 0; i < unfinished.n; i++)
+        sb_text_printf(&s, " %s", unfinished.at[i]);
+    sb_words_free(&unfinished);
     sb_text_printf(&s, " After each trial the contents of all blocks, overlaps, leaks and the allocator's "
                        "own structures were "
                        "checked.");
@@ -178,6 +195,7 @@ static void say_statistics(const struct sb_view *v, struct sb_words *out)
     add(out, &s);
 }
 
+/* Build-ids cut to what git users know as unambiguous; the report has them whole. */
 static void say_builds(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
@@ -235,6 +253,7 @@ static void fenced(struct sb_text *out, const char *text)
     free(fence);
 }
 
+/* All facts, also those without a value: an empty row is an answer. */
 static void add_machine(const struct sb_view *v, struct sb_text *out)
 {
     const struct sb_data *d = &v->data;
@@ -255,10 +274,11 @@ static void add_machine(const struct sb_view *v, struct sb_text *out)
 static void add_configs(const struct sb_view *v, struct sb_text *out)
 {
     for (size_t s = 0; s < v->sources.n; s++) {
-        const struct sb_data *head = s ? &v->sources.at[s].head : &v->data;
+        const struct sb_data *head = sb_view_head(v, s);
         const char *config = sb_data_meta(head, "config"), *overrides = sb_data_meta(head, "overrides");
-        sb_text_printf(out, "\n## Config%s%s\n\n", v->sources.n > 1 ? " of " : "",
-                       v->sources.n > 1 ? v->sources.at[s].name : "");
+        sb_text_printf(out, "\n## Config%s", v->sources.n > 1 ? " of " : "");
+        sb_markdown_text(out, v->sources.n > 1 ? v->sources.at[s].name : "");
+        sb_text_printf(out, "\n\n");
         fenced(out, config ? config : "");
         if (overrides && *overrides) {
             sb_text_printf(out, "\nOverridden on the command line:\n\n");

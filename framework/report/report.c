@@ -1,4 +1,5 @@
 /* The verb report: charts, tables, texts, then the page that shows them. */
+#define _GNU_SOURCE
 #include "report/report.h"
 
 #include "base/file.h"
@@ -7,9 +8,23 @@
 #include "report/methods.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static void on_signal(int number)
+{
+    (void)number;
+    sb_report_stop = 1;
+}
+
+void sb_report_catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
 
 static void show_progress(size_t done, size_t all)
 {
@@ -122,10 +137,14 @@ int sb_report_write(const struct sb_words *dbs, const char *folder, const struct
         *why = sb_printf("%s holds no trial yet: there is nothing to report", dbs->at[0]);
         w.status = -ENODATA;
     }
-    make_folder(&w, "figures");
-    make_folder(&w, "tables");
     if (!w.status)
         w.status = sb_charts_make(&view, plots, &figures, notes, why);
+    /* What was asked for now and can't be had is a mistake to mend first; of a run's own config it is a
+     * warning. */
+    if (!w.status && plots && notes->n)
+        w.status = -EINVAL;
+    make_folder(&w, "figures");
+    make_folder(&w, "tables");
     if (!w.status)
         w.status = sb_tables_make(&view, &tables, why);
     if (!w.status) {

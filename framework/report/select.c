@@ -28,7 +28,7 @@ static const char *value_of(const struct sb_chart *c, const struct sb_view_cell 
                             char buffer[24])
 {
     if (!strcmp(dimension, "allocator"))
-        return c->by_section ? cell->row->allocator : cell->variant;
+        return c->by_section ? cell->section : cell->variant;
     if (!strcmp(dimension, "workload"))
         return cell->row->workload;
     if (!strcmp(dimension, "threads")) {
@@ -37,6 +37,13 @@ static const char *value_of(const struct sb_chart *c, const struct sb_view_cell 
     }
     const char *value = sb_swept_value(cell->row, dimension);
     return value ? value : "";
+}
+
+/* Beside the section's other values the key alone says enough. */
+static const char *short_key(const char *dimension)
+{
+    const char *env = strstr(dimension, ".env."), *dot = env ? env : strrchr(dimension, '.');
+    return dot ? dot + 1 : dimension;
 }
 
 /* Beside others a number of threads needs its noun, and a swept value its key. */
@@ -49,12 +56,13 @@ static void add_part(struct sb_text *out, const char *dimension, const char *val
     bool named = strcmp(dimension, "allocator") && strcmp(dimension, "workload");
     if (named && !alone && !strcmp(dimension, "threads"))
         sb_text_printf(out, "%s thread%s", value, strcmp(value, "1") ? "s" : "");
-    else if (named && !alone && keys)
-        sb_text_printf(out, "%s=%s", dimension, value);
+    else if (named && !alone)
+        sb_text_printf(out, "%s=%s", keys ? dimension : short_key(dimension), value);
     else
         sb_text_printf(out, "%s", value);
 }
 
+/* The order of the dimensions is that of the plot, so labels of one chart read alike. */
 static char *label_of(const struct sb_chart *c, const struct sb_view_cell *cell,
                       const struct sb_words *dimensions, bool keys)
 {
@@ -85,6 +93,7 @@ static double number_of(const char *text)
     return NAN;
 }
 
+/* What a bare number on an axis is of. */
 static char *axis_title(const struct sb_words *dimensions)
 {
     struct sb_text text = {0};
@@ -112,11 +121,12 @@ static void sort_axis(struct sb_axis *a, size_t cells)
     }
 }
 
+/* Cells know their place by index: labels may be equal to others' only by being the same place. */
 void sb_axis_make(const struct sb_chart *c, const struct sb_words *dimensions, struct sb_axis *a)
 {
     *a = (struct sb_axis){.ordered = true, .title = axis_title(dimensions)};
     a->of = sb_calloc(c->n + 1, sizeof(*a->of));
-    a->allocators = dimensions->n == 1 && !strcmp(dimensions->at[0], "allocator") && !c->by_section;
+    a->allocators = dimensions->n == 1 && !strcmp(dimensions->at[0], "allocator");
     for (size_t i = 0; i < c->n; i++) {
         char *label = label_of(c, &c->view->cells.at[c->cells[i]], dimensions, false);
         sb_words_add_once(&a->labels, label);
@@ -133,8 +143,20 @@ void sb_axis_make(const struct sb_chart *c, const struct sb_words *dimensions, s
     sort_axis(a, c->n);
     for (size_t i = 0; i < a->labels.n; i++)
         a->colours[i] = i;
-    for (size_t i = 0; i < c->n && a->allocators; i++)
+    /* Of an allocator that stands for all its variants, the colour of the first. */
+    for (size_t i = c->n; i-- && a->allocators;)
         a->colours[a->of[i]] = c->view->cells.at[c->cells[i]].allocator;
+}
+
+void sb_axis_name(struct sb_axis *a, const struct sb_words *dimensions)
+{
+    const char *d = dimensions->n == 1 ? dimensions->at[0] : "";
+    for (size_t i = 0; i < a->labels.n && strcmp(d, "allocator") && strcmp(d, "workload") && *d; i++) {
+        struct sb_text text = {0};
+        add_part(&text, d, a->labels.at[i], false, false);
+        free(a->labels.at[i]);
+        a->labels.at[i] = text.at;
+    }
 }
 
 void sb_axis_free(struct sb_axis *a)
@@ -168,9 +190,22 @@ static bool has_place(const struct sb_chart *c, const struct sb_view_cell *cell,
     return has;
 }
 
+static bool has_least_threads(const struct sb_view *view, const struct sb_view_cell *cell)
+{
+    for (size_t i = 0; i < view->cells.n; i++) {
+        const struct sb_cell_row *other = view->cells.at[i].row;
+        if (!strcmp(other->workload, cell->row->workload) && other->threads < cell->row->threads)
+            return false;
+    }
+    return true;
+}
+
+/* Conditions are all true or the cell is out; a condition on a key that the cell lacks says nothing of it. */
 static bool fits(const struct sb_chart *c, const struct sb_view_cell *cell)
 {
     char buffer[24];
+    if (c->plot->least_threads && !has_least_threads(c->view, cell))
+        return false;
     if (!has_place(c, cell, &c->plot->x) || !has_place(c, cell, &c->plot->y) ||
         !has_place(c, cell, &c->plot->series))
         return false;
@@ -188,6 +223,7 @@ static bool fits(const struct sb_chart *c, const struct sb_view_cell *cell)
     return true;
 }
 
+/* Wherever it stands: what a plot names is its business, and everything else is ours. */
 static bool names(const struct sb_plot *p, const char *dimension)
 {
     return sb_words_has(&p->x, dimension) || sb_words_has(&p->y, dimension) ||
@@ -197,12 +233,13 @@ static bool names(const struct sb_plot *p, const char *dimension)
 static bool is_own_of_any(const struct sb_view *view, const char *dimension)
 {
     for (size_t i = 0; i < view->cells.n; i++) {
-        if (sb_is_own_key(dimension, view->cells.at[i].row->allocator))
+        if (sb_own_key(dimension, view->cells.at[i].row->allocator))
             return true;
     }
     return false;
 }
 
+/* Compared with the first: one difference is enough. */
 static bool varies(const struct sb_chart *c, const char *dimension)
 {
     char first[24], other[24];
@@ -222,14 +259,23 @@ static struct sb_words find_facets(const struct sb_chart *all, const struct sb_w
 {
     struct sb_words facets = {0};
     const struct sb_plot *p = all->plot;
+    struct sb_chart view = *all;
+    size_t *every = sb_calloc(all->view->cells.n + 1, sizeof(*every));
+    for (size_t i = 0; i < all->view->cells.n; i++)
+        every[i] = i;
+    view.cells = every;
+    view.n = all->view->cells.n;
     for (size_t i = 0; i < dimensions->n; i++) {
         const char *d = dimensions->at[i];
-        bool axis = names(p, d) && !sb_words_has(&p->facet, d);
+        /* A legend of one entry isn't drawn, so what it would say is said in the title. */
+        bool lone = sb_words_has(&p->series, d) && !varies(all, d);
+        bool axis = names(p, d) && !sb_words_has(&p->facet, d) && !lone;
         bool own = is_own_of_any(all->view, d) && !all->by_section;
         bool always = !strcmp(d, "workload") || !strcmp(d, "threads");
-        if (!axis && !own && (always || sb_words_has(&p->facet, d) || varies(all, d)))
+        if (!axis && !own && (always || sb_words_has(&p->facet, d) || varies(&view, d)))
             *SB_VEC_ADD(&facets) = sb_strdup(d);
     }
+    free(every);
     return facets;
 }
 
@@ -244,6 +290,54 @@ static bool speaks_of_own(const struct sb_view *view, const struct sb_plot *p)
         }
     }
     return false;
+}
+
+/* Of the first database: in each the variants are the same, named with it. */
+static const char *first_variant(const struct sb_view *view, const char *allocator)
+{
+    for (size_t i = 0; i < view->cells.n; i++) {
+        if (!strcmp(view->cells.at[i].row->allocator, allocator))
+            return view->cells.at[i].variant;
+    }
+    return allocator;
+}
+
+/* Whether `name` is what `allocator` is called with one setting of its options, in the first database. */
+static bool is_variant(const struct sb_view *view, const char *name, const char *allocator)
+{
+    for (size_t i = 0; i < view->cells.n; i++) {
+        const struct sb_view_cell *cell = &view->cells.at[i];
+        if (!cell->row->source && !strcmp(cell->variant, name) && !strcmp(cell->row->allocator, allocator) &&
+            strcmp(name, allocator))
+            return true;
+    }
+    return false;
+}
+
+static bool knows_baseline(const struct sb_chart *c)
+{
+    const char *baseline = c->plot->baseline;
+    struct sb_words names = {0};
+    for (size_t i = 0; i < c->view->cells.n; i++) {
+        sb_words_add_once(&names, c->view->cells.at[i].row->allocator);
+        sb_words_add_once(&names, c->view->cells.at[i].variant);
+    }
+    bool known = !baseline || sb_words_has(&names, baseline);
+    size_t variants = 0;
+    for (size_t i = 0; i < names.n && baseline && !c->by_section; i++)
+        variants += is_variant(c->view, names.at[i], baseline);
+    if (known && variants > 1) {
+        sb_chart_note(c,
+                      sb_printf("baseline: '%s' has %zu variants; name one as the table does, such as '%s'",
+                                baseline, variants, first_variant(c->view, baseline)));
+        known = false;
+    } else if (!known) {
+        char *hint = sb_diag_hint(baseline, (const char *const *)names.at, names.n);
+        sb_chart_note(c, sb_printf("baseline: '%s' was not measured%s", baseline, hint));
+        free(hint);
+    }
+    sb_words_free(&names);
+    return known;
 }
 
 /* What --plots or a stored config names and the cells don't have: said, instead of a chart of one empty
@@ -264,7 +358,7 @@ static bool knows_dimensions(const struct sb_chart *c, const struct sb_words *di
         sb_chart_note(c, sb_printf("'%s' is no dimension of these cells%s", unknown, hint));
         free(hint);
     }
-    return !unknown;
+    return !unknown && knows_baseline(c);
 }
 
 static void fill(struct sb_words *words, const char *dimension)
@@ -287,6 +381,7 @@ static void fill_columns(const struct sb_view *view, struct sb_plot *plot)
     sb_words_free(&all);
 }
 
+/* The given plot may be the config's own, which others read after us. */
 static struct sb_words copy_words(const struct sb_words *words)
 {
     struct sb_words out = {0};
@@ -353,7 +448,12 @@ void sb_chart_each(const struct sb_view *view, const struct sb_plot *given, stru
             if (!strcmp(where[i], chart.where))
                 chart.cells[chart.n++] = all.cells[i];
         }
+        size_t *every = sb_calloc(chart.n + 1, sizeof(*every));
+        memcpy(every, chart.cells, chart.n * sizeof(*every));
+        chart.every = every;
+        chart.every_n = chart.n;
         *status = draw(&chart, why);
+        free(every);
         free(chart.cells);
     }
     if (!*status && plot->line && figures->n == before && !own.n)

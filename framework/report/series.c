@@ -13,6 +13,22 @@ double sb_series_value(const struct sb_result *r, const char *name, int key, siz
     return NAN;
 }
 
+const struct sb_series *sb_series_find(const struct sb_result *r, const char *name)
+{
+    for (size_t s = 0; s < r->series.n; s++) {
+        if (!strcmp(r->series.at[s].name, name))
+            return &r->series.at[s];
+    }
+    return NULL;
+}
+
+double sb_internal_fragmentation(const struct sb_result *r, size_t i)
+{
+    double requested = sb_series_value(r, "requested_bytes", 0, i),
+           handed = sb_series_value(r, "handed_bytes", 0, i);
+    return handed > 0 ? 100 * (1 - requested / handed) : (double)NAN;
+}
+
 bool sb_free_blocks_at(const struct sb_result *r, size_t i, uint64_t blocks[SB_NR_ORDERS])
 {
     for (int order = 0; order < SB_NR_ORDERS; order++) {

@@ -10,6 +10,12 @@
 /* NaN where a series or point is missing: it is left out, never drawn as zero. */
 double sb_series_value(const struct sb_result *r, const char *name, int key, size_t i);
 
+const struct sb_series *sb_series_find(const struct sb_result *r, const char *name);
+
+/* Share of the bytes handed out that nobody asked for, in percent; NaN where nothing is handed out or known.
+ */
+double sb_internal_fragmentation(const struct sb_result *r, size_t i);
+
 /* The free blocks at one checkpoint; false where an order is missing. */
 bool sb_free_blocks_at(const struct sb_result *r, size_t i, uint64_t blocks[SB_NR_ORDERS]);
 

@@ -33,6 +33,7 @@ int sb_dash(size_t i)
     return (int)(i / SB_COUNT(colours)) + 1;
 }
 
+/* Towards white in equal steps, the palest still far from the paper. */
 char *sb_shade(size_t colour, size_t i, size_t n)
 {
     double white = n > 1 ? 0.65 * (double)(n - 1 - i) / (double)(n - 1) : 0;
@@ -44,6 +45,7 @@ char *sb_shade(size_t colour, size_t i, size_t n)
     return sb_printf("0x%06x", out);
 }
 
+/* Tics of seven digits are neither read nor fit beside a plot of a column's width. */
 double sb_scale_of(double max, const char **prefix)
 {
     static const struct {
@@ -76,15 +78,20 @@ char *sb_gp_text(const char *text)
 }
 
 /* gnuplot keeps 50 bytes of a tic's label, and TeX's escapes need some of them. */
-enum { TIC_MOST = 26 };
+enum { TIC_MOST = 26, CROWDED = 18 };
 
-/* Longer names are cut, visibly; captions and tables have them whole. */
+/* Longer names are cut in the middle, visibly: variants and databases differ at the end. Captions and tables
+ * have them whole. */
 char *sb_short_name(const char *text)
 {
-    size_t n = strlen(text), keep = n > TIC_MOST ? TIC_MOST - 3 : n;
-    while (keep && keep < n && ((unsigned char)text[keep] & 0xc0) == 0x80)
-        keep--;
-    return sb_printf("%.*s%s", (int)keep, text, keep < n ? "..." : "");
+    enum { END = 11 };
+    size_t n = strlen(text);
+    if (n <= TIC_MOST)
+        return sb_strdup(text);
+    const char *end = text + n - END;
+    while (((unsigned char)*end & 0xc0) == 0x80)
+        end++;
+    return sb_printf("%.*s...%s", (int)sb_utf8_cut(text, TIC_MOST - 3 - END), text, end);
 }
 
 static char *call(const char *function, const char *text)
@@ -135,7 +142,7 @@ double sb_label_tics(const struct sb_axis *axis, char direction, struct sb_text 
         sb_text_printf(out, "%s%s %zu", i ? ", " : "", tic, i);
         free(tic);
     }
-    sb_text_printf(out, ")\n");
+    sb_text_printf(out, axis->labels.n > CROWDED ? ") font small\n" : ")\n");
     return sb_tics_height(axis);
 }
 
@@ -154,57 +161,9 @@ void sb_add_key(struct sb_figure *f, const struct sb_axis *axis, size_t extra)
     size_t columns = (size_t)(82 / (1.7 * (double)longest + 11));
     size_t rows = (n + columns - 1) / (columns ? columns : 1);
     f->height += 0.36 * (double)rows;
-    sb_text_printf(&f->script,
-                   "set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05\n");
-}
-
-/* ---- metrics ---- */
-
-const char *sb_metric_name(const char *name)
-{
-    return !strcmp(name, "throughput") ? "ops_per_s" : name;
-}
-
-static const struct {
-    const char *name, *title, *label;
-} known[] = {
-    {"ops_per_s", "throughput", "operations / s"},
-    {"bytes_per_s", "bytes per second", "bytes / s"},
-    {"alloc_ns", "time of an allocation", "ns per allocation"},
-    {"free_ns", "time of a free", "ns per free"},
-    {"footprint", "memory held over requested", "held / requested"},
-    {"success", "allocations that succeeded", "attempts that succeeded (%)"},
-    {"internal_fragmentation", "internal fragmentation", "internal fragmentation (%)"},
-    {"unusable_free_space", "unusable free space", "unusable free space index"},
-};
-
-static const char *unit_of(const struct sb_view *view, const char *metric)
-{
-    for (size_t t = 0; t < view->data.trials.n; t++) {
-        const struct sb_metric *m = sb_result_metric(&view->data.trials.at[t].result, metric);
-        if (m)
-            return m->unit;
-    }
-    return "";
-}
-
-char *sb_metric_label(const struct sb_chart *c, const char *metric)
-{
-    for (size_t i = 0; i < SB_COUNT(known); i++) {
-        if (!strcmp(metric, known[i].name))
-            return sb_strdup(known[i].label);
-    }
-    const char *unit = unit_of(c->view, metric);
-    return sb_printf("%s%s%s%s", metric, *unit ? " (" : "", unit, *unit ? ")" : "");
-}
-
-char *sb_metric_title(const char *metric)
-{
-    for (size_t i = 0; i < SB_COUNT(known); i++) {
-        if (!strcmp(metric, known[i].name))
-            return sb_strdup(known[i].title);
-    }
-    return sb_strdup(metric);
+    sb_text_printf(
+        &f->script,
+        "set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05 height 0.8\n");
 }
 
 /* ---- figures and captions ---- */
@@ -226,6 +185,7 @@ void sb_range_start(struct sb_range *r)
     *r = (struct sb_range){INFINITY, -INFINITY, SIZE_MAX, 0};
 }
 
+/* A cell without a number widens nothing. */
 void sb_range_add(struct sb_range *r, const struct sb_summary *s)
 {
     if (!s->n)
@@ -274,6 +234,8 @@ struct sb_figure *sb_figure_new(const struct sb_chart *c, char *title)
     f->id = id;
     f->kind = sb_strdup(sb_plot_kind_name(c->plot->kind));
     f->title = title;
+    if (!*c->where && !strncmp(title, ": ", 2))
+        memmove(title, title + 2, strlen(title + 2) + 1);
     f->height = 5.2;
     sb_text_printf(&f->script, "set border 3 lc rgb '#444444'\nset tics nomirror out scale 0.6\n"
                                "set grid ytics lt 1 lc rgb '#dddddd' lw 0.7\n");
@@ -296,31 +258,38 @@ static char *short_interval(const struct sb_view *view, const struct sb_range *r
     return range ? sb_strdup("range") : sb_printf("%g %% interval", 100 * view->confidence);
 }
 
-void sb_figure_caption(const struct sb_chart *c, struct sb_figure *f, const char *what,
-                       const struct sb_range *r, const char *spread, const char *more)
+/* A figure is read without its report: what, how many, how spread, where. */
+void sb_figure_caption(const struct sb_chart *c, struct sb_figure *f, const struct sb_range *r,
+                       const struct sb_caption *q)
 {
     char *machine = sb_machine_name(&c->view->data), *brief = short_machine_name(&c->view->data);
     char *n = n_text(r), *interval = NULL, *whiskers = NULL;
+    struct sb_text text = {0};
     bool one = r->most_n <= 1;
-    if (!one && !spread) {
-        interval = sb_view_interval(c->view, r->least_n, r->most_n);
-        whiskers = short_interval(c->view, r);
+    if (!one && !q->spread) {
+        char *full = sb_view_interval(c->view, r->least_n, r->most_n);
+        char *words = short_interval(c->view, r);
+        interval = sb_printf("whiskers: %s", full);
+        whiskers = sb_printf("whiskers: %s", words);
+        free(words);
+        free(full);
     }
+    sb_text_printf(&text, "%s: %s. ", f->title, q->what);
     if (one)
-        f->caption = sb_printf("%s: %s. One run each, without an interval.%s Machine: %s.", f->title, what,
-                               more, machine);
+        sb_text_printf(&text, "One run each, without an interval.");
     else
-        f->caption = sb_printf("%s: %s. Medians of %s processes each; %s%s.%s Machine: %s.", f->title, what,
-                               n, spread ? "" : "whiskers: ", spread ? spread : interval, more, machine);
-    f->note = one ? sb_printf("%s; %s", n, brief)
-                  : sb_printf("%s, median, %s%s; %s", n,
-                              spread ? "" : "whiskers: ", spread ? spread : whiskers, brief);
-    if (c->view->sources.n > 1) {
-        char *caption =
-            sb_printf("%s Of %zu databases; the machine is the first one's.", f->caption, c->view->sources.n);
-        free(f->caption);
-        f->caption = caption;
-    }
+        sb_text_printf(&text, "%s of %s processes each; %s.", q->subject ? q->subject : "Medians", n,
+                       q->spread ? q->spread : interval);
+    sb_text_printf(&text, "%s Machine: %s.", q->more ? q->more : "", machine);
+    if (c->view->sources.n > 1)
+        sb_text_printf(&text, " Of %zu databases; the machine is the first one's.", c->view->sources.n);
+    f->caption = text.at;
+    if (q->note)
+        f->note = sb_printf("%s; %s", n, q->note);
+    else if (one)
+        f->note = sb_printf("%s; %s", n, brief);
+    else
+        f->note = sb_printf("%s, median, %s; %s", n, q->spread ? q->spread : whiskers, brief);
     free(interval);
     free(whiskers);
     free(n);
@@ -335,26 +304,52 @@ static void append(char **text, const char *more)
     *text = whole;
 }
 
-void sb_caption_missing(const struct sb_chart *c, struct sb_figure *f, const char *metric)
+/* `k`: of the chart's cells as they were. */
+static bool is_there(const struct sb_chart *c, size_t k, const char *metric, const struct sb_axis *axis,
+                     const bool *drawn)
 {
-    struct sb_words said = {0};
-    struct sb_text out = {0};
-    for (size_t i = 0; i < c->n; i++) {
-        const struct sb_view_cell *cell = &c->view->cells.at[c->cells[i]];
-        bool any = false;
-        for (size_t j = 0; j < c->n && !any; j++) {
-            const struct sb_view_cell *other = &c->view->cells.at[c->cells[j]];
-            any = other->allocator == cell->allocator && sb_view_metric(c->view, other, metric).n;
-        }
-        if (!any && sb_words_add_once(&said, cell->variant))
-            sb_text_printf(&out, " %s: not available, %s.", cell->variant,
-                           sb_view_reason(c->view, cell, metric));
-    }
-    append(&f->caption, sb_text_get(&out));
-    sb_text_free(&out);
-    sb_words_free(&said);
+    return metric ? sb_view_metric(c->view, &c->view->cells.at[c->every[k]], metric).n > 0
+                  : drawn[axis->of[k]];
 }
 
+/* One that is nowhere in the chart is named once; of others the cell that is missing. Each reason stands
+ * once. */
+void sb_caption_missing(const struct sb_chart *c, struct sb_figure *f, const char *metric,
+                        const struct sb_axis *axis, const bool *drawn)
+{
+    struct sb_words reasons = {0}, said = {0};
+    struct sb_text *who = sb_calloc(c->every_n + 1, sizeof(*who));
+    for (size_t i = 0; i < c->every_n; i++) {
+        const struct sb_view_cell *cell = &c->view->cells.at[c->every[i]];
+        bool any = false;
+        if (is_there(c, i, metric, axis, drawn))
+            continue;
+        for (size_t j = 0; j < c->every_n && !any; j++)
+            any = c->view->cells.at[c->every[j]].allocator == cell->allocator &&
+                  is_there(c, j, metric, axis, drawn);
+        const char *why = metric     ? sb_view_reason(c->view, cell, metric)
+                          : cell->ok ? "no such data"
+                                     : sb_view_reason(c->view, cell, "ops_per_s");
+        size_t k = 0;
+        sb_words_add_once(&reasons, why);
+        while (strcmp(reasons.at[k], why))
+            k++;
+        if (sb_words_add_once(&said, any ? cell->label : cell->variant))
+            sb_text_printf(&who[k], "%s%s", who[k].n ? ", " : "", any ? cell->label : cell->variant);
+    }
+    for (size_t k = 0; k < reasons.n; k++) {
+        char *text = sb_printf(" Not available of %s: %s.", sb_text_get(&who[k]), reasons.at[k]);
+        append(&f->caption, text);
+        free(text);
+        sb_text_free(&who[k]);
+    }
+    free(who);
+    sb_words_free(&said);
+    sb_words_free(&reasons);
+}
+
+/* Memory from the OS is touched by whom it is given to, that of the file was touched before: rates must be
+ * read with it. */
 void sb_caption_memory(const struct sb_chart *c, struct sb_figure *f)
 {
     struct sb_words os = {0}, all = {0};
@@ -375,9 +370,10 @@ void sb_caption_memory(const struct sb_chart *c, struct sb_figure *f)
     sb_words_free(&os);
 }
 
+/* Defaults that have nothing to show are no one's mistake. */
 void sb_chart_note(const struct sb_chart *c, char *text)
 {
-    char *note = sb_printf("[plot %s] is not drawn: %s", c->plot->name, text);
+    char *note = sb_printf("[plot %s] on line %d is not drawn: %s", c->plot->name, c->plot->line, text);
     if (c->plot->line)
         sb_words_add_once(c->notes, note);
     free(note);

@@ -1,19 +1,12 @@
 /* The table on the terminal: for each group of comparable cells a row per allocator, beside null. */
+#define _GNU_SOURCE
+#include "report/findings.h"
 #include "report/report.h"
 #include "report/view.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static size_t find_null(const struct sb_view *view)
-{
-    for (size_t i = 0; i < view->allocators.n; i++) {
-        if (!strcmp(view->allocators.at[i], "null"))
-            return i;
-    }
-    return SIZE_MAX;
-}
 
 static void print_number(FILE *out, struct sb_summary s, int width, int digits)
 {
@@ -49,11 +42,14 @@ static bool print_paced(const struct sb_view *view, const struct sb_view_cell *c
 }
 
 /* A cell without a number still has its row, with the reason in place of the numbers. */
-static void print_row(const struct sb_view *view, const struct sb_view_cell *cell, struct sb_summary null,
-                      bool success, FILE *out)
+static void print_row(const struct sb_view *view, const struct sb_view_cell *cell, int width, bool success,
+                      FILE *out)
 {
-    struct sb_summary rate = sb_view_metric(view, cell, "ops_per_s");
-    fprintf(out, "  %-16s %3zu", cell->variant, rate.n);
+    const struct sb_view_cell *floor = sb_view_beside(view, cell, "null");
+    struct sb_summary rate = sb_view_metric(view, cell, "ops_per_s"), null = {0};
+    if (floor)
+        null = sb_view_metric(view, floor, "ops_per_s");
+    fprintf(out, "  %-*s %3zu", width, cell->variant, rate.n);
     if (!rate.n && cell->ok && print_paced(view, cell, out))
         return;
     if (!rate.n) {
@@ -143,12 +139,11 @@ static void print_legend(const struct sb_view *view, FILE *out)
         fprintf(out, "two groups: the processes' rates fall into two groups far apart; the median may be "
                      "neither's.\n");
     print_not_counted(view, out);
-    for (size_t i = 0; i < view->data.facts.n; i++) {
-        if (view->data.facts.at[i].warning)
-            fprintf(out, "warning: %s.\n", view->data.facts.at[i].warning);
-    }
-    for (size_t i = 0; i < view->data.warnings.n; i++)
-        fprintf(out, "warning: %s.\n", view->data.warnings.at[i]);
+    struct sb_words warnings = sb_find_warnings(view);
+    for (size_t i = 0; i < warnings.n; i++)
+        fprintf(out, "warning: %s%s\n", warnings.at[i],
+                warnings.at[i][strlen(warnings.at[i]) - 1] == '.' ? "" : ".");
+    sb_words_free(&warnings);
     free(interval);
 }
 
@@ -168,6 +163,7 @@ static void print_bar(double share, bool utf8, FILE *out)
     fprintf(out, "%*s", WIDTH - used, "");
 }
 
+/* As the environment says: a terminal can't be asked. */
 static bool speaks_utf8(void)
 {
     static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
@@ -180,7 +176,7 @@ static bool speaks_utf8(void)
 }
 
 /* From zero, so that lengths may be compared; beside each the number and its interval. */
-static void print_bars(const struct sb_view *view, size_t group, FILE *out)
+static void print_bars(const struct sb_view *view, size_t group, int width, FILE *out)
 {
     double most = 0;
     bool utf8 = speaks_utf8();
@@ -199,7 +195,7 @@ static void print_bars(const struct sb_view *view, size_t group, FILE *out)
         if (!s.n)
             continue;
         char *median = sb_format_si(s.median), *low = sb_format_si(s.low), *high = sb_format_si(s.high);
-        fprintf(out, "  %-16s ", cell->variant);
+        fprintf(out, "  %-*s ", width, cell->variant);
         print_bar(s.median / most, utf8, out);
         if (s.n > 1)
             fprintf(out, " %s [%s, %s]\n", median, low, high);
@@ -211,32 +207,47 @@ static void print_bars(const struct sb_view *view, size_t group, FILE *out)
     }
 }
 
-static int print_table(const char *db, bool bars, FILE *out, char **why)
+static void print_groups(const struct sb_view *view, bool bars, FILE *out)
 {
-    struct sb_view view;
-    int status = sb_view_open(&view, db, why);
-    size_t null = find_null(&view);
-    for (size_t g = 0; g < view.groups.n && !status; g++) {
-        struct sb_summary floor = {0};
-        const struct sb_view_cell *cell = null == SIZE_MAX ? NULL : sb_view_find(&view, g, null);
-        if (cell)
-            floor = sb_view_metric(&view, cell, "ops_per_s");
-        bool success = has_metric(&view, g, "success");
-        fprintf(out, "\n%s\n  %-16s %3s %9s  %-19s %7s %9s %9s %10s%s\n", view.groups.at[g].title,
+    int width = 16;
+    for (size_t a = 0; a < view->allocators.n; a++)
+        width = (int)strlen(view->allocators.at[a]) > width ? (int)strlen(view->allocators.at[a]) : width;
+    for (size_t g = 0; g < view->groups.n; g++) {
+        bool success = has_metric(view, g, "success");
+        fprintf(out, "\n%s\n  %-16s %3s %9s  %-19s %7s %9s %9s %10s%s\n", view->groups.at[g].title,
                 "allocator", "n", "ops/s", "interval", "of null", "alloc ns", "free ns", "footprint",
                 success ? " success %" : "");
-        for (size_t a = 0; a < view.allocators.n; a++) {
-            cell = sb_view_find(&view, g, a);
+        for (size_t a = 0; a < view->allocators.n; a++) {
+            const struct sb_view_cell *cell = sb_view_find(view, g, a);
             if (cell)
-                print_row(&view, cell, floor, success, out);
+                print_row(view, cell, width, success, out);
         }
         if (bars) {
             fprintf(out, "\n");
-            print_bars(&view, g, out);
+            print_bars(view, g, width, out);
         }
     }
-    if (!status)
-        print_legend(&view, out);
+    print_legend(view, out);
+}
+
+/* Names and a plugin's last words may hold what steers a terminal: the whole text is made harmless at its
+ * end. */
+static int print_table(const char *db, bool bars, FILE *out, char **why)
+{
+    struct sb_view view;
+    char *text = NULL;
+    size_t n = 0;
+    int status = sb_view_open(&view, db, why);
+    FILE *page = status ? NULL : open_memstream(&text, &n);
+    if (page) {
+        print_groups(&view, bars, page);
+        fclose(page);
+    }
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        fprintf(out, (c < 0x20 && c != '\n') || c == 0x7f ? "\\x%02x" : "%c", c);
+    }
+    free(text);
     sb_view_close(&view);
     return status;
 }

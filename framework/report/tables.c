@@ -185,6 +185,7 @@ void sb_table_markdown(const struct sb_table *t, struct sb_text *out)
     sb_text_printf(out, "\n");
 }
 
+/* Always quoted: names hold commas. */
 static void csv_text(struct sb_text *out, const char *text, const char *suffix)
 {
     sb_text_printf(out, "\"");
@@ -200,7 +201,10 @@ void sb_table_csv(const struct sb_table *t, struct sb_text *out)
     for (size_t k = 0; k < t->heads.n; k++) {
         for (size_t p = 0; p < (k < t->texts ? 1 : SB_COUNT(parts)); p++) {
             sb_text_printf(out, k || p ? "," : "");
-            csv_text(out, t->heads.at[k], parts[p]);
+            char *head = sb_printf("%s%s%s%s", t->heads.at[k], p || !t->unit ? "" : " (",
+                                   p || !t->unit || k < t->texts ? "" : t->unit, p || !t->unit ? "" : ")");
+            csv_text(out, k < t->texts ? t->heads.at[k] : head, parts[p]);
+            free(head);
         }
     }
     for (size_t i = 0; i < t->cells.n; i++) {
@@ -230,6 +234,7 @@ static void add_head(struct sb_table *t, const char *text)
     *SB_VEC_ADD(&t->heads) = sb_strdup(text);
 }
 
+/* The reason is the table of cells' to give, which has room for it. */
 static void add_metric(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *cell,
                        const char *metric)
 {
@@ -237,6 +242,15 @@ static void add_metric(struct sb_table *t, const struct sb_view *v, const struct
     if (cell)
         c->value = sb_view_metric(v, cell, metric);
     c->text = sb_strdup(cell && cell->row->skip ? "skipped" : "n/a");
+}
+
+static bool lacks_any(const struct sb_table *t)
+{
+    for (size_t i = 0; i < t->cells.n; i++) {
+        if (i % columns_of(t) >= t->texts && !t->cells.at[i].value.n)
+            return true;
+    }
+    return false;
 }
 
 /* "Medians of n = 7 processes, in brackets the 95 % interval ...; MACHINE." */
@@ -251,7 +265,9 @@ static char *note_of(const struct sb_view *v, const struct sb_table *t)
         r.least_n == r.most_n ? sb_printf("%zu", r.most_n) : sb_printf("%zu to %zu", r.least_n, r.most_n);
     if (r.most_n > 1) {
         char *interval = sb_view_interval(v, r.least_n > 1 ? r.least_n : 2, r.most_n);
-        note = sb_printf("Medians of n = %s processes; in brackets the %s. %s.", n, interval, machine);
+        note =
+            sb_printf("Medians of n = %s processes; in brackets the %s. %s%s.", n, interval,
+                      lacks_any(t) ? "The table of cells says why where there is no number. " : "", machine);
         free(interval);
     } else {
         note = sb_printf("One run each, without an interval. %s.", machine);
@@ -261,19 +277,15 @@ static char *note_of(const struct sb_view *v, const struct sb_table *t)
     return note;
 }
 
+/* Names that differ only in what a file name can't hold stay apart by their hash. */
 static char *file_name(const char *kind, const char *name)
 {
-    char *s = sb_printf("%s-%.60s", kind, name);
-    bool strange = strlen(name) > 60;
+    char *s = sb_printf("%s-%.*s", kind, (int)sb_utf8_cut(name, 60), name);
     for (char *p = s; *p; p++) {
-        if (*p >= 'A' && *p <= 'Z')
-            *p = (char)(*p - 'A' + 'a');
-        else if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9'))) {
-            strange |= *p != '-' && *p != '_';
-            *p = '-';
-        }
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9')))
+            *p = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : '-';
     }
-    if (strange) {
+    if (strcmp(s + strlen(kind) + 1, name)) {
         char *apart = sb_printf("%s-%08llx", s, (unsigned long long)(sb_hash(name) & 0xffffffff));
         free(s);
         s = apart;
@@ -285,7 +297,6 @@ static char *file_name(const char *kind, const char *name)
 static void add_pivot(const struct sb_view *v, const char *metric, const char *file, const char *workload,
                       struct sb_tables *tables)
 {
-    struct sb_chart whole = {.view = v};
     struct sb_range r;
     const char *prefix = "";
     sb_range_start(&r);
@@ -298,10 +309,11 @@ static void add_pivot(const struct sb_view *v, const char *metric, const char *f
     if (!r.most_n)
         return;
     struct sb_table *t = SB_VEC_ADD(tables);
-    char *title = sb_metric_title(metric), *label = sb_metric_label(&whole, metric);
+    char *title = sb_metric_title(metric), *label = sb_metric_label(v, metric);
     t->scale = strstr(metric, "_per_s") ? sb_scale_of(r.max, &prefix) : 1;
     t->id = file_name(file, workload);
     t->title = sb_printf("%s: %s, in %s%s", workload, title, prefix, label);
+    t->unit = sb_strdup(label);
     t->texts = 1;
     add_head(t, "allocator");
     for (size_t g = 0; g < v->groups.n; g++) {
@@ -333,17 +345,22 @@ static void add_pivot(const struct sb_view *v, const char *metric, const char *f
 /* "skipped (2)": reasons are long, and the same for many cells; the note has each once. */
 static char *status_of(const struct sb_view *v, const struct sb_view_cell *c, struct sb_words *reasons)
 {
+    char *status = sb_view_status(c), *out;
     size_t i = 0;
-    if (!c->row->skip && c->ok == c->trials)
-        return sb_printf("ok, n = %zu", c->ok);
-    const char *reason = c->row->skip ? c->row->skip : sb_view_reason(v, c, "");
-    sb_words_add_once(reasons, reason);
-    while (strcmp(reasons->at[i], reason))
-        i++;
-    return c->row->skip ? sb_printf("skipped (%zu)", i + 1)
-                        : sb_printf("%zu of %zu failed (%zu)", c->trials - c->ok, c->trials, i + 1);
+    if (c->ok && c->ok == c->trials) {
+        out = sb_printf("%s, n = %zu", status, c->ok);
+    } else {
+        const char *reason = sb_view_reason(v, c, "ops_per_s");
+        sb_words_add_once(reasons, reason);
+        while (strcmp(reasons->at[i], reason))
+            i++;
+        out = sb_printf("%s (%zu)", status, i + 1);
+    }
+    free(status);
+    return out;
 }
 
+/* Everything that was planned, skipped or not: what is missing from a table is not seen to be missing. */
 static void add_cells(const struct sb_view *v, struct sb_tables *tables)
 {
     static const char *const heads[] = {"workload",     "swept",       "threads",         "allocator",
@@ -385,6 +402,7 @@ static void add_cells(const struct sb_view *v, struct sb_tables *tables)
     sb_words_free(&reasons);
 }
 
+/* Cells that sampled no calls have no row; that is a setting of the run and not a finding. */
 static int add_latencies(const struct sb_view *v, struct sb_tables *tables, char **why)
 {
     enum { SHARES = 6 };
@@ -405,14 +423,16 @@ static int add_latencies(const struct sb_view *v, struct sb_tables *tables, char
             if (status || !h->n)
                 continue;
             char *n = sb_printf("%llu", (unsigned long long)h->n);
-            add_text(&t, c->row->label);
+            add_text(&t, c->label);
             add_text(&t, kinds[k]);
             add_text(&t, n);
             for (size_t s = 0; s < SHARES; s++) {
                 double ns = sb_histogram_quantile(h, shares[s]);
                 struct sb_table_cell *cell = SB_VEC_ADD(&t.cells);
-                bool known = !isnan(ns) && !isinf(ns);
-                cell->text = sb_strdup(isinf(ns) ? "not served" : "n/a");
+                struct sb_summary step = sb_view_metric(v, c, "clock_resolution");
+                bool below = step.n && ns < step.median, known = !isnan(ns) && !isinf(ns) && !below;
+                cell->text =
+                    below ? sb_printf("< %.3g", step.median) : sb_strdup(isinf(ns) ? "not served" : "n/a");
                 if (known)
                     cell->value =
                         (struct sb_summary){.n = c->ok,
@@ -436,6 +456,7 @@ static int add_latencies(const struct sb_view *v, struct sb_tables *tables, char
     return status;
 }
 
+/* In the order in which a reader asks: how fast, why, at what cost in memory. */
 int sb_tables_make(const struct sb_view *v, struct sb_tables *tables, char **why)
 {
     static const struct {
@@ -459,6 +480,7 @@ void sb_tables_free(struct sb_tables *tables)
         free(t->id);
         free(t->title);
         free(t->note);
+        free(t->unit);
         sb_words_free(&t->heads);
         for (size_t k = 0; k < t->cells.n; k++)
             free(t->cells.at[k].text);

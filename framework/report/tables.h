@@ -16,6 +16,7 @@ struct sb_table {
     char *id;    /* file name without ending */
     char *title; /* with what the numbers are: "throughput in million operations / s" */
     char *note;  /* n, interval, machine */
+    char *unit;  /* of all numbers, unscaled, for CSV; NULL where the heads say it */
     struct sb_words heads;
     size_t texts;                         /* so many columns at the left are words */
     bool lengthy;                         /* may go over pages */

@@ -1,5 +1,10 @@
 /* Grouping and summarising for every kind of output, so that table, charts and HTML always say the same. */
+#define _GNU_SOURCE
 #include "report/view.h"
+
+#include "plan/plan.h"
+
+#include <errno.h>
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,11 +29,14 @@ const char *sb_swept_value(const struct sb_cell_row *row, const char *name)
     return NULL;
 }
 
-bool sb_is_own_key(const char *swept, const char *allocator)
+/* A twin goes by its sibling's section: that is the one that is written in the config. */
+const char *sb_own_key(const char *swept, const char *allocator)
 {
-    size_t n = strlen(allocator);
+    size_t n = strlen(allocator), suffix = strlen(SB_TWIN_SUFFIX);
     const char *env = strstr(swept, ".env."), *dot = env ? env : strrchr(swept, '.');
-    return dot && (size_t)(dot - swept) == n && !strncmp(swept, allocator, n);
+    if (n > suffix && !strcmp(allocator + n - suffix, SB_TWIN_SUFFIX))
+        n -= suffix;
+    return dot && (size_t)(dot - swept) == n && !strncmp(swept, allocator, n) ? dot + 1 : NULL;
 }
 
 /* What of a cell's sweep separates groups: all but the allocator's own keys, which make variants of it. */
@@ -37,7 +45,7 @@ static char *swept_text(const struct sb_cell_row *row)
     struct sb_text text = {0};
     sb_text_add(&text, "", 0);
     for (size_t i = 0; i < row->swept.n; i++) {
-        if (!sb_is_own_key(row->swept.at[i].name, row->allocator))
+        if (!sb_own_key(row->swept.at[i].name, row->allocator))
             sb_text_printf(&text, "%s%s=%s", text.n ? ", " : "", row->swept.at[i].name,
                            row->swept.at[i].value);
     }
@@ -45,20 +53,17 @@ static char *swept_text(const struct sb_cell_row *row)
 }
 
 /* "slub", or "slub (percpu=no)" where its own keys are swept. */
-static char *variant_name(const struct sb_cell_row *row, const char *source)
+static char *variant_name(const struct sb_cell_row *row)
 {
     struct sb_text text = {0};
     size_t own = 0;
     sb_text_printf(&text, "%s", row->allocator);
     for (size_t i = 0; i < row->swept.n; i++) {
-        const struct sb_pair *swept = &row->swept.at[i];
-        if (sb_is_own_key(swept->name, row->allocator))
-            sb_text_printf(&text, "%s%s=%s", own++ ? ", " : " (", swept->name + strlen(row->allocator) + 1,
-                           swept->value);
+        const char *key = sb_own_key(row->swept.at[i].name, row->allocator);
+        if (key)
+            sb_text_printf(&text, "%s%s=%s", own++ ? ", " : " (", key, row->swept.at[i].value);
     }
     sb_text_printf(&text, "%s", own ? ")" : "");
-    if (source)
-        sb_text_printf(&text, " in %s", source);
     return text.at;
 }
 
@@ -152,13 +157,37 @@ static void append_source(struct sb_view *view, struct sb_view_source *source, s
     SB_VEC_FREE(&from->warnings);
 }
 
+/* Files of one name, in two folders, are numbered; one file given twice is a mistake. */
+static int set_apart(struct sb_view *view, const char *db, char **why)
+{
+    struct sb_view_source *last = &view->sources.at[view->sources.n - 1];
+    last->path = realpath(db, NULL);
+    for (size_t i = 0; i + 1 < view->sources.n; i++) {
+        const struct sb_view_source *other = &view->sources.at[i];
+        if (last->path && other->path && !strcmp(last->path, other->path)) {
+            *why = sb_printf("%s is given twice", db);
+            return -EINVAL;
+        }
+        if (strcmp(last->name, other->name))
+            continue;
+        char *name = sb_printf("%s-%zu", last->name, view->sources.n);
+        free(last->name);
+        last->name = name;
+        i = SIZE_MAX; /* once more from the start: the new name may be taken as well */
+    }
+    return 0;
+}
+
 static int open_source(struct sb_view *view, const char *db, char **why)
 {
     struct sb_view_source *source = SB_VEC_ADD(&view->sources);
     bool first = view->sources.n == 1;
+    size_t cells = view->data.cells.n;
     source->name = source_name(db);
-    source->first_cell = first ? 0 : view->data.cells.at[view->data.cells.n - 1].id;
-    int status = sb_store_open(&source->store, db, why);
+    source->first_cell = cells ? view->data.cells.at[cells - 1].id : 0;
+    int status = set_apart(view, db, why);
+    if (!status)
+        status = sb_store_open(&source->store, db, why);
     if (!status)
         status = sb_store_load(source->store, first ? &view->data : &source->head, why);
     if (!status && !first)
@@ -180,6 +209,28 @@ static bool any_twice(const struct sb_view *view)
     return false;
 }
 
+/* Only where there is something to tell apart: names stay short otherwise. */
+static char *with_source(const char *text, const char *source)
+{
+    return source ? sb_printf("%s in %s", text, source) : sb_strdup(text);
+}
+
+/* In the order of the databases and of their configs, which is the order of every table. */
+static void add_cell(struct sb_view *view, const struct sb_cell_row *row, bool twice)
+{
+    const char *source = twice ? view->sources.at[row->source].name : NULL;
+    char *variant = variant_name(row);
+    struct sb_view_cell cell = {.row = row,
+                                .variant = with_source(variant, source),
+                                .section = with_source(row->allocator, source),
+                                .label = with_source(row->label, source)};
+    cell.allocator = index_of(&view->allocators, cell.variant);
+    cell.group = group_of(view, row);
+    index_of(&view->workloads, row->workload);
+    *SB_VEC_ADD(&view->cells) = cell;
+    free(variant);
+}
+
 /*
  * Failed trials are counted here and nowhere summed: a metric is over ok trials alone, with n beside
  * it.
@@ -192,19 +243,11 @@ int sb_view_open_all(struct sb_view *view, const struct sb_words *dbs, char **wh
         status = open_source(view, dbs->at[i], why);
     if (status)
         return status;
-    const char *confidence = sb_data_meta(&view->data, "confidence"),
-               *precision = sb_data_meta(&view->data, "precision");
+    const char *confidence = sb_data_meta(&view->data, "confidence");
     view->confidence = confidence ? strtod(confidence, NULL) : 0.95;
-    view->precision = precision ? strtod(precision, NULL) : 0;
     bool twice = view->sources.n > 1 && any_twice(view);
-    for (size_t i = 0; i < view->data.cells.n; i++) {
-        const struct sb_cell_row *row = &view->data.cells.at[i];
-        char *variant = variant_name(row, twice ? view->sources.at[row->source].name : NULL);
-        size_t allocator = index_of(&view->allocators, variant), group = group_of(view, row);
-        index_of(&view->workloads, row->workload);
-        *SB_VEC_ADD(&view->cells) =
-            (struct sb_view_cell){.row = row, .variant = variant, .allocator = allocator, .group = group};
-    }
+    for (size_t i = 0; i < view->data.cells.n; i++)
+        add_cell(view, &view->data.cells.at[i], twice);
     sort_trials(view);
     return 0;
 }
@@ -224,10 +267,14 @@ void sb_view_close(struct sb_view *view)
         free(view->groups.at[i].swept);
         free(view->groups.at[i].title);
     }
-    for (size_t i = 0; i < view->cells.n; i++)
+    for (size_t i = 0; i < view->cells.n; i++) {
         free(view->cells.at[i].variant);
+        free(view->cells.at[i].section);
+        free(view->cells.at[i].label);
+    }
     for (size_t i = 0; i < view->sources.n; i++) {
         free(view->sources.at[i].name);
+        free(view->sources.at[i].path);
         sb_data_free(&view->sources.at[i].head);
         sb_store_close(view->sources.at[i].store);
     }
@@ -246,12 +293,6 @@ int sb_view_load_series(const struct sb_view *view, const struct sb_trial_row *t
     return sb_store_load_series(view->sources.at[trial->source].store, trial->number, result, why);
 }
 
-int sb_view_load_latencies(const struct sb_view *view, const struct sb_trial_row *trial,
-                           struct sb_result *result, char **why)
-{
-    return sb_store_load_latencies(view->sources.at[trial->source].store, trial->number, result, why);
-}
-
 /* At most one: the matrix has each combination once. */
 const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group, size_t allocator)
 {
@@ -260,6 +301,35 @@ const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group
             return &view->cells.at[i];
     }
     return NULL;
+}
+
+/* Within one run: another's floor or baseline was measured under other conditions. */
+const struct sb_view_cell *sb_view_beside(const struct sb_view *view, const struct sb_view_cell *cell,
+                                          const char *name)
+{
+    for (size_t i = 0; i < view->cells.n; i++) {
+        const struct sb_view_cell *other = &view->cells.at[i];
+        if (other->group == cell->group && other->row->source == cell->row->source &&
+            (!strcmp(other->variant, name) || !strcmp(other->row->allocator, name)))
+            return other;
+    }
+    return NULL;
+}
+
+/* A cell whose trials never ran is neither ok nor failed. */
+char *sb_view_status(const struct sb_view_cell *cell)
+{
+    if (cell->row->skip)
+        return sb_strdup("skipped");
+    if (!cell->trials)
+        return sb_strdup("not run");
+    return cell->ok == cell->trials ? sb_strdup("ok")
+                                    : sb_printf("%zu of %zu failed", cell->trials - cell->ok, cell->trials);
+}
+
+const struct sb_data *sb_view_head(const struct sb_view *view, size_t source)
+{
+    return source ? &view->sources.at[source].head : &view->data;
 }
 
 /* The values as they were measured, whether or not they may be shown. */
@@ -328,14 +398,16 @@ int sb_view_latencies(const struct sb_view *view, const struct sb_view_cell *cel
     struct sb_histogram *one = sb_calloc(1, sizeof(*one));
     int status = 0;
     *merged = (struct sb_histogram){0};
-    for (size_t k = 0; k < share_count; k++)
-        low[k] = high[k] = NAN;
+    for (size_t k = 0; k < share_count; k++) {
+        low[k] = INFINITY;
+        high[k] = -INFINITY;
+    }
     for (size_t i = cell->first_trial; i < cell->last_trial && !status; i++) {
         const struct sb_trial_row *trial = &view->data.trials.at[view->order[i]];
         struct sb_result r = {0};
         if (trial->result.status != SB_STATUS_OK)
             continue;
-        status = sb_view_load_latencies(view, trial, &r, why);
+        status = sb_store_load_latencies(view->sources.at[trial->source].store, trial->number, &r, why);
         *one = (struct sb_histogram){0};
         for (size_t l = 0; l < r.latencies.n; l++) {
             if (!strcmp(r.latencies.at[l].name, name))
@@ -344,9 +416,11 @@ int sb_view_latencies(const struct sb_view *view, const struct sb_view_cell *cel
         sb_result_free(&r);
         sb_histogram_merge(merged, one);
         for (size_t k = 0; k < share_count; k++) {
+            /* One process without the quantile leaves none of the range: that of the others would not hold
+             * it. */
             double q = sb_histogram_quantile(one, shares[k]);
-            low[k] = fmin(low[k], q);
-            high[k] = fmax(high[k], q);
+            low[k] = isnan(q) || isnan(low[k]) ? (double)NAN : fmin(low[k], q);
+            high[k] = isnan(q) || isnan(high[k]) ? (double)NAN : fmax(high[k], q);
         }
     }
     free(one);
@@ -369,17 +443,24 @@ char *sb_view_interval(const struct sb_view *view, size_t least_n, size_t most_n
                      percent, enough);
 }
 
+/* What that run asked for, as a share; 0: nothing. */
+static double precision_of(const struct sb_view *view, size_t source)
+{
+    const char *precision = sb_data_meta(sb_view_head(view, source), "precision");
+    return precision ? strtod(precision, NULL) : 0;
+}
+
 char *sb_view_stopped(const struct sb_view *view, const struct sb_view_cell *cell)
 {
     struct sb_summary s = sb_view_metric(view, cell, "ops_per_s");
-    double width = sb_half_width(&s);
-    if (!(view->precision > 0) || cell->row->skip)
+    double width = sb_half_width(&s), precision = precision_of(view, cell->row->source);
+    if (!(precision > 0) || cell->row->skip)
         return NULL;
-    if (s.reached && width <= view->precision)
-        return sb_printf("±%g %% reached (±%.2g %%)", 100 * view->precision, 100 * width);
+    if (s.reached && width <= precision)
+        return sb_printf("±%g %% reached (±%.2g %%)", 100 * precision, 100 * width);
     return isnan(width)
                ? sb_strdup("not reached")
-               : sb_printf("±%g %% not reached in %zu (±%.2g %%)", 100 * view->precision, s.n, 100 * width);
+               : sb_printf("±%g %% not reached in %zu (±%.2g %%)", 100 * precision, s.n, 100 * width);
 }
 
 const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
@@ -401,17 +482,25 @@ const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell
     return failure ? failure : cell->trials ? "no trial reported it" : "no trial was run";
 }
 
-bool sb_view_is_event(const struct sb_view *view, const char *name)
+/* A line of one of the lists; files of the first schema have none. */
+static bool is_listed(const char *events, const char *name)
 {
-    const char *events = sb_data_meta(&view->data, "events");
     size_t n = strlen(name);
     if (!events)
         return strstr(name, "::") != NULL;
-    for (const char *at = events; (at = strstr(at, name)); at += n) {
+    for (const char *at = events; n && (at = strstr(at, name)); at += n) {
         if ((at == events || at[-1] == '\n') && (!at[n] || at[n] == '\n'))
-            return n > 0;
+            return true;
     }
     return false;
+}
+
+bool sb_view_is_event(const struct sb_view *view, const char *name)
+{
+    bool is = false;
+    for (size_t i = 0; i < view->sources.n; i++)
+        is |= is_listed(sb_data_meta(sb_view_head(view, i), "events"), name);
+    return is;
 }
 
 /* Three digits, for reading; exports have all of them. */

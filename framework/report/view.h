@@ -10,6 +10,8 @@
 struct sb_view_cell {
     const struct sb_cell_row *row;
     char *variant; /* the allocator with its own swept keys, "slub (sheaf=60)": what stands side by side */
+    char *section; /* the allocator without them; both with their database where two have the same cell */
+    char *label;   /* of the cell, likewise */
     size_t trials, ok;              /* repetitions: what ran under valgrind isn't one */
     size_t first_trial, last_trial; /* of the view's order, all of this cell */
     size_t allocator;               /* index into the view's allocators */
@@ -28,7 +30,8 @@ struct sb_view_group {
 struct sb_view_source {
     struct sb_store *store;
     struct sb_data head; /* meta and facts; of the first database they are the view's own */
-    char *name;          /* of its file, without folder and ending */
+    char *name;          /* of its file, without folder and ending; numbered where two have one name */
+    char *path;          /* in full, or NULL */
     int64_t first_cell;  /* added to the numbers of its cells */
 };
 
@@ -43,7 +46,7 @@ struct sb_view {
     SB_ROWS(struct sb_view_cell, cells);
     SB_ROWS(struct sb_view_group, groups);
     struct sb_words allocators, workloads; /* in the order of the config; allocators as variants */
-    double confidence, precision;          /* as shares; precision 0: none was asked for */
+    double confidence;                     /* as a share */
 };
 
 /* To be closed in any case. */
@@ -54,17 +57,25 @@ void sb_view_close(struct sb_view *view);
 /* The cell of an allocator in a group, or NULL. */
 const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group, size_t allocator);
 
-/* Series and dumps of a trial; histograms of a trial. */
+/* Series and dumps of a trial. */
 int sb_view_load_series(const struct sb_view *view, const struct sb_trial_row *trial,
                         struct sb_result *result, char **why);
-int sb_view_load_latencies(const struct sb_view *view, const struct sb_trial_row *trial,
-                           struct sb_result *result, char **why);
 
 /* The value of a swept key in a cell, or NULL where it isn't swept. */
 const char *sb_swept_value(const struct sb_cell_row *row, const char *name);
 
-/* Whether SECTION.KEY is one of `allocator`'s own. */
-bool sb_is_own_key(const char *swept, const char *allocator);
+/* KEY where SECTION.KEY is one of `allocator`'s own, or of that of which it is the twin; else NULL. */
+const char *sb_own_key(const char *swept, const char *allocator);
+
+/* The same work by the allocator of that name (or the variant), measured in the same run; or NULL. */
+const struct sb_view_cell *sb_view_beside(const struct sb_view *view, const struct sb_view_cell *cell,
+                                          const char *name);
+
+/* "ok", "2 of 7 failed", "skipped", "not run". The caller frees it. */
+char *sb_view_status(const struct sb_view_cell *cell);
+
+/* The first database's meta and facts are the view's own. */
+const struct sb_data *sb_view_head(const struct sb_view *view, size_t source);
 
 /* A metric's values in the ok trials of a cell, in the order in which they ran; the caller frees them. */
 double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
@@ -79,7 +90,7 @@ const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell
 
 /*
  * The histogram of a kind of call, all trials of a cell merged; n = 0 where there is none. `low` and `high`,
- * for each of `shares`, get the smallest and largest of the processes' own quantiles (NaN where none has
+ * for each of `shares`, get the smallest and largest of the processes' own quantiles (NaN unless each has
  * one).
  */
 

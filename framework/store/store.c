@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct sb_store {
@@ -97,11 +98,26 @@ int sb_store_create(struct sb_store **out, const char *path, char **why)
     return status;
 }
 
+/* -1 for what is no database at all: SQLite finds out only when it reads. */
+static int64_t read_version(struct sb_store *store)
+{
+    sqlite3_stmt *s = NULL;
+    int64_t version = -1;
+    if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &s, NULL) == SQLITE_OK &&
+        sqlite3_step(s) == SQLITE_ROW)
+        version = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    return version;
+}
+
 /* What stands behind the last slash: all that isn't '/' is cut off the right, and the rest off the left. */
 static const char without_folders[] =
     "UPDATE plugin SET path = replace(path, rtrim(path, replace(path, '/', '')), '');"
     "UPDATE meta SET value = replace(value, rtrim(value, replace(value, '/', '')), '') WHERE name = "
     "'config_file';";
+
+static const char libraries_without_folders[] =
+    "UPDATE library SET path = replace(path, rtrim(path, replace(path, '/', '')), '') WHERE path LIKE '/%';";
 
 int sb_store_copy(const char *from, const char *to, char **why)
 {
@@ -117,31 +133,27 @@ int sb_store_copy(const char *from, const char *to, char **why)
         status = open_database(&copy, to, SQLITE_OPEN_READWRITE, why);
     if (!status)
         status = execute(copy, without_folders, why);
+    /* The first schema had no such table. */
+    if (!status && read_version(copy) > 1)
+        status = execute(copy, libraries_without_folders, why);
     sb_store_close(copy);
     sb_store_close(store);
     return status;
-}
-
-/* -1 for what is no database at all: SQLite finds out only when it reads. */
-static int64_t read_version(struct sb_store *store)
-{
-    sqlite3_stmt *s = NULL;
-    int64_t version = -1;
-    if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &s, NULL) == SQLITE_OK &&
-        sqlite3_step(s) == SQLITE_ROW)
-        version = sqlite3_column_int64(s, 0);
-    sqlite3_finalize(s);
-    return version;
 }
 
 /* Read-only: a report must never change what was measured, and works on a read-only disk. */
 int sb_store_open(struct sb_store **out, const char *path, char **why)
 {
     *out = NULL;
+    struct stat st;
     if (access(path, R_OK)) {
         int status = -errno;
         *why = sb_printf("%s can't be read: %s", path, strerror(errno));
         return status;
+    }
+    if (!stat(path, &st) && S_ISDIR(st.st_mode)) {
+        *why = sb_printf("%s is a folder, not a database", path);
+        return -EISDIR;
     }
     int status = open_database(out, path, SQLITE_OPEN_READONLY, why);
     if (status)

@@ -13,18 +13,20 @@ escaped(s) = strlen(s) < 2 ? tex1(s) : escaped(s[1:strlen(s)/2]).escaped(s[strle
 percent(s) = strlen(s) < 2 ? (s eq '%' ? '%%' : s) : percent(s[1:strlen(s)/2]).percent(s[strlen(s)/2+1:*])
 t(s) = tex ? escaped(s) : s
 tic(s) = percent(t(s))
-little(s) = tex ? '{\scriptsize '.s.'}' : s
+little(s) = tex ? '\scriptsize '.s : s
 do for [out in 'svg png column wide latex tikz'] {
   reset
   set datafile separator '\t'
   set datafile missing '-'
   tex = out eq 'latex' || out eq 'tikz'
   screen = out eq 'svg' || out eq 'png'
+  up = tex ? 0.0 : 1.0
+  near = tex ? 0.55 : 1.0
   if (out eq 'svg') { set terminal svg noenhanced size 720,630 dynamic rounded background '#ffffff' font 'sans-serif,13' linewidth 1.3; set output 'lines-scaling-scullv.svg'; small = ',10' }
   if (out eq 'png') { set terminal pngcairo noenhanced size 1440,1260 background '#ffffff' font 'sans-serif,13' fontscale 1.9 linewidth 2.4 pointscale 2; set output 'lines-scaling-scullv.png'; small = ',10' }
   if (out eq 'column') { set terminal pdfcairo noenhanced size 8.4cm,8.08cm font 'sans-serif,8' fontscale 0.72 linewidth 0.8 pointscale 0.45; set output 'lines-scaling-scullv.pdf'; small = ',6' }
   if (out eq 'wide') { set terminal pdfcairo noenhanced size 17.8cm,8.48cm font 'sans-serif,8' fontscale 0.72 linewidth 0.9 pointscale 0.55; set output 'lines-scaling-scullv-wide.pdf'; small = ',7' }
-  if (out eq 'latex') { set terminal cairolatex pdf size 8.4cm,8.08cm header '\footnotesize' linewidth 0.8 pointscale 0.45; set output 'lines-scaling-scullv-latex.tex'; small = ',6' }
+  if (out eq 'latex') { set terminal cairolatex pdf colourtext size 8.4cm,8.08cm header '\footnotesize' linewidth 0.8 pointscale 0.45; set output 'lines-scaling-scullv-latex.tex'; small = ',6' }
   if (out eq 'tikz') { set terminal tikz size 8.4cm,8.08cm font '\footnotesize'; set output 'lines-scaling-scullv-tikz.tex'; small = '' }
   if (screen) { set title title offset 0,0.7; set label 1 note at graph 0.5,1.045 center tc rgb '#555555' font small }
 set border 3 lc rgb '#444444'
@@ -35,9 +37,9 @@ set logscale y 10
 set yrange [*:*]
 set xtics norotate (tic('1') 1, tic('2') 2)
 set xrange [0.94:2.06]
-set xlabel t('threads, one per CPU') offset 0,0.5
+set xlabel t('threads, one per CPU') offset 0,0.5*up
 set bars 0.6
-set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05
+set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05 height 0.8
 plot data index 0 using 1:2 with lines dt 3 lw 1.5 lc rgb '#888888' title t('ideal'), \
   data index 1 using 1:2:3:4 with yerrorlines pt 2 ps 0.9 lw 1.4 dt 1 lc rgb '#555555' title t('null'), \
   data index 2 using 1:2:3:4 with yerrorlines pt 5 ps 0.9 lw 1.4 dt 1 lc rgb '#e69f00' title t('buddy'), \

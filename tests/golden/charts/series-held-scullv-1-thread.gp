@@ -13,29 +13,31 @@ escaped(s) = strlen(s) < 2 ? tex1(s) : escaped(s[1:strlen(s)/2]).escaped(s[strle
 percent(s) = strlen(s) < 2 ? (s eq '%' ? '%%' : s) : percent(s[1:strlen(s)/2]).percent(s[strlen(s)/2+1:*])
 t(s) = tex ? escaped(s) : s
 tic(s) = percent(t(s))
-little(s) = tex ? '{\scriptsize '.s.'}' : s
+little(s) = tex ? '\scriptsize '.s : s
 do for [out in 'svg png column wide latex tikz'] {
   reset
   set datafile separator '\t'
   set datafile missing '-'
   tex = out eq 'latex' || out eq 'tikz'
   screen = out eq 'svg' || out eq 'png'
+  up = tex ? 0.0 : 1.0
+  near = tex ? 0.55 : 1.0
   if (out eq 'svg') { set terminal svg noenhanced size 720,630 dynamic rounded background '#ffffff' font 'sans-serif,13' linewidth 1.3; set output 'series-held-scullv-1-thread.svg'; small = ',10' }
   if (out eq 'png') { set terminal pngcairo noenhanced size 1440,1260 background '#ffffff' font 'sans-serif,13' fontscale 1.9 linewidth 2.4 pointscale 2; set output 'series-held-scullv-1-thread.png'; small = ',10' }
   if (out eq 'column') { set terminal pdfcairo noenhanced size 8.4cm,8.08cm font 'sans-serif,8' fontscale 0.72 linewidth 0.8 pointscale 0.45; set output 'series-held-scullv-1-thread.pdf'; small = ',6' }
   if (out eq 'wide') { set terminal pdfcairo noenhanced size 17.8cm,8.48cm font 'sans-serif,8' fontscale 0.72 linewidth 0.9 pointscale 0.55; set output 'series-held-scullv-1-thread-wide.pdf'; small = ',7' }
-  if (out eq 'latex') { set terminal cairolatex pdf size 8.4cm,8.08cm header '\footnotesize' linewidth 0.8 pointscale 0.45; set output 'series-held-scullv-1-thread-latex.tex'; small = ',6' }
+  if (out eq 'latex') { set terminal cairolatex pdf colourtext size 8.4cm,8.08cm header '\footnotesize' linewidth 0.8 pointscale 0.45; set output 'series-held-scullv-1-thread-latex.tex'; small = ',6' }
   if (out eq 'tikz') { set terminal tikz size 8.4cm,8.08cm font '\footnotesize'; set output 'series-held-scullv-1-thread-tikz.tex'; small = '' }
   if (screen) { set title title offset 0,0.7; set label 1 note at graph 0.5,1.045 center tc rgb '#555555' font small }
 set border 3 lc rgb '#444444'
 set tics nomirror out scale 0.6
 set grid ytics lt 1 lc rgb '#dddddd' lw 0.7
-set xlabel t('operations since the start, all threads') offset 0,0.5
+set xlabel t('operations since the start, all threads') offset 0,0.5*up
 set ylabel t('held (MiB)')
 set xtics norotate autofreq
 set xrange [0:*]
 set yrange [0:*]
-set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05
+set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05 height 0.8
 plot data index 1 using ($1/1):3:4 with filledcurves fs transparent solid 0.15 lc rgb '#e69f00' notitle, data index 1 using ($1/1):2 with linespoints pt 5 ps 0.7 pointinterval 5 lw 1.3 dt 1 lc rgb '#e69f00' title t('buddy'), \
   data index 2 using ($1/1):3:4 with filledcurves fs transparent solid 0.15 lc rgb '#0072b2' notitle, data index 2 using ($1/1):2 with linespoints pt 7 ps 0.7 pointinterval 6 lw 1.3 dt 1 lc rgb '#0072b2' title t('slub-shared (percpu=yes)'), \
   data index 3 using ($1/1):3:4 with filledcurves fs transparent solid 0.15 lc rgb '#56b4e9' notitle, data index 3 using ($1/1):2 with linespoints pt 6 ps 0.7 pointinterval 4 lw 1.3 dt 1 lc rgb '#56b4e9' title t('slub-shared (percpu=no)'), \

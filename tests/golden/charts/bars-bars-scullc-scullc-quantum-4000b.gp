@@ -1,8 +1,8 @@
-# Edit, then run: gnuplot -d bars-bars-scullc.gp
+# Edit, then run: gnuplot -d bars-bars-scullc-scullc-quantum-4000b.gp
 set encoding utf8
-data = 'bars-bars-scullc.tsv'
+data = 'bars-bars-scullc-scullc-quantum-4000b.tsv'
 # On paper the caption has these two.
-title = 'scullc: throughput'
+title = 'scullc, scullc.quantum=4000B: throughput'
 note = 'n = 3, median, whiskers: range; AMD EPYC, 2 CPUs'
 # What TeX takes for its own is escaped when the output is TeX's; in tics gnuplot's own % as well.
 tex = 0
@@ -13,19 +13,21 @@ escaped(s) = strlen(s) < 2 ? tex1(s) : escaped(s[1:strlen(s)/2]).escaped(s[strle
 percent(s) = strlen(s) < 2 ? (s eq '%' ? '%%' : s) : percent(s[1:strlen(s)/2]).percent(s[strlen(s)/2+1:*])
 t(s) = tex ? escaped(s) : s
 tic(s) = percent(t(s))
-little(s) = tex ? '{\scriptsize '.s.'}' : s
+little(s) = tex ? '\scriptsize '.s : s
 do for [out in 'svg png column wide latex tikz'] {
   reset
   set datafile separator '\t'
   set datafile missing '-'
   tex = out eq 'latex' || out eq 'tikz'
   screen = out eq 'svg' || out eq 'png'
-  if (out eq 'svg') { set terminal svg noenhanced size 720,668 dynamic rounded background '#ffffff' font 'sans-serif,13' linewidth 1.3; set output 'bars-bars-scullc.svg'; small = ',10' }
-  if (out eq 'png') { set terminal pngcairo noenhanced size 1440,1335 background '#ffffff' font 'sans-serif,13' fontscale 1.9 linewidth 2.4 pointscale 2; set output 'bars-bars-scullc.png'; small = ',10' }
-  if (out eq 'column') { set terminal pdfcairo noenhanced size 8.4cm,8.56cm font 'sans-serif,8' fontscale 0.72 linewidth 0.8 pointscale 0.45; set output 'bars-bars-scullc.pdf'; small = ',6' }
-  if (out eq 'wide') { set terminal pdfcairo noenhanced size 17.8cm,8.99cm font 'sans-serif,8' fontscale 0.72 linewidth 0.9 pointscale 0.55; set output 'bars-bars-scullc-wide.pdf'; small = ',7' }
-  if (out eq 'latex') { set terminal cairolatex pdf size 8.4cm,8.56cm header '\footnotesize' linewidth 0.8 pointscale 0.45; set output 'bars-bars-scullc-latex.tex'; small = ',6' }
-  if (out eq 'tikz') { set terminal tikz size 8.4cm,8.56cm font '\footnotesize'; set output 'bars-bars-scullc-tikz.tex'; small = '' }
+  up = tex ? 0.0 : 1.0
+  near = tex ? 0.55 : 1.0
+  if (out eq 'svg') { set terminal svg noenhanced size 720,668 dynamic rounded background '#ffffff' font 'sans-serif,13' linewidth 1.3; set output 'bars-bars-scullc-scullc-quantum-4000b.svg'; small = ',10' }
+  if (out eq 'png') { set terminal pngcairo noenhanced size 1440,1335 background '#ffffff' font 'sans-serif,13' fontscale 1.9 linewidth 2.4 pointscale 2; set output 'bars-bars-scullc-scullc-quantum-4000b.png'; small = ',10' }
+  if (out eq 'column') { set terminal pdfcairo noenhanced size 8.4cm,8.56cm font 'sans-serif,8' fontscale 0.72 linewidth 0.8 pointscale 0.45; set output 'bars-bars-scullc-scullc-quantum-4000b.pdf'; small = ',6' }
+  if (out eq 'wide') { set terminal pdfcairo noenhanced size 17.8cm,8.99cm font 'sans-serif,8' fontscale 0.72 linewidth 0.9 pointscale 0.55; set output 'bars-bars-scullc-scullc-quantum-4000b-wide.pdf'; small = ',7' }
+  if (out eq 'latex') { set terminal cairolatex pdf colourtext size 8.4cm,8.56cm header '\footnotesize' linewidth 0.8 pointscale 0.45; set output 'bars-bars-scullc-scullc-quantum-4000b-latex.tex'; small = ',6' }
+  if (out eq 'tikz') { set terminal tikz size 8.4cm,8.56cm font '\footnotesize'; set output 'bars-bars-scullc-scullc-quantum-4000b-tikz.tex'; small = '' }
   if (screen) { set title title offset 0,0.7; set label 1 note at graph 0.5,1.045 center tc rgb '#555555' font small }
 set border 3 lc rgb '#444444'
 set tics nomirror out scale 0.6
@@ -37,7 +39,7 @@ set xtics rotate by 90 right (tic('null') 0, tic('buddy') 1, tic('slub-shared (p
 set xrange [-0.6:5.4]
 set style fill solid 1.0 noborder
 set bars 0.6
-set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05
+set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05 height 0.8
 plot data index 0 using 1:2:3:4:5 with yerrorbars pt 7 ps 0.9 lw 1.5 lc rgb variable notitle, keyentry with points pt 7 ps 0.9 lc rgb '#c4c4c4' title t('1 thread'), \
   data index 1 using 1:2 with points pt 7 ps 0.2 lc rgb '#60000000' notitle, \
   data index 2 using 1:2:3:4:5 with yerrorbars pt 6 ps 0.9 lw 1.5 lc rgb variable notitle, keyentry with points pt 6 ps 0.9 lc rgb '#555555' title t('2 threads'), \
