@@ -20,9 +20,13 @@ if [ "$write" = --write ]; then
 fi
 kinds=$("$s" describe plot | sed -n '/^  kind/,/^  x/p' | grep -oE '[a-z]+: ' | sort -u | wc -l)
 [ "$kinds" -ge 8 ] || fail "describe plot lists $kinds kinds"
-for kind in bars lines ratio matrix percentiles cdf series orders addresses events; do
-  ls charts/figures/$kind-*.svg > /dev/null 2>&1 || fail "no chart of kind $kind"
-done
+# every_kind FOLDER: it has a chart of each
+every_kind() {
+  for kind in bars lines ratio matrix percentiles cdf series orders addresses events; do
+    ls "$1"/figures/$kind-*.svg > /dev/null 2>&1 || fail "$1 has no chart of kind $kind"
+  done
+}
+every_kind charts
 for file in "$golden"/*; do
   name=$(basename "$file")
   case $name in
@@ -54,13 +58,33 @@ echo "== twice the same, and all defaults"
 expect 0 "$s" report "$data/sample.db" --out a
 expect 0 "$s" report "$data/sample.db" --out b
 diff -r a b > /dev/null || fail "two reports of one database differ: $(diff -rq a b | head -3)"
-for kind in bars lines ratio matrix percentiles cdf series orders addresses events; do
-  ls a/figures/$kind-*.svg > /dev/null 2>&1 || fail "no chart of kind $kind by default"
-done
+every_kind a
 has a/methods.md "We measured 5 allocators"
 has a/methods.tex "distribution-free 95 \\% intervals"
 grep -q 'slub-shared (percpu=no)' a/index.html || fail "a variant is not named"
 grep -q 'Skipped cells' a/index.html || fail "skipped cells are not shown"
+
+echo "== page, tables and charts show the medians of what was measured"
+expect 0 "$s" export "$data/sample.db"
+cp out trials.csv
+# Of three processes the median is the second.
+medians() {
+  awk -F, -v metric=ops_per_s 'NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
+    $c["workload"] == "scullv" && $c["simulated"] == "no" && $c["slub-shared.percpu"] == "" && $c[metric] != "" { print $c["allocator"], $c["threads"], $c[metric] }' trials.csv |
+    sort -k1,1 -k2,2n -k3,3g | awk '{ n[$1" "$2]++; if (n[$1" "$2] == 2) printf "%s %s %.6g\n", $1, $2, $3 }'
+}
+medians > wanted
+[ "$(wc -l < wanted)" = 8 ] || fail "the export has not the cells that are looked for"
+awk -F'\t' '/^[^#]/ && NF == 8 { split($7, t, " "); if ($8 !~ /slub/) printf "%s %s %.6g\n", $8, t[1], $2 * 1e6 }' a/figures/bars-scullv.tsv | sort -k1,1 -k2,2n > drawn
+awk -F, 'NR > 1 && $1 == "scullv" && $4 !~ /slub/ && $7 ~ /^"ok/ { printf "%s %s %.6g\n", $4, $3, $9 }' a/tables/cells.csv | sort -k1,1 -k2,2n > listed
+# The chart has six digits of a million.
+awk '{ getline w < "wanted"; split(w, x, " "); if ($1 != x[1] || $2 != x[2] || ($3 - x[3]) ^ 2 > (1e-5 * x[3]) ^ 2) print }' drawn | grep . && fail "the chart shows other medians"
+diff wanted listed || fail "the table of cells shows other medians"
+# The longest call of three processes is hardly the same to the nanosecond: most cells have a range, simulated ones too.
+[ "$(awk -F, 'NR > 1 && / 1 thread/ && $(NF - 2) != $(NF - 1)' a/tables/latency.csv | wc -l)" -ge 8 ] || fail "latencies have no range over processes"
+# Free blocks stand where they were: one row a checkpoint and order, in every block of the file.
+awk -F'\t' '/^#/ { next } NF < 5 { if (rows && rows % 11) bad = 1; rows = 0; next } { if ($2 != rows % 11 || $1 != int(rows / 11)) bad = 1; rows++ } END { exit bad }' \
+  a/figures/orders-scullv-1-thread.tsv || fail "the heat map's rows are not a grid"
 
 echo "== what can't be drawn is said"
 cat > odd.ini <<'INI'
@@ -103,6 +127,37 @@ expect 2 "$s" report "$data/sample.db" --plots wrong.ini --out wrong
 has err "wrong.ini:1: unexpected section [matrix]; --plots takes [plot NAME] alone"
 expect 2 "$s" report "$data/sample.db" --plots none.ini --out wrong
 [ -e wrong ] && fail "a folder was made for a report that was refused"
+
+expect 2 "$s" report "$data/sample.db" --out ''
+has err "--out lacks its DIR"
+expect 2 "$s" report "$data/sample.db" "$data/../charts/sample.db" --out twice
+has err "is given twice"
+expect 1 "$s" report "$data" --out folder
+has err "is a folder, not a database"
+
+echo "== interrupted, nothing half-done stays"
+for verb in "report $data/sample.db --out cut" "artifact $data/sample.db -o cut.tar.gz"; do
+  # shellcheck disable=SC2086
+  "$s" $verb > out 2> err &
+  pid=$!
+  # Once its work has begun; a process that is only starting has no handler yet.
+  for _ in {1..200}; do
+    { [ -n "$(find . -name '*work-*')" ] || ! kill -0 $pid 2> /dev/null; } && break
+    sleep 0.05
+  done
+  kill -TERM $pid
+  wait $pid
+  code=$?
+  # On a fast machine it may have been done.
+  [ $code = 130 ] || { [ $code = 0 ] && rm -rf cut cut.tar.gz; } || { fail "a killed '$verb' exits with $code"; cat err; }
+  [ $code = 0 ] || has err "interrupted"
+  [ -z "$(find . -name '*work-*')" ] || fail "a killed '$verb' leaves its work behind"
+done
+[ -e cut/index.html ] && fail "a page was written of a report that was cut off"
+
+echo "== a baseline may be a variant"
+expect 0 "$s" compare "$data/sample.db" --baseline "slub-shared (percpu=no)"
+has out "slub-shared (percpu=yes) slub-shared (percpu=no)"
 
 echo "== several databases as one"
 cp "$data/sample.db" later.db

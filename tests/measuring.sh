@@ -41,6 +41,13 @@ for _ in 1 2 3 4 5; do
   [ "$(early wide.db)" = 0 ] || break
 done
 [ "$(early wide.db)" -ge 1 ] || fail "no cell ended before its repetitions were used up, in five runs"
+# One after the other a cell stops by itself, before the next has begun.
+for _ in 1 2 3 4 5; do
+  rm -f sequential.db
+  expect 0 "$s" run base.ini --db sequential.db --set experiment.repetitions=6..9 --set experiment.precision=50% --set experiment.order=sequential
+  [ "$(sql sequential.db "select count(*) from trial where cell = 1")" = 9 ] || break
+done
+[ "$(sql sequential.db "select count(*) from trial where cell = 1")" -lt 9 ] || fail "the first of sequential cells waits for the others"
 expect 0 "$s" run base.ini --db narrow.db --set experiment.repetitions=6..8 --set experiment.precision=0.001%
 [ "$(sql narrow.db "select count(*) from trial")" = 48 ] || fail "±0.001 % did not use up 8 repetitions"
 has out "6 cells used up 8 repetitions without coming within ±0.001 %"
@@ -277,6 +284,30 @@ echo "== the same twice: the noise floor"
 expect 0 "$s" aa base.ini --db aa.db --set matrix.allocator=slub,buddy
 has out "noise floor: of 4 A/A comparisons"
 has out "slub (again)"
+expect 0 "$s" aa base.ini --db variants.db --set matrix.allocator=slub --set matrix.slub.percpu=yes,no --set experiment.repetitions=2
+has out "slub (again) (percpu=no) slub (percpu=no)"
+rm variants.db
+cat > pair.ini <<'INI'
+[experiment]
+repetitions = 1
+duration = 10ms
+[machine]
+memory = 32MiB
+[workload pair]
+plugin = objects
+pattern = pair
+[matrix]
+allocator = slub
+workload = pair
+INI
+expect 0 "$s" run pair.ini --db pair.db
+[ "$(sql pair.db "select count(distinct value) from metric where name in ('operations', 'allocs', 'frees')")" = 1 ] || fail "a pair is not an allocation and a free"
+sql pair.db "select reason from unavailable where name = 'alloc_ns'" > out
+has out "doesn't time these calls apart"
+expect 0 "$s" run base.ini --db skips.db --set matrix.allocator=null,slub,percpu
+# null costs nothing: what isn't slower than slub, and what the plan skips, is no regression.
+expect 0 "$s" compare skips.db --baseline slub --fail-if-slower 5%
+has out "percpu has no number"
 expect 0 "$s" compare wide.db --baseline slub
 has out "noise floor: of 4 A/A comparisons"
 expect 0 "$s" compare wide.db --baseline slub --aa aa.db

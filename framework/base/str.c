@@ -243,3 +243,15 @@ size_t sb_utf8_cut(const char *s, size_t most)
         keep--;
     return keep;
 }
+
+void sb_text_add_csv(struct sb_text *text, const char *s)
+{
+    if (!strpbrk(s, ",\"\n\r")) {
+        sb_text_add(text, s, strlen(s));
+        return;
+    }
+    sb_text_add(text, "\"", 1);
+    for (; *s; s++)
+        sb_text_printf(text, *s == '"' ? "\"\"" : "%c", *s);
+    sb_text_add(text, "\"", 1);
+}

@@ -49,6 +49,9 @@ bool sb_glob(const char *pattern, const char *text);
 /* Adds `s` with control characters as \xNN, so that nothing a user names can steer a terminal. */
 void sb_text_add_visible(struct sb_text *text, const char *s);
 
+/* Adds `s` as a cell of CSV (RFC 4180): quotes around what needs them, quotes inside doubled. */
+void sb_text_add_csv(struct sb_text *text, const char *s);
+
 /* FNV-1a, 64 bits: fingerprints of texts, not a defence against malice. */
 uint64_t sb_hash(const char *s);
 

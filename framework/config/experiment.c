@@ -23,10 +23,9 @@ const char *sb_env_name(const char *key)
     return strncmp(key, "env.", 4) || !key[4] ? NULL : key + 4;
 }
 
-/* Where SECTION.KEY is cut: at its last dot, or before `env.`, whose names may have dots. */
-static char *last_dot(const char *path)
+const char *sb_sweep_dot(const char *path)
 {
-    char *env = strstr(path, ".env.");
+    const char *env = strstr(path, ".env.");
     return env ? env : strrchr(path, '.');
 }
 
@@ -146,7 +145,7 @@ static void read_excludes(struct sb_experiment *e, const char *value, int line, 
 /* `scullc.quantum = 1000B, 4000B`. Whether section and key exist is for the plan to say. */
 static void read_sweep(struct sb_experiment *e, const struct sb_ini_entry *entry, struct sb_diag *diag)
 {
-    const char *dot = last_dot(entry->key);
+    const char *dot = sb_sweep_dot(entry->key);
     if (dot == entry->key || !dot[1]) {
         sb_diag_at(diag, entry->line, "'%s' is not SECTION.KEY", entry->key);
         return;
@@ -244,7 +243,8 @@ static void apply_override(struct sb_ini *ini, const char *text, int line, struc
     const char *equals = strchr(text, '=');
     char *path = sb_strndup(text, equals ? (size_t)(equals - text) : 0);
     /* A matrix key may itself be SECTION.KEY; elsewhere the key has no dot, but the section may. */
-    char *dot = !strncmp(path, "matrix.", 7) ? path + 6 : last_dot(path);
+    const char *cut = !strncmp(path, "matrix.", 7) ? path + 6 : sb_sweep_dot(path);
+    char *dot = cut ? path + (cut - path) : NULL;
     if (!equals || !dot || dot == path || !dot[1] || !equals[1]) {
         sb_diag_at(diag, line, "expected SECTION.KEY=VALUE");
         goto out;

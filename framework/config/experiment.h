@@ -123,6 +123,10 @@ int sb_experiment_load(struct sb_experiment *experiment, const char *path, const
                        size_t override_count, struct sb_diag *diag);
 void sb_experiment_free(struct sb_experiment *experiment);
 
+/* Where SECTION.KEY is cut: at its last dot, or before `env.`, whose names may have dots; NULL without one.
+ */
+const char *sb_sweep_dot(const char *path);
+
 /* `env.NAME = value` of an [allocator] section: the environment of its trials. The name, or NULL for another
  * key. */
 const char *sb_env_name(const char *key);

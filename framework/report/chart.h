@@ -92,6 +92,9 @@ struct sb_range {
 void sb_range_start(struct sb_range *range);
 void sb_range_add(struct sb_range *range, const struct sb_summary *s);
 
+/* Of any text what stands in file names: letters, digits and hyphens. The caller frees it. */
+char *sb_slug(const char *text);
+
 /* A figure named after the plot and the chart's facets. `title` is taken over. */
 struct sb_figure *sb_figure_new(const struct sb_chart *chart, char *title);
 /* What a caption says beside title, machine and databases. NULL: as of medians with intervals by ranks. */
@@ -100,7 +103,7 @@ struct sb_caption {
     const char *subject; /* what n processes each have given: "Medians" */
     const char *spread;  /* what whiskers or bands are where they are not intervals of the median */
     const char *more;    /* whole sentences with a blank in front */
-    const char *note;    /* instead of the one made of the others, with %s for n */
+    const char *note; /* what the line under a title says behind n, instead of what is made of the others */
 };
 void sb_figure_caption(const struct sb_chart *chart, struct sb_figure *figure, const struct sb_range *range,
                        const struct sb_caption *caption);

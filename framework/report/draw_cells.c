@@ -64,24 +64,31 @@ static bool is_share(const char *metric)
     return !strcmp(metric, "success") || !strcmp(metric, "internal_fragmentation");
 }
 
-/* An axis of labels without those that have no number anywhere in the chart. */
-static struct sb_axis axis_with(struct sb_chart *c, const struct sb_words *dimensions, const char *metric)
+/* What decides whether a cell stays in a chart: `c` is still whole while it is asked. */
+typedef bool (*wanted_fn)(const struct sb_chart *c, const struct sb_view_cell *cell, const void *context);
+
+/* Allocators without a cell that is wanted leave the chart, and with it its axis; the caption says who they
+ * are. */
+static void keep_allocators(struct sb_chart *c, wanted_fn wanted, const void *context)
 {
-    struct sb_axis axis;
+    bool *stays = sb_calloc(c->view->allocators.n + 1, sizeof(*stays));
     size_t n = 0;
     for (size_t i = 0; i < c->n; i++) {
-        bool any = false;
         const struct sb_view_cell *cell = &c->view->cells.at[c->cells[i]];
-        for (size_t j = 0; j < c->n && !any; j++) {
-            const struct sb_view_cell *other = &c->view->cells.at[c->cells[j]];
-            any = other->allocator == cell->allocator && sb_view_metric(c->view, other, metric).n;
-        }
-        if (any)
+        stays[cell->allocator] |= wanted(c, cell, context);
+    }
+    for (size_t i = 0; i < c->n; i++) {
+        if (stays[c->view->cells.at[c->cells[i]].allocator])
             c->cells[n++] = c->cells[i];
     }
     c->n = n;
-    sb_axis_make(c, dimensions, &axis);
-    return axis;
+    free(stays);
+}
+
+/* `context`: the metric. */
+static bool has_number(const struct sb_chart *c, const struct sb_view_cell *cell, const void *context)
+{
+    return sb_view_metric(c->view, cell, context).n;
 }
 
 /* The columns of every chart of medians begin alike, so that a user who knows one file knows all. */
@@ -243,7 +250,8 @@ int sb_draw_bars(struct sb_chart *c, char **why)
         return 0;
     b.logarithmic = !is_share(b.metric) && is_logarithmic(&r);
     b.scale = is_share(b.metric) ? 1 : sb_scale_of(r.max, &prefix);
-    b.x = axis_with(c, &c->plot->x, b.metric);
+    keep_allocators(c, has_number, b.metric);
+    sb_axis_make(c, &c->plot->x, &b.x);
     sb_axis_make(c, by, &b.series);
     sb_axis_name(&b.series, by);
     char *title = sb_metric_title(b.metric), *label = sb_metric_label(c->view, b.metric);
@@ -487,23 +495,13 @@ static size_t ratio_rows(const struct sb_chart *c, struct ratios *q, size_t s, s
     return n;
 }
 
-/* Whoever has no ratio anywhere needs no row; nor does the baseline, which is the line at 1. */
-static void drop_without_ratio(struct sb_chart *c, const char *baseline, const char *metric)
+/* `context`: the ratios. The baseline itself has none: it is the line at 1. */
+static bool has_ratio(const struct sb_chart *c, const struct sb_view_cell *cell, const void *context)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < c->n; i++) {
-        bool any = false;
-        size_t allocator = c->view->cells.at[c->cells[i]].allocator;
-        for (size_t j = 0; j < c->n && !any; j++) {
-            const struct sb_view_cell *cell = &c->view->cells.at[c->cells[j]],
-                                      *base = sb_view_beside(c->view, cell, baseline);
-            any = cell->allocator == allocator && base && base != cell &&
-                  sb_view_metric(c->view, cell, metric).n && sb_view_metric(c->view, base, metric).n;
-        }
-        if (any)
-            c->cells[n++] = c->cells[i];
-    }
-    c->n = n;
+    const struct ratios *q = context;
+    const struct sb_view_cell *base = sb_view_beside(c->view, cell, q->baseline);
+    return base && base != cell && sb_view_metric(c->view, cell, q->metric).n &&
+           sb_view_metric(c->view, base, q->metric).n;
 }
 
 /* Rows lie, since names are read level and a column of a paper is high enough for many of them. */
@@ -551,7 +549,7 @@ int sb_draw_ratio(struct sb_chart *c, char **why)
     if (!has_metric(c, q.metric))
         return 0;
     sb_range_start(&q.range);
-    drop_without_ratio(c, q.baseline, q.metric);
+    keep_allocators(c, has_ratio, &q);
     sb_axis_make(c, &c->plot->y, &q.rows);
     sb_axis_make(c, by, &q.series);
     sb_axis_name(&q.series, by);
@@ -738,10 +736,10 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
 /* ---- events ---- */
 
 /* The trial divides by its own operations; raw counts of cells of different length can't be compared. */
-static bool is_per_operation(const struct sb_metric *m)
+static bool is_per_operation(const char *metric)
 {
-    size_t n = strlen(m->name);
-    return n > 3 && !strcmp(m->name + n - 3, "/op");
+    size_t n = strlen(metric);
+    return n > 3 && !strcmp(metric + n - 3, "/op");
 }
 
 /* Those asked for, or all counts an operation that are not zero throughout. */
@@ -757,7 +755,7 @@ static struct sb_words event_names(const struct sb_chart *c)
         for (size_t t = cell->first_trial; t < cell->last_trial; t++) {
             const struct sb_result *r = &c->view->data.trials.at[c->view->order[t]].result;
             for (size_t k = 0; k < r->metrics.n; k++) {
-                if (is_per_operation(&r->metrics.at[k]) && r->metrics.at[k].value > 0)
+                if (is_per_operation(r->metrics.at[k].name) && r->metrics.at[k].value > 0)
                     sb_words_add_once(&names, r->metrics.at[k].name);
             }
         }
@@ -790,13 +788,13 @@ static void event_panel(const struct sb_chart *c, const struct sb_axis *x, const
         free(colour);
     }
     sb_text_printf(&f->data, "\n\n");
-    size_t length = strlen(metric);
-    bool each = length > 3 && !strcmp(metric + length - 3, "/op");
-    char *label = each ? sb_strdup(metric) : sb_metric_label(c->view, metric), *title = sb_gp_text(label);
+    char *label = is_per_operation(metric) ? sb_strdup(metric) : sb_metric_label(c->view, metric);
+    char *title = sb_gp_text(label);
     free(label);
-    char *tics = is_logarithmic(&r) ? sb_strdup("set logscale y 10\nset yrange [*:*]\nset ytics autofreq\n")
-                                    : sb_printf("unset logscale y\nset yrange [0:%.6g]\nset ytics 0,%.6g\n",
-                                                r.max > 0 ? 1.1 * r.max : 1, sb_few_tics(r.max));
+    char *tics = r.min < 0            ? sb_strdup("unset logscale y\nset yrange [*:*]\nset ytics autofreq\n")
+                 : is_logarithmic(&r) ? sb_strdup("set logscale y 10\nset yrange [*:*]\nset ytics autofreq\n")
+                                      : sb_printf("unset logscale y\nset yrange [0:%.6g]\nset ytics 0,%.6g\n",
+                                                  r.max > 0 ? 1.1 * r.max : 1, sb_few_tics(r.max));
     sb_text_printf(&f->script, "set title little(%s) offset 0,-0.8*near font small\n", title);
     /* The names of the allocators stand once, below the last panel. */
     if (block + 1 == panels)
@@ -827,15 +825,12 @@ static void drop_unknown(const struct sb_chart *c, struct sb_words *names)
     names->n = n;
 }
 
-/* Who was measured at all; a cell whose processes failed may still have been simulated. */
-static void keep_measured(struct sb_chart *c)
+/* A cell whose processes failed may still have been simulated: it was not measured all the same. */
+static bool was_measured(const struct sb_chart *c, const struct sb_view_cell *cell, const void *context)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < c->n; i++) {
-        if (c->view->cells.at[c->cells[i]].ok)
-            c->cells[n++] = c->cells[i];
-    }
-    c->n = n;
+    (void)c;
+    (void)context;
+    return cell->ok;
 }
 
 /* Each event has an axis of its own: instructions and misses are decades apart, and no one scale shows
@@ -860,12 +855,14 @@ static void write_events(struct sb_chart *c, const struct sb_words *names)
     f->height = 0.5 + f->bottom + 1.5 * (double)names->n + f->between * (double)(names->n - 1);
     for (size_t i = 0; i < names->n; i++)
         event_panel(c, &x, names->at[i], i, names->n, &r, f);
-    sb_figure_caption(
-        c, f, &r,
-        &(struct sb_caption){.what = "/op: counts an operation of the workload, summed over threads; names "
-                                     "that begin with simulated are valgrind's, of one process with the "
-                                     "machine's cache geometry",
-                             .more = " Axes of more than a decade are logarithmic."});
+    sb_figure_caption(c, f, &r,
+                      &(struct sb_caption){
+                          .what =
+                              "/op: counts an operation of the workload, summed over threads, perf:: ones in "
+                              "user mode alone where the system allows no more; names "
+                              "that begin with simulated are valgrind's, of one process with the "
+                              "machine's cache geometry",
+                          .more = " Axes of more than a decade are logarithmic."});
     sb_caption_missing(c, f, names->at[0], NULL, NULL);
     sb_axis_free(&x);
 }
@@ -878,7 +875,7 @@ int sb_draw_events(struct sb_chart *c, char **why)
     (void)why;
     for (size_t i = 0; i < names.n && c->plot->metric; i++)
         known &= has_metric(c, names.at[i]);
-    keep_measured(c);
+    keep_allocators(c, was_measured, NULL);
     drop_unknown(c, &names);
     if (known && names.n && c->n)
         write_events(c, &names);

@@ -32,22 +32,13 @@ static void find_columns(const struct sb_data *data, struct columns *c)
     }
 }
 
-/* RFC 4180: quotes around what needs them, quotes inside doubled. */
+/* Nothing at all for what isn't there. */
 static void csv_text(FILE *out, const char *text)
 {
-    if (!text)
-        return;
-    if (!strpbrk(text, ",\"\n\r")) {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', out);
-        fputc(*text, out);
-    }
-    fputc('"', out);
+    struct sb_text cell = {0};
+    sb_text_add_csv(&cell, text ? text : "");
+    fputs(sb_text_get(&cell), out);
+    sb_text_free(&cell);
 }
 
 /* A metric that a trial hasn't got is an empty cell: not zero, and not a column less. */

@@ -232,19 +232,20 @@ static int start(struct job *job, const struct sb_figure *f, const char *dir, ch
  * What programs stamp with the time is made to say nothing: identical input must give identical output. In a
  * PDF the digits are replaced; their number stays, hence all offsets in the file.
  */
-static int unstamp(const char *path, const char *key, const char *instead)
+static int unstamp_pdf(const char *path)
 {
+    static const char key[] = "/CreationDate (D:", epoch[] = "19700101000000";
     char *text;
     size_t n;
     int status = sb_read_file(path, &text, &n);
     if (status)
         return status;
     char *found = memmem(text, n, key, strlen(key));
-    if (found && (size_t)(found - text) + strlen(key) + strlen(instead) < n) {
-        memcpy(found + strlen(key), instead, strlen(instead));
+    if (found && (size_t)(found - text) + strlen(key) + strlen(epoch) < n) {
+        memcpy(found + strlen(key), epoch, strlen(epoch));
         status = sb_write_file(path, text, n);
     } else {
-        status = -EPROTO; /* another cairo: better no report than one that isn't the same twice */
+        status = -EPROTO; /* another cairo, perhaps one that needs none of this */
     }
     free(text);
     return status;
@@ -281,12 +282,17 @@ static int move_output(const char *from, const char *to, const char *name, char 
         status = -EIO;
     } else {
         if (n > 4 && !strcmp(name + n - 4, ".pdf"))
-            status = unstamp(source, "/CreationDate (D:", "19700101000000");
+            status = unstamp_pdf(source);
         else if (n > 9 && !strcmp(name + n - 9, "-tikz.tex"))
             status = unstamp_tikz(source);
         if (!status && rename(source, target))
             status = -errno;
-        if (status)
+        if (status == -EPROTO)
+            *why = sb_printf(
+                "%s bears no date where cairo 1.16 writes one, so two reports of one database would "
+                "differ: use Debian 12's gnuplot-nox, or tell us of this one",
+                name);
+        else if (status)
             *why = sb_printf("%s can't be written: %s", target, strerror(-status));
     }
     free(source);
@@ -347,24 +353,36 @@ static int finish(struct job *job, const char *dir, int wait_status, char **why)
     return status;
 }
 
+/* Ctrl-C reaches our children as well, a kill only us. */
+static void kill_all(const struct job *jobs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (jobs[i].work)
+            kill(jobs[i].pid, SIGKILL);
+    }
+}
+
 /* Whichever ends first; the first failure is the one that is told, for the next would fail alike. */
 static int reap(struct job *jobs, size_t n, const char *dir, char **why)
 {
     int wait_status, status = 0;
     pid_t pid;
-    while ((pid = waitpid(-1, &wait_status, 0)) < 0 && errno == EINTR) {
-        for (size_t i = 0; i < n && sb_report_stop; i++) {
-            if (jobs[i].work)
-                kill(jobs[i].pid, SIGKILL);
-        }
+    do {
+        if (sb_report_stop)
+            kill_all(jobs, n);
+        pid = waitpid(-1, &wait_status, 0);
+    } while (pid < 0 && errno == EINTR);
+    if (pid < 0) {
+        status = -errno;
+        *why = *why ? *why : sb_printf("gnuplot's end can't be waited for: %s", strerror(-status));
     }
     for (size_t i = 0; i < n; i++) {
         if (pid > 0 && jobs[i].work && jobs[i].pid == pid) {
-            status = *why ? 0 : finish(&jobs[i], dir, wait_status, why);
+            status = *why || sb_report_stop ? 0 : finish(&jobs[i], dir, wait_status, why);
             clear(&jobs[i]);
         }
     }
-    return pid > 0 ? status : -ECHILD;
+    return status;
 }
 
 int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*progress)(size_t, size_t),
@@ -378,12 +396,8 @@ int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*
     int status = 0;
     /* cairo writes the zone of the user's clock into PDFs: the same bytes everywhere. */
     setenv("TZ", "UTC", 1);
-    while ((begun < all && !status) || running) {
-        if (sb_report_stop && !status) {
-            free(*why);
-            *why = sb_printf("interrupted: the report is not whole");
-            status = -EINTR;
-        } else if (begun < all && running < slots && !status) {
+    while ((begun < all && !status && !sb_report_stop) || running) {
+        if (begun < all && running < slots && !status && !sb_report_stop) {
             size_t i = 0;
             while (jobs[i].work)
                 i++;
@@ -399,6 +413,11 @@ int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*
         status = status ? status : reaped;
         running = reaped == -ECHILD ? 0 : running - 1;
         progress(++done, all);
+    }
+    if (sb_report_stop) {
+        free(*why);
+        *why = sb_printf("interrupted: the report is not whole");
+        status = -EINTR;
     }
     return status;
 }

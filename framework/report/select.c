@@ -5,6 +5,7 @@
 #include "report/chart.h"
 
 #include "base/diag.h"
+#include "config/experiment.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -42,7 +43,7 @@ static const char *value_of(const struct sb_chart *c, const struct sb_view_cell 
 /* Beside the section's other values the key alone says enough. */
 static const char *short_key(const char *dimension)
 {
-    const char *env = strstr(dimension, ".env."), *dot = env ? env : strrchr(dimension, '.');
+    const char *dot = sb_sweep_dot(dimension);
     return dot ? dot + 1 : dimension;
 }
 

@@ -196,12 +196,11 @@ void sb_range_add(struct sb_range *r, const struct sb_summary *s)
     r->most_n = s->n > r->most_n ? s->n : r->most_n;
 }
 
-/* File names: letters, digits and hyphens, whatever the config calls things; long ones stay apart by hash. */
-static char *slug_of(const char *kind, const char *name, const char *where)
+/* Runs of anything else become one hyphen, so that ends and neighbours look tidy. */
+char *sb_slug(const char *text)
 {
-    char *whole = sb_printf("%s%s%s%s%s", kind, *name ? "-" : "", name, *where ? "-" : "", where);
-    char *s = sb_strdup(whole), *to = s;
-    for (const char *p = whole; *p; p++) {
+    char *s = sb_strdup(text), *to = s;
+    for (const char *p = text; *p; p++) {
         char c = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
         bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
         if (plain || (to > s && to[-1] != '-'))
@@ -210,18 +209,26 @@ static char *slug_of(const char *kind, const char *name, const char *where)
     while (to > s && to[-1] == '-')
         to--;
     *to = '\0';
-    if (strlen(s) > 72) {
-        char *cut = sb_printf("%.52s-%016llx", s, (unsigned long long)sb_hash(whole));
-        free(s);
-        s = cut;
+    return s;
+}
+
+/* Long ones stay apart by their hash. */
+static char *figure_id(const char *kind, const char *name, const char *where)
+{
+    enum { MOST = 72, KEPT = 52 };
+    char *whole = sb_printf("%s-%s-%s", kind, name, where), *id = sb_slug(whole);
+    if (strlen(id) > MOST) {
+        char *cut = sb_printf("%.*s-%016llx", KEPT, id, (unsigned long long)sb_hash(whole));
+        free(id);
+        id = cut;
     }
     free(whole);
-    return s;
+    return id;
 }
 
 struct sb_figure *sb_figure_new(const struct sb_chart *c, char *title)
 {
-    char *id = slug_of(sb_plot_kind_name(c->plot->kind), c->plot->name, c->where);
+    char *id = figure_id(sb_plot_kind_name(c->plot->kind), c->plot->name, c->where);
     for (size_t i = 0, n = 1; i < c->figures->n; i++) {
         if (strcmp(c->figures->at[i].id, id))
             continue;

@@ -214,7 +214,7 @@ static void print_groups(const struct sb_view *view, bool bars, FILE *out)
         width = (int)strlen(view->allocators.at[a]) > width ? (int)strlen(view->allocators.at[a]) : width;
     for (size_t g = 0; g < view->groups.n; g++) {
         bool success = has_metric(view, g, "success");
-        fprintf(out, "\n%s\n  %-16s %3s %9s  %-19s %7s %9s %9s %10s%s\n", view->groups.at[g].title,
+        fprintf(out, "\n%s\n  %-*s %3s %9s  %-19s %7s %9s %9s %10s%s\n", view->groups.at[g].title, width,
                 "allocator", "n", "ops/s", "interval", "of null", "alloc ns", "free ns", "footprint",
                 success ? " success %" : "");
         for (size_t a = 0; a < view->allocators.n; a++) {
@@ -223,7 +223,7 @@ static void print_groups(const struct sb_view *view, bool bars, FILE *out)
                 print_row(view, cell, width, success, out);
         }
         if (bars) {
-            fprintf(out, "\n");
+            fprintf(out, "\n  operations / s, median and interval:\n");
             print_bars(view, g, width, out);
         }
     }

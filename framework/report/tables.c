@@ -185,15 +185,6 @@ void sb_table_markdown(const struct sb_table *t, struct sb_text *out)
     sb_text_printf(out, "\n");
 }
 
-/* Always quoted: names hold commas. */
-static void csv_text(struct sb_text *out, const char *text, const char *suffix)
-{
-    sb_text_printf(out, "\"");
-    for (; *text; text++)
-        sb_text_printf(out, *text == '"' ? "\"\"" : "%c", *text);
-    sb_text_printf(out, "%s\"", suffix);
-}
-
 /* Unscaled, with all digits: for programs. */
 void sb_table_csv(const struct sb_table *t, struct sb_text *out)
 {
@@ -201,9 +192,10 @@ void sb_table_csv(const struct sb_table *t, struct sb_text *out)
     for (size_t k = 0; k < t->heads.n; k++) {
         for (size_t p = 0; p < (k < t->texts ? 1 : SB_COUNT(parts)); p++) {
             sb_text_printf(out, k || p ? "," : "");
-            char *head = sb_printf("%s%s%s%s", t->heads.at[k], p || !t->unit ? "" : " (",
-                                   p || !t->unit || k < t->texts ? "" : t->unit, p || !t->unit ? "" : ")");
-            csv_text(out, k < t->texts ? t->heads.at[k] : head, parts[p]);
+            bool unit = t->unit && !p && k >= t->texts;
+            char *head = sb_printf("%s%s%s%s%s", t->heads.at[k], parts[p], unit ? " (" : "",
+                                   unit ? t->unit : "", unit ? ")" : "");
+            sb_text_add_csv(out, head);
             free(head);
         }
     }
@@ -212,7 +204,7 @@ void sb_table_csv(const struct sb_table *t, struct sb_text *out)
         size_t k = i % columns_of(t);
         sb_text_printf(out, k ? "," : "\n");
         if (k < t->texts)
-            csv_text(out, c->text ? c->text : "", "");
+            sb_text_add_csv(out, c->text ? c->text : "");
         else if (c->value.n)
             sb_text_printf(out, "%.17g,%.17g,%.17g,%zu", c->value.median, c->value.low, c->value.high,
                            c->value.n);
@@ -280,16 +272,12 @@ static char *note_of(const struct sb_view *v, const struct sb_table *t)
 /* Names that differ only in what a file name can't hold stay apart by their hash. */
 static char *file_name(const char *kind, const char *name)
 {
-    char *s = sb_printf("%s-%.*s", kind, (int)sb_utf8_cut(name, 60), name);
-    for (char *p = s; *p; p++) {
-        if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9')))
-            *p = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : '-';
-    }
-    if (strcmp(s + strlen(kind) + 1, name)) {
-        char *apart = sb_printf("%s-%08llx", s, (unsigned long long)(sb_hash(name) & 0xffffffff));
-        free(s);
-        s = apart;
-    }
+    char *slug = sb_slug(name), *s;
+    if (strcmp(slug, name) || strlen(name) > 60)
+        s = sb_printf("%s-%.60s-%08llx", kind, slug, (unsigned long long)(sb_hash(name) & 0xffffffff));
+    else
+        s = sb_printf("%s-%s", kind, slug);
+    free(slug);
     return s;
 }
 

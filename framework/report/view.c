@@ -33,7 +33,7 @@ const char *sb_swept_value(const struct sb_cell_row *row, const char *name)
 const char *sb_own_key(const char *swept, const char *allocator)
 {
     size_t n = strlen(allocator), suffix = strlen(SB_TWIN_SUFFIX);
-    const char *env = strstr(swept, ".env."), *dot = env ? env : strrchr(swept, '.');
+    const char *dot = sb_sweep_dot(swept);
     if (n > suffix && !strcmp(allocator + n - suffix, SB_TWIN_SUFFIX))
         n -= suffix;
     return dot && (size_t)(dot - swept) == n && !strncmp(swept, allocator, n) ? dot + 1 : NULL;
@@ -405,7 +405,8 @@ int sb_view_latencies(const struct sb_view *view, const struct sb_view_cell *cel
     for (size_t i = cell->first_trial; i < cell->last_trial && !status; i++) {
         const struct sb_trial_row *trial = &view->data.trials.at[view->order[i]];
         struct sb_result r = {0};
-        if (trial->result.status != SB_STATUS_OK)
+        /* Under valgrind no call is timed. */
+        if (trial->result.status != SB_STATUS_OK || trial->simulated)
             continue;
         status = sb_store_load_latencies(view->sources.at[trial->source].store, trial->number, &r, why);
         *one = (struct sb_histogram){0};

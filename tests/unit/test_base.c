@@ -228,6 +228,21 @@ static void words_are_kept_once(void **state)
     sb_words_free(&words);
 }
 
+static void text_for_tables(void **state)
+{
+    struct sb_text text = {0};
+    (void)state;
+    assert_int_equal(sb_utf8_cut("abc", 5), 3);
+    assert_int_equal(sb_utf8_cut("abc", 2), 2);
+    assert_int_equal(sb_utf8_cut("a\xc3\xa9z", 2), 1); /* not within the second letter */
+    assert_int_equal(sb_utf8_cut("a\xc3\xa9z", 3), 3);
+    assert_int_equal(sb_utf8_cut("", 4), 0);
+    sb_text_add_csv(&text, "plain");
+    sb_text_add_csv(&text, "a,\"b\"\n");
+    assert_string_equal(sb_text_get(&text), "plain\"a,\"\"b\"\"\n\"");
+    sb_text_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +257,7 @@ int main(void)
         cmocka_unit_test(clock_runs_forward),
         cmocka_unit_test(json_keeps_any_bytes_readable),
         cmocka_unit_test(files_are_written_whole),
+        cmocka_unit_test(text_for_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
