@@ -28,6 +28,7 @@ while read -r animal property; do
 done <<'EOF'
 nothing none
 unaligned none
+one-cpu none
 alignment alignment
 hwcache alignment
 pages-low alignment

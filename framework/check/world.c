@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -550,6 +551,14 @@ void sb_world_close_allocator(struct sb_world *w)
     w->self = NULL;
 }
 
+/* Memory that is kept per CPU is another one after a migration: less comes back than was given, and a
+   sequence doesn't replay. Wherever the kernel put us, so that two gates side by side keep out of each
+   other's way; after the opening, so that a plugin's own threads keep all CPUs. */
+static int stay_here(const struct sb_world *w, char **why)
+{
+    return sb_topology_pin(w->topology, (unsigned)sched_getcpu(), why);
+}
+
 int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const union sb_value *values,
                   uint64_t memory, uint64_t seed, char **why)
 {
@@ -581,5 +590,7 @@ int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const unio
     status = sb_world_open_allocator(w);
     if (status)
         *why = sb_printf("the allocator can't be opened: %s", *w->said ? w->said : strerror(-status));
+    else
+        status = stay_here(w, why);
     return status;
 }

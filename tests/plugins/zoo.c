@@ -18,11 +18,12 @@
 
 enum {
     NOTHING = 1,
-    ALIGNMENT,       /* alignments beyond 64 are forgotten */
-    UNALIGNED,       /* alignments beyond 16 are refused, which breaks no promise */
-    HWCACHE,         /* a cache forgets that its objects want lines of their own */
-    PAGES_LOW,       /* pages are aligned to half their size */
-    OVERLAP,         /* a block in a thousand begins in the middle of another */
+    ALIGNMENT, /* alignments beyond 64 are forgotten */
+    UNALIGNED, /* alignments beyond 16 are refused, which breaks no promise */
+    ONE_CPU,   /* serves threads that can't migrate alone, as memory per CPU does in effect: no promise */
+    HWCACHE,   /* a cache forgets that its objects want lines of their own */
+    PAGES_LOW, /* pages are aligned to half their size */
+    OVERLAP,   /* a block in a thousand begins in the middle of another */
     OVERLAP_ALIGNED, /* so does one in ten of those that want an alignment */
     CONTENTS,        /* a free writes into its neighbour */
     ZEROING,         /* a block that was used before isn't cleared */
@@ -203,8 +204,16 @@ static void *take(struct zoo *z, size_t size, size_t align, sb_gfp_t gfp, struct
     return block;
 }
 
+static bool may_migrate(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) != 1;
+}
+
 static void *give_out(struct zoo *z, size_t size, size_t align, sb_gfp_t gfp, struct zoo_cache *cache)
 {
+    if (BREAKS == ONE_CPU && may_migrate())
+        return NULL;
     lock(z);
     char *block = take(z, size, align, gfp, cache);
     bool misplace = (BREAKS == OVERLAP && z->allocs % 1000 == 0 && align <= 64) ||
