@@ -61,9 +61,9 @@ int sb_check(struct sb_check_report *report, const struct sb_check_request *requ
 
 /*
  * A fingerprint of the shared objects that opening the allocator loads: it changes with any of them. NULL
- * where it can't be opened. The caller frees it.
+ * where it can't be opened, with a sentence in `*why`. The caller frees both.
  */
-char *sb_check_loaded(const struct sb_check_request *request, volatile sig_atomic_t *stop);
+char *sb_check_loaded(const struct sb_check_request *request, volatile sig_atomic_t *stop, char **why);
 void sb_check_report_free(struct sb_check_report *report);
 
 #endif

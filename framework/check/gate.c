@@ -314,16 +314,20 @@ int sb_check(struct sb_check_report *report, const struct sb_check_request *q, v
     return status;
 }
 
-char *sb_check_loaded(const struct sb_check_request *q, volatile sig_atomic_t *stop)
+char *sb_check_loaded(const struct sb_check_request *q, volatile sig_atomic_t *stop, char **why)
 {
     static const struct sb_property none = {"", "", false};
     struct gate g = {.request = q, .stop = stop};
     struct outcome o = {0};
-    char *why = NULL, *loaded = NULL;
-    if (!open_gate(&g, &why) && !run_child(&g, &none, NULL, &o) && o.result == SB_CHECK_PASS)
+    char *loaded = NULL;
+    int status = open_gate(&g, why);
+    if (!status)
+        status = run_child(&g, &none, NULL, &o);
+    if (!status && o.result == SB_CHECK_PASS)
         loaded = sb_strdup(o.why);
+    else if (!*why)
+        *why = o.why ? sb_strdup(o.why) : sb_printf("%s can't be started: %s", g.program, strerror(-status));
     free(o.why);
-    free(why);
     close_gate(&g);
     return loaded;
 }

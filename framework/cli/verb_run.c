@@ -177,7 +177,8 @@ static int print_trial(const struct sb_plan *plan, const char *number)
     return SB_EXIT_OK;
 }
 
-static void print_provider(const struct sb_plan *plan)
+/* Returns the number of trials under valgrind. */
+static size_t print_provider(const struct sb_plan *plan)
 {
     size_t simulated = 0;
     char *valgrind = sb_simulator();
@@ -188,12 +189,14 @@ static void print_provider(const struct sb_plan *plan)
            simulated && !valgrind ? "; but valgrind is not installed (Debian's package is called valgrind)"
                                   : "");
     free(valgrind);
+    return simulated;
 }
 
-/* Skipped cells and missing events stand at the end, where they are seen. */
-static void print_plan(const struct sb_plan *plan)
+/* Skipped cells and missing events stand at the end, where they are seen. Returns how many allocators can't
+ * be opened. */
+static size_t print_plan(const struct sb_plan *plan)
 {
-    size_t skipped = 0;
+    size_t skipped = 0, simulated = 0, closed;
     for (size_t i = 0; i < plan->cells.n; i++) {
         const struct sb_cell *cell = &plan->cells.at[i];
         struct sb_text cpus = {0};
@@ -212,6 +215,7 @@ static void print_plan(const struct sb_plan *plan)
         if (plan->cells.at[i].skip)
             printf("%4u  %s: %s\n", plan->cells.at[i].id, plan->cells.at[i].label, plan->cells.at[i].skip);
     }
+    closed = sb_run_openings(plan, stdout);
     bool heading = false;
     for (size_t i = 0; i < plan->pmu.n; i++) {
         if (!plan->pmu.at[i].reason)
@@ -221,7 +225,7 @@ static void print_plan(const struct sb_plan *plan)
         heading = true;
     }
     if (plan->provider == SB_PROVIDER_AUTO || plan->provider == SB_PROVIDER_CACHEGRIND)
-        print_provider(plan);
+        simulated = print_provider(plan);
     /* Setting up and tearing down a process takes a third of a second or so, more with much memory. */
     size_t measured = plan->cells.n - skipped, fewest = measured * plan->least_repetitions;
     double least = (double)plan->least_ns / 1e9, likely = least + 0.3 * (double)fewest;
@@ -231,8 +235,10 @@ static void print_plan(const struct sb_plan *plan)
                100 * plan->precision, 100 * plan->confidence, fewest, plan->trials.n);
     else
         printf(": %zu trials", plan->trials.n);
-    printf("; at least %.0f s, likely %s %.0f s\n", least,
-           plan->most_repetitions > plan->least_repetitions ? "more than" : "about", likely);
+    printf("; at least %.0f s, likely %s %.0f s%s\n", least,
+           plan->most_repetitions > plan->least_repetitions ? "more than" : "about", likely,
+           simulated ? ", and valgrind's, seconds to a minute each" : "");
+    return closed;
 }
 
 int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
@@ -253,8 +259,8 @@ int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct s
     const char *trial = sb_flag_value(verb, values, "--trial");
     if (trial)
         code = print_trial(&s.plan, trial);
-    else
-        print_plan(&s.plan);
+    else if (print_plan(&s.plan))
+        code = SB_EXIT_TRIALS_FAILED;
 out:
     sb_session_close(&s);
     return code;

@@ -5,7 +5,6 @@
 #include "report/html.h"
 
 #include "base/file.h"
-#include "measure/histogram.h"
 #include "report/findings.h"
 #include "report/methods.h"
 
@@ -282,82 +281,63 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
     sb_words_free(&names);
 }
 
-struct latency_kind {
-    const char *name, *title;
-};
-
-/* A quantile that too few samples lie beyond, or that is below what the clock can tell, is no number. */
-static void latency_cell(struct sb_text *out, double value, double low, double high, double resolution)
+/* Numbers sort by their value, "< 12" and "not served" before and behind all. */
+static void latency_cell(const struct sb_table *t, const struct sb_table_cell *c, struct sb_text *out)
 {
-    if (isinf(value))
-        sb_text_printf(out, "<td class=bad title=\"calls that were due were never begun\">not served</td>");
-    else if (isnan(value))
-        sb_text_printf(out, "<td class=none title=\"fewer than ten samples lie beyond it\">n/a</td>");
-    else if (value < resolution)
-        sb_text_printf(out, "<td data-v=\"%.6g\">&lt; %.3g</td>", value, resolution);
-    else if (isnan(low) || low >= high)
-        sb_text_printf(out, "<td data-v=\"%.6g\">%.0f</td>", value, value);
-    else
-        sb_text_printf(out, "<td data-v=\"%.6g\">%.0f <span class=none>[%.0f, %.0f]</span></td>", value,
-                       value, low, high);
+    char *text = sb_table_cell_text(t, c), *interval = c->value.n ? strchr(text, '[') : NULL;
+    if (interval && c->value.low < c->value.high) {
+        interval[-1] = '\0';
+        sb_text_printf(out, "<td data-v=\"%.6g\">%s <span class=none>[%s</span></td>", c->value.median, text,
+                       interval + 1);
+    } else if (c->value.n) {
+        sb_text_printf(out, "<td data-v=\"%.6g\">%.*s</td>", c->value.median, (int)strcspn(text, "["), text);
+    } else if (*text == '<') {
+        sb_text_printf(out, "<td data-v=0>&lt;%s</td>", text + 1);
+    } else if (*text == 'n' && text[1] == '/') {
+        sb_text_printf(out, "<td class=none title=\"fewer than ten calls lie beyond it\">n/a</td>");
+    } else {
+        sb_text_printf(
+            out, "<td class=bad data-v=1e99 title=\"calls that were due were never begun\">%s</td>", text);
+    }
+    free(text);
 }
 
-static int latency_row(const struct sb_view *v, const struct sb_view_cell *cell,
-                       const struct latency_kind *kind, struct sb_text *out, char **why)
+static void latency_row(const struct sb_table *t, size_t row, struct sb_text *out)
 {
-    enum { SHARES = 5 };
-    static const double shares[SHARES] = {0.5, 0.9, 0.99, 0.999, 1};
-    double low[SHARES], high[SHARES];
-    struct sb_histogram *h = sb_calloc(1, sizeof(*h));
-    struct sb_summary resolution = sb_view_metric(v, cell, "clock_resolution");
-    int status = sb_view_latencies(v, cell, kind->name, shares, SHARES, h, low, high, why);
-    if (!status && h->n) {
-        sb_text_printf(out, "<tr>");
-        cell_text(out, cell->label);
-        cell_text(out, kind->title);
-        sb_text_printf(out, "<td data-v=\"%llu\">%llu</td>", (unsigned long long)h->n,
-                       (unsigned long long)h->n);
-        for (size_t k = 0; k < SHARES; k++)
-            latency_cell(out, sb_histogram_quantile(h, shares[k]), low[k], high[k],
-                         resolution.n ? resolution.median : 0);
-        sb_text_printf(out, "</tr>\n");
-    }
-    free(h);
-    return status;
+    const struct sb_table_cell *c = &t->cells.at[row * t->heads.n];
+    sb_text_printf(out, "<tr>");
+    cell_text(out, c[0].text);
+    cell_text(out, c[1].text);
+    sb_text_printf(out, "<td data-v=\"%s\">%s</td>", c[2].text, c[2].text);
+    for (size_t k = t->texts; k < t->heads.n; k++)
+        latency_cell(t, &c[k], out);
+    sb_text_printf(out, "</tr>\n");
 }
 
-static int add_latencies(const struct sb_view *v, struct sb_text *out, char **why)
+static void add_latencies(const struct sb_tables *tables, struct sb_text *out)
 {
-    static const struct latency_kind kinds[] = {
-        {"alloc", "allocation, service time"},
-        {"free", "free, service time"},
-        {"response", "call, response time from when it was due"},
-    };
-    struct sb_text rows = {0};
-    int status = 0;
-    for (size_t i = 0; i < v->cells.n && !status; i++) {
-        for (size_t k = 0; k < SB_COUNT(kinds) && !status; k++)
-            status = latency_row(v, &v->cells.at[i], &kinds[k], &rows, why);
+    const struct sb_table *t = NULL;
+    for (size_t i = 0; i < tables->n; i++) {
+        if (!strcmp(tables->at[i].id, SB_TABLE_LATENCY))
+            t = &tables->at[i];
     }
-    if (!status && rows.n)
-        sb_text_printf(out,
-                       "<h2>Latency of single calls (ns)</h2><p class=small>Percentiles of all sampled calls "
-                       "of all processes, "
-                       "their histograms merged; in brackets the smallest and largest of the processes' own. "
-                       "Values are known to "
-                       "0.4 %% (a bucket's width) and to the clock's resolution; the clock's own cost is "
-                       "taken off. Service time "
-                       "is that of a closed loop, where a slow call delays the next one's start: it leaves "
-                       "out what a waiting "
-                       "caller would feel; response time has it in.</p><div "
-                       "class=scroll><table><thead><tr><th class=\"s "
-                       "t\">cell</th><th class=\"s t\">what</th><th class=s>n</th><th class=s>p50</th><th "
-                       "class=s>p90</th><th "
-                       "class=s>p99</th><th class=s>p99.9</th><th "
-                       "class=s>max</th></tr></thead><tbody>\n%s</tbody></table></div>\n",
-                       rows.at);
-    sb_text_free(&rows);
-    return status;
+    if (!t || !t->cells.n || !t->heads.n)
+        return;
+    sb_text_printf(
+        out,
+        "<h2>Latency of single calls (ns)</h2><p class=small>Percentiles of all sampled calls of all "
+        "processes, their histograms merged; in brackets the smallest and largest of the "
+        "processes' own, where each has one and they differ. Values are known to 0.4 %% (a bucket's "
+        "width) and to the clock's resolution; the clock's own cost is taken off. alloc and free: service "
+        "time, that of a closed loop, where a slow call delays the next one's start; it leaves out what "
+        "a waiting caller would feel. response: from when the call was due, which has that in.</p><div "
+        "class=scroll><table><thead><tr>");
+    for (size_t k = 0; k < t->heads.n; k++)
+        sb_text_printf(out, "<th class=%s>%s</th>", k < 2 ? "\"s t\"" : "s", t->heads.at[k]);
+    sb_text_printf(out, "</tr></thead><tbody>\n");
+    for (size_t i = 0; i < t->cells.n / t->heads.n; i++)
+        latency_row(t, i, out);
+    sb_text_printf(out, "</tbody></table></div>\n");
 }
 
 static const struct {
@@ -547,7 +527,7 @@ static void add_configs(const struct sb_view *v, struct sb_text *out)
 
 /* No date of its own: the same database gives the same page, byte for byte. */
 char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures, const char *dir,
-                   const struct sb_words *notes, int *status, char **why)
+                   const struct sb_tables *tables, const struct sb_words *notes)
 {
     const struct sb_data *d = &view->data;
     const char *name = sb_data_meta(d, "name"), *created = sb_data_meta(d, "created");
@@ -567,7 +547,7 @@ char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures,
     add_warnings(view, notes, &out);
     add_figures(figures, dir, &out);
     add_table(view, &out);
-    *status = add_latencies(view, &out, why);
+    add_latencies(tables, &out);
     add_events(view, &out);
     add_list("Skipped cells", sb_find_skipped(view), false, &out);
     add_list("Failed trials", sb_find_failed(view), true, &out);

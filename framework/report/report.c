@@ -116,7 +116,7 @@ static void put_pages(struct writer *w, const struct sb_view *view, const struct
     sb_markdown_report(view, figures, tables, notes, &markdown);
     put(w, "report.md", &markdown);
     if (!w->status) {
-        char *html = sb_html_make(view, figures, dir, notes, &w->status, w->why);
+        char *html = sb_html_make(view, figures, dir, tables, notes);
         struct sb_text page = {.at = html, .n = strlen(html)};
         put(w, "index.html", &page);
         free(html);

@@ -58,12 +58,15 @@ void sb_markdown_text(struct sb_text *out, const char *text)
 static void number(char text[32], double value)
 {
     double size = value < 0 ? -value : value;
-    if (size >= 99950 || (size > 0 && size < 0.001)) {
+    if (isinf(value)) { /* of latencies: a call that was due was never begun */
+        snprintf(text, 32, "not served");
+    } else if (size >= 99950 || (size > 0 && size < 0.001)) {
         char *si = size < 1 ? sb_printf("%.2g", value) : sb_format_si(value);
         snprintf(text, 32, "%s", si);
         free(si);
-    } else
+    } else {
         snprintf(text, 32, "%.*f", size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.995 ? 2 : 3, value);
+    }
 }
 
 /* Never none, as nobody but us can know. */
@@ -72,8 +75,8 @@ static size_t columns_of(const struct sb_table *t)
     return t->heads.n ? t->heads.n : 1;
 }
 
-/* "12.3 [12.1, 12.6]"; one run has no interval. */
-static char *cell_text(const struct sb_table *t, const struct sb_table_cell *c)
+/* "12.3 [12.1, 12.6]"; one run has no interval, nor have latencies that not every process knows. */
+char *sb_table_cell_text(const struct sb_table *t, const struct sb_table_cell *c)
 {
     char median[32], low[32], high[32];
     if (!c->value.n)
@@ -81,7 +84,8 @@ static char *cell_text(const struct sb_table *t, const struct sb_table_cell *c)
     number(median, c->value.median / t->scale);
     number(low, c->value.low / t->scale);
     number(high, c->value.high / t->scale);
-    return c->value.n == 1 ? sb_strdup(median) : sb_printf("%s [%s, %s]", median, low, high);
+    bool plain = c->value.n == 1 || isnan(c->value.low) || isnan(c->value.high);
+    return plain ? sb_strdup(median) : sb_printf("%s [%s, %s]", median, low, high);
 }
 
 /* "scullp.order=2, 1 thread" in two lines: columns are as wide as their numbers, not as their heads. */
@@ -105,7 +109,7 @@ static void latex_row(const struct sb_table *t, size_t row, struct sb_text *out)
 {
     for (size_t k = 0; k < t->heads.n; k++) {
         const struct sb_table_cell *cell = &t->cells.at[row * t->heads.n + k];
-        char *text = cell_text(t, cell), *interval = cell->value.n > 1 ? strstr(text, " [") : NULL;
+        char *text = sb_table_cell_text(t, cell), *interval = cell->value.n > 1 ? strstr(text, " [") : NULL;
         if (interval)
             *interval = '\0';
         sb_text_printf(out, "%s", k ? " & " : "");
@@ -176,7 +180,7 @@ void sb_table_markdown(const struct sb_table *t, struct sb_text *out)
     for (size_t k = 0; k < t->heads.n; k++)
         sb_text_printf(out, k < t->texts ? "---|" : "---:|");
     for (size_t i = 0; i < t->cells.n; i++) {
-        char *text = cell_text(t, &t->cells.at[i]);
+        char *text = sb_table_cell_text(t, &t->cells.at[i]);
         sb_text_printf(out, i % columns_of(t) ? " " : "\n| ");
         sb_markdown_text(out, text);
         sb_text_printf(out, " |");
@@ -205,6 +209,8 @@ void sb_table_csv(const struct sb_table *t, struct sb_text *out)
         sb_text_printf(out, k ? "," : "\n");
         if (k < t->texts)
             sb_text_add_csv(out, c->text ? c->text : "");
+        else if (c->value.n && isnan(c->value.low))
+            sb_text_printf(out, "%.17g,,,%zu", c->value.median, c->value.n);
         else if (c->value.n)
             sb_text_printf(out, "%.17g,%.17g,%.17g,%zu", c->value.median, c->value.low, c->value.high,
                            c->value.n);
@@ -390,57 +396,63 @@ static void add_cells(const struct sb_view *v, struct sb_tables *tables)
     sb_words_free(&reasons);
 }
 
+/* A quantile that too few samples lie beyond, or that is below what the clock can tell, is no number. */
+static void add_latency(struct sb_table *t, double ns, double low, double high, size_t processes,
+                        const struct sb_summary *step)
+{
+    struct sb_table_cell *cell = SB_VEC_ADD(&t->cells);
+    bool below = step->n && ns < step->median, known = isfinite(ns) && !below;
+    cell->text = below ? sb_printf("< %.3g", step->median) : sb_strdup(isinf(ns) ? "not served" : "n/a");
+    if (known)
+        cell->value = (struct sb_summary){.n = processes, .median = ns, .low = low, .high = high};
+    if (known && isnan(low + high))
+        cell->value.low = cell->value.high = NAN;
+}
+
 /* Cells that sampled no calls have no row; that is a setting of the run and not a finding. */
-static int add_latencies(const struct sb_view *v, struct sb_tables *tables, char **why)
+static int add_latency_row(const struct sb_view *v, const struct sb_view_cell *c, const char *kind,
+                           struct sb_table *t, char **why)
 {
     enum { SHARES = 6 };
     static const double shares[SHARES] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
+    struct sb_histogram *h = sb_calloc(1, sizeof(*h));
+    struct sb_summary step = sb_view_metric(v, c, "clock_resolution");
+    double low[SHARES], high[SHARES];
+    int status = sb_view_latencies(v, c, kind, shares, SHARES, h, low, high, why);
+    if (!status && h->n) {
+        char *n = sb_printf("%llu", (unsigned long long)h->n);
+        add_text(t, c->label);
+        add_text(t, kind);
+        add_text(t, n);
+        for (size_t s = 0; s < SHARES; s++)
+            add_latency(t, sb_histogram_quantile(h, shares[s]), low[s], high[s], c->ok, &step);
+        free(n);
+    }
+    free(h);
+    return status;
+}
+
+static int add_latencies(const struct sb_view *v, struct sb_tables *tables, char **why)
+{
     static const char *const heads[] = {"cell", "call",  "calls",  "p50", "p90",
                                         "p99",  "p99.9", "p99.99", "max"};
     static const char *const kinds[] = {"alloc", "free", "response"};
-    struct sb_table t = {.scale = 1, .texts = 3, .lengthy = true};
-    struct sb_histogram *h = sb_calloc(1, sizeof(*h));
-    double low[SHARES], high[SHARES];
-    int status = 0;
-    for (size_t i = 0; i < SB_COUNT(heads); i++)
-        add_head(&t, heads[i]);
-    for (size_t i = 0; i < v->cells.n && !status; i++) {
-        for (size_t k = 0; k < SB_COUNT(kinds) && !status; k++) {
-            const struct sb_view_cell *c = &v->cells.at[i];
-            status = sb_view_latencies(v, c, kinds[k], shares, SHARES, h, low, high, why);
-            if (status || !h->n)
-                continue;
-            char *n = sb_printf("%llu", (unsigned long long)h->n);
-            add_text(&t, c->label);
-            add_text(&t, kinds[k]);
-            add_text(&t, n);
-            for (size_t s = 0; s < SHARES; s++) {
-                double ns = sb_histogram_quantile(h, shares[s]);
-                struct sb_table_cell *cell = SB_VEC_ADD(&t.cells);
-                struct sb_summary step = sb_view_metric(v, c, "clock_resolution");
-                bool below = step.n && ns < step.median, known = !isnan(ns) && !isinf(ns) && !below;
-                cell->text =
-                    below ? sb_printf("< %.3g", step.median) : sb_strdup(isinf(ns) ? "not served" : "n/a");
-                if (known)
-                    cell->value =
-                        (struct sb_summary){.n = c->ok,
-                                            .median = ns,
-                                            .low = isnan(low[s]) || isinf(low[s]) ? ns : low[s],
-                                            .high = isnan(high[s]) || isinf(high[s]) ? ns : high[s]};
-            }
-            free(n);
-        }
-    }
-    free(h);
-    t.id = sb_strdup("latency");
-    t.title = sb_strdup("latency of single calls in ns");
+    struct sb_table *t = SB_VEC_ADD(tables);
     char *machine = sb_machine_name(&v->data);
-    t.note = sb_printf(
+    int status = 0;
+    *t = (struct sb_table){.id = sb_strdup(SB_TABLE_LATENCY), .scale = 1, .texts = 3, .lengthy = true};
+    t->title = sb_strdup("latency of single calls in ns");
+    t->note = sb_printf(
         "Percentiles of the calls of all processes together; in brackets the smallest and the largest "
-        "of the processes' own; n/a: fewer than ten calls lie beyond. %s.",
+        "of the processes' own, where each has one; n/a: fewer than ten calls lie beyond. %s.",
         machine);
     free(machine);
-    *SB_VEC_ADD(tables) = t;
+    for (size_t i = 0; i < SB_COUNT(heads); i++)
+        add_head(t, heads[i]);
+    for (size_t i = 0; i < v->cells.n && !status; i++) {
+        for (size_t k = 0; k < SB_COUNT(kinds) && !status; k++)
+            status = add_latency_row(v, &v->cells.at[i], kinds[k], t, why);
+    }
     return status;
 }
 

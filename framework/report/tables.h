@@ -24,6 +24,9 @@ struct sb_table {
     double scale;                         /* of values, as the title says; 1 in CSV */
 };
 
+/* The id of the one whose rows are calls: cell, call, calls, then percentiles. */
+#define SB_TABLE_LATENCY "latency"
+
 struct sb_tables {
     struct sb_table *at;
     size_t n, capacity;
@@ -32,6 +35,9 @@ struct sb_tables {
 /* All tables of a view. 0 or a negative errno with a sentence in `*why`. */
 int sb_tables_make(const struct sb_view *view, struct sb_tables *tables, char **why);
 void sb_tables_free(struct sb_tables *tables);
+
+/* A cell's words, or "12.3 [12.1, 12.6]". The caller frees it. */
+char *sb_table_cell_text(const struct sb_table *table, const struct sb_table_cell *cell);
 
 /* booktabs in a table or longtable; a pipe table; RFC 4180 with a column for each end of an interval. */
 void sb_table_latex(const struct sb_table *table, struct sb_text *out);

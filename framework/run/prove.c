@@ -9,6 +9,7 @@
 
 #include "base/diag.h"
 #include "base/file.h"
+#include "base/units.h"
 #include "check/check.h"
 
 #include <stdio.h>
@@ -130,6 +131,15 @@ static const struct verdict *find_verdict(const struct verdicts *verdicts, const
     return NULL;
 }
 
+static void free_verdicts(struct verdicts *verdicts)
+{
+    for (size_t i = 0; i < verdicts->n; i++) {
+        free(verdicts->at[i].key);
+        free(verdicts->at[i].failure);
+    }
+    SB_VEC_FREE(verdicts);
+}
+
 /* One that can't be opened in the check's memory is left to its trials, which say why. */
 static int prove_options(const struct sb_cell *cell, const struct sb_words *options, const char *key,
                          const char *path, char **failure, char **why)
@@ -142,7 +152,8 @@ static int prove_options(const struct sb_cell *cell, const struct sb_words *opti
                                        .quick = true,
                                        .progress = show,
                                        .context = (void *)cell};
-    char *loaded = sb_check_loaded(&request, &never), *line = loaded ? sb_printf("%s-%s", key, loaded) : NULL;
+    char *closed = NULL, *loaded = sb_check_loaded(&request, &never, &closed),
+         *line = loaded ? sb_printf("%s-%s", key, loaded) : NULL;
     bool passed = false;
     int status = 0;
     if (line && !is_known(path, plugin, line)) {
@@ -154,6 +165,7 @@ static int prove_options(const struct sb_cell *cell, const struct sb_words *opti
     }
     free(line);
     free(loaded);
+    free(closed);
     return status;
 }
 
@@ -196,11 +208,56 @@ int sb_run_prove(struct sb_plan *plan, size_t *invalid, char **why)
     }
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
-    for (size_t i = 0; i < verdicts.n; i++) {
-        free(verdicts.at[i].key);
-        free(verdicts.at[i].failure);
-    }
-    SB_VEC_FREE(&verdicts);
+    free_verdicts(&verdicts);
     free(path);
     return status;
+}
+
+/* As the cell's trials will have it; they may sweep over it. */
+static uint64_t memory_of(const struct sb_cell *cell)
+{
+    const struct sb_option *option = &sb_tables[SB_TABLE_MACHINE].options[SB_MACHINE_MEMORY];
+    const struct sb_ini_section *section = sb_ini_section((struct sb_ini *)&cell->settings, "machine", "");
+    const struct sb_ini_entry *entry = section ? sb_ini_entry(section, option->name) : NULL;
+    union sb_value value = {0};
+    char *why = NULL;
+    sb_option_parse(option, entry ? entry->value : option->fallback, &value, &why);
+    free(why);
+    return value.u;
+}
+
+static char *open_once(const struct sb_cell *cell, const struct sb_words *options, uint64_t memory)
+{
+    struct sb_check_request request = {
+        .plugin = cell->allocator->plugin, .options = options, .seed = 1, .memory = memory, .quick = true};
+    char *why = NULL;
+    free(sb_check_loaded(&request, &never, &why));
+    return why;
+}
+
+size_t sb_run_openings(const struct sb_plan *plan, FILE *out)
+{
+    struct verdicts verdicts = {0};
+    size_t closed = 0;
+    for (size_t i = 0; i < plan->cells.n; i++) {
+        const struct sb_cell *cell = &plan->cells.at[i];
+        if (cell->skip)
+            continue;
+        struct sb_words options = options_of(cell);
+        uint64_t memory = memory_of(cell);
+        char *with = key_of(cell->allocator->plugin, &options),
+             *key = sb_printf("%s-%llu", with, (unsigned long long)memory);
+        if (!find_verdict(&verdicts, key)) {
+            struct verdict v = {sb_strdup(key), open_once(cell, &options, memory)};
+            *SB_VEC_ADD(&verdicts) = v;
+            if (v.failure)
+                fprintf(out, "%s  %s: %s\n", closed++ ? "" : "\nwill fail:\n", cell->allocator->name,
+                        v.failure);
+        }
+        free(key);
+        free(with);
+        sb_words_free(&options);
+    }
+    free_verdicts(&verdicts);
+    return closed;
 }

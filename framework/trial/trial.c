@@ -571,8 +571,10 @@ static enum sb_status name_failure(struct trial *t, int status, char **reason)
     if (status == -ENOMEM) {
         struct sb_account a = {.struct_size = sizeof(a)};
         t->workload->workload.account(t->w, &a);
-        *reason = reason_or(t, "the allocator gave NULL with %llu bytes live",
-                            (unsigned long long)a.requested_bytes);
+        *reason =
+            reason_or(t, "the allocator gave NULL with %llu bytes live; asked for are blocks of %llu bytes%s",
+                      (unsigned long long)a.requested_bytes, (unsigned long long)t->needs.block_size,
+                      t->needs.want == SB_WANT_CACHE ? "" : ", aligned to pages");
         return SB_STATUS_OUT_OF_MEMORY;
     }
     *reason = reason_or(t, "a step failed: %s", strerror(-status));
