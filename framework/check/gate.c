@@ -47,6 +47,7 @@ struct outcome {
 static void take_line(void *context, const char *line, size_t length)
 {
     struct outcome *o = context;
+    /* A line that isn't the child's own came from the plugin, by whatever way: it is passed over. */
     struct sb_json *object = sb_json_parse(line, length);
     const char *result = object ? sb_json_text(object, "result") : NULL;
     for (int i = SB_CHECK_PASS; result && i <= SB_CHECK_UNTESTED; i++) {
@@ -103,10 +104,12 @@ static int run_child(const struct gate *g, const struct sb_property *property, c
                      struct outcome *o)
 {
     char die[] = "--die-with-parent", *argv[] = {g->program, die, NULL};
+    /* Far beyond what any property takes on a slow machine: who runs longer hangs. */
     uint64_t limit = g->request->quick ? UINT64_C(15000000000) : UINT64_C(60000000000);
     char *text = child_text(g, property, ops);
     struct sb_child_end end;
     *o = (struct outcome){.result = SB_CHECK_FAIL};
+    /* The last child's progress must not explain this one's end. */
     memset((void *)g->progress, 0, SB_PROGRESS_BYTES);
     int status = sb_child_run(argv, text, sb_now_ns() + limit, g->stop, take_line, o, &end);
     free(text);
@@ -128,6 +131,7 @@ static bool fails_alike(const struct gate *g, const struct sb_property *property
     char *text = sb_ops_print(ops, g->lanes);
     ++*tries;
     int status = run_child(g, property, text, &o);
+    /* Another fault is another bug, and its sequence would explain nothing. */
     bool alike = !status && o.result == SB_CHECK_FAIL && o.fault == wanted->fault;
     free(text);
     free(o.why);
@@ -169,6 +173,8 @@ static char *shrink(const struct gate *g, const struct sb_property *property, co
     char *text = NULL;
     sb_property_draw(property, &g->request->plugin->allocator, g->lanes, g->lane_count, g->request->quick,
                      g->request->seed, &ops);
+    /* What came after the failing operation can't be its cause; but books and structures are looked at
+       only now and then, so there the place is not exact. */
     if (wanted->at + 1 < ops.n && wanted->fault != SB_FAULT_SNAPSHOT && wanted->fault != SB_FAULT_CHECK)
         ops.n = wanted->at + 1;
     if (cut_to_end(g, property, &ops, wanted, &tries, end_ns)) {

@@ -55,6 +55,8 @@ static void write_finding(FILE *out, const struct sb_finding *f)
     sb_json_free(o);
 }
 
+/* The parent wrote this text: what is missing is no user's mistake, and an empty answer is refused
+   later. */
 static const char *value_of(struct sb_ini *ini, const char *key)
 {
     const struct sb_ini_section *section = sb_ini_section(ini, "check", "");
@@ -98,6 +100,7 @@ static void try_it(struct sb_ini *ini, const struct sb_plugin *plugin, const uni
     const char *text = value_of(ini, "ops");
     uint64_t seed = strtoull(value_of(ini, "seed"), NULL, 10),
              memory = strtoull(value_of(ini, "memory"), NULL, 10);
+    /* Without a property the question is only whether it opens, and what it loads. */
     bool quick = !strcmp(value_of(ini, "quick"), "yes");
     struct sb_ops ops = {0};
     char *why = NULL;
@@ -125,6 +128,7 @@ int main(int argc, char **argv)
     struct sb_finding finding = {.result = SB_CHECK_UNTESTED};
     char *text = NULL;
     size_t length = 0;
+    /* A gate that is killed leaves no child that eats the machine. */
     if (argc > 1 && !strcmp(argv[1], "--die-with-parent"))
         prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (sb_read_fd(STDIN_FILENO, &text, &length)) {
@@ -155,6 +159,8 @@ int main(int argc, char **argv)
         sb_error("%s", plugin ? plugin->refused : "scullbench-check is started by `scullbench check`");
         return 2;
     }
+    /* Read by the same function as a trial reads them, so that check and run can't disagree about an
+       option. */
     union sb_value *values = sb_calloc(plugin->option_count, sizeof(*values));
     sb_read_section(section, plugin->name, plugin->options, plugin->option_count, "file", values, &diag);
     if (sb_diag_flush(&diag, stderr))

@@ -22,6 +22,8 @@
 #include <string.h>
 #include <unistd.h>
 
+/* In the order in which they are tried: a later one may take an earlier one for granted. Their names are
+   what users type and what databases hold, so they are never renamed. */
 const struct sb_property sb_properties[] = {
     {"alignment", "blocks are aligned as asked for, at every size", true},
     {"overlap", "no two live blocks share a byte", true},
@@ -62,6 +64,7 @@ const struct sb_property *sb_property_find(const char *name)
     return NULL;
 }
 
+/* By name and not by index, so that the table above is the only list. */
 static bool is(const struct sb_property *p, const char *name)
 {
     return !strcmp(p->name, name);
@@ -84,6 +87,8 @@ void sb_property_draw(const struct sb_property *p, const struct sb_allocator *a,
                       size_t lane_count, bool quick, uint64_t seed, struct sb_ops *ops)
 {
     struct sb_mix mix = {.most = 65536};
+    /* Enough for slabs to be made, filled, emptied and given back several times over; a tenth of it
+       finds what breaks often, in the second that a run can spare before it measures. */
     size_t n = quick ? 30000 : 300000;
     if (a->sized && a->sized->max_size && a->sized->max_size < mix.most)
         mix.most = a->sized->max_size;
@@ -103,6 +108,7 @@ static void compare_snapshot(struct sb_world *w)
     if (s.has & SB_HAS_LIVE && s.live != w->live)
         sb_world_fail(w, SB_FAULT_SNAPSHOT, "%llu blocks live, the snapshot says %llu",
                       (unsigned long long)w->live, (unsigned long long)s.live);
+    /* Rounding up may only add: what is handed out is never less than what was asked for. */
     if (s.has & SB_HAS_HANDED && s.handed_bytes < w->live_bytes)
         sb_world_fail(w, SB_FAULT_SNAPSHOT,
                       "%llu bytes were asked for, the snapshot says that %llu were handed out",
@@ -149,12 +155,14 @@ static enum sb_fault own_fault(const struct sb_property *p)
 static void run_ops(struct sb_world *w, const struct sb_property *p, const struct sb_ops *ops, bool quick,
                     volatile uint64_t *done, struct sb_finding *f)
 {
+    /* Each look costs as much as hundreds of operations: a long sequence is looked at now and then. */
     size_t every = ops->n < 400 ? 1 : is(p, "check") ? ops->n / 40 : 64;
     /* Allocators that call the OS take long: what they do in this time is enough. */
     uint64_t end_ns = sb_now_ns() + (quick ? UINT64_C(500000000) : UINT64_C(4000000000));
     for (size_t i = 0; i < ops->n && w->fault == SB_FAULT_NONE; i++) {
         if (i % 256 == 255 && sb_now_ns() > end_ns)
             break;
+        /* For the parent, which reads it out of shared memory if this operation is the last. */
         *done = i + 1;
         sb_world_do(w, &ops->at[i]);
         if (i % every == 0 && is(p, "snapshot"))
@@ -186,6 +194,7 @@ static void remark_alignment(const struct sb_world *w, struct sb_finding *f)
 
 static void judge_sequence(struct sb_world *w, const struct sb_property *p, struct sb_finding *f)
 {
+    /* The parent shrinks only towards the same fault: another one met on the way is another story. */
     f->fault = w->fault;
     if (w->fault == SB_FAULT_NONE) {
         f->result = SB_CHECK_PASS;
@@ -207,6 +216,7 @@ static bool mapped(char *at)
     int fds[2];
     if (pipe2(fds, O_CLOEXEC))
         return false;
+    /* The kernel answers EFAULT where we would get SIGSEGV. */
     bool yes = write(fds[1], at, PLANTED) == PLANTED && read(fds[0], at, PLANTED) == PLANTED;
     close(fds[0]);
     close(fds[1]);
@@ -232,6 +242,7 @@ static void plant_damage(struct sb_world *w, volatile uint64_t *done, struct sb_
     static char *freed[FREED];
     char why[256] = "";
     size_t n = 0, noticed = 0, tried = 0;
+    /* Where damage is planted is the same each time, whatever the seed: a plugin passes or doesn't. */
     struct sb_random random = {7};
     *done = UINT64_MAX; /* what breaks from here on is not the sequence's doing */
     f->at = SIZE_MAX;
@@ -241,6 +252,7 @@ static void plant_damage(struct sb_world *w, volatile uint64_t *done, struct sb_
         op.size = lane->kind == SB_LANE_CACHE ? lane->size : lane->kind == SB_LANE_PAGES ? SB_PAGE_SIZE : 200;
         sb_world_do(w, &op);
     }
+    /* Every other one, so that free objects lie between live ones, in slabs that are on lists. */
     for (uint32_t i = 0; i < SB_SLOTS; i += 2) {
         struct sb_op op = {.slot = i, .free = true};
         if (w->slots[i].handle && n < FREED && w->slots[i].size >= 64)
@@ -256,6 +268,7 @@ static void plant_damage(struct sb_world *w, volatile uint64_t *done, struct sb_
     }
     for (int i = 0; i < 4000 && !noticed; i++) {
         char *at = base + sb_random_below(&random, w->memory.size / PLANTED) * PLANTED;
+        /* Untouched memory may be anything's; what is not zero was written by the allocator. */
         bool empty = true;
         if (!mapped(at) || sb_world_lives(w, at, PLANTED))
             continue;
@@ -325,6 +338,8 @@ static int open_again(struct sb_world *w)
 
 static void *take(struct sb_world *w, const struct sb_lane *lane, uint64_t size)
 {
+    /* Reclaim would free what another property counts, and may sleep; a NULL is wanted here, not a
+       warning. */
     const sb_gfp_t gfp = SB_GFP_NOWAIT | SB_GFP_NOWARN;
     switch (lane->kind) {
     case SB_LANE_SIZED:
@@ -371,6 +386,8 @@ static void exhaust(struct sb_world *w, const struct sb_lane *lane, struct sb_fi
     uint64_t size = lane->kind == SB_LANE_CACHE    ? lane->size
                     : lane->kind == SB_LANE_PERCPU ? 256
                                                    : (uint64_t)SB_PAGE_SIZE;
+    /* More than there can be: an allocator that gets there hands out memory twice, or has more than it
+       was lent. */
     uint64_t most = w->memory.size / (size < 8 ? 8 : size) + 1;
     void **blocks = sb_calloc(most, sizeof(*blocks));
     uint64_t first = take_all(w, lane, size, blocks, most);
@@ -383,6 +400,8 @@ static void exhaust(struct sb_world *w, const struct sb_lane *lane, struct sb_fi
     for (uint64_t i = 0; i < first; i++)
         give(w, lane, blocks[i], size);
     uint64_t second = f->result == SB_CHECK_PASS ? take_all(w, lane, size, blocks, most) : 0;
+    /* A tenth may stay in caches and in slabs that another lane had; what is lost for good is more than
+       that. */
     if (f->result == SB_CHECK_PASS && second < first - first / 10)
         find(f, SB_CHECK_FAIL,
              "%s: of %llu blocks that there was memory for only %llu come after all were freed", lane->name,
@@ -416,12 +435,14 @@ static void try_exhaustion(struct sb_world *w, struct sb_finding *f)
 
 enum { RING = 256, MOST_SHARED = 2000 };
 
+/* What two threads hand to each other: whoever gets it proves its contents and frees it. */
 struct parcel {
     void *block; /* as free takes it */
     char *bytes; /* where it can be written */
     uint64_t size, tag;
     uint8_t lane;
 };
+/* One writer, one reader: head is the writer's, tail the reader's, and nobody waits. */
 struct ring {
     struct parcel at[RING];
     _Atomic uint32_t head, tail;
@@ -471,6 +492,7 @@ static void receive(struct trader *t)
 static void send_one(struct trader *t)
 {
     uint32_t head = atomic_load_explicit(&t->out->head, memory_order_relaxed);
+    /* Full: the other is behind, and what it frees next is what this test is about. */
     if (head - atomic_load_explicit(&t->out->tail, memory_order_acquire) == RING)
         return;
     struct parcel *p = &t->out->at[head % RING];
@@ -498,10 +520,13 @@ static void *trade(void *argument)
     sb_topology_pin(t->topology, t->cpu, &why);
     free(why);
     while (sb_now_ns() < t->end_ns && !*t->broken) {
+        /* In bursts, so that both fast paths and refills of a CPU's list are crossed by the other's
+           frees. */
         for (int i = 0; i < 64; i++)
             send_one(t);
         receive(t);
     }
+    /* Only now: the other stops to look when nothing more can come. */
     t->done = true;
     /* What is still under way is the other's to take, and mine what the other sent. */
     while (!*t->other_done)
@@ -544,6 +569,7 @@ static void try_all_threads(struct sb_world *w, bool quick, struct sb_finding *f
     w->a->snapshot(w->self, &s);
     if (broken)
         find(f, SB_CHECK_FAIL, "%s", *traders[0].why ? traders[0].why : traders[1].why);
+    /* A pass without a block handed over would be empty. */
     else if (!traders[0].sent || !traders[1].sent)
         find(f, SB_CHECK_UNTESTED, "not one block was given with SB_GFP_NOWAIT");
     else if (w->a->check(w->self, text, sizeof(text)))
@@ -556,6 +582,7 @@ static void try_all_threads(struct sb_world *w, bool quick, struct sb_finding *f
 
 /* ---- caches ---- */
 
+/* Tiny objects could not hold what the tests write into them. */
 static struct sb_lane *first_cache(struct sb_world *w, uint64_t least)
 {
     for (size_t i = 0; i < w->lane_count; i++) {
@@ -565,6 +592,7 @@ static struct sb_lane *first_cache(struct sb_world *w, uint64_t least)
     return NULL;
 }
 
+/* n is at most 64: each with each is cheap. */
 static bool all_apart(void **objects, size_t n, uint64_t size)
 {
     for (size_t i = 0; i < n; i++) {
@@ -604,6 +632,7 @@ static void try_bulk(struct sb_world *w, struct sb_finding *f)
                  (unsigned long long)s.live);
         else if (got && round % 2)
             w->a->bulk->free_bulk(lane->cache, n, objects);
+        /* Taken in bulk, freed singly; in the other rounds freed in bulk, too. */
         for (size_t i = 0; got && i < n && round % 2 == 0 && f->result == SB_CHECK_PASS; i++)
             w->a->cache->free(lane->cache, objects[i]);
         /* Single ones, freed at once: the other way round. */
@@ -645,6 +674,7 @@ static void try_destroy(struct sb_world *w, struct sb_finding *f)
     if (status != -EBUSY)
         find(f, SB_CHECK_FAIL, "destroy said %d (%s) while an object lived, not -EBUSY", status,
              strerror(-status));
+    /* A refusal must have changed nothing: kmem_cache_destroy with live objects leaves the cache usable. */
     second = w->a->cache->alloc(cache, SB_GFP_KERNEL);
     if (!second || second == object)
         find(f, SB_CHECK_FAIL, "after a refused destroy the cache serves no more");
@@ -657,6 +687,7 @@ static void try_destroy(struct sb_world *w, struct sb_finding *f)
 
 /* ---- opening ---- */
 
+/* What any user would do, to have structures made that close must give back. */
 static void exercise(struct sb_world *w, size_t n)
 {
     struct sb_ops ops = {0};
@@ -688,12 +719,14 @@ static void try_mistake(struct sb_world *w, bool foreign, struct sb_finding *f)
     for (size_t i = 0; i < w->lane_count && f->result == SB_CHECK_PASS; i++) {
         const struct sb_lane *lane = &w->lanes[i];
         uint64_t size = lane->kind == SB_LANE_CACHE ? lane->size : 200;
+        /* Page-aligned memory of our own, so that no allocator can refuse it for its alignment alone. */
         static char foreign_block[8192] __attribute__((aligned(4096)));
         void *block = foreign ? foreign_block : take(w, lane, size);
         if (!block)
             continue;
         if (!foreign)
             give(w, lane, block, size);
+        /* Only words about this free count. */
         w->said[0] = '\0';
         give(w, lane, block, size);
         tried++;
@@ -718,6 +751,7 @@ static void try_option_value(struct sb_world *w, const struct sb_option *o, uint
 {
     union sb_value *values = (union sb_value *)w->values, *slot = &values[o - w->plugin->options],
                    saved = *slot;
+    /* As a user would write it, for the message. */
     char *text = sb_option_write(o, value);
     slot->u = value;
     /* For the parent, should this be the last that is done. */
@@ -728,6 +762,7 @@ static void try_option_value(struct sb_world *w, const struct sb_option *o, uint
         if (w->fault != SB_FAULT_NONE && !(w->a->flags & SB_ALLOCATOR_ALIASES))
             find(f, SB_CHECK_FAIL, "with %s = %s: %s", o->name, text, w->why);
         sb_world_close_allocator(w);
+        /* A refusal is allowed: two options may exclude each other. Silence is not. */
     } else if (!*w->said) {
         find(f, SB_CHECK_FAIL, "%s = %s is refused without a word of why: call host->fail", o->name, text);
     }
@@ -742,6 +777,8 @@ static void try_options(struct sb_world *w, volatile uint64_t *done, struct sb_f
     w->ignore_overlap = w->a->flags & SB_ALLOCATOR_ALIASES;
     w->fill = !w->ignore_overlap;
     for (uint32_t i = 0; i < w->plugin->option_count && f->result == SB_CHECK_PASS; i++) {
+        /* One option at a time, all others at their defaults: combinations are the shipped plugins' own
+           tests'. */
         const struct sb_option *o = &w->plugin->options[i];
         uint64_t values[32] = {0, 1};
         size_t n = o->kind == SB_OPTION_BOOL ? 2 : 0;
@@ -760,6 +797,7 @@ static void try_options(struct sb_world *w, volatile uint64_t *done, struct sb_f
     open_again(w);
 }
 
+/* What a process holds, as the kernel and the C library count it. */
 struct holding {
     size_t heap, maps, files;
     int64_t resident;
@@ -837,12 +875,14 @@ static void try_close(struct sb_world *w, struct sb_finding *f)
     double leak = sb_median(grown, ROUNDS);
     if (leak > 0)
         find(f, SB_CHECK_FAIL, "every open and close leaves %.0f bytes of the process's heap behind", leak);
+    /* Half of the rounds: the C library's own arenas map something now and then. */
     else if (after.maps > before.maps + ROUNDS / 2)
         find(f, SB_CHECK_FAIL, "every open and close leaves mappings behind: %zu before, %zu after %d rounds",
              before.maps, after.maps, ROUNDS);
     else if (after.files > before.files + ROUNDS / 2)
         find(f, SB_CHECK_FAIL, "every open and close leaves files open: %zu before, %zu after %d rounds",
              before.files, after.files, ROUNDS);
+    /* 128 KiB a round: less is the heap's own coming and going, glibc's trim threshold. */
     else if (after.resident > before.resident + ROUNDS * INT64_C(131072))
         find(f, SB_CHECK_FAIL, "every open and close leaves %lld KiB resident",
              (long long)(after.resident - before.resident) / ROUNDS / 1024);
@@ -853,6 +893,7 @@ static void try_reopen(struct sb_world *w, bool quick, struct sb_finding *f)
     w->fill = false;
     w->ignore_overlap = true;
     for (int round = 0; round < (quick ? 100 : 1000); round++) {
+        /* Opening is what is tried; a few blocks make the lazy parts come alive. */
         exercise(w, 4);
         sb_world_free_all(w);
         sb_world_close_allocator(w);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* As a reader of the report sees them; each is the name of the property that answers for it, but crash. */
 static const char *const fault_names[SB_FAULTS] = {
     "none", "alignment", "overlap", "contents", "zeroing", "usable size", "check()", "snapshot", "crash",
 };
@@ -25,6 +26,7 @@ const char *sb_fault_name(enum sb_fault fault)
 void sb_world_fail(struct sb_world *w, enum sb_fault fault, const char *format, ...)
 {
     va_list args;
+    /* The first is the cause as a rule, and what comes after it the consequence. */
     if (w->fault != SB_FAULT_NONE)
         return;
     w->fault = fault;
@@ -46,6 +48,8 @@ size_t sb_lanes_make(const struct sb_allocator *a, struct sb_lane lanes[SB_MAX_L
     static const struct {
         uint64_t size, align;
         uint32_t flags;
+        /* From a pointer's size to nearly a page, with each way to ask for alignment: slabs of every order,
+           with and without room behind the object. */
     } caches[] = {{8, 0, 0},
                   {24, 0, 0},
                   {64, 0, SB_SLAB_HWCACHE_ALIGN},
@@ -99,6 +103,7 @@ static void draw_block(struct sb_op *op, const struct sb_lane *lane, const struc
         op->size = lane->size;
         break;
     case SB_LANE_PAGES:
+        /* Up to PAGE_ALLOC_COSTLY_ORDER, which may be expected to be served. */
         op->size = SB_PAGE_SIZE << sb_random_below(random, 4);
         break;
     case SB_LANE_PERCPU:
@@ -113,6 +118,7 @@ void sb_ops_draw(struct sb_ops *ops, const struct sb_lane *lanes, size_t lane_co
                  size_t n, uint64_t seed)
 {
     struct sb_random random = sb_random_fork(seed, 1);
+    /* As the world will be if no allocation fails: then every drawn operation does something. */
     static bool full[SB_SLOTS];
     memset(full, 0, sizeof(full));
     for (size_t i = 0; i < n; i++) {
@@ -302,6 +308,7 @@ static uint64_t object_align(const struct sb_lane *lane)
     return line > align ? line : align;
 }
 
+/* Sleeping and reclaim are allowed, as they are to most callers: refusals are counted, not judged. */
 static bool take_block(struct sb_world *w, const struct sb_op *op, struct sb_block *b)
 {
     const struct sb_lane *lane = &w->lanes[op->lane];
@@ -323,6 +330,8 @@ static bool take_block(struct sb_world *w, const struct sb_op *op, struct sb_blo
     case SB_LANE_PERCPU:
         b->handle = w->a->percpu->alloc_percpu(w->self, op->size, op->align ? op->align : 8);
         b->align = op->align ? op->align : 8;
+        /* The first few CPUs' areas are enough to see whether they are apart; a machine may have
+           hundreds. */
         b->n = w->host.nr_cpus < SB_MAX_AREAS ? w->host.nr_cpus : SB_MAX_AREAS;
         break;
     }
@@ -363,6 +372,7 @@ static void fill(const struct sb_block *b)
     }
 }
 
+/* Byte for byte what fill() wrote; both go by words, for a sequence moves gigabytes. */
 static bool holds(const struct sb_block *b)
 {
     for (uint32_t i = 0; i < b->n; i++) {
@@ -403,10 +413,13 @@ static void judge_block(struct sb_world *w, struct sb_block *b, const struct sb_
         if (usable && usable < b->asked)
             sb_world_fail(w, SB_FAULT_USABLE, "%s: of %llu bytes asked for %llu are said to be usable", name,
                           size, (unsigned long long)usable);
+        /* From here on all that is usable is written to: it must really be the block's. */
         b->size = usable > b->asked ? usable : b->asked;
     }
     for (uint32_t i = 0; i < b->n && w->fault == SB_FAULT_NONE && !w->ignore_overlap; i++) {
         unsigned slot = (unsigned)(b - w->slots), other = mark(w->granules, b->areas[i], b->size, slot, true);
+        /* Of a per-CPU block the areas may not lie in each other either, but the map has one number for
+           all of them. */
         if (other && other != slot + 1)
             sb_world_fail(w, w->use_usable ? SB_FAULT_USABLE : SB_FAULT_OVERLAP,
                           "%s: %llu bytes at %p overlap a live block of %llu bytes at %p", name,
@@ -414,6 +427,7 @@ static void judge_block(struct sb_world *w, struct sb_block *b, const struct sb_
                           (unsigned long long)w->slots[other - 1].size, (void *)w->slots[other - 1].areas[0]);
     }
     for (uint32_t i = 0; i < b->n && w->fault == SB_FAULT_NONE; i++) {
+        /* Per-CPU areas are always zero: alloc_percpu has no flags to say otherwise. */
         if (w->judge_zero && (op->zero || lane->kind == SB_LANE_PERCPU) && !is_zero(b->areas[i], b->asked))
             sb_world_fail(w, SB_FAULT_ZERO, "%s: %llu bytes are not all zero, as was asked for", name, size);
     }
@@ -421,6 +435,7 @@ static void judge_block(struct sb_world *w, struct sb_block *b, const struct sb_
 
 static void do_alloc(struct sb_world *w, const struct sb_op *op)
 {
+    /* Any subset of a sequence is a sequence: that is what shrinking lives on. */
     struct sb_block *b = &w->slots[op->slot];
     if (b->handle)
         return;
@@ -442,6 +457,7 @@ static void do_alloc(struct sb_world *w, const struct sb_op *op)
         fill(b);
 }
 
+/* Damage must be planted where nobody lives. */
 bool sb_world_lives(const struct sb_world *w, const char *at, uint64_t size)
 {
     for (uintptr_t i = (uintptr_t)at / GRANULE; i <= ((uintptr_t)at + size - 1) / GRANULE; i++) {
@@ -466,6 +482,7 @@ static void do_free(struct sb_world *w, uint32_t slot)
     if (!b->handle)
         return;
     verify_block(w, b);
+    /* A block that lost its contents isn't given back: who knows whose memory that is. */
     if (w->fault != SB_FAULT_NONE)
         return;
     for (uint32_t i = 0; i < b->n && !w->ignore_overlap; i++)
@@ -495,6 +512,7 @@ void sb_world_do(struct sb_world *w, const struct sb_op *op)
     struct task task = {w, op};
     if (w->fault != SB_FAULT_NONE)
         return;
+    /* Once there are helpers thread 0 is one of them, too: the main thread would be a third. */
     if (op->thread || w->helpers)
         sb_world_on_thread(w, op->thread, do_here, &task);
     else
@@ -511,6 +529,7 @@ void sb_world_verify(struct sb_world *w)
 
 void sb_world_free_all(struct sb_world *w)
 {
+    /* In the order of slots, which is none in time or address. */
     for (uint32_t i = 0; i < SB_SLOTS && w->fault == SB_FAULT_NONE; i++) {
         struct sb_op op = {.free = true, .slot = i};
         sb_world_do(w, &op);
@@ -546,6 +565,7 @@ int sb_world_open_allocator(struct sb_world *w)
 void sb_world_close_allocator(struct sb_world *w)
 {
     w->a->close(w->self);
+    /* The map of granules keeps what still lived: callers free all first, or ignore overlaps. */
     memset(w->slots, 0, sizeof(w->slots));
     w->live = w->live_bytes = 0;
     w->self = NULL;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Flags that several verbs share say the same in each. */
 #define SET_FLAG                                                                                             \
     {                                                                                                        \
         "--set", "SECTION.KEY=VALUE", "override a key of the config; may be given several times"             \
@@ -39,9 +40,8 @@ const struct sb_verb sb_verbs[] = {
      "CONFIG",
      NULL,
      "show what run would do, and fail on whatever it would fail on",
-     "Prints every cell of the matrix, those that would be skipped with the reason, and the shortest time a "
-     "run\n"
-     "can take.\n",
+     "Prints every cell of the matrix, those that would be skipped with the reason, allocators that\n"
+     "can't be opened, and the shortest time a run can take.\n",
      {{"--trial", "N", "print trial N as INI text, for scullbench-trial"}, SET_FLAG, PATH_FLAG},
      sb_verb_plan},
     {"aa",
@@ -262,6 +262,7 @@ static const struct sb_flag *find_flag(const struct sb_verb *verb, const char *n
     return NULL;
 }
 
+/* The last of several counts, as with most programs: a script can append to what it was given. */
 const char *sb_flag_value(const struct sb_verb *verb, const struct sb_words *values, const char *name)
 {
     const char *found = NULL;
@@ -303,6 +304,7 @@ static int parse(const struct sb_verb *verb, int argc, char **argv, struct sb_wo
         if (!good)
             return -1;
     }
+    /* Operands are few and positional; a forgotten quote shows as one too many. */
     bool any = verb->second && !strcmp(verb->second, "...");
     size_t wanted = verb->operand ? 1 : 0, most = any ? SIZE_MAX : wanted + (verb->second != NULL);
     if (operands->n >= wanted && operands->n <= most)

@@ -10,6 +10,7 @@
 int sb_session_open(struct sb_session *s, const struct sb_verb *verb, const char *config,
                     const struct sb_words *values, bool twins)
 {
+    /* As many as there are words at most. */
     const char **sets = sb_calloc(values->n, sizeof(*sets));
     struct sb_text overrides = {0};
     struct sb_diag diag = {0};
@@ -26,6 +27,7 @@ int sb_session_open(struct sb_session *s, const struct sb_verb *verb, const char
     s->overrides = overrides.at ? overrides.at : sb_strdup("");
     if (sb_experiment_load(&s->experiment, config, sets, n, &diag))
         goto out;
+    /* Before the plan: sections are judged by the tables that plugins bring. */
     sb_plugins_load(&s->plugins, sb_flag_value(verb, values, "--plugin-path"));
     if (sb_topology_load(&s->topology, &why)) {
         sb_diag_at(&diag, 0, "%s", why);
@@ -76,6 +78,7 @@ const struct sb_plugin *sb_find_plugin(const struct sb_plugins *plugins, enum sb
     const struct sb_plugin *found = sb_plugin_find(plugins, kind, name);
     if (found)
         return found;
+    /* Suggestions are of the kind that is wanted alone: a workload is no answer to a misspelt allocator. */
     const char **names = sb_calloc(plugins->n + 1, sizeof(*names));
     size_t n = 0;
     for (size_t i = 0; i < plugins->n; i++) {

@@ -12,6 +12,7 @@
 
 static volatile sig_atomic_t stop;
 
+/* Only a mark: the gate ends its child, says what it has so far and removes its file. */
 static void on_signal(int number)
 {
     (void)number;
@@ -21,6 +22,7 @@ static void on_signal(int number)
 /* NAME=VALUE flags as pairs; what is wrong with them is said. */
 static bool read_options(const struct sb_plugin *p, const struct sb_words *flags, struct sb_words *options)
 {
+    /* Parsed here for the complaint alone: the child reads the texts again, as a trial would. */
     union sb_value *scratch = sb_calloc(p->option_count + 1, sizeof(*scratch));
     bool good = true;
     for (size_t i = 0; i + 1 < flags->n; i += 2) {
@@ -37,6 +39,7 @@ static bool read_options(const struct sb_plugin *p, const struct sb_words *flags
     return good;
 }
 
+/* One line that is written over; nothing where nobody watches. */
 static void show_progress(void *context, const struct sb_property *property, size_t at, size_t all)
 {
     (void)context;
@@ -53,6 +56,7 @@ static void print_quoted(const char *text)
     printf("'");
 }
 
+/* A longer sequence is better drawn again from its seed than pasted. */
 enum { MOST_PRINTED = 60 };
 
 static size_t count_words(const char *text)
@@ -100,6 +104,7 @@ static void print_report(const struct sb_check_report *report, const struct sb_c
                    count_words(line->ops), count_words(line->ops) == 1 ? "" : "s");
         print_replay(line, q, operand);
     }
+    /* What a pass means is said with it: promises that were tried, and no more. */
     printf("\n%s\n", report->failed   ? "The plugin is invalid: its cells in a matrix get no numbers."
                      : report->passed ? "No promise was seen broken."
                                       : "Nothing could be tried.");
@@ -151,6 +156,7 @@ static int check(const struct sb_plugin *plugin, const struct sb_verb *verb, con
                                        .quick = sb_flag_value(verb, values, "--quick"),
                                        .memory = UINT64_C(64) << 20,
                                        .progress = show_progress};
+    /* A sequence means nothing by itself: what it shows depends on what is judged. */
     if (request.ops && !request.property) {
         sb_error("--ops needs --property, whose operations they are");
         return SB_EXIT_USAGE;
@@ -165,6 +171,7 @@ static int check(const struct sb_plugin *plugin, const struct sb_verb *verb, con
         fprintf(stderr, "\r\033[K");
     printf("%s, %s, build-id %.16s\n", plugin->name, plugin->path, plugin->build_id);
     print_report(&report, &request, operand);
+    /* A plugin of which nothing could be tried has not passed. */
     code = report.failed ? SB_EXIT_TRIALS_FAILED : report.passed ? SB_EXIT_OK : SB_EXIT_FAILURE;
     if (status) {
         sb_error("%s", why);

@@ -18,6 +18,7 @@ static int choice(const char *flag, const char *given, const char *const names[2
     return -1;
 }
 
+/* A share as configs write it: "5%". */
 static int read_limit(const char *text, double *limit)
 {
     static const struct sb_option option = {"--fail-if-slower", SB_KIND_SHARE, 0, "0%", 0, 100000, NULL, ""};
@@ -59,6 +60,7 @@ int sb_verb_compare(const struct sb_verb *verb, struct sb_words *operands, struc
         code = SB_EXIT_USAGE;
     } else {
         (format ? sb_compare_print_json : sb_compare_print)(&compare, stdout);
+        /* A gate in somebody's CI must fail closed: a question that can't be answered is no pass. */
         size_t slower = fail ? sb_compare_count_slower(&compare, limit) : 0, needed;
         if (fail && !compare.has_direction) {
             sb_error("--fail-if-slower: of %s neither more nor less is better", compare.metric);

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A workload that never stops growing is stopped; one that has its fill shows it by not growing for
+   three steps. */
 enum { MOST_STEPS = 1000000, PASSES_WITHOUT_GROWTH = 3 };
 
 struct caches {
@@ -24,6 +26,7 @@ struct caches {
     size_t n, capacity;
 };
 
+/* All that close_all gives back, in whatever state the verb ends. */
 struct dump {
     struct sb_plugins plugins;
     const struct sb_plugin *plugin, *workload;
@@ -37,6 +40,7 @@ struct dump {
     char reason[512]; /* the plugin's own words */
 };
 
+/* Kept and not printed: the sentence that it belongs to comes later. */
 static void take_fail(void *context, const char *format, ...)
 {
     struct dump *d = context;
@@ -46,6 +50,7 @@ static void take_fail(void *context, const char *format, ...)
     va_end(args);
 }
 
+/* Overlaps are check's and the trials' to find. */
 static void ignore_block(void *context, const void *block, uint64_t size, uint64_t align)
 {
     (void)context;
@@ -59,6 +64,7 @@ static const char *why_of(const struct dump *d, int status)
     return *d->reason ? d->reason : strerror(-status);
 }
 
+/* Defaults first, then what was given: no option stays unset. */
 static union sb_value *read_values(const struct sb_plugin *p, const struct sb_words *flags, const char *flag)
 {
     union sb_value *values = sb_calloc(p->option_count + 1, sizeof(*values));
@@ -92,6 +98,7 @@ static bool read_number(const char *text, const char *what, uint64_t most, uint6
     return !status;
 }
 
+/* Named after what it is, so that slabinfo's lines can be told apart. */
 static bool create_cache(struct dump *d, const char *spec)
 {
     const struct sb_cache_ops *ops = d->plugin->allocator.cache;
@@ -211,6 +218,7 @@ static int print_all(struct dump *d, const char *only)
     return SB_EXIT_USAGE;
 }
 
+/* Mapped as a trial would, but not touched before: what /proc shows must be the allocator's doing. */
 static int open_memory(struct dump *d, const char *size)
 {
     const struct sb_section_table *table = &sb_tables[SB_TABLE_MACHINE];
@@ -284,6 +292,7 @@ out:
 
 static void close_all(struct dump *d)
 {
+    /* In the reverse order of opening; a workload that could not begin leaves nothing to tear down. */
     if (d->workload && d->thread)
         d->workload->workload.thread_teardown(d->thread);
     if (d->workload && d->work)
@@ -310,6 +319,7 @@ int sb_verb_dump(const struct sb_verb *verb, struct sb_words *operands, struct s
     if (d.plugin && workload)
         d.workload = sb_find_plugin(&d.plugins, SB_PLUGIN_WORKLOAD, workload);
     if (d.plugin && (d.workload || !workload)) {
+        /* Said before anything is opened. */
         if (d.workload && sb_route_for(&d.plugin->allocator, SB_WANT_CACHE) == SB_ROUTE_NONE)
             sb_error("%s offers nothing that a workload could use", d.plugin->name);
         else

@@ -59,6 +59,7 @@ static void describe_plugin(const struct sb_plugin *p, bool markdown)
 {
     if (!markdown) {
         printf("%s: %s\n", p->name, p->summary);
+        /* An allocator of its own models nothing. */
         if (p->models && *p->models)
             printf("models: %s\n", p->models);
         if (p->kind == SB_PLUGIN_ALLOCATOR) {
@@ -164,6 +165,7 @@ int sb_verb_topology(const struct sb_verb *verb, struct sb_words *operands, stru
     if (cpus || placement) {
         code = show_cpus(t, cpus, placement);
     } else {
+        /* What a paper's machine paragraph needs, before a config exists. */
         sb_topology_print(t, stdout);
         if (sb_topology_is_real(t)) {
             struct sb_facts facts = sb_machine_facts();

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What the templates are filled with. */
 struct project {
     const char *kind, *name, *dir;
     bool cpp;
@@ -27,6 +28,7 @@ static char *kit_folder(void)
     return in_build ? built : installed;
 }
 
+/* Few keys, all in capitals: nothing in C, CMake or INI looks like one by chance. */
 static const char *value_of(const struct project *p, const char *key, size_t n)
 {
     const struct {
@@ -85,6 +87,7 @@ static bool write_one(const struct project *p, const char *folder, const char *t
     return !status;
 }
 
+/* A name goes into file names, C identifiers and INI keys: what all of them take. */
 static bool is_name(const char *name)
 {
     static const char good[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
@@ -98,6 +101,8 @@ static int write_project(struct project *p)
     int status = sb_make_dirs(p->dir);
     if (status)
         sb_error("the folder %s can't be made: %s", p->dir, strerror(-status));
+    /* In the order in which they are read; the first that can't be written ends it, so that nothing is
+       left half new. */
     bool good = !status && write_one(p, folder, code, p->source) &&
                 write_one(p, folder, "CMakeLists.in", "CMakeLists.txt") && write_one(p, folder, ini, config);
     if (good)
@@ -137,6 +142,7 @@ int sb_verb_new(const struct sb_verb *verb, struct sb_words *operands, struct sb
     p.cpp = language && !strcmp(language, "c++");
     p.dir = dir ? dir : p.name;
     p.ident = sb_strdup(p.name);
+    /* A name may have hyphens where C can't. */
     for (char *c = p.ident; *c; c++)
         *c = *c == '-' ? '_' : *c;
     p.source = sb_printf("%s.%s", p.name, p.cpp ? "cpp" : "c");

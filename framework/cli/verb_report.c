@@ -15,6 +15,7 @@ static char *beside(const char *db, const char *ending)
     return sb_printf("%.*s%s", (int)(n > 3 && !strcmp(db + n - 3, ".db") ? n - 3 : n), db, ending);
 }
 
+/* What could not be drawn is said, and fails nothing: the other charts are good. */
 static int finish(int status, struct sb_words *notes, const char *made, char *why)
 {
     /* Without a sentence of its own a failure is what the notes say. */
@@ -42,6 +43,7 @@ static bool read_plots(const char *path, struct sb_plots *plots)
         return false;
     }
     struct sb_ini ini = sb_ini_parse(text, n, &diag);
+    /* Everything wrong with the file comes out in one pass, with its lines, before anything is written. */
     sb_plots_read(plots, &ini, NULL, NULL, &diag);
     for (size_t i = 0; i < ini.n; i++) {
         if (!strcmp(ini.at[i].kind, "plot") && !*ini.at[i].name)
@@ -68,6 +70,7 @@ int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct
         sb_plots_free(&plots);
         return SB_EXIT_USAGE;
     }
+    /* Of several databases the first gives the name. */
     char *folder = out ? sb_strdup(out) : beside(operands->at[0], "-report"),
          *page = sb_printf("%s/index.html", folder);
     sb_report_catch_signals();
@@ -79,6 +82,7 @@ int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct
     return code;
 }
 
+/* The ending says how it is packed: known before minutes are spent on the report in it. */
 int sb_verb_artifact(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
 {
     const char *out = sb_flag_value(verb, values, "-o");
@@ -96,6 +100,7 @@ int sb_verb_artifact(const struct sb_verb *verb, struct sb_words *operands, stru
     return code;
 }
 
+/* To look at a database on a machine without gnuplot, or over ssh. */
 int sb_verb_show(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
 {
     char *why = NULL;

@@ -111,6 +111,7 @@ static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_
     }
     if (sb_flag_value(verb, values, "--strict") && refuse(&s.plan))
         goto out;
+    /* Before the database is made: a run that nothing can come of leaves no file. */
     bool checked = !sb_flag_value(verb, values, "--no-check");
     size_t invalid = 0;
     if (checked && sb_run_prove(&s.plan, &invalid, &why))
@@ -158,6 +159,7 @@ int sb_verb_aa(const struct sb_verb *verb, struct sb_words *operands, struct sb_
     return run(verb, operands, values, true);
 }
 
+/* A trial's text is all that decides it: sent to scullbench-trial, it runs under a debugger or perf. */
 static int print_trial(const struct sb_plan *plan, const char *number)
 {
     static const struct sb_option option = {"--trial", SB_OPTION_INT, 0, "1", 1, UINT32_MAX, NULL, ""};
@@ -248,6 +250,7 @@ int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct s
     int code = sb_session_open(&s, verb, operands->at[0], values, false);
     if (code)
         goto out;
+    /* A missing part of the installation is a failure of run: plan finds it, too. */
     char *program = sb_trial_program(&why);
     if (!program) {
         sb_error("%s", why);

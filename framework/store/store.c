@@ -9,12 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A connection, used by one thread. */
 struct sb_store {
     sqlite3 *db;
     char *path;
     int64_t version;
 };
 
+/* Numbers that users publish outlive this program: anyone can read them with sqlite3 alone, so names are
+   words, units stand beside values, and long arrays are text. What changes here raises SB_SCHEMA_VERSION
+   and gets a branch where it is read, and a stored file of the version before in tests/data/schema. */
 static const char schema[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT);"
     "CREATE TABLE fact(name TEXT, value TEXT, warning TEXT);"
@@ -89,12 +93,11 @@ int sb_store_create(struct sb_store **out, const char *path, char **why)
     int status = open_database(out, path, SQLITE_OPEN_READWRITE, why);
     if (status)
         return status;
-    status = execute(*out, schema, why);
-    if (!status) {
-        char *version = sb_printf("PRAGMA user_version = %d", SB_SCHEMA_VERSION);
-        status = execute(*out, version, why);
-        free(version);
-    }
+    /* In one transaction: a run that is killed here leaves an empty file and no half of a database, and the
+       disk is waited for once, not for each table. */
+    char *all = sb_printf("BEGIN; %s PRAGMA user_version = %d; COMMIT", schema, SB_SCHEMA_VERSION);
+    status = execute(*out, all, why);
+    free(all);
     return status;
 }
 
@@ -327,6 +330,7 @@ int sb_store_add_warning(struct sb_store *store, const char *text, char **why)
 
 /* ---- reading ---- */
 
+/* SQLite's text is gone with the next step. */
 static char *column(sqlite3_stmt *s, int i)
 {
     const unsigned char *text = sqlite3_column_text(s, i);
@@ -369,6 +373,7 @@ static char *as_of_version(const struct sb_store *store, const char *sql)
     return text;
 }
 
+/* One function for each kind of row; columns are numbered as the queries below list them. */
 static void take_meta(void *context, sqlite3_stmt *s)
 {
     struct sb_data *d = context;
@@ -485,6 +490,7 @@ static void take_library(void *context, sqlite3_stmt *s)
         *SB_VEC_ADD(&r->libraries) = (struct sb_library){column(s, 1), column(s, 2), column(s, 3)};
 }
 
+/* Without a trial: what speaks about the run as a whole, such as a machine that was busy before it. */
 static void take_run_warning(void *context, sqlite3_stmt *s)
 {
     struct sb_data *d = context;
@@ -497,6 +503,8 @@ struct reading {
     void (*take)(void *, sqlite3_stmt *);
 };
 
+/* A file that breaks off in the middle is an error here and nowhere later: reports see all of it or
+   none. */
 static int read_all(struct sb_store *store, struct sb_data *data, const struct reading *queries, size_t n,
                     char **why)
 {
@@ -509,6 +517,7 @@ static int read_all(struct sb_store *store, struct sb_data *data, const struct r
     return status;
 }
 
+/* Enough for a line about a file; the trials of a large run take a second to read. */
 static const struct reading head_queries[] = {
     {"SELECT name, value FROM meta ORDER BY rowid", take_meta},
     {"SELECT name, value, warning FROM fact ORDER BY rowid", take_fact},
@@ -537,6 +546,7 @@ int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
         {"SELECT trial, text FROM warning WHERE trial IS NOT NULL ORDER BY rowid", take_warning},
         {"SELECT text FROM warning WHERE trial IS NULL ORDER BY rowid", take_run_warning},
     };
+    /* Tables that the first schema lacked; columns are as_of_version's. */
     static const struct reading since_2[] = {
         {"SELECT trial, path, build_id, version FROM library ORDER BY rowid", take_library},
     };
@@ -575,6 +585,8 @@ static void take_dump(void *context, sqlite3_stmt *s)
     *SB_VEC_ADD(&r->dumps) = (struct sb_dump){column(s, 0), column(s, 1)};
 }
 
+/* An index beyond the buckets would be from a finer histogram of a later version, which raises the
+   schema: here it is a damaged file, and the rest of the row isn't believed. */
 static void take_histogram(void *context, sqlite3_stmt *s)
 {
     struct sb_result *r = context;
@@ -598,6 +610,7 @@ static void take_histogram(void *context, sqlite3_stmt *s)
 
 int sb_store_load_latencies(struct sb_store *store, int64_t trial, struct sb_result *result, char **why)
 {
+    /* No single call was timed then. */
     if (store->version < 2)
         return 0;
     return query(store,
@@ -605,6 +618,7 @@ int sb_store_load_latencies(struct sb_store *store, int64_t trial, struct sb_res
                  trial, take_histogram, result, why);
 }
 
+/* Apart from the rest, for a trial at a time: of a large run these are most of the bytes. */
 int sb_store_load_series(struct sb_store *store, int64_t trial, struct sb_result *result, char **why)
 {
     int status = query(store, "SELECT name, key, unit, points FROM series WHERE trial = ? ORDER BY rowid",
@@ -651,6 +665,7 @@ const struct sb_metric *sb_result_metric(const struct sb_result *result, const c
     return NULL;
 }
 
+/* Ownership is simple throughout: whoever holds the data owns every text in it. */
 static void free_pairs(struct sb_pairs *pairs)
 {
     for (size_t i = 0; i < pairs->n; i++) {
