@@ -1,4 +1,8 @@
-/* The page allocator as a plugin: blocks of 2^order pages, by order or by size. See mm/page_alloc.c. */
+/*
+ * The page allocator as a plugin: blocks of 2^order pages, by order (__get_free_pages) or by size, as
+ * mm/page_alloc.c of Linux 6.1 gives them. The model, its locks and what it leaves out stand in
+ * mm/page_alloc.c, buddy.c and pcp.c under mm/; this file is the ABI around them.
+ */
 #include "../mm/page_alloc.h"
 
 #include <errno.h>

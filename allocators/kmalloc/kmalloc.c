@@ -1,4 +1,8 @@
-/* kmalloc as a plugin. See mm/kmalloc.c. */
+/*
+ * kmalloc as a plugin: the size classes of Linux 6.1 (mm/slab_common.c) over slub, whole pages above 8 KiB.
+ * The model stands in mm/kmalloc.c, that of the caches underneath in mm/slub.c; this file is the ABI around
+ * them.
+ */
 #include "../mm/kmalloc.h"
 
 #include <errno.h>
@@ -50,12 +54,14 @@ static void *kmalloc_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
     return sb_kmalloc(&((struct kmalloc *)self)->kmalloc, size, align, gfp);
 }
 
+/* kfree finds the class by the page that the block lies in; no size is needed. */
 static void kmalloc_free(void *self, void *block, size_t size)
 {
     (void)size;
     sb_kfree(&((struct kmalloc *)self)->kmalloc, block);
 }
 
+/* The class's size: what ksize() says. */
 static size_t kmalloc_usable(void *self, void *block)
 {
     return sb_ksize(&((struct kmalloc *)self)->kmalloc, block);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Zones lie in one array, node by node. */
 static struct sb_zone *end_of_zones(struct sb_mm *mm)
 {
     return mm->zones + mm->nr_nodes * SB_NR_ZONES;
@@ -22,6 +23,7 @@ const char *sb_zone_name(const struct sb_zone *zone)
     return names[zone->type];
 }
 
+/* Read without locks while others change them: good for a snapshot, not for a decision. */
 uint64_t sb_mm_free_pages(const struct sb_mm *mm)
 {
     uint64_t free = 0;
@@ -37,6 +39,7 @@ uint64_t sb_mm_used_pages(const struct sb_mm *mm)
     return mm->nr_pages - mm->nr_reserved - sb_mm_free_pages(mm);
 }
 
+/* To the zone these blocks are allocated; to the users they are free. */
 static uint64_t pcp_blocks(const struct sb_mm *mm, const struct sb_zone *zone)
 {
     uint64_t n = 0;
@@ -80,6 +83,7 @@ void sb_sink_printf(const struct sb_sink *sink, const char *format, ...)
         sink->write(sink->context, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
+/* Zones without pages are left out, as the kernel leaves out what isn't populated. */
 static void dump_buddyinfo(struct sb_mm *mm, const struct sb_sink *sink)
 {
     for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
@@ -106,6 +110,7 @@ static void dump_pagetypeinfo(struct sb_mm *mm, const struct sb_sink *sink)
             sb_sink_printf(sink, "Node %4d, zone %8s, type %12s ", zone->node, sb_zone_name(zone),
                            names[type]);
             for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
+                /* Counted by walking, as the kernel does for want of a counter by type. */
                 const struct sb_list *link, *head = &zone->free_area[order].list[type];
                 uint64_t n = 0;
                 sb_list_for_each (link, head)
@@ -124,6 +129,7 @@ static void dump_pageset(const struct sb_mm *mm, const struct sb_zone *zone, con
         uint64_t count = 0, high = 0;
         for (unsigned list = 0; list < SB_NR_PCP_LISTS; list++) {
             const struct sb_cpu_stack *stack = sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list]);
+            /* In pages: lists of larger orders hold blocks of several. */
             count += stack->count << list / SB_NR_MIGRATETYPES;
             if (!list)
                 high = stack->capacity;
@@ -145,6 +151,7 @@ static void dump_zoneinfo(struct sb_mm *mm, const struct sb_sink *sink)
             sink,
             "  pages free     %llu\n        boost    0\n        min      %llu\n        low      %llu\n"
             "        high     %llu\n        spanned  %llu\n        present  %llu\n        managed  %llu\n",
+            /* No holes: what is spanned is present. */
             (ull)zone->nr_free_pages, (ull)zone->watermark[SB_WMARK_MIN], (ull)zone->watermark[SB_WMARK_LOW],
             (ull)zone->watermark[SB_WMARK_HIGH], (ull)(zone->end_pfn - zone->start_pfn),
             (ull)(zone->end_pfn - zone->start_pfn), (ull)zone->managed);
@@ -171,6 +178,7 @@ int sb_mm_dump(struct sb_mm *mm, const char *file, const struct sb_sink *sink)
     return 0;
 }
 
+/* In one place for all kinds of caches, so that the words are alike. */
 int sb_report_leak(const struct sb_mm *mm, const char *cache, uint64_t live, uint32_t size)
 {
     mm->host->fail(mm->host->context,
@@ -179,6 +187,7 @@ int sb_report_leak(const struct sb_mm *mm, const char *cache, uint64_t live, uin
     return -EBUSY;
 }
 
+/* EUCLEAN is what file systems say of a damaged structure. */
 int sb_check_failed(char *why, size_t why_size, const char *format, ...)
 {
     va_list args;
@@ -207,6 +216,7 @@ static int check_list(struct sb_mm *mm, const struct sb_zone *zone, unsigned ord
         if (link->next->prev != link)
             return sb_check_failed(why, why_size, "zone %s: the list of order %u is torn at pfn %llu",
                                    sb_zone_name(zone), order, (ull)pfn);
+        /* A list that runs in a circle must end, too; the count then tells. */
         if (++*n > area->nr_free)
             break;
     }
@@ -269,6 +279,7 @@ static int check_tail_pages(struct sb_mm *mm, uint64_t pfn, char *why, size_t wh
 static int check_free_block(struct sb_mm *mm, const struct sb_zone *zone, uint64_t pfn, char *why,
                             size_t why_size)
 {
+    /* A buddy beyond the zone's end is nobody's to merge with. */
     const struct sb_page *page = &mm->memmap[pfn];
     uint64_t buddy_pfn = pfn ^ (UINT64_C(1) << page->order);
     if (page->order == SB_MAX_ORDER || buddy_pfn < zone->start_pfn || buddy_pfn >= zone->end_pfn)
@@ -346,6 +357,7 @@ static int check_blocks(struct sb_mm *mm, const struct sb_zone *zone, char *why,
 
 int sb_mm_check(struct sb_mm *mm, char *why, size_t why_size)
 {
+    /* Counted when they came, for afterwards the structures are sound again: such frees are refused. */
     unsigned bad = atomic_load(&mm->bad_frees);
     if (bad)
         return sb_check_failed(why, why_size,

@@ -1,4 +1,8 @@
-/* Per-CPU areas as a plugin. See mm/percpu.c. */
+/*
+ * Per-CPU areas as a plugin: alloc_percpu of Linux 6.1 (mm/percpu.c), and one static per-CPU variable to
+ * count with. The model, its lock and what it leaves out stand in mm/percpu.c here; this file is the ABI
+ * around it.
+ */
 #include "../mm/percpu.h"
 
 #include <errno.h>

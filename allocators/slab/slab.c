@@ -1,4 +1,7 @@
-/* Lookaside caches of Linux 2.6 and its kmalloc, as a plugin. See mm/slab.c. */
+/*
+ * Lookaside caches of Linux 2.6 and its kmalloc, as a plugin: the SLAB that LDD3 describes. The model, its
+ * locks and what it leaves out stand in mm/slab.c; this file is the ABI around it.
+ */
 #include "../mm/slab.h"
 
 #include <errno.h>
@@ -43,6 +46,7 @@ static int slab_open(const struct sb_host *host, const union sb_value *values, v
 static int slab_create(void *self, const char *name, size_t size, size_t align, uint32_t flags,
                        void (*ctor)(void *), uint32_t reserve, void **cache)
 {
+    /* Its kmalloc has caches of its own, which no user can name or destroy. */
     struct sb_slab_cache *made = NULL;
     (void)reserve;
     int status =

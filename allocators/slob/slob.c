@@ -1,4 +1,7 @@
-/* The small machine's allocator as a plugin. See mm/slob.c. */
+/*
+ * The small machine's allocator as a plugin: SLOB of Linux 6.1 (mm/slob.c), taken out of the kernel in 6.4.
+ * The model, its one lock and what it leaves out stand in mm/slob.c here; this file is the ABI around it.
+ */
 #include "../mm/slob.h"
 
 #include <errno.h>
@@ -36,6 +39,7 @@ static int slob_open(const struct sb_host *host, const union sb_value *values, v
 
 static void *slob_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
 {
+    /* Blocks lie within a page, or are pages. */
     if (align > SB_PAGE_SIZE)
         return NULL;
     return sb_slob_kmalloc(&((struct slob *)self)->slob, size, align, gfp);

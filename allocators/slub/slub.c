@@ -1,4 +1,8 @@
-/* Lookaside caches as a plugin. See mm/slub.c. */
+/*
+ * Lookaside caches as a plugin: kmem_cache_* of Linux 6.1 (mm/slub.c), whose model, locks and omissions stand
+ * in mm/slub.c here. This file is the ABI around it: options, and a page allocator of its own underneath, so
+ * that two plugins in one process share nothing.
+ */
 #include "../mm/slub.h"
 
 #include <errno.h>
@@ -49,6 +53,7 @@ static int slub_open(const struct sb_host *host, const union sb_value *values, v
 static int slub_create(void *self, const char *name, size_t size, size_t align, uint32_t flags,
                        void (*ctor)(void *), uint32_t reserve, void **cache)
 {
+    /* A reserve is mempool's to keep: the kernel's caches have none either. */
     struct sb_kmem_cache *made = NULL;
     (void)reserve;
     int status = sb_cache_create(&((struct slub *)self)->slub, name, size, align, flags, ctor, &made);
@@ -89,6 +94,7 @@ static int slub_check(void *self, char *why, size_t why_size)
     return sb_slub_check(&((struct slub *)self)->slub, why, why_size);
 }
 
+/* Reclaim, as memory pressure would start it: caches give back their empty slabs. */
 static void slub_shrink(void *self)
 {
     sb_mm_reclaim(&((struct slub *)self)->mm);
@@ -112,6 +118,7 @@ static const struct sb_bulk_ops bulk = {
 
 static const struct sb_cache_ops cache = {
     .struct_size = sizeof(cache),
+    /* An object needs a slab, and a slab is one block of pages. */
     .max_size = SB_PAGE_SIZE << SB_MAX_ORDER,
     .create = slub_create,
     .alloc = slub_alloc,

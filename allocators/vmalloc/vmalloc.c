@@ -1,4 +1,7 @@
-/* vmalloc as a plugin. See mm/vmalloc.c. */
+/*
+ * vmalloc as a plugin: single pages mapped side by side, as mm/vmalloc.c of Linux 6.1 does, by the real MMU.
+ * The model, its locks and what it leaves out stand in mm/vmalloc.c here; this file is the ABI around it.
+ */
 #include "../mm/vmalloc.h"
 
 #include <errno.h>
@@ -52,6 +55,8 @@ static int vmalloc_open(const struct sb_host *host, const union sb_value *values
 
 static void *vmalloc_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
 {
+    /* Areas begin on pages; the kernel offers no more without __vmalloc_node's align, which drivers
+       can't reach. */
     if (align > SB_PAGE_SIZE)
         return NULL;
     return sb_vmalloc(&((struct vmalloc *)self)->vm, size, gfp);
@@ -91,6 +96,7 @@ static void vmalloc_shrink(void *self)
 
 static const struct sb_sized_ops sized = {
     .struct_size = sizeof(sized),
+    /* Address space that an area may take of what is reserved for all. */
     .max_size = UINT64_C(2) << 30,
     .alloc = vmalloc_alloc,
     .free = vmalloc_free,

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+/* Collected and not printed: a file is read to its end, and all its mistakes come out in the order of
+   its lines. */
 void sb_diag_at(struct sb_diag *diag, int line, const char *format, ...)
 {
     va_list args;
@@ -19,6 +21,7 @@ void sb_diag_at(struct sb_diag *diag, int line, const char *format, ...)
     *entry = (struct sb_diag_entry){line, diag->n, text};
 }
 
+/* One near name, or all of them: a reader never has to open the manual for a list. */
 char *sb_diag_hint(const char *word, const char *const *names, size_t n)
 {
     const char *near = sb_nearest(word, names, n);
@@ -52,6 +55,7 @@ size_t sb_diag_flush(struct sb_diag *diag, FILE *out)
         struct sb_text text = {0};
         sb_text_add_visible(&text, diag->at[i].text);
         int line = diag->at[i].line;
+        /* Overrides have no line; they are numbered downwards from -1. */
         if (line < 0)
             fprintf(out, "--set %s: %s\n", diag->overrides[-line - 1], sb_text_get(&text));
         else if (line)

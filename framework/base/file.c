@@ -41,6 +41,7 @@ int sb_read_file(const char *path, char **text, size_t *length)
     return status;
 }
 
+/* For /sys and /proc, where a file is one line; a missing one is an answer, too. */
 char *sb_read_line(const char *path)
 {
     char *text = NULL;
@@ -65,6 +66,8 @@ static int write_all(int fd, const char *text, size_t length)
 /* The rename is the commit: a reader, or a crash, sees the old content or the new, never half. */
 int sb_write_file(const char *path, const char *text, size_t length)
 {
+    /* In the same folder, since a rename can't cross file systems; with the process's number, since two
+       may write the same. */
     char *temporary = sb_printf("%s.tmp%ld", path, (long)getpid());
     int status = 0;
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -74,6 +77,7 @@ int sb_write_file(const char *path, const char *text, size_t length)
         goto out;
     }
     status = write_all(fd, text, length);
+    /* Some file systems tell only here that the disk is full. */
     if (close(fd) && !status)
         status = -errno;
     if (!status && rename(temporary, path))
@@ -110,6 +114,7 @@ int sb_make_dirs(const char *path)
     return status;
 }
 
+/* To say beforehand that a program is missing, where exec would say it afterwards. */
 char *sb_find_program(const char *name)
 {
     const char *path = getenv("PATH");
@@ -125,6 +130,7 @@ char *sb_find_program(const char *name)
     return found;
 }
 
+/* The kernel's word for it: argv[0] may be anything. */
 char *sb_program_dir(void)
 {
     char path[4096];

@@ -18,6 +18,7 @@ static const json_t *look(const struct sb_json *value)
     return (const json_t *)value;
 }
 
+/* jansson says NULL only when memory is out, as sb_calloc treats it. */
 static struct sb_json *out(json_t *value)
 {
     if (!value)
@@ -86,6 +87,7 @@ static json_t *make_text(const char *text)
     return value;
 }
 
+/* Keys come from users, too: names of metrics that a plugin counts. */
 void sb_json_set(struct sb_json *object, const char *key, struct sb_json *value)
 {
     char *good = clean(key);
@@ -131,6 +133,7 @@ const char *sb_json_text(const struct sb_json *object, const char *key)
     return json_string_value(look(sb_json_get(object, key)));
 }
 
+/* What is missing or of another kind is the caller's fallback: files may be of other versions. */
 int64_t sb_json_int(const struct sb_json *object, const char *key, int64_t fallback)
 {
     const json_t *value = look(sb_json_get(object, key));
@@ -159,6 +162,7 @@ const struct sb_json *sb_json_at(const struct sb_json *array, size_t i)
     return (const struct sb_json *)json_array_get(look(array), i);
 }
 
+/* NaN, which every reader of numbers leaves out, as null is. */
 double sb_json_number(const struct sb_json *value)
 {
     return json_is_number(look(value)) ? json_number_value(look(value)) : (double)NAN;
@@ -172,6 +176,7 @@ char *sb_json_print(const struct sb_json *value, bool indent)
     return text;
 }
 
+/* Where in the text the error lies would help nobody: lines are machine-made. */
 struct sb_json *sb_json_parse(const char *text, size_t length)
 {
     json_error_t error;

@@ -52,6 +52,7 @@ char *sb_strdup(const char *s)
     return sb_strndup(s, strlen(s));
 }
 
+/* Always ended by a zero, so that `at` is a string at any time. */
 void sb_text_add(struct sb_text *text, const char *bytes, size_t n)
 {
     if (text->n + n + 1 > text->capacity) {
@@ -133,6 +134,7 @@ struct sb_words sb_split(const char *list)
     }
 }
 
+/* Lists are short: names in a config, reasons in a table. */
 bool sb_words_has(const struct sb_words *words, const char *word)
 {
     for (size_t i = 0; i < words->n; i++) {
@@ -157,11 +159,13 @@ void sb_words_free(struct sb_words *words)
     SB_VEC_FREE(words);
 }
 
+/* Longer words are no slips of the finger; and the rows below stay on the stack. */
 enum { NEAREST_MAX = 64 };
 
 /* Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours. */
 static size_t distance(const char *a, size_t la, const char *b, size_t lb)
 {
+    /* Three rows are enough: a swap looks back two. */
     size_t row[3][NEAREST_MAX + 1];
     for (size_t j = 0; j <= lb; j++)
         row[0][j] = j;
@@ -228,6 +232,7 @@ bool sb_glob(const char *pattern, const char *text)
     return !*pattern;
 }
 
+/* FNV-1a: the same on every machine and in every version, as file names and keys of the cache need it. */
 uint64_t sb_hash(const char *s)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -236,6 +241,7 @@ uint64_t sb_hash(const char *s)
     return hash;
 }
 
+/* Never in the middle of a character: half of one would make a whole SVG invalid. */
 size_t sb_utf8_cut(const char *s, size_t most)
 {
     size_t n = strlen(s), keep = n < most ? n : most;
@@ -244,6 +250,7 @@ size_t sb_utf8_cut(const char *s, size_t most)
     return keep;
 }
 
+/* RFC 4180: quoted only where need be, so that simple tables stay readable. */
 void sb_text_add_csv(struct sb_text *text, const char *s)
 {
     if (!strpbrk(s, ",\"\n\r")) {

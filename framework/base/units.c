@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whole factors alone: a value is kept in the smallest unit, exactly. */
 struct unit {
     const char *name;
     uint64_t factor;
@@ -21,6 +22,7 @@ static const struct unit time_units[] = {
 static const struct unit percent_units[] = {{"%", 1}};
 static const struct unit rate_units[] = {{"/s", 1}};
 
+/* As messages list them: of the table's order the smallest first. */
 static const char *const unit_names[] = {"B, KiB, MiB or GiB", "ns, us, ms, s or min", "%", "/s"};
 
 /* Kinds without units have no table; their numbers stand alone. */
@@ -50,6 +52,7 @@ static const struct unit *units_of(uint32_t kind, size_t *n, const char **names)
     }
 }
 
+/* The largest unit that divides it: nothing is rounded, so what is printed can be read back. */
 static char *format_units(uint64_t value, const struct unit *units, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -84,6 +87,7 @@ char *sb_option_write(const struct sb_option *option, uint64_t value)
     return units ? format_units(value, units, n) : sb_printf("%llu", (unsigned long long)value);
 }
 
+/* Kinds from SB_KIND_SHARE on are the host's own; plugins can't use them, for the ABI doesn't know them. */
 static const char *kind_name(uint32_t kind)
 {
     static const char *const names[] = {"",     "yes or no",  "whole number", "size",
@@ -131,6 +135,7 @@ static int read_digits(const char *text, uint64_t *value, const char **end)
     uint64_t v = 0;
     bool overflow = false;
     for (; *p >= '0' && *p <= '9'; p++) {
+        /* Read on to the end: the unit behind it may be the real mistake. */
         if (__builtin_mul_overflow(v, UINT64_C(10), &v) ||
             __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
             overflow = true;
@@ -165,6 +170,7 @@ static int parse_number(const struct sb_option *option, const char *text, uint64
     }
     if (units) {
         size_t i = 0;
+        /* "64 MiB" is how papers write it. */
         while (*rest == ' ')
             rest++;
         while (i < n && strcmp(units[i].name, rest))
@@ -208,6 +214,7 @@ static int parse_share(const struct sb_option *option, const char *text, uint64_
                      : sb_printf("'%s' lacks its unit (%%)", text);
         return -EINVAL;
     }
+    /* Anything larger is out of every range, and must not wrap around into one. */
     *value = whole < 1000000 ? whole * 1000 + part : UINT64_MAX;
     return *value < option->min || *value > option->max ? out_of_range(option, text, why) : 0;
 }
@@ -232,6 +239,7 @@ static int parse_counts(const struct sb_option *option, const char *text, uint64
         *why = sb_printf("'%s' ends before it begins", text);
         return -EINVAL;
     }
+    /* Both ends in one word: an option has one value. */
     *value = most << 32 | least;
     return 0;
 }

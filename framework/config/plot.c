@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* In the order of the page: from how fast to why. */
 static const char *const kinds[SB_PLOT_KINDS + 1] = {
     [SB_PLOT_BARS] = "bars",
     [SB_PLOT_LINES] = "lines",
@@ -58,6 +59,7 @@ const char *sb_plot_kind_name(enum sb_plot_kind kind)
 /* What of a chart's description a kind takes. */
 static bool takes(enum sb_plot_kind kind, enum sb_plot_key key)
 {
+    /* Bits by key. kind, facet and where go with every kind. */
     static const unsigned keys[SB_PLOT_KINDS] = {
         [SB_PLOT_BARS] = 1U << SB_PLOT_X | 1U << SB_PLOT_SERIES_BY | 1U << SB_PLOT_METRIC,
         [SB_PLOT_LINES] = 1U << SB_PLOT_X | 1U << SB_PLOT_SERIES_BY | 1U << SB_PLOT_METRIC,
@@ -74,6 +76,7 @@ static bool takes(enum sb_plot_kind kind, enum sb_plot_key key)
     return key == SB_PLOT_KIND || key == SB_PLOT_FACET || key == SB_PLOT_WHERE || keys[kind] >> key & 1;
 }
 
+/* What names are judged by; NULL where they aren't known yet. */
 struct reader {
     struct sb_diag *diag;
     const struct sb_words *dimensions, *allocators;
@@ -102,6 +105,7 @@ static struct sb_words read_dimensions(const struct reader *r, const struct sb_i
         words = sb_split(entry->value);
     for (size_t i = 0; i < words.n; i++) {
         check_name(r, name, words.at[i], r->dimensions, dimension_words, entry->line);
+        /* Twice the same would be one column under two heads. */
         for (size_t j = 0; j < i; j++) {
             if (!strcmp(words.at[i], words.at[j]))
                 sb_diag_at(r->diag, entry->line, "%s: '%s' stands twice in the list", name, words.at[i]);
@@ -125,6 +129,7 @@ static void read_where(const struct reader *r, const struct sb_ini_section *sect
             continue;
         }
         struct sb_plot_condition *c = SB_VEC_ADD(&plot->where);
+        /* "!=" and "=" are found by the same sign. */
         c->not = equals[-1] == '!';
         size_t n = (size_t)(equals - words.at[i]) - c->not ;
         while (n && words.at[i][n - 1] == ' ')
@@ -190,6 +195,7 @@ void sb_plots_read(struct sb_plots *plots, const struct sb_ini *ini, const struc
                    const struct sb_words *allocators, struct sb_diag *diag)
 {
     struct reader r = {diag, dimensions, allocators};
+    /* In the order of the config, which is that of the page. */
     *plots = (struct sb_plots){0};
     for (size_t i = 0; i < ini->n; i++) {
         if (!strcmp(ini->at[i].kind, "plot"))

@@ -8,12 +8,15 @@
 #define SECOND UINT64_C(1000000000)
 #define MIB    (UINT64_C(1) << 20)
 
+/* In the order of the enums in experiment.h; NULL ends each. */
 static const char *const orders[] = {"interleaved", "sequential", NULL};
 static const char *const layouts[] = {"random", "fixed", NULL};
 const char *const sb_latency_names[] = {"sampled", "all", "off", NULL};
 static const char *const providers[] = {"perf", "cachegrind", "auto", "none", NULL};
 static const char *const pages[] = {"4KiB", "thp", "2MiB", NULL};
 
+/* Defaults are those of a config that says nothing but a matrix: enough processes for a 95 % interval, a
+   duration that a scheduler's tick can't spoil, and every source of bias randomised. */
 static const struct sb_option experiment_options[] = {
     [SB_EXPERIMENT_NAME] = {"name", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                             "what reports call the experiment; by default the file's name without .ini"},

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Ranges are wider than the config's where the plan computes the value; the plan has judged what the
+   user wrote. */
 const struct sb_option sb_trial_options[SB_TRIAL_KEYS] = {
     [SB_TRIAL_NUMBER] = {"number", SB_OPTION_INT, 0, "1", 1, UINT32_MAX, NULL, "position in the run's order"},
     [SB_TRIAL_CELL] = {"cell", SB_OPTION_INT, 0, "1", 1, UINT32_MAX, NULL, "cell of the matrix"},
@@ -61,6 +63,7 @@ static void read_cpus(struct sb_trial_spec *spec, struct sb_diag *diag)
 {
     static const struct sb_option number = {"cpus", SB_OPTION_INT, 0, "0", 0, 65535, NULL, ""};
     struct sb_words words = sb_split(spec->trial[SB_TRIAL_CPUS].s);
+    /* Kept although wrong: the complaint ends the trial before they are used. */
     spec->cpus = sb_calloc(words.n, sizeof(*spec->cpus));
     spec->threads = (uint32_t)words.n;
     for (size_t i = 0; i < words.n; i++) {

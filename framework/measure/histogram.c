@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+/* Seven leading bits make a bucket 1/128 to 1/256 of its values wide, so that its middle is at most 0.4 %
+   off; the whole is 42 KiB. */
 enum { BITS = 7, LINEAR = 256, LAST_EXPONENT = 47 };
 #define LONGEST (UINT64_C(1) << (LAST_EXPONENT + 1))
 
@@ -24,6 +26,7 @@ double sb_histogram_value(size_t index)
 {
     if (index < LINEAR)
         return (double)index;
+    /* The middle of the bucket: no value is far from it, and none is always too low. */
     unsigned shift = (unsigned)((index - LINEAR) >> BITS) + 1;
     uint64_t leading = (1U << BITS) + ((index - LINEAR) & ((1U << BITS) - 1));
     return (double)(leading << shift) + (double)((UINT64_C(1) << shift) - 1) / 2;
@@ -62,6 +65,7 @@ void sb_histogram_merge(struct sb_histogram *into, const struct sb_histogram *fr
 double sb_histogram_quantile(const struct sb_histogram *h, double share)
 {
     uint64_t seen = 0, rank = (uint64_t)ceil(share * (double)h->n);
+    /* Fewer than ten calls beyond it: another run would give another number. */
     if (!h->n || (share < 1 && (1 - share) * (double)h->n < 10 - 1e-6))
         return NAN;
     if (share >= 1)

@@ -34,6 +34,7 @@ static const struct {
     {SB_TRIAL_SURVEY_POINTS, SB_EXPERIMENT_SURVEY_POINTS},
 };
 
+/* What every step of planning needs; lives as long as sb_plan_make. */
 struct planner {
     struct sb_plan *plan;
     struct sb_diag *diag;
@@ -85,6 +86,7 @@ static const struct sb_plugin *refused_by_name(const struct sb_plugins *plugins,
     return NULL;
 }
 
+/* A section names its plugin, or is named after it; without a section the plugin's defaults hold. */
 static void bind(struct planner *p, enum sb_plugin_kind kind, const char *name, struct sb_binding *binding,
                  int line)
 {
@@ -96,6 +98,7 @@ static void bind(struct planner *p, enum sb_plugin_kind kind, const char *name, 
 
     *binding =
         (struct sb_binding){name, name, sb_plugin_find(p->plan->plugins, kind, plugin_name), section, line};
+    /* An empty name in a list was complained about where the list was read. */
     if (binding->plugin || !*name)
         return;
     const struct sb_plugin *refused = refused_by_name(p->plan->plugins, plugin_name);
@@ -139,6 +142,7 @@ static void check_needs(struct planner *p, const struct sb_plugin *plugin,
     int line = section->line;
     if (!plugin->workload.needs(values, &needs, why, sizeof(why)))
         return;
+    /* By convention of the ABI: the word in front of the colon is the option that is to blame. */
     char *key = sb_strndup(why, strcspn(why, ": "));
     const struct sb_ini_entry *entry = sb_ini_entry(section, key);
     if (entry)
@@ -181,6 +185,7 @@ static void bind_list(struct planner *p, enum sb_plugin_kind kind, const struct 
     for (size_t i = 0; i < names->n; i++) {
         struct sb_binding *binding =
             kind == SB_PLUGIN_ALLOCATOR ? SB_VEC_ADD(&p->plan->allocators) : SB_VEC_ADD(&p->plan->workloads);
+        /* Bound even where the section is broken: other errors of the matrix come out in the same pass. */
         size_t before = p->diag->n;
         bind(p, kind, names->at[i], binding, line);
         /* A broken section was complained about where it stands. */
@@ -195,6 +200,7 @@ static void add_twins(struct sb_plan *plan)
     size_t n = plan->allocators.n;
     for (size_t i = 0; i < n; i++)
         SB_VEC_ADD(&plan->allocators);
+    /* From the back, so that each place is read before it is written to. */
     for (size_t i = n; i-- > 0;) {
         struct sb_binding twin = plan->allocators.at[i];
         twin.name = *SB_VEC_ADD(&plan->twins) = sb_printf("%s" SB_TWIN_SUFFIX, twin.name);
@@ -203,6 +209,7 @@ static void add_twins(struct sb_plan *plan)
     }
 }
 
+/* What a trial is told can differ from cell to cell; the rest is one for the whole run. */
 static bool may_sweep_experiment(const char *key)
 {
     if (!strcmp(key, "time_limit"))
@@ -218,6 +225,7 @@ static bool may_sweep_experiment(const char *key)
 static const struct sb_option *table_of(const struct planner *p, const char *name, uint32_t *n)
 {
     const struct sb_section_table *fixed = sb_table_find(name);
+    /* [pmu] is not among them: cells that count other events could not be compared. */
     if (fixed && (!strcmp(name, "machine") || !strcmp(name, "experiment"))) {
         *n = fixed->n;
         return fixed->options;
@@ -254,6 +262,7 @@ static char *hint_section(const struct planner *p, const char *name)
 static void check_machine_value(struct planner *p, int line, const char *key, const char *text,
                                 union sb_value value)
 {
+    /* Of a synthetic topology nobody knows the memory. */
     uint64_t ram = machine_ram();
     struct sb_cpus found = {0};
     char *why = NULL;
@@ -294,6 +303,7 @@ static void check_sweep(struct planner *p, const struct sb_sweep *sweep)
         return;
     }
     const struct sb_option *option = sb_option_find(table, n, sweep->key);
+    /* env.NAME: what a library makes of its environment is its own business. */
     if (sb_env_name(sweep->key) && is_allocator(p->plan, sweep->section))
         return;
     if (!option) {
@@ -310,6 +320,7 @@ static void check_sweep(struct planner *p, const struct sb_sweep *sweep)
     for (size_t i = 0; i < sweep->values.n; i++) {
         union sb_value value;
         char *why = NULL;
+        /* An empty value was complained about when the list was split. */
         if (*sweep->values.at[i] && sb_option_parse(option, sweep->values.at[i], &value, &why)) {
             sb_diag_at(p->diag, sweep->line, "%s.%s: %s", sweep->section, sweep->key, why);
             free(why);
@@ -351,6 +362,7 @@ static const char *text_of(const struct sb_cell *cell, const char *section_name,
                            const struct sb_ini_section *section, const struct sb_option *option)
 {
     for (size_t i = 0; i < cell->swept.n; i++) {
+        /* The last one: names of sections may have dots, keys don't. */
         const char *dot = strrchr(cell->swept.at[i].name, '.');
         size_t n = (size_t)(dot - cell->swept.at[i].name);
         if (strlen(section_name) == n && !strncmp(cell->swept.at[i].name, section_name, n) &&
@@ -365,6 +377,7 @@ static const char *text_of(const struct sb_cell *cell, const char *section_name,
 static void copy_texts(struct sb_cell *cell, const char *kind, const char *name, const char *lookup,
                        const struct sb_ini_section *from, const struct sb_option *table, uint32_t n)
 {
+    /* The part may have been begun with its file. */
     struct sb_ini_section *to = sb_ini_section(&cell->settings, kind, name);
     if (!to)
         to = sb_ini_add_section(&cell->settings, kind, name, 0);
@@ -407,6 +420,7 @@ static void write_settings(const struct planner *p, struct sb_cell *cell)
 
     for (size_t i = 0; i < cell->cpus.n; i++)
         sb_text_printf(&cpus, "%s%u", i ? ", " : "", cell->cpus.at[i].os);
+    /* OS numbers, as the kernel takes them. */
     sb_ini_set(trial, "cpus", sb_text_get(&cpus), 0);
     for (size_t i = 0; i < SB_COUNT(trial_from_experiment); i++) {
         const struct sb_option *option =
@@ -428,6 +442,7 @@ static void write_settings(const struct planner *p, struct sb_cell *cell)
 static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *needs, uint32_t threads,
                          const union sb_value *machine)
 {
+    /* Of several reasons the one that no setting can change comes first. */
     enum sb_route route = sb_route_for(a, (enum sb_want)needs->want);
     uint64_t most = route == SB_ROUTE_CACHE   ? a->cache->max_size
                     : route == SB_ROUTE_SIZED ? a->sized->max_size
@@ -467,6 +482,7 @@ static void judge(struct sb_cell *cell)
     union sb_value *options = sb_calloc(workload->option_count, sizeof(*options));
     struct sb_needs needs = {.struct_size = sizeof(needs)};
     char why[256] = "", *text = NULL;
+    /* Texts that were judged before, swept ones included: nothing can be said here that wasn't. */
     struct sb_diag scratch = {0};
 
     sb_read_section(sb_ini_section(&cell->settings, "machine", ""), "", sb_tables[SB_TABLE_MACHINE].options,
@@ -485,6 +501,7 @@ static void judge(struct sb_cell *cell)
     cell->skip = text;
     cell->route = sb_route_name(route);
     cell->cycle_operations = needs.cycle_operations;
+    /* The survey's length depends on the allocator: it counts as nothing. */
     cell->least_ns =
         trial[SB_TRIAL_WARMUP].u + (trial[SB_TRIAL_OPERATIONS].u ? 0 : trial[SB_TRIAL_DURATION].u);
     for (size_t i = 0; i < scratch.n; i++)
@@ -512,6 +529,7 @@ static void choose_cpus(struct planner *p, struct sb_cell *cell, const char *thr
     }
     size_t have = cell->cpus.n;
     cell->threads = strcmp(threads, "all") ? (uint32_t)strtoul(threads, NULL, 10) : (uint32_t)have;
+    /* Never two threads on a CPU: they would measure the scheduler. */
     if (cell->threads > have)
         sb_diag_at(p->diag, p->experiment->matrix_line[SB_MATRIX_THREADS],
                    "threads: %u threads were asked for, but cpus = %s with placement = %s gives %zu CPU%s",
@@ -521,6 +539,7 @@ static void choose_cpus(struct planner *p, struct sb_cell *cell, const char *thr
 }
 
 /* How a cell is called everywhere: in progress, table, database and report. */
+/* Equal labels are equal cells: databases are matched by them. */
 static void label(struct sb_cell *cell)
 {
     struct sb_text text = {0};
@@ -571,6 +590,7 @@ static void add_cells(struct planner *p, const struct sb_binding *a, const struc
                       const char *threads)
 {
     const struct sb_experiment *e = p->experiment;
+    /* One counter for each sweep, as the wheels of an odometer. */
     size_t *at = sb_calloc(e->sweeps.n, sizeof(*at)), i;
     do {
         struct sb_cell *cell = SB_VEC_ADD(&p->plan->cells);
@@ -623,6 +643,7 @@ static bool differ_in_allocator_alone(const struct sb_cell *a, const struct sb_c
     return true;
 }
 
+/* Quadratic in cells, of which a matrix has thousands at most. */
 static void group_cells(struct sb_plan *plan)
 {
     uint32_t groups = 0;
@@ -655,6 +676,7 @@ static void check_times(struct planner *p, const struct sb_cell *cell)
     struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
     const struct sb_ini_section *section = sb_ini_section(ini, "experiment", "");
     const struct sb_ini_entry *limit = section ? sb_ini_entry(section, "time_limit") : NULL;
+    /* A skipped cell takes no time, whatever its settings say. */
     if (!cell->skip && cell->least_ns >= cell->time_limit_ns) {
         char *least = sb_format_time(cell->least_ns), *most = sb_format_time(cell->time_limit_ns);
         sb_diag_at(p->diag, limit ? limit->line : 0,
@@ -683,6 +705,7 @@ static void check_rate(struct planner *p, const struct sb_cell *cell)
 /* duration and operations exclude each other, also when one of them is swept. */
 static void check_exclusive(struct planner *p)
 {
+    /* Both written in [experiment] is the experiment's own complaint. */
     const struct sb_sweep *duration = NULL;
     bool operations = p->experiment->values[SB_EXPERIMENT_OPERATIONS].u;
     for (size_t i = 0; i < p->experiment->sweeps.n; i++) {
@@ -707,6 +730,7 @@ static void check_events(struct planner *p)
     struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
     const struct sb_ini_section *section = sb_ini_section(ini, "pmu", "");
     const struct sb_ini_entry *events = section ? sb_ini_entry(section, "events") : NULL;
+    /* Then no counter is opened, and a name that isn't used can't be wrong. */
     if (p->plan->provider == SB_PROVIDER_NONE)
         return;
     sb_pmu_prepare(&p->plan->pmu, p->experiment->pmu[SB_PMU_EVENTS].s);
@@ -752,6 +776,7 @@ static void add_trial(struct planner *p, uint32_t cell, uint32_t repetition, boo
 {
     struct sb_plan *plan = p->plan;
     uint64_t seed = repetition_seed(p->experiment->values[SB_EXPERIMENT_SEED].u, repetition);
+    /* Skipped cells draw no seeds, so that they don't shift those of others. */
     if (plan->cells.at[cell].skip)
         return;
     struct sb_trial trial = {0, cell, repetition, seed, draw_layout(p), simulated};
@@ -780,6 +805,7 @@ static void order_trials(struct planner *p)
     const union sb_value *values = p->experiment->values;
     uint32_t repetitions = plan->most_repetitions, cells = (uint32_t)plan->cells.n;
     bool sequential = values[SB_EXPERIMENT_ORDER].u == SB_ORDER_SEQUENTIAL;
+    /* A stream of its own: repetitions take theirs from small numbers. */
     struct sb_random random = sb_random_fork(values[SB_EXPERIMENT_SEED].u, UINT64_MAX);
     uint32_t outer = sequential ? cells : repetitions, inner = sequential ? repetitions : cells;
     for (uint32_t i = 0; i < outer; i++) {
@@ -853,6 +879,7 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
         if (diag->n)
             break;
     }
+    /* Every cell would say the same of its CPUs. */
     while (diag->n > 1)
         free(diag->at[--diag->n].text);
     for (size_t i = 0; i < plan->cells.n; i++) {
@@ -864,6 +891,7 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
     }
     group_cells(plan);
     order_trials(&p);
+    /* A run of nothing would look like success. */
     if (!plan->cells.n && !diag->n)
         sb_diag_at(diag, experiment->matrix_line[SB_MATRIX_EXCLUDE], "exclude leaves no cell of the matrix");
     else if (!plan->trials.n && !diag->n)
@@ -885,6 +913,7 @@ void sb_plan_free(struct sb_plan *plan)
     sb_pmu_free(&plan->pmu);
 }
 
+/* Without paths: what is stored must mean the same on another machine. */
 char *sb_plan_cell_text(const struct sb_cell *cell)
 {
     struct sb_text text = {0};

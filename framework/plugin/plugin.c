@@ -34,6 +34,7 @@ static void copy_sized(void *to, size_t to_size, const void *from, size_t from_s
 /* The stride is the plugin's own sizeof: rows of an older table are shorter than ours. */
 static void take_options(struct sb_plugin *plugin, const struct sb_option *table, uint32_t n, uint32_t stride)
 {
+    /* A damaged count must not make the host read gigabytes. */
     enum { MOST_OPTIONS = 1000 };
     if (n > MOST_OPTIONS || (n && !table)) {
         plugin->refused =
@@ -55,6 +56,7 @@ static char *judge_option(const struct sb_option *o)
     char *why = NULL;
     if (!o->name || !*o->name || o->name[strspn(o->name, good)])
         return sb_strdup("an option's name is not made of letters, digits, '_' and '-'");
+    /* Keys of a config's section and of a trial's. */
     if (!strcmp(o->name, "plugin") || !strcmp(o->name, "file"))
         return sb_printf("its option '%s' has a name that scullbench uses itself", o->name);
     if (!o->help || !o->fallback || o->kind < SB_OPTION_BOOL || o->kind > SB_OPTION_TEXT ||
@@ -74,6 +76,7 @@ static void judge_names(struct sb_plugin *plugin)
         plugin->refused = sb_strdup("it has no name, or one that a config can't write");
     for (uint32_t i = 0; i < plugin->option_count && !plugin->refused; i++)
         plugin->refused = judge_option(&plugin->options[i]);
+    /* A plugin of few words is a plugin; printing must not care. */
     if (!plugin->summary)
         plugin->summary = "";
     if (!plugin->models)
@@ -93,6 +96,8 @@ static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
 {
     struct sb_allocator *a = &plugin->allocator;
     copy_sized(a, sizeof(*a), head, head->struct_size);
+    /* Copies of our own size: members that an older plugin lacks are NULL, and what a newer one adds is
+       left. */
     TAKE_OPS(plugin, sized);
     TAKE_OPS(plugin, cache);
     TAKE_OPS(plugin, pages);
@@ -102,6 +107,7 @@ static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
     plugin->name = a->name;
     plugin->summary = a->summary;
     plugin->models = a->models;
+    /* One reason is enough, the first. */
     if (plugin->refused)
         return;
     if (!a->open || !a->close || !a->snapshot || !a->check || !a->dump)
@@ -125,6 +131,7 @@ static void take_workload(struct sb_plugin *plugin, const struct sb_head *head)
     if (!w->needs || !w->setup || !w->thread_setup || !w->step || !w->verify || !w->account ||
         !w->thread_teardown || !w->teardown)
         plugin->refused = sb_printf("one of its functions is missing");
+    /* It writes into an array of the host's, by index. */
     else if (w->counter_count > SB_MAX_COUNTERS)
         plugin->refused =
             sb_printf("it has %u counters; at most %d are kept", w->counter_count, SB_MAX_COUNTERS);
@@ -161,6 +168,7 @@ static void judge(struct sb_plugin *plugin, const struct sb_head *head, uint32_t
     judge_names(plugin);
 }
 
+/* For the walk over loaded objects, which calls back. */
 struct build_id_search {
     const char *path;
     char *found;
@@ -206,6 +214,7 @@ static int find_build_id(struct dl_phdr_info *info, size_t size, void *context)
     return 1;
 }
 
+/* The program itself and the vdso have no path. */
 static int add_object(struct dl_phdr_info *info, size_t size, void *context)
 {
     struct sb_objects *objects = context;
@@ -264,6 +273,7 @@ struct sb_plugin *sb_plugin_load(const char *path)
     struct build_id_search search = {plugin->path, NULL};
     dl_iterate_phdr(find_build_id, &search);
     plugin->build_id = search.found ? search.found : sb_strdup("none");
+    /* Two names, so that a file that exports neither is told from one with a damaged head. */
     const struct sb_head *allocator = dlsym(handle, "scullbench_allocator");
     const struct sb_head *workload = dlsym(handle, "scullbench_workload");
     plugin->kind = workload && !allocator ? SB_PLUGIN_WORKLOAD : SB_PLUGIN_ALLOCATOR;
@@ -299,6 +309,7 @@ const struct sb_plugin *sb_plugin_find(const struct sb_plugins *plugins, enum sb
     return NULL;
 }
 
+/* Libraries with versions, such as libfoo.so.1, are nobody's plugins. */
 static int is_shared_object(const struct dirent *entry)
 {
     size_t n = strlen(entry->d_name);

@@ -29,6 +29,7 @@ int sb_topology_load(struct sb_topology **out, char **why)
         return -ENOENT;
     }
     if (hwloc_topology_init(&t->hwloc) ||
+        /* Caches of instructions matter to nobody here, but lstopo prints them, and papers compare. */
         hwloc_topology_set_icache_types_filter(t->hwloc, HWLOC_TYPE_FILTER_KEEP_ALL) ||
         hwloc_topology_load(t->hwloc)) {
         *why = sb_printf("hwloc can't load the topology: %s", strerror(errno));
@@ -37,6 +38,7 @@ int sb_topology_load(struct sb_topology **out, char **why)
     }
     t->real = hwloc_topology_is_thissystem(t->hwloc);
     t->usable = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(t->hwloc));
+    /* Of a synthetic machine all CPUs are usable: what we are bound to says nothing about it. */
     hwloc_bitmap_t bound = hwloc_bitmap_alloc();
     if (t->real && !hwloc_get_cpubind(t->hwloc, bound, HWLOC_CPUBIND_PROCESS))
         hwloc_bitmap_and(t->usable, t->usable, bound);
@@ -67,6 +69,7 @@ unsigned sb_topology_nr_cpus(const struct sb_topology *t)
     return last + 1 > configured ? (unsigned)(last + 1) : (unsigned)configured;
 }
 
+/* A machine without NUMA is one node; hwloc 2 shows it as one, older exports may show none. */
 unsigned sb_topology_nr_nodes(const struct sb_topology *t)
 {
     int n = hwloc_get_nbobjs_by_type(t->hwloc, HWLOC_OBJ_NUMANODE);
@@ -76,6 +79,7 @@ unsigned sb_topology_nr_nodes(const struct sb_topology *t)
 void sb_topology_cpu_nodes(const struct sb_topology *t, uint32_t *nodes, unsigned nr_cpus)
 {
     hwloc_obj_t node = NULL;
+    /* CPUs without memory of their own use the first node's. */
     memset(nodes, 0, nr_cpus * sizeof(*nodes));
     while ((node = hwloc_get_next_obj_by_type(t->hwloc, HWLOC_OBJ_NUMANODE, node))) {
         unsigned cpu;
@@ -121,6 +125,7 @@ static int read_type(const char *text, hwloc_obj_type_t *type, char **why)
 {
     static const char *const names[] = {"pu", "core", "l2", "l3", "die", "package", "numa", "machine"};
     union hwloc_obj_attr_u attributes;
+    /* As hwloc 1 called it, and many scripts still do. */
     if (!strcmp(text, "node"))
         text = "numa";
     /* hwloc's reader takes any word that starts well; ours must be whole. */
@@ -187,6 +192,7 @@ static int walk(const struct sb_topology *t, char *step, hwloc_const_cpuset_t ar
     }
     int depth = hwloc_get_type_depth(t->hwloc, type);
     while ((object = hwloc_get_next_obj_by_depth(t->hwloc, depth, object))) {
+        /* Memory-only nodes have no CPUs to pin to, and are not counted. */
         if (hwloc_bitmap_iszero(object->cpuset) || !hwloc_bitmap_isincluded(object->cpuset, around))
             continue;
         unsigned i = number++;
@@ -203,6 +209,8 @@ static int walk(const struct sb_topology *t, char *step, hwloc_const_cpuset_t ar
             select_object(t, object, s);
         }
     }
+    /* Half of what was asked for would be a surprise in the results: a range that is written out must
+       exist whole. */
     if (!found || (range.last != UINT32_MAX && range.last >= number)) {
         *why = sb_printf("%s:%s names what isn't there: this machine has %u of that kind here", step,
                          colon + 1, number);
@@ -214,6 +222,7 @@ static int walk(const struct sb_topology *t, char *step, hwloc_const_cpuset_t ar
 /* Words add from left to right, and take away with ~: the order matters, as on hwloc's command line. */
 static int read_location(const struct sb_topology *t, const char *location, struct selection *s, char **why)
 {
+    /* strtok and walk() write into it. */
     char *copy = sb_strdup(location), *state = NULL;
     int status = 0;
     bool first = true;
@@ -243,6 +252,7 @@ struct ranked {
     unsigned smt, core, package;
 };
 
+/* First siblings of all cores, then second ones; within that across packages. */
 static int by_scatter(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
@@ -312,6 +322,7 @@ int sb_topology_cpus(const struct sb_topology *t, const char *location, enum sb_
 
     *cpus = (struct sb_cpus){0};
     for (size_t i = 0; i < order.n && !status; i++) {
+        /* Taken away again by a later word, or not ours by taskset or cgroup. */
         unsigned os = order.at[i].os;
         if (hwloc_bitmap_isset(s.cpus, os) && hwloc_bitmap_isset(t->usable, os))
             *SB_VEC_ADD(cpus) = order.at[i];

@@ -60,6 +60,7 @@ static void report_calls(struct trial *t, const struct sb_counts *sum)
 {
     /* A NULL costs time as well: what is timed is the call, whatever comes of it. */
     uint64_t calls = sum->attempts ? sum->attempts : sum->allocs;
+    /* Calls that were timed one by one carry the clock's cost and its pauses: batches are without them. */
     struct timing alloc = {"alloc_ns", sum->alloc_ticks, sum->alloc_batches, calls - sum->sampled_allocs,
                            calls > 0};
     struct timing release = {"free_ns", sum->free_ticks, sum->free_batches, sum->frees - sum->sampled_frees,
@@ -98,6 +99,7 @@ static void report_latencies(struct trial *t)
         if (!sum->n)
             continue;
         for (size_t i = 0; i < SB_COUNT(shares); i++) {
+            /* Beside the histogram for whoever reads the database with SQL alone. */
             char *name = sb_printf("%s_%s_ns", kinds[k].name, shares[i].name);
             double value = sb_histogram_quantile(sum, shares[i].share);
             bool known = !isnan(value) && !isinf(value);
@@ -126,6 +128,8 @@ static void report_paced(struct trial *t)
         served += t->workers[i].histograms[SB_RESPONSE].n;
     }
     metric(t, "backlog", "calls", (double)backlog);
+    /* A queue that grows has no steady response time: its percentiles are the window's length in other
+       words. */
     if (backlog > served / 100) {
         sb_write_warning(t->out, "calls were due faster than they were served; response times grow with the "
                                  "length of the measured phase: lower the rate");
@@ -137,6 +141,7 @@ static void report_warmup(struct trial *t)
     double longest = 0, spread = 0;
     bool steady = true;
     for (uint32_t i = 0; i < t->spec->threads; i++) {
+        /* Threads measure from the moment in which the last of them is warm. */
         longest = fmax(longest, t->workers[i].warmup_ns);
         spread = fmax(spread, t->workers[i].spread);
         steady &= t->workers[i].steady;
@@ -169,6 +174,7 @@ static void report_watch(struct trial *t)
         operations += (double)t->workers[i].counts.operations;
     }
     static const char no_stat[] = "/proc/stat lacks these CPUs";
+    /* As a share, and in seconds: shares of trials of different lengths can't be added up. */
     double others = sb_watch_others(&t->watch, t->spec->threads),
            steal = sb_watch_steal(&t->watch, t->spec->threads);
     number_or(t, "others_cpu", "%", !isnan(others), others, no_stat);
@@ -197,6 +203,7 @@ static void warn_of_short_window(struct trial *t)
         if (t->workers[i].closed_operations < least)
             least = t->workers[i].closed_operations;
     }
+    /* A tenth of a cycle more or less is a percent then. */
     if (least >= 10 * t->needs.cycle_operations)
         return;
     sb_write_warning(t->out,
@@ -214,6 +221,8 @@ static void report_rates(struct trial *t)
     double operations = 0, bytes = 0, longest = 0;
     for (uint32_t i = 0; i < t->spec->threads; i++) {
         const struct worker *w = &t->workers[i];
+        /* Each thread by its own time: they don't stop at the same instant, and the sum of their rates
+           is the machine's. */
         operations += (double)w->closed_operations / w->closed_ns * 1e9;
         bytes += (double)w->closed_bytes / w->closed_ns * 1e9;
         longest = w->closed_ns > longest ? w->closed_ns : longest;
@@ -244,6 +253,7 @@ static void report_rates(struct trial *t)
         sb_write_unavailable(t->out, "ops_per_s", "not one operation was finished in the measured phase");
     }
     metric(t, "operations", "operations", (double)sum.operations);
+    /* What was measured, whatever duration asked for. */
     metric(t, "window_ns", "ns", longest);
     warn_of_short_window(t);
     report_calls(t, &sum);
@@ -261,6 +271,7 @@ static struct event_sum sum_event(struct trial *t, size_t event)
 {
     const struct sb_pmu_event *e = &t->pmu.at[event];
     struct event_sum sum = {0, 1, true};
+    /* struct sb_series owns its texts elsewhere; here they are borrowed, and only written out. */
     char unit[] = "events";
     struct sb_series series = {e->name, unit, 0, sb_calloc(t->spec->threads, sizeof(*series.at)), 0, 0};
     for (uint32_t i = 0; i < t->spec->threads && sum.counted; i++) {
@@ -274,6 +285,7 @@ static struct event_sum sum_event(struct trial *t, size_t event)
                     : "not counted: a thread could not open it (too many open files or counters)");
             break;
         }
+        /* Multiplexed counters are on the hardware for part of the time, and extrapolated. */
         double running = (double)r->running_ns / (double)r->enabled_ns;
         series.at[series.n++] = (struct sb_point){i, sb_pmu_scaled(r)};
         sum.value += sb_pmu_scaled(r);
@@ -316,6 +328,7 @@ static bool counted_together(const struct trial *t, const struct event_sum *sums
 static void derive(struct trial *t, const struct sb_pmu_event *e, double value, double operations,
                    double instructions)
 {
+    /* Counts of a window mean nothing by themselves: faster allocators do more in it. */
     char *each = sb_printf("%s/op", e->name), *kilo = sb_printf("%s/kinst", e->name);
     if (operations > 0)
         metric(t, each, "events per operation", value / operations);
@@ -347,6 +360,7 @@ static void report_events(struct trial *t)
         operations += (double)t->workers[i].counts.operations;
     for (size_t i = 0; i < t->pmu.n; i++) {
         const struct sb_pmu_event *e = &t->pmu.at[i];
+        /* The machine's reason, found at plan time; or this process's. */
         if (e->reason) {
             sb_write_unavailable(t->out, e->name, e->reason);
             continue;
@@ -391,6 +405,7 @@ static double value_at(const struct trial *t, const char *name, size_t i)
 /* The checkpoint where most is live, where every allocator is compared. */
 static size_t fullest(const struct trial *t)
 {
+    /* All series have the same checkpoints. */
     size_t points = t->series.n ? t->series.at[0].n : 0, peak = 0;
     for (size_t i = 1; i < points; i++) {
         if (value_at(t, "requested_bytes", i) > value_at(t, "requested_bytes", peak))
@@ -402,6 +417,7 @@ static size_t fullest(const struct trial *t)
 /* Held over live at the end of the measured phase, where the workload may stand anywhere in its cycle. */
 static void report_end(struct trial *t, bool os)
 {
+    /* Resident memory grows from what the process had before: the harness is in it otherwise. */
     double requested = (double)t->account_at_end.requested_bytes;
     double held = os ? (double)(t->resident_at_end - t->resident_before) : (double)t->at_end.held_bytes;
     bool known = os || t->at_end.has & SB_HAS_HELD;
@@ -418,6 +434,7 @@ static void report_fragmentation(struct trial *t, size_t peak)
     uint64_t blocks[SB_NR_ORDERS];
     bool known = true;
     int largest = -1;
+    /* Missing orders are unknown and not zero. */
     for (int order = 0; order < SB_NR_ORDERS; order++) {
         double n = -1;
         for (size_t s = 0; s < t->series.n; s++) {
@@ -444,6 +461,7 @@ static void report_memory(struct trial *t)
     size_t points = t->series.n ? t->series.at[0].n : 0, peak = fullest(t);
     double requested = points ? value_at(t, "requested_bytes", peak) : 0;
     double handed = value_at(t, "handed_bytes", peak), pss = value_at(t, "pss_bytes", peak);
+    /* Of an allocator on the OS's memory only the OS knows what it holds. */
     double held = value_at(t, os ? "resident_bytes" : "held_bytes", peak);
     const char *reason = t->allocator->allocator.flags & SB_ALLOCATOR_ALIASES ? aliases
                          : !points                                            ? "no survey was asked for"
@@ -468,6 +486,7 @@ static void report_memory(struct trial *t)
 /* Under valgrind times mean nothing: operations alone, to divide the counts by. */
 static void report_simulated(struct trial *t)
 {
+    /* valgrind runs one thread at a time: rates would be its scheduler's. */
     uint64_t operations = 0;
     for (uint32_t i = 0; i < t->spec->threads; i++)
         operations += t->workers[i].counts.operations;

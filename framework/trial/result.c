@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Stored in databases: a name is never given to another status. */
 static const char *const names[] = {"none",          "ok",    "invalid", "check-failed",
                                     "out-of-memory", "error", "timeout", "crashed"};
 
@@ -38,6 +39,7 @@ void sb_write_phase(FILE *out, const char *phase)
     write_line(out, named("phase", phase));
 }
 
+/* A value that isn't finite goes out as null, and comes back as not there. */
 void sb_write_metric(FILE *out, const char *name, const char *unit, double value)
 {
     struct sb_json *object = named("metric", name);
@@ -68,6 +70,7 @@ void sb_write_series(FILE *out, const struct sb_series *series)
     write_line(out, object);
 }
 
+/* Most of the buckets are empty; those that aren't go out as pairs. */
 void sb_write_latencies(FILE *out, const char *name, const char *what, const struct sb_histogram *h)
 {
     struct sb_json *object = named("histogram", name), *counts = sb_json_array();
@@ -121,6 +124,7 @@ void sb_latencies_bucket(struct sb_latencies *l, uint32_t index, uint64_t count)
     l->at[l->buckets++] = (struct sb_bucket){index, count};
 }
 
+/* From the sparse form of the line to the dense one that is merged. */
 void sb_latencies_add(const struct sb_latencies *l, struct sb_histogram *h)
 {
     for (size_t i = 0; i < l->buckets; i++)
@@ -141,6 +145,7 @@ static char *take_text(const struct sb_json *object, const char *key)
 static int take_status(struct sb_result *result, const struct sb_json *object)
 {
     const char *status = sb_json_text(object, "status");
+    /* "none" is no word of a trial's: it means that none was heard. */
     for (size_t i = 1; i < SB_COUNT(names); i++) {
         if (!strcmp(status, names[i])) {
             result->status = (enum sb_status)i;
@@ -190,6 +195,7 @@ static int take_object(struct sb_result *result, const struct sb_json *object)
     if (sb_json_text(object, "status"))
         return take_status(result, object);
     if (sb_json_text(object, "phase")) {
+        /* The last one written is where a dead trial was. */
         free(result->phase);
         result->phase = take_text(object, "phase");
     } else if (sb_json_text(object, "metric")) {

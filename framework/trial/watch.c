@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 /* A line "cpu3 user nice system idle iowait irq softirq steal ...", in ticks (proc(5)). */
+/* Guest time is in user and nice already, and is not counted twice. */
 static bool add_cpu(const char *text, unsigned cpu, struct sb_cpu_time *time)
 {
     char *name = sb_printf("\ncpu%u ", cpu);
@@ -31,6 +32,7 @@ static bool add_cpu(const char *text, unsigned cpu, struct sb_cpu_time *time)
     return found;
 }
 
+/* The trial's CPUs alone: what runs elsewhere disturbs by memory bandwidth at most. */
 static struct sb_cpu_time cpu_time(const unsigned *cpus, uint32_t n)
 {
     struct sb_cpu_time time = {0, 0, true};
@@ -43,6 +45,7 @@ static struct sb_cpu_time cpu_time(const unsigned *cpus, uint32_t n)
     return time;
 }
 
+/* Of all threads: what the trial itself used is no other's. */
 static double own_time(void)
 {
     struct timespec t;
@@ -59,6 +62,7 @@ void sb_watch_begin(struct sb_watch *w, const unsigned *cpus, uint32_t n)
 
 void sb_watch_end(struct sb_watch *w, const unsigned *cpus, uint32_t n)
 {
+    /* In the reverse order of the beginning, so that the share is never over what was there. */
     w->wall_after = (double)sb_now_ns() / 1e9;
     w->own_after = own_time();
     w->after = cpu_time(cpus, n);
@@ -86,6 +90,7 @@ struct sb_usage sb_usage_now(void)
 {
     struct rusage r;
     unsigned cpu = 0;
+    /* Called on the thread that is counted; the kernel tells a thread's faults to that thread alone. */
     getrusage(RUSAGE_THREAD, &r);
     getcpu(&cpu, NULL);
     return (struct sb_usage){
@@ -103,6 +108,7 @@ struct sb_usage sb_usage_since(const struct sb_usage *before)
                              now.cpu != before->cpu};
 }
 
+/* Zones are numbered without gaps; on many machines, virtual ones above all, there is none. */
 double sb_temperature(void)
 {
     double hottest = NAN;
