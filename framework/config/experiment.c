@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* For suggestions: in the order of the documentation. */
 static const char *const kinds[] = {"experiment", "machine",   "pmu",     "matrix",
                                     "plot",       "allocator", "workload"};
 
@@ -23,6 +24,7 @@ const char *sb_env_name(const char *key)
     return strncmp(key, "env.", 4) || !key[4] ? NULL : key + 4;
 }
 
+/* The last dot, but in front of env.NAME: variables' names may have dots. */
 const char *sb_sweep_dot(const char *path)
 {
     const char *env = strstr(path, ".env.");
@@ -33,6 +35,7 @@ void sb_read_section(const struct sb_ini_section *section, const char *what, con
                      uint32_t n, const char *skip, union sb_value *values, struct sb_diag *diag)
 {
     char *why = NULL;
+    /* Defaults go through the same reader: a wrong one in a plugin's table is found here. */
     for (uint32_t i = 0; i < n; i++) {
         if (sb_option_parse(&table[i], table[i].fallback, &values[i], &why)) {
             sb_diag_at(diag, 0, "%s: the default of '%s' is wrong: %s", what, table[i].name, why);
@@ -80,6 +83,7 @@ static void check_sections(const struct sb_experiment *e, struct sb_diag *diag)
             sb_diag_at(diag, section->line, "the name '%s' holds one of '/', ',' and '*', which lists need",
                        section->name);
         }
+        /* SECTION.KEY in a sweep speaks of either by its name alone. */
         const char *other = !strcmp(section->kind, "workload") ? "allocator" : "";
         for (size_t j = 0; *other && j < e->ini.n; j++) {
             if (!strcmp(e->ini.at[j].kind, other) && !strcmp(e->ini.at[j].name, section->name) &&
@@ -94,6 +98,7 @@ static void check_sections(const struct sb_experiment *e, struct sb_diag *diag)
 /* A comma list whose items are neither empty nor said twice. */
 static struct sb_words read_list(const char *key, const char *value, int line, struct sb_diag *diag)
 {
+    /* Items that are wrong stay in the list, so that what follows isn't blamed for their absence. */
     struct sb_words words = sb_split(value);
     for (size_t i = 0; i < words.n; i++) {
         if (!*words.at[i])
@@ -109,6 +114,7 @@ static struct sb_words read_list(const char *key, const char *value, int line, s
 /* Whether so many CPUs are there is for the plan to say, which knows the machine. */
 static void read_threads(struct sb_experiment *e, struct sb_diag *diag)
 {
+    /* More than any machine has; the plan knows how many this one has. */
     static const struct sb_option thread_count = {"threads", SB_OPTION_INT, 0, "1", 1, 4096, NULL, ""};
     for (size_t i = 0; i < e->threads.n; i++) {
         union sb_value value;
@@ -175,6 +181,7 @@ static void read_matrix(struct sb_experiment *e, struct sb_diag *diag)
     for (size_t i = 0; i < section->n; i++) {
         const struct sb_ini_entry *entry = &section->at[i];
         const struct sb_option *option = sb_option_find(table->options, table->n, entry->key);
+        /* A dot makes it a sweep: the matrix's own keys have none. */
         if (!option && strchr(entry->key, '.')) {
             read_sweep(e, entry, diag);
         } else if (!option) {

@@ -18,6 +18,7 @@
 
 enum { LINE_MAX_BYTES = 4000, KEY_MAX = 60 };
 
+/* inih pulls lines and pushes entries: this is what lies between. */
 struct reader {
     const char *text, *end;
     int line;
@@ -27,6 +28,7 @@ struct reader {
     struct sb_ini_section pairs; /* every pair of the text, by the number that inih is given */
 };
 
+/* Sections and keys are found by looking through them: a config has dozens. */
 struct sb_ini_section *sb_ini_section(struct sb_ini *ini, const char *kind, const char *name)
 {
     for (size_t i = 0; i < ini->n; i++) {
@@ -54,6 +56,7 @@ struct sb_ini_entry *sb_ini_entry(const struct sb_ini_section *section, const ch
     return NULL;
 }
 
+/* An override replaces the value and its line: a mistake in it is told as that of the override. */
 void sb_ini_set(struct sb_ini_section *section, const char *key, const char *value, int line)
 {
     struct sb_ini_entry *entry = sb_ini_entry(section, key);
@@ -109,6 +112,7 @@ static void read_header(struct reader *r, char *line)
 {
     if (!r->literal)
         cut_comment(line);
+    /* The last bracket: names may have some in them. */
     line = trim(line);
     char *close = strrchr(line, ']');
     struct sb_ini_section *before;
@@ -169,6 +173,7 @@ static long take_pair(struct reader *r, char *line)
         sb_diag_at(r->diag, r->line, "a key stands before the first [section]");
         return -1;
     }
+    /* In a trial's text an empty value is one that the plan wrote. */
     if (!*value && !r->literal) {
         sb_diag_at(r->diag, r->line, "the key has no value");
         return -1;
@@ -186,8 +191,10 @@ static char *take_line(char *buffer, int size, void *stream)
         return NULL;
     const char *newline = memchr(r->text, '\n', (size_t)(r->end - r->text));
     const char *stop = newline ? newline : r->end;
+    /* Lines end in \n or \r\n: trim() takes what is left of the latter. */
     size_t length = (size_t)(stop - r->text);
     char *line = sb_strndup(r->text, length), *start = trim(line);
+    /* strndup stops at a NUL, so that a shorter copy tells. */
     bool binary = strlen(line) != length && memchr(r->text, '\0', length);
     r->line++;
     r->text = newline ? newline + 1 : r->end;
@@ -238,6 +245,7 @@ static char *expand(const char *value, int line, struct sb_diag *diag)
             continue;
         }
         char *name = sb_strndup(value + 2, (size_t)(close - value - 2));
+        /* Only in values, once: what a variable holds isn't looked through again. */
         const char *content = getenv(name);
         if (content)
             sb_text_add(&text, content, strlen(content));
@@ -253,6 +261,7 @@ static struct sb_ini parse(const char *text, size_t length, bool literal, struct
 {
     struct sb_ini ini = {0};
     struct reader r = {.text = text, .end = text + length, .literal = literal, .ini = &ini, .diag = diag};
+    /* The mark that some editors put in front of UTF-8. */
     if (length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
         r.text += 3;
     ini_parse_stream(take_line, &r, take_entry, &r);

@@ -23,6 +23,7 @@
 
 /* ---- the kernel ---- */
 
+/* The calling thread on any CPU; inherited by nobody. */
 static int real_open(void *attr, int group_fd)
 {
     return perf_event_open(attr, 0, -1, group_fd, PERF_FLAG_FD_CLOEXEC);
@@ -46,6 +47,7 @@ static void real_unmap(void *page)
 
 static uint64_t real_rdpmc(uint32_t counter)
 {
+/* On aarch64 the counters can't be read from user mode unless a sysctl says so: there read() is used. */
 #if defined(__x86_64__)
     uint32_t low, high;
     __asm__ volatile("rdpmc" : "=a"(low), "=d"(high) : "c"(counter));
@@ -58,6 +60,7 @@ static uint64_t real_rdpmc(uint32_t counter)
 
 static const struct sb_pmu_kernel real = {real_open,  read,  real_enable, real_map,
                                           real_unmap, close, real_rdpmc};
+/* Machines without a PMU test all of this with a kernel of their own making. */
 static const struct sb_pmu_kernel *sys = &real;
 
 void sb_pmu_use(const struct sb_pmu_kernel *kernel)
@@ -131,6 +134,7 @@ static char *explain(int error, const struct perf_event_attr *attr, bool grouped
 static void probe(struct sb_pmu_event *event)
 {
     struct perf_event_attr *attr = event->attr;
+    /* Opened and closed: only trying tells, for the errno has the reason. */
     int fd = try_open(attr, -1);
     if ((fd == -EACCES || fd == -EPERM) && !needs_kernel(attr)) {
         attr->exclude_kernel = 1;
@@ -177,11 +181,14 @@ static void prepare_event(struct sb_pmu_event *event)
     int status = pfm_get_os_event_encoding(event->name, PFM_PLM0 | PFM_PLM3, PFM_OS_PERF_EVENT, &arg);
     event->attr = attr;
     if (status != PFM_SUCCESS) {
+        /* These three are typing mistakes; whatever else libpfm4 says is about the machine. */
         event->unknown = status == PFM_ERR_NOTFOUND || status == PFM_ERR_ATTR || status == PFM_ERR_UMASK;
         event->reason = sb_printf("libpfm4 can't encode it: %s; `showevtinfo` of libpfm4 lists what it knows",
                                   pfm_strerror(status));
         return;
     }
+    /* With both times: the one without the other can't tell a counter that waited from one that saw
+       nothing. */
     attr->disabled = 1;
     attr->read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
     event->hardware = is_hardware(attr);
@@ -239,6 +246,7 @@ static void probe_group(struct sb_pmu *pmu, uint32_t group)
     for (size_t i = 0; i < pmu->n && culprit == SIZE_MAX; i++)
         culprit = pmu->at[i].group == group && pmu->at[i].reason ? i : culprit;
     if (culprit == SIZE_MAX) {
+        /* Members fit only together or not at all; the kernel says so to the one that is too many. */
         sb_pmu_open(pmu, &trial);
         for (size_t i = 0; i < pmu->n && culprit == SIZE_MAX; i++) {
             if (pmu->at[i].group == group && trial.at[i].fd < 0) {
@@ -298,6 +306,7 @@ void sb_pmu_free(struct sb_pmu *pmu)
     SB_VEC_FREE(pmu);
 }
 
+/* Instructions are what every PMU counts. */
 bool sb_pmu_machine_has_hardware(void)
 {
     struct sb_pmu pmu;
@@ -314,6 +323,7 @@ static void open_counter(struct sb_pmu_counters *counters, size_t i, int group_f
     const struct sb_pmu_event *e = &counters->pmu->at[i];
     struct sb_pmu_counter *c = &counters->at[i];
     c->fd = e->reason ? -1 : try_open(e->attr, group_fd);
+    /* Software events have no counter to read: their page says index 0. */
     if (c->fd >= 0 && e->hardware)
         c->page = sys->map(c->fd);
 }
@@ -356,6 +366,7 @@ static bool read_fast(const struct sb_pmu_counter *c, uint64_t *value)
         count = page->offset;
         if (!page->cap_usr_rdpmc || !index)
             return false;
+        /* Counters are narrower than a word and sign-extended by the protocol. */
         unsigned unused = 64 - page->pmc_width;
         count += (int64_t)(sys->rdpmc(index - 1) << unused) >> unused;
         __asm__ volatile("" ::: "memory");
@@ -371,6 +382,7 @@ void sb_pmu_start(struct sb_pmu_counters *counters)
         if (counters->at[i].fd >= 0 && counters->pmu->at[i].leader == i)
             sys->enable(counters->at[i].fd, true);
     }
+    /* Last, so that opening and enabling lie before the first reading. */
     for (size_t i = 0; i < counters->n; i++)
         counters->at[i].fast = read_fast(&counters->at[i], &counters->at[i].begin);
 }
@@ -400,6 +412,7 @@ bool sb_pmu_read(const struct sb_pmu_counters *counters, size_t i, struct sb_pmu
 
 double sb_pmu_scaled(const struct sb_pmu_reading *r)
 {
+    /* What the counter saw, as if it had watched all the time; reports warn where it hadn't. */
     return (double)r->value * ((double)r->enabled_ns / (double)r->running_ns);
 }
 

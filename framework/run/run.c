@@ -72,6 +72,7 @@ static void add_plugin(struct sb_data *head, const struct sb_binding *b, const c
                                sb_strdup(p->build_id), sb_printf("%u.%u", p->abi_major, p->abi_minor)};
 }
 
+/* As the plan has it; trials refer to it by number. */
 static void add_cell(struct sb_data *head, const struct sb_cell *cell)
 {
     struct sb_cell_row *row = SB_VEC_ADD(&head->cells);
@@ -89,6 +90,7 @@ static void add_cell(struct sb_data *head, const struct sb_cell *cell)
         sb_pairs_add(&row->swept, cell->swept.at[i].name, cell->swept.at[i].value);
 }
 
+/* As text like everything in meta: one kind of column for anyone's SQL. */
 static void add_number(struct sb_data *head, const char *name, double value)
 {
     char *text = sb_printf("%.10g", value);
@@ -104,12 +106,14 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
     char *xml = sb_topology_xml(plan->topology), *summary = sb_topology_summary(plan->topology);
     for (size_t i = 0; i < plan->swept.n; i++)
         sb_text_printf(&swept, "%s%s", i ? "\n" : "", plan->swept.at[i]);
+    /* When it began; each trial has a time of its own. */
     sb_utc(created, sizeof(created), 0);
     sb_pairs_add(&head->meta, "name", e->values[SB_EXPERIMENT_NAME].s);
     sb_pairs_add(&head->meta, "created", created);
     sb_pairs_add(&head->meta, "scullbench", SB_VERSION);
     sb_pairs_add(&head->meta, "kind", plan->twins.n ? "aa" : "run");
     sb_pairs_add(&head->meta, "config_file", e->path);
+    /* As it was written, comments too: what repeats the run is in the file with the results. */
     sb_pairs_add(&head->meta, "config", e->text);
     sb_pairs_add(&head->meta, "overrides", overrides);
     sb_pairs_add(&head->meta, "swept", sb_text_get(&swept));
@@ -132,6 +136,7 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
     sb_text_free(&events);
     sb_pairs_add(&head->meta, "provider",
                  sb_tables[SB_TABLE_PMU].options[SB_PMU_PROVIDER].choices[plan->provider]);
+    /* hwloc's own export, which lstopo draws and HWLOC_XMLFILE plans on. */
     sb_pairs_add(&head->meta, "topology", xml);
     sb_pairs_add(&head->meta, "topology_summary", summary);
     sb_pairs_add(&head->meta, "topology_real", sb_topology_is_real(plan->topology) ? "yes" : "no");
@@ -149,6 +154,7 @@ static void add_others(struct sb_facts *facts, const struct sb_plan *plan)
     for (size_t i = 0; i < plan->cells.n; i++) {
         const struct sb_cell *cell = &plan->cells.at[i];
         for (size_t c = 0; c < cell->cpus.n && !cell->skip; c++) {
+            /* Cells share CPUs: each once. */
             uint32_t k = 0;
             while (k < n && cpus[k] != cell->cpus.at[c].os)
                 k++;
@@ -162,6 +168,7 @@ static void add_others(struct sb_facts *facts, const struct sb_plan *plan)
     double busy = sb_watch_others(&watch, n), steal = sb_watch_steal(&watch, n);
     *SB_VEC_ADD(facts) = (struct sb_fact){
         "cpus_busy_before", isnan(busy) ? NULL : sb_printf("%.0f %%", busy),
+        /* A share that nothing but a busy neighbour explains; daemons take a percent or two. */
         busy > 20
             ? sb_printf("others used %.0f %% of the trials' CPUs just before the run: look with `top`", busy)
             : NULL};
@@ -227,6 +234,7 @@ static void take_line(void *context, const char *line, size_t length)
         result->reason = sb_printf("a line of its output is not a result: %.80s", line);
 }
 
+/* The reason is the result's from here on. */
 static void set_status(struct sb_result *result, enum sb_status status, char *reason)
 {
     result->status = status;
@@ -238,6 +246,7 @@ static void set_status(struct sb_result *result, enum sb_status status, char *re
 static char *last_line(const char *words)
 {
     size_t n = words ? strlen(words) : 0;
+    /* What a program says last before it dies is mostly why. */
     while (n && (unsigned char)words[n - 1] <= ' ')
         n--;
     size_t start = n;
@@ -263,6 +272,7 @@ static void judge_end(struct sb_result *result, const struct sb_child_end *end, 
         set_status(result, SB_STATUS_CRASHED,
                    sb_printf("ended with exit status %d and without a result in phase %s%s%s",
                              WEXITSTATUS(end->wait_status), phase, *last ? "; its last words: " : "", last));
+    /* exit() handlers of a plugin ran after it: who knows what else isn't as it says. */
     else if (result->status == SB_STATUS_OK && WEXITSTATUS(end->wait_status))
         set_status(result, SB_STATUS_CRASHED,
                    sb_printf("ended with exit status %d after its result", WEXITSTATUS(end->wait_status)));
@@ -304,10 +314,12 @@ static void show(struct progress *p, size_t done, const struct sb_cell *cell, co
     bool bad = last && last->status != SB_STATUS_OK;
     if (bad)
         show_failure(p, cell, last);
+    /* In a log nobody needs a line for each trial. */
     if (!p->terminal && done < p->all && now - p->last_ns < UINT64_C(5000000000))
         return;
     p->last_ns = now;
     double spent = (double)(now - p->start_ns) / 1e9;
+    /* By the mean so far: trials are shuffled, so that it soon holds for the rest. */
     int left = done ? (int)(spent / (double)done * (double)(p->all - done) + 0.5) : 0;
     const char *most = p->may_end ? "at most " : "";
     char *eta =
@@ -334,6 +346,7 @@ static int run_trial(struct sb_store *store, const struct sb_plan *plan, const s
         *why = sb_printf("%s can't be started: %s", program, strerror(-status));
         return status;
     }
+    /* A trial that was cut off is no result of its allocator, and isn't stored. */
     *interrupted = end.stopped;
     if (!end.stopped) {
         judge_end(result, &end, cell->time_limit_ns);
@@ -374,6 +387,7 @@ static void reset_signals(const struct sigaction *before)
 /* Under valgrind everything takes some hundred times as long; more than this is not worth the wait. */
 static bool short_enough(const struct sb_cell *cell, const struct cell_state *state)
 {
+    /* Two cycles are the least that a simulated trial needs: one to warm up, one to count. */
     enum { SLOWER = 100, MOST_SECONDS = 10 };
     if (!state->n)
         return false;
@@ -424,6 +438,7 @@ static void learn(const struct sb_plan *plan, struct cell_state *state, const st
         return;
     state->rates = sb_vec_grow(state->rates, &state->capacity, state->n, sizeof(*state->rates));
     state->rates[state->n++] = rate->value;
+    /* The same function as the reports': what stops the run is what they print. */
     struct sb_summary s = sb_summarise(state->rates, state->n, plan->confidence);
     state->precise = plan->precision > 0 && state->n >= plan->least_repetitions && s.reached &&
                      sb_half_width(&s) <= plan->precision;
@@ -462,8 +477,10 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
         const struct sb_trial *trial = &plan->trials.at[i];
         const struct sb_cell *cell = &plan->cells.at[trial->cell];
         struct sb_result result = {0};
+        /* The plan has all repetitions there could be; which are needed is seen on the way. */
         if (!is_wanted(plan, trial, states))
             continue;
+        /* Counted anew each time: cells become precise, and failing ones are given up. */
         p.all = outcome->done + count_left(plan, states, i);
         if (p.terminal || !i)
             show(&p, outcome->done, cell, NULL);
@@ -485,6 +502,7 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
     if (!status)
         status = sb_run_watch_conclude(&watch, store, why);
     outcome->imprecise = count_imprecise(plan, states);
+    /* Trials that weren't needed were never planned, to the reader of the last line. */
     outcome->planned = outcome->interrupted ? p.all : outcome->done;
     reset_signals(before);
     for (size_t i = 0; i < plan->cells.n; i++)

@@ -44,6 +44,7 @@ static const struct sb_option options[OPTIONS] = {
                       "calls of a step, timed together between two readings of the clock"},
 };
 
+/* One for all threads; read-only while they run. */
 struct objects {
     const struct sb_bench *bench;
     struct sb_source source; /* CACHE_SHARED */
@@ -74,6 +75,7 @@ static int objects_needs(const union sb_value *values, struct sb_needs *needs, c
     needs->want = SB_WANT_CACHE;
     needs->block_size = values[OPTION_SIZE].u;
     needs->live_bytes = values[OPTION_SIZE].u * (pair ? 1 : values[OPTION_COUNT].u);
+    /* A pair begins anew with each; the others when all blocks are free again. */
     needs->cycle_operations = pair ? values[OPTION_BATCH].u : values[OPTION_COUNT].u;
     needs->contents = false;
     return 0;
@@ -90,6 +92,7 @@ static int objects_setup(const struct sb_bench *bench, const union sb_value *val
     o->cache = (enum cache)values[OPTION_CACHE].u;
     o->size = values[OPTION_SIZE].u;
     o->count = o->pattern == PATTERN_PAIR ? 1 : values[OPTION_COUNT].u;
+    /* The host paces calls: a batch would come all at once. */
     o->batch = bench->paced ? 1 : values[OPTION_BATCH].u;
     o->streams = calloc(bench->threads, sizeof(*o->streams));
     int status = o->streams ? 0 : -ENOMEM;
@@ -128,6 +131,7 @@ static int objects_thread_setup(void *self, uint32_t thread, void **state)
     *state = o->streams[thread] = s;
     s->objects = o;
     sb_sampler_init(&s->sampler, o->bench, thread);
+    /* On the thread itself, which is pinned: its own node's memory. */
     s->blocks = calloc(o->count, sizeof(*s->blocks));
     s->order = calloc(o->count, sizeof(*s->order));
     if (!s->blocks || !s->order)
@@ -166,6 +170,7 @@ static void count_pairs(const struct objects *o, struct sb_counts *counts)
     counts->frees += o->batch;
 }
 
+/* A sampled batch of pairs: its times go into the histograms, and its pairs count as all others do. */
 static int step_pairs_singly(struct stream *s, struct sb_counts *counts)
 {
     const struct objects *o = s->objects;
@@ -213,6 +218,7 @@ static int step_allocs(struct stream *s, uint64_t n, struct sb_counts *counts)
             got++;
     }
     uint64_t end = o->bench->now();
+    /* After the clock was read: touching is the user's cost, not the allocator's. */
     for (uint64_t i = 0; i < got && o->touch != TOUCH_NONE; i++)
         touch(o, blocks[i]);
     counts->allocs += got;
@@ -224,6 +230,7 @@ static int step_allocs(struct stream *s, uint64_t n, struct sb_counts *counts)
     }
     s->at += got;
     s->live += got;
+    /* What was given lives, and teardown frees it. */
     return got < n ? -ENOMEM : 0;
 }
 
@@ -284,6 +291,7 @@ static int objects_step(void *state, struct sb_counts *counts)
         step_frees(s, n, counts);
     else
         status = step_allocs(s, n, counts);
+    /* A step never crosses the turn: a batch is of one kind of call. */
     if (s->at == o->count) {
         s->freeing = !s->freeing;
         s->at = 0;
@@ -308,6 +316,7 @@ static int objects_verify(void *self)
 {
     const struct objects *o = self;
     const struct sb_bench *bench = o->bench;
+    /* An allocator that gives the same block to all can't keep a tag. */
     bool keeps = !(bench->allocator->flags & SB_ALLOCATOR_ALIASES);
     for (uint32_t t = 0; t < bench->threads && o->pattern != PATTERN_PAIR && keeps; t++) {
         const struct stream *s = o->streams[t];
@@ -342,6 +351,7 @@ static void objects_thread_teardown(void *state)
     uint64_t first, end;
     if (!s)
         return;
+    /* Also of a thread whose setup broke off in the middle. */
     if (s->objects->pattern != PATTERN_PAIR && s->blocks && s->order) {
         live_range(s, &first, &end);
         for (uint64_t i = first; i < end; i++)
@@ -357,6 +367,7 @@ static int objects_teardown(void *self)
     int status = o->cache == CACHE_SHARED ? sb_source_close(&o->source) : 0;
     for (uint32_t t = 0; t < o->bench->threads; t++) {
         struct stream *s = o->streams[t];
+        /* The first failure is the one that is told; all sources are closed. */
         int closed = s && s->opened ? sb_source_close(&s->source) : 0;
         status = status ? status : closed;
         free(s);

@@ -74,6 +74,7 @@ static int pressure_needs(const union sb_value *values, struct sb_needs *needs, 
     (void)why_size;
     needs->want = SB_WANT_CACHE + (uint32_t)values[OPTION_WANT].u;
     needs->block_size = values[OPTION_SIZE].u;
+    /* One block at least: how much there will be depends on what the allocator leaves. */
     needs->live_bytes = values[OPTION_SIZE].u;
     needs->cycle_operations = CYCLE;
     needs->finite = true;
@@ -95,11 +96,14 @@ static int pressure_setup(const struct sb_bench *bench, const union sb_value *va
     int status = p->streams ? sb_source_open(&p->ballast, bench->allocator, bench->self, SB_WANT_PAGES,
                                              "ballast", SB_PAGE_SIZE, 0)
                             : -ENOMEM;
+    bool opened = !status;
     if (!status)
         status =
             sb_source_open(&p->blocks, bench->allocator, bench->self,
                            (enum sb_want)(SB_WANT_CACHE + values[OPTION_WANT].u), "pressure", p->size, 0);
     if (status) {
+        if (opened)
+            sb_source_close(&p->ballast);
         free((void *)p->streams);
         free(p);
     } else {
@@ -135,6 +139,8 @@ static uint64_t free_some(struct stream *s, uint64_t n)
 {
     uint64_t freed = 0;
     for (; freed < n && s->nr_ballast; freed++) {
+        /* At random places, so that the room is in pieces: order-0 pages are easy then, larger blocks
+           aren't. */
         uint64_t i = sb_random_below(&s->random, s->nr_ballast);
         sb_source_free(&s->pressure->ballast, s->ballast[i]);
         s->ballast[i] = s->ballast[--s->nr_ballast];
@@ -155,10 +161,12 @@ static int pressure_thread_setup(void *self, uint32_t thread, void **state)
     int status = fill(s);
     if (status)
         return status;
+    /* Rounded up: a little memory must be free, or every attempt fails. */
     uint64_t slack = free_some(s, (s->nr_ballast * p->slack + 99) / 100);
     s->target = slack * SB_PAGE_SIZE / 100 * p->demand / p->size;
     if (!s->target)
         s->target = 1;
+    /* Threads stand at different places of their cycles, or all would free at once. */
     s->asked = s->target * thread / p->bench->threads;
     s->blocks = calloc(s->target, sizeof(*s->blocks));
     return s->blocks ? 0 : -ENOMEM;
@@ -185,6 +193,7 @@ static void free_some_blocks(struct stream *s, uint64_t most, struct sb_counts *
         counts->free_ticks += end - start;
         counts->free_batches++;
     }
+    /* Paced, each free is a call of its own, at its own time. */
     s->freeing = s->live != 0;
     if (!s->freeing)
         s->asked = 0;
@@ -210,6 +219,7 @@ static int pressure_step(void *state, struct sb_counts *counts)
         }
     }
     uint64_t end = p->bench->now();
+    /* A NULL is this workload's result, and no failure of its own. */
     counts->attempts += n;
     counts->allocs += got;
     if (singly) {
