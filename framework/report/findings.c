@@ -20,23 +20,27 @@ static void find_unfinished(const struct sb_view *v, size_t source, struct sb_wo
                                                                             : "was interrupted");
 }
 
+static const char not_recorded[] = "not recorded";
+
 static const char *known_fact(const struct sb_data *d, const char *name)
 {
     for (size_t i = 0; i < d->facts.n; i++) {
         if (!strcmp(d->facts.at[i].name, name))
             return d->facts.at[i].value ? d->facts.at[i].value : "not available";
     }
-    return "not recorded";
+    return not_recorded;
 }
 
 void sb_find_differences(const struct sb_data *a, const struct sb_data *b, struct sb_text *out)
 {
-    static const char *const names[] = {"cpu", "arch", "kernel",    "hypervisor", "governor",   "turbo",
-                                        "smt", "thp",  "thp_shmem", "overcommit", "mitigations"};
+    static const char *const names[] = {
+        "cpu",        "cpu_model", "memory", "caches", "arch", "kernel",    "distribution", "compiler",
+        "hypervisor", "governor",  "turbo",  "smt",    "thp",  "thp_shmem", "overcommit",   "mitigations"};
     const char *x = sb_data_meta(a, "topology_summary"), *y = sb_data_meta(b, "topology_summary");
     for (size_t i = 0; i < SB_COUNT(names); i++) {
         const char *before = known_fact(a, names[i]), *after = known_fact(b, names[i]);
-        if (strcmp(before, after))
+        /* A version that didn't ask yet says nothing about the machine. */
+        if (strcmp(before, not_recorded) && strcmp(after, not_recorded) && strcmp(before, after))
             sb_text_printf(out, "%s: '%s' and '%s'\n", names[i], before, after);
     }
     if (strcmp(x ? x : "", y ? y : ""))

@@ -98,6 +98,24 @@ static void add_number(struct sb_data *head, const char *name, double value)
     free(text);
 }
 
+/* What a plugin says of itself, under the name that the matrix gives it: a report is read where the plugin
+ * isn't. */
+static void add_words(struct sb_data *head, const struct sb_binding *b, const char *kind)
+{
+    const struct sb_plugin *p = b->plugin;
+    const char *const words[][2] = {
+        {"plugin", p->name},
+        {"summary", p->summary},
+        {"models", p->models},
+        {"operation", p->kind == SB_PLUGIN_WORKLOAD ? p->workload.operation : NULL}};
+    for (size_t i = 0; i < SB_COUNT(words); i++) {
+        char *name = sb_printf("%s.%s.%s", kind, b->name, words[i][0]);
+        if (words[i][1] && *words[i][1])
+            sb_pairs_add(&head->meta, name, words[i][1]);
+        free(name);
+    }
+}
+
 static void add_meta(struct sb_data *head, const struct sb_plan *plan, const char *overrides)
 {
     const struct sb_experiment *e = plan->experiment;
@@ -187,6 +205,8 @@ static void add_others(struct sb_facts *facts, const struct sb_plan *plan)
 struct sb_facts sb_run_facts(const struct sb_plan *plan)
 {
     struct sb_facts facts = sb_machine_facts();
+    *SB_VEC_ADD(&facts) = (struct sb_fact){"caches", sb_topology_caches(plan->topology), NULL};
+    *SB_VEC_ADD(&facts) = (struct sb_fact){"compiler", sb_strdup(SB_COMPILER), NULL};
     struct sb_fact *fact = SB_VEC_ADD(&facts);
     bool shared = false;
     for (size_t i = 0; i < plan->cells.n; i++)
@@ -214,10 +234,14 @@ int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char 
         if (f->warning)
             sb_warn("%s", f->warning);
     }
-    for (size_t i = 0; i < plan->allocators.n; i++)
+    for (size_t i = 0; i < plan->allocators.n; i++) {
         add_plugin(&head, &plan->allocators.at[i], "allocator");
-    for (size_t i = 0; i < plan->workloads.n; i++)
+        add_words(&head, &plan->allocators.at[i], "allocator");
+    }
+    for (size_t i = 0; i < plan->workloads.n; i++) {
         add_plugin(&head, &plan->workloads.at[i], "workload");
+        add_words(&head, &plan->workloads.at[i], "workload");
+    }
     for (size_t i = 0; i < plan->cells.n; i++)
         add_cell(&head, &plan->cells.at[i]);
     int status = sb_store_begin(store, &head, why);

@@ -35,6 +35,52 @@ static char *cpuinfo(const char *name)
     return found;
 }
 
+/* "model" and "model name" begin alike: `name` must be the whole key. */
+static char *cpuinfo_key(const char *name)
+{
+    char *key = sb_printf("%s\t", name), *value = cpuinfo(key);
+    free(key);
+    return value;
+}
+
+/* What tells generations of one trade name apart; a hypervisor shows little more than "AMD EPYC". */
+static char *cpu_model(void)
+{
+    static const char *const keys[] = {"cpu family", "model",       "stepping",
+                                       "CPU part",   "CPU variant", "CPU revision"};
+    struct sb_text text = {0};
+    for (size_t i = 0; i < SB_COUNT(keys); i++) {
+        char *value = cpuinfo_key(keys[i]);
+        if (value)
+            sb_text_printf(&text, "%s%s %s", text.n ? ", " : "", keys[i], value);
+        free(value);
+    }
+    return text.at;
+}
+
+static char *memory_size(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? sb_printf("%.1f GiB", (double)pages * (double)size / (1 << 30)) : NULL;
+}
+
+/* As os-release(5) calls itself. */
+static char *distribution(void)
+{
+    static const char key[] = "PRETTY_NAME=";
+    char *text = NULL, *name = NULL;
+    if (sb_read_file("/etc/os-release", &text, NULL))
+        return NULL;
+    char *at = strstr(text, key);
+    if (at) {
+        at += strlen(key);
+        at += *at == '"';
+        name = sb_strndup(at, strcspn(at, "\"\n"));
+    }
+    free(text);
+    return name;
+}
+
 /* "always [madvise] never": the word in brackets. */
 static char *bracketed(const char *path)
 {
@@ -133,7 +179,13 @@ struct sb_facts sb_machine_facts(void)
     uname(&name);
     char *model = cpuinfo("model name");
     add(&facts, "cpu", model ? model : cpuinfo("CPU implementer"));
+    add(&facts, "cpu_model", cpu_model());
+    char *mhz = cpuinfo_key("cpu MHz");
+    add(&facts, "clock_now", mhz ? sb_printf("%s MHz", mhz) : NULL);
+    free(mhz);
+    add(&facts, "memory", memory_size());
     add(&facts, "arch", sb_strdup(name.machine));
+    add(&facts, "distribution", distribution());
     add(&facts, "kernel", sb_printf("%s %s", name.sysname, name.release));
     add(&facts, "hypervisor", sb_read_line("/sys/hypervisor/type"));
     if (!facts.at[facts.n - 1].value) {

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "topology/topology.h"
 
+#include "base/units.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <hwloc.h>
@@ -416,6 +418,24 @@ struct sb_cache sb_topology_cache(const struct sb_topology *t, unsigned os_cpu, 
                 object->attr->cache.linesize};
     }
     return found;
+}
+
+/* Of the first CPU we may use: where kinds of cores differ, the tree in the database has the others. */
+char *sb_topology_caches(const struct sb_topology *t)
+{
+    struct sb_text text = {0};
+    int first = hwloc_bitmap_first(t->usable);
+    hwloc_obj_t object = first < 0 ? NULL : hwloc_get_pu_obj_by_os_index(t->hwloc, (unsigned)first);
+    for (; object; object = object->parent) {
+        char type[32];
+        if (!hwloc_obj_type_is_dcache(object->type))
+            continue;
+        char *size = sb_format_size(object->attr->cache.size);
+        hwloc_obj_type_snprintf(type, sizeof(type), object, 0);
+        sb_text_printf(&text, "%s%s %s", text.n ? ", " : "", type, size);
+        free(size);
+    }
+    return text.at;
 }
 
 bool sb_topology_share_core(const struct sb_topology *t, const struct sb_cpus *cpus)

@@ -65,6 +65,9 @@ struct sb_cache sb_topology_cache(const struct sb_topology *topology, unsigned o
 /* OS numbers of CPUs of `cpus` that share a core with another of them. */
 bool sb_topology_share_core(const struct sb_topology *topology, const struct sb_cpus *cpus);
 
+/* "L1d 48KiB, L2 1MiB, L3 32MiB" of one CPU, or NULL where hwloc knows of none. The caller's to free. */
+char *sb_topology_caches(const struct sb_topology *topology);
+
 /* hwloc's XML, without the host's name. The caller's to free. */
 char *sb_topology_xml(const struct sb_topology *topology);
 /* "1 package, 2 cores, 2 CPUs, 1 NUMA node". The caller's to free. */
