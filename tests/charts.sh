@@ -122,6 +122,14 @@ expect 2 "$s" report "$data/sample.db" --plots odd.ini --out odd
 has err "baseline: 'slub-shared' has 2 variants; name one as the table does, such as 'slub-shared (percpu=yes)'"
 has err "baseline: 'slob' was not measured (valid: null, buddy,"
 has err "neither more nor less of allocs is better, so there is no best; give a baseline"
+cat > odd.ini <<'INI'
+[plot own]
+kind = ratio
+y = slub-shared.percpu
+baseline = slub-shared
+INI
+expect 2 "$s" report "$data/sample.db" --plots odd.ini --out odd
+has err "baseline: 'slub-shared' has 2 variants"
 echo "[matrix]" > wrong.ini
 expect 2 "$s" report "$data/sample.db" --plots wrong.ini --out wrong
 has err "wrong.ini:1: unexpected section [matrix]; --plots takes [plot NAME] alone"
@@ -159,11 +167,55 @@ echo "== a baseline may be a variant"
 expect 0 "$s" compare "$data/sample.db" --baseline "slub-shared (percpu=no)"
 has out "slub-shared (percpu=yes) slub-shared (percpu=no)"
 
+echo "== surveys of several threads are over operations, not over threads"
+cat > two.ini <<'INI'
+[plot two]
+kind = series
+metric = footprint
+where = threads=2, workload=scullv
+INI
+expect 0 "$s" report "$data/sample.db" --plots two.ini --out two
+[ "$(awk '!/^#/ && NF { print $1 }' two/figures/series-two-*.tsv | sort -n | tail -1)" -ge 16 ] || fail "a survey of two threads has lost its operations"
+expect 0 "$s" export "$data/sample.db" --what series
+awk -F, '$0 ~ /unusable_free_space/ && $(NF-2) !~ /^[0-9]+$/ { bad++ } END { exit bad > 0 }' out || fail "derived series are not over operations"
+
+echo "== a report depends on its databases alone"
+cat > environment.ini <<'INI'
+[experiment]
+name = environment
+repetitions = 1
+duration = 5ms
+warmup = 0ms
+steady = off
+survey = 1
+[pmu]
+provider = none
+[matrix]
+allocator = slub, buddy
+workload = objects
+[plot e]
+kind = bars
+where = allocator=${WANTED}
+INI
+expect 0 env WANTED=slub "$s" run environment.ini --db environment.db --no-check
+expect 0 env -u WANTED "$s" report environment.db --out e1
+expect 0 env WANTED=buddy "$s" report environment.db --out e2
+[ -z "$(diff -r e1 e2)" ] || fail "a report depends on the environment in which it is made"
+grep -q 'slub' e1/figures/bars-e-*.tsv && ! grep -q buddy e1/figures/bars-e-*.tsv || fail "the run's environment was forgotten"
+expect 2 "$s" compare environment.db --baseline slub --fail-if-slower 1%
+has out "NOTHING CAN BE SEPARATED HERE"
+# As a container's entry point does, which leaves its children to the program that it becomes.
+sh -c 'sleep 0.2 & sleep 0.4 & sleep 0.6 & exec "$0" report environment.db --out e3' "$s" > out 2> err || fail "children of others end a report"
+[ -z "$(diff -r e1 e3)" ] || fail "children of others make a report incomplete"
+expect 0 "$s" artifact environment.db -o 12:30.tar.gz
+
 echo "== several databases as one"
 cp "$data/sample.db" later.db
 expect 0 "$s" report "$data/sample.db" later.db --plots "$data/plots.ini" --out both
 grep -q 'slub-shared (percpu=yes) in later' both/index.html || fail "the second database's cells are not there"
 grep -q 'Config of later' both/index.html || fail "the second database's config is not there"
+colour_of() { grep -oE "lc rgb '#[0-9a-f]+' title t\\('$1'\\)" both/figures/series-*.gp | grep -oE '#[0-9a-f]+' | sort -u; }
+[ -n "$(colour_of 'buddy in sample')" ] && [ "$(colour_of 'buddy in sample')" = "$(colour_of 'buddy in later')" ] || fail "one allocator has two colours in two databases: $(colour_of 'buddy in sample') $(colour_of 'buddy in later')"
 
 echo "== a database of the first schema"
 expect 0 "$s" report "$tests/data/schema/1.db" --out old

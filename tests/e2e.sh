@@ -343,6 +343,29 @@ kill -KILL $pid
 wait $pid 2> /dev/null
 no_trial_left
 expect 0 "$s" export kill.db
+cp "$tests/data/charts/sample.db" hot.db
+sqlite3 hot.db > /dev/null <<'SQL'
+pragma cache_size = 10;
+begin immediate;
+insert into dump select 999, 'x', hex(zeroblob(2000)) from metric limit 500;
+.shell cp hot.db killed.db; cp hot.db-journal killed.db-journal
+SQL
+[ -s killed.db-journal ] || fail "the test has no hot journal"
+expect 0 "$s" export killed.db
+[ "$(tail -n +2 out | wc -l)" = "$(sqlite3 "$tests/data/charts/sample.db" "select count(*) from trial")" ] || fail "trials before a broken commit are gone"
+head -c 20000 killed.db > cut.db
+expect 1 "$s" export cut.db
+has err "cut.db"
+grep -q "is not a scullbench database" err && fail "a damaged database is called none"
+
+echo "== a reader doesn't end the run that it looks at"
+"$s" run small.ini --no-check --db read.db --set experiment.repetitions=3 > out 2> err &
+pid=$!
+until_trials read.db 1 $pid
+sqlite3 read.db "begin; select count(*) from trial;" ".shell sleep 7" > /dev/null
+wait $pid
+[ $? = 0 ] || { fail "a reader ended the run"; cat err; }
+has err "another process reads read.db"
 [ "$(tail -n +2 out | wc -l)" -ge 1 ] || fail "finished trials are gone"
 
 if [ $failed != 0 ]; then

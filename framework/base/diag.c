@@ -82,11 +82,23 @@ static void say(const char *kind, const char *format, va_list args)
     char *text = NULL;
     if (vasprintf(&text, format, args) < 0)
         abort();
-    struct sb_text visible = {0};
-    sb_text_add_visible(&visible, text);
-    fprintf(stderr, "scullbench: %s%s\n", kind, sb_text_get(&visible));
-    sb_text_free(&visible);
+    /* Other programs' words have several lines; each bears our name, and nothing but line ends steers. */
+    char *state = NULL;
+    for (char *line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+        struct sb_text visible = {0};
+        sb_text_add_visible(&visible, line);
+        fprintf(stderr, "scullbench: %s%s\n", kind, sb_text_get(&visible));
+        sb_text_free(&visible);
+    }
     free(text);
+}
+
+void sb_print_visible(const char *text, FILE *out)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        fprintf(out, (c < 0x20 && c != '\n') || c == 0x7f ? "\\x%02x" : "%c", c);
+    }
 }
 
 void sb_error(const char *format, ...)

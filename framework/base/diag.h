@@ -41,6 +41,9 @@ size_t sb_diag_flush(struct sb_diag *diag, FILE *out);
 void sb_diag_free(struct sb_diag *diag);
 
 /* "scullbench: ..." to standard error, at once. */
+/* A text of several lines, with everything else in it that would steer a terminal made visible. */
+void sb_print_visible(const char *text, FILE *out);
+
 void sb_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void sb_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

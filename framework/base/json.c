@@ -41,38 +41,6 @@ void sb_json_free(struct sb_json *value)
     json_decref(in(value));
 }
 
-/* How many bytes the valid UTF-8 sequence at `s` has, or 0. jansson refuses what isn't valid. */
-static size_t utf8_length(const char *s)
-{
-    const unsigned char *p = (const unsigned char *)s;
-    size_t n = p[0] < 0x80 ? 1 : (p[0] & 0xe0) == 0xc0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : 4;
-    if (n == 1)
-        return 1;
-    if (p[0] < 0xc2 || p[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
-/* The text with what isn't UTF-8 replaced. The caller frees it. */
-static char *clean(const char *text)
-{
-    struct sb_text good = {0};
-    sb_text_add(&good, "", 0);
-    while (*text) {
-        size_t n = utf8_length(text);
-        sb_text_add(&good, n ? text : "\xef\xbf\xbd", n ? n : 3);
-        text += n ? n : 1;
-    }
-    return good.at;
-}
-
 /* jansson refuses what isn't UTF-8 and would lose the whole text; a replaced byte loses one. */
 static json_t *make_text(const char *text)
 {
@@ -80,7 +48,7 @@ static json_t *make_text(const char *text)
         return json_null();
     json_t *value = json_string(text);
     if (!value) {
-        char *good = clean(text);
+        char *good = sb_utf8_clean(text);
         value = json_string(good);
         free(good);
     }
@@ -90,7 +58,7 @@ static json_t *make_text(const char *text)
 /* Keys come from users, too: names of metrics that a plugin counts. */
 void sb_json_set(struct sb_json *object, const char *key, struct sb_json *value)
 {
-    char *good = clean(key);
+    char *good = sb_utf8_clean(key);
     if (json_object_set_new(in(object), good, in(value)))
         abort();
     free(good);

@@ -152,6 +152,15 @@ bool sb_words_add_once(struct sb_words *words, const char *word)
     return true;
 }
 
+size_t sb_words_number(struct sb_words *words, const char *word)
+{
+    size_t i = 0;
+    sb_words_add_once(words, word);
+    while (strcmp(words->at[i], word))
+        i++;
+    return i + 1;
+}
+
 void sb_words_free(struct sb_words *words)
 {
     for (size_t i = 0; i < words->n; i++)
@@ -248,6 +257,37 @@ size_t sb_utf8_cut(const char *s, size_t most)
     while (keep && keep < n && ((unsigned char)s[keep] & 0xc0) == 0x80)
         keep--;
     return keep;
+}
+
+/* How many bytes the valid UTF-8 sequence at `s` has, or 0. */
+static size_t utf8_length(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    size_t n = p[0] < 0x80 ? 1 : (p[0] & 0xe0) == 0xc0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : 4;
+    if (n == 1)
+        return 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+        (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+char *sb_utf8_clean(const char *text)
+{
+    struct sb_text good = {0};
+    sb_text_add(&good, "", 0);
+    while (*text) {
+        size_t n = utf8_length(text);
+        sb_text_add(&good, n ? text : "\xef\xbf\xbd", n ? n : 3);
+        text += n ? n : 1;
+    }
+    return good.at;
 }
 
 /* RFC 4180: quoted only where need be, so that simple tables stay readable. */

@@ -32,6 +32,8 @@ struct sb_words {
 struct sb_words sb_split(const char *list);
 bool sb_words_has(const struct sb_words *words, const char *word);
 bool sb_words_add_once(struct sb_words *words, const char *word); /* false: it was there already */
+/* The word's place in the list from 1, at whose end it is put where it isn't there. */
+size_t sb_words_number(struct sb_words *words, const char *word);
 void sb_words_free(struct sb_words *words);
 
 /*
@@ -39,6 +41,9 @@ void sb_words_free(struct sb_words *words);
  * (Damerau-Levenshtein distance over a third of the length). Ties go to the earlier name.
  */
 const char *sb_nearest(const char *word, const char *const *names, size_t n);
+
+/* The text with a replacement character for each byte that isn't UTF-8. The caller frees it. */
+char *sb_utf8_clean(const char *text);
 
 /* How many bytes of UTF-8 text `s`, `most` at most, end between characters. */
 size_t sb_utf8_cut(const char *s, size_t most);

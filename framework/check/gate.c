@@ -320,22 +320,26 @@ int sb_check(struct sb_check_report *report, const struct sb_check_request *q, v
     return status;
 }
 
-char *sb_check_loaded(const struct sb_check_request *q, volatile sig_atomic_t *stop, char **why)
+int sb_check_loaded(const struct sb_check_request *q, volatile sig_atomic_t *stop, char **loaded, char **why)
 {
     static const struct sb_property none = {"", "", false};
     struct gate g = {.request = q, .stop = stop};
     struct outcome o = {0};
-    char *loaded = NULL;
     int status = open_gate(&g, why);
-    if (!status)
+    *loaded = NULL;
+    if (!status) {
         status = run_child(&g, &none, NULL, &o);
+        if (status && !*why)
+            *why = status == -EINTR ? sb_strdup("interrupted")
+                                    : sb_printf("%s can't be started: %s", g.program, strerror(-status));
+    }
     if (!status && o.result == SB_CHECK_PASS)
-        loaded = sb_strdup(o.why);
-    else if (!*why)
-        *why = o.why ? sb_strdup(o.why) : sb_printf("%s can't be started: %s", g.program, strerror(-status));
+        *loaded = sb_strdup(o.why);
+    else if (!status)
+        *why = sb_strdup(o.why);
     free(o.why);
     close_gate(&g);
-    return loaded;
+    return status;
 }
 
 void sb_check_report_free(struct sb_check_report *report)

@@ -12,6 +12,7 @@
 #include "trial/simulate.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 /* results/NAME-UTCTIME.db; what a file name shouldn't hold becomes '-'. */
@@ -86,6 +87,22 @@ static bool refuse(const struct sb_plan *plan)
     return n;
 }
 
+static volatile sig_atomic_t stop;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stop = 1;
+}
+
+/* Until the run takes them over: what is tried before it has files of its own to remove. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
 static const char unchecked[] =
     "the allocators were not checked before they were measured (--no-check): whether they keep "
     "their promises is not known; `scullbench check PLUGIN` tells";
@@ -114,8 +131,11 @@ static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_
     /* Before the database is made: a run that nothing can come of leaves no file. */
     bool checked = !sb_flag_value(verb, values, "--no-check");
     size_t invalid = 0;
-    if (checked && sb_run_prove(&s.plan, &invalid, &why))
+    catch_signals();
+    if (checked && sb_run_prove(&s.plan, &stop, &invalid, &why)) {
+        code = stop ? SB_EXIT_INTERRUPTED : SB_EXIT_FAILURE;
         goto out;
+    }
     int status = create_store(&store, sb_flag_value(verb, values, "--db"), &s.experiment, aa ? "aa-" : "",
                               &path, &why);
     if (status == -EEXIST)
@@ -217,7 +237,7 @@ static size_t print_plan(const struct sb_plan *plan)
         if (plan->cells.at[i].skip)
             printf("%4u  %s: %s\n", plan->cells.at[i].id, plan->cells.at[i].label, plan->cells.at[i].skip);
     }
-    closed = sb_run_openings(plan, stdout);
+    closed = sb_run_openings(plan, &stop, stdout);
     bool heading = false;
     for (size_t i = 0; i < plan->pmu.n; i++) {
         if (!plan->pmu.at[i].reason)
@@ -260,10 +280,12 @@ int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct s
     }
     free(program);
     const char *trial = sb_flag_value(verb, values, "--trial");
+    catch_signals();
     if (trial)
         code = print_trial(&s.plan, trial);
     else if (print_plan(&s.plan))
         code = SB_EXIT_TRIALS_FAILED;
+    code = stop ? SB_EXIT_INTERRUPTED : code;
 out:
     sb_session_close(&s);
     return code;

@@ -82,6 +82,7 @@ void sb_ini_free(struct sb_ini *ini)
         free(ini->at[i].name);
     }
     free(ini->at);
+    sb_words_free(&ini->variables);
     *ini = (struct sb_ini){0};
 }
 
@@ -233,8 +234,20 @@ static int take_entry(void *user, const char *section_number, const char *name, 
     return 1;
 }
 
+/* Of "NAME=value" words the value of one; NULL where there is none. */
+static const char *recorded(const struct sb_words *environment, const char *name)
+{
+    size_t n = strlen(name);
+    for (size_t i = 0; i < environment->n; i++) {
+        if (!strncmp(environment->at[i], name, n) && environment->at[i][n] == '=')
+            return environment->at[i] + n + 1;
+    }
+    return NULL;
+}
+
 /* Replaces each ${NAME}; the result is the caller's. */
-static char *expand(const char *value, int line, struct sb_diag *diag)
+static char *expand(struct sb_ini *ini, const char *value, const struct sb_words *environment, int line,
+                    struct sb_diag *diag)
 {
     struct sb_text text = {0};
     sb_text_add(&text, "", 0);
@@ -245,12 +258,19 @@ static char *expand(const char *value, int line, struct sb_diag *diag)
             continue;
         }
         char *name = sb_strndup(value + 2, (size_t)(close - value - 2));
+        const char *content = environment ? recorded(environment, name) : getenv(name);
         /* Only in values, once: what a variable holds isn't looked through again. */
-        const char *content = getenv(name);
-        if (content)
+        if (content) {
+            char *pair = sb_printf("%s=%s", name, content);
             sb_text_add(&text, content, strlen(content));
-        else
-            sb_diag_at(diag, line, "the environment has no variable '%s'", name);
+            sb_words_add_once(&ini->variables, pair);
+            free(pair);
+        } else {
+            sb_diag_at(diag, line,
+                       environment ? "the value that the variable '%s' had is not recorded"
+                                   : "the environment has no variable '%s'",
+                       name);
+        }
         free(name);
         value = close + 1;
     }
@@ -278,16 +298,22 @@ struct sb_ini sb_ini_parse_literal(const char *text, size_t length, struct sb_di
     return parse(text, length, true, diag);
 }
 
-struct sb_ini sb_ini_parse(const char *text, size_t length, struct sb_diag *diag)
+struct sb_ini sb_ini_parse_as(const char *text, size_t length, const struct sb_words *environment,
+                              struct sb_diag *diag)
 {
     struct sb_ini ini = parse(text, length, false, diag);
     for (size_t i = 0; i < ini.n; i++) {
         for (size_t j = 0; j < ini.at[i].n; j++) {
             struct sb_ini_entry *entry = &ini.at[i].at[j];
-            char *expanded = expand(entry->value, entry->line, diag);
+            char *expanded = expand(&ini, entry->value, environment, entry->line, diag);
             free(entry->value);
             entry->value = expanded;
         }
     }
     return ini;
+}
+
+struct sb_ini sb_ini_parse(const char *text, size_t length, struct sb_diag *diag)
+{
+    return sb_ini_parse_as(text, length, NULL, diag);
 }

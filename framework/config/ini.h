@@ -9,6 +9,7 @@
 #define SB_CONFIG_INI_H
 
 #include "base/diag.h"
+#include "base/str.h"
 
 #include <stddef.h>
 
@@ -27,10 +28,14 @@ struct sb_ini_section {
 struct sb_ini {
     struct sb_ini_section *at;
     size_t n, capacity;
+    struct sb_words variables; /* "NAME=value" of each ${NAME} that was read */
 };
 
 /* Reads `text`; all errors are collected in `diag`, and what could be read is in the result. */
 struct sb_ini sb_ini_parse(const char *text, size_t length, struct sb_diag *diag);
+/* The same, with the variables of an earlier reading in place of the environment's. */
+struct sb_ini sb_ini_parse_as(const char *text, size_t length, const struct sb_words *environment,
+                              struct sb_diag *diag);
 /*
  * The same for a text that a program wrote: a value is the rest of its line to the letter (no comment, no
  * ${NAME}), may be empty and of any length.

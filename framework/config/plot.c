@@ -185,8 +185,14 @@ static void read_plot(const struct reader *r, const struct sb_ini_section *secti
     plot->facet = read_dimensions(r, section, SB_PLOT_FACET);
     plot->metric = text_of(section, "metric");
     plot->baseline = text_of(section, "baseline");
-    if (baseline)
-        check_name(r, "baseline", baseline->value, r->allocators, "allocator of this matrix", baseline->line);
+    if (baseline) {
+        /* "slub (percpu=no)": with its options, which the report knows. */
+        const char *options = strstr(baseline->value, " (");
+        char *name = sb_strndup(baseline->value,
+                                options ? (size_t)(options - baseline->value) : strlen(baseline->value));
+        check_name(r, "baseline", name, r->allocators, "allocator of this matrix", baseline->line);
+        free(name);
+    }
     read_where(r, section, plot);
     free(what);
 }

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -64,6 +65,31 @@ static void add_overrides(struct sb_text *out, const char *overrides)
     }
 }
 
+/* How long, and what of the environment and of libraries must be there: what an evaluator asks first. */
+static char *what_it_takes(const struct packer *p)
+{
+    const struct sb_data *d = &p->view->data;
+    const char *environment = sb_data_meta(d, "environment");
+    struct sb_text text = {0};
+    double seconds = 0;
+    for (size_t t = 0; t < d->trials.n; t++)
+        seconds += (double)d->trials.at[t].wall_ns / 1e9;
+    sb_text_printf(
+        &text,
+        "It took %.0f minutes there. On Debian 12 scripts/bench of scullbench's source installs what a "
+        "build and the malloc libraries of a config need.",
+        ceil(seconds / 60));
+    if (environment && *environment) {
+        sb_text_printf(&text, " The config uses the environment:\n\n");
+        for (const char *line = environment; *line;) {
+            size_t n = strcspn(line, "\n");
+            sb_text_printf(&text, "    %.*s\n", (int)n, line);
+            line += n + (line[n] == '\n');
+        }
+    }
+    return text.at;
+}
+
 static char *readme(const struct packer *p, const char *name)
 {
     struct sb_text out = {0}, set = {0};
@@ -71,6 +97,7 @@ static char *readme(const struct packer *p, const char *name)
     const char *version = sb_data_meta(d, "scullbench"), *created = sb_data_meta(d, "created"),
                *overrides = sb_data_meta(d, "overrides");
     add_overrides(&set, overrides);
+    char *needs = what_it_takes(p);
     sb_text_printf(
         &out,
         "# %s\n\nMeasured with scullbench %s, begun %s: %zu cells, %zu trials.\n\n"
@@ -86,14 +113,15 @@ static char *readme(const struct packer *p, const char *name)
         "are the "
         "same, byte for byte (with gnuplot 5.4)\n    scullbench export data/%s.db --format csv > "
         "trials.csv\n\n"
-        "A single chart, edited: `cd report/figures; gnuplot -d NAME.gp`.\n\n"
-        "## Reproduced: the data from the machine\n\n    scullbench run config.ini%s --db mine.db\n"
+        "A single chart, edited, in a copy of the folder: `cd figures; gnuplot -d NAME.gp`.\n\n"
+        "## Reproduced: the data from the machine\n\n%s\n\n    scullbench run config.ini%s --db mine.db\n"
         "    scullbench compare data/%s.db mine.db\n\n"
         "`compare` refuses another machine unless told `--anyway`; ratios between allocators are then what "
         "to "
         "look at:\n\n    scullbench report data/%s.db mine.db --out both\n\n",
         name, version ? version : "?", created ? created : "?", d->cells.n, d->trials.n, name,
-        version ? version : "?", name, name, sb_text_get(&set), name, name);
+        version ? version : "?", name, name, needs, sb_text_get(&set), name, name);
+    free(needs);
     sb_text_free(&set);
     add_setup(p, &out);
     return out.at;
@@ -155,14 +183,17 @@ static int pack(const char *work, const char *name, const char *archive, char **
          *folder = sb_strdup(name), *in = sb_printf("--directory=%s", work),
          *to = sb_printf("--file=%s", part);
     char *tar = sb_find_program("tar"), create[] = "--create", sort[] = "--sort=name", when[] = "--mtime=@0",
-         owner[] = "--owner=0", group[] = "--group=0", numbers[] = "--numeric-owner",
-         mode[] = "--mode=u=rwX,go=rX",
-         *argv[] = {tar, create, sort, when, owner, group, numbers, mode, with, in, to, folder, NULL};
+         local[] = "--force-local", owner[] = "--owner=0", group[] = "--group=0",
+         numbers[] = "--numeric-owner", mode[] = "--mode=u=rwX,go=rX",
+         *argv[] = {tar, create, local, sort, when, owner, group, numbers, mode, with, in, to, folder, NULL};
     struct sb_child_end end = {0};
     int status = tar ? sb_child_run(argv, "", UINT64_MAX, &sb_report_stop, ignore, NULL, &end) : -ENOENT;
     if (status)
         *why = sb_printf("tar can't be started: %s", strerror(-status));
-    else if (end.wait_status) {
+    else if (end.stopped) {
+        *why = sb_strdup("interrupted: there is no archive");
+        status = -EINTR;
+    } else if (end.wait_status) {
         *why = sb_printf("tar failed; it needs Debian's package %s: %s", archives[kind_of(archive)].package,
                          end.last_words ? end.last_words : "no reason given");
         status = -EIO;

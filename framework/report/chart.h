@@ -57,6 +57,8 @@ struct sb_words sb_view_dimensions(const struct sb_view *view);
 const char *sb_colour(size_t i);
 int sb_mark(size_t i);
 int sb_dash(size_t i); /* gnuplot's dt: colours come round again, dashes set them apart */
+/* The index of an allocator in the source-th of several databases. */
+size_t sb_style_of(size_t allocator, size_t source, size_t allocators);
 /* The i-th of n shades of a colour: the last is the colour itself. "0xrrggbb". */
 char *sb_shade(size_t colour, size_t i, size_t n);
 

@@ -19,15 +19,30 @@ static int (*const draw[SB_PLOT_KINDS])(struct sb_chart *, char **) = {
     [SB_PLOT_EVENTS] = sb_draw_events,
 };
 
-/* From the stored text: what was checked at the run needs no second complaint. */
-static void read_stored(const struct sb_view *view, struct sb_plots *plots)
+/* From the stored text and the run's environment, for a report depends on nothing but its databases. What was
+ * checked at the run needs no second complaint: all that can be wrong now is a variable that an older version
+ * didn't record. */
+static void read_stored(const struct sb_view *view, struct sb_plots *plots, struct sb_words *notes)
 {
-    const char *config = sb_data_meta(&view->data, "config");
+    const char *config = sb_data_meta(&view->data, "config"),
+               *environment = sb_data_meta(&view->data, "environment");
+    char *copy = sb_strdup(environment ? environment : ""), *state = NULL;
+    struct sb_words variables = {0};
     struct sb_diag diag = {0};
-    struct sb_ini ini = sb_ini_parse(config ? config : "", config ? strlen(config) : 0, &diag);
+    for (char *line = strtok_r(copy, "\n", &state); line; line = strtok_r(NULL, "\n", &state))
+        *SB_VEC_ADD(&variables) = sb_strdup(line);
+    struct sb_ini ini = sb_ini_parse_as(config ? config : "", config ? strlen(config) : 0, &variables, &diag);
+    for (size_t i = 0; i < diag.n && !environment; i++) {
+        char *note = sb_printf("line %d of the stored config: %s; --plots draws what it should be",
+                               diag.at[i].line, diag.at[i].text);
+        sb_words_add_once(notes, note);
+        free(note);
+    }
     sb_plots_read(plots, &ini, NULL, NULL, &diag);
     sb_ini_free(&ini);
     sb_diag_free(&diag);
+    sb_words_free(&variables);
+    free(copy);
 }
 
 static struct sb_plot *add(struct sb_plots *plots, enum sb_plot_kind kind, const char *name,
@@ -69,7 +84,12 @@ static void add_defaults(const struct sb_view *view, struct sb_plots *plots)
     add(plots, SB_PLOT_BARS, "", NULL);
     add(plots, SB_PLOT_BARS, "success", "success");
     add(plots, SB_PLOT_RATIO, "", NULL);
-    add(plots, SB_PLOT_LINES, "", NULL);
+    /* The floor is two decades above what is compared, and its own ideal. */
+    struct sb_plot *lines = add(plots, SB_PLOT_LINES, "", NULL);
+    struct sb_plot_condition *floor = SB_VEC_ADD(&lines->where);
+    floor->dimension = sb_strdup("allocator");
+    floor->not = true;
+    *SB_VEC_ADD(&floor->values) = sb_strdup("null");
     add_swept(view, plots);
     add(plots, SB_PLOT_PERCENTILES, "response", "response");
     add(plots, SB_PLOT_PERCENTILES, "alloc", "alloc");
@@ -90,7 +110,7 @@ int sb_charts_make(const struct sb_view *view, const struct sb_plots *asked, str
     struct sb_plots own = {0};
     int status = 0;
     if (!asked)
-        read_stored(view, &own);
+        read_stored(view, &own, notes);
     if (!asked && !own.n)
         add_defaults(view, &own);
     const struct sb_plots *plots = asked ? asked : &own;

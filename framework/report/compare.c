@@ -203,7 +203,7 @@ bool sb_compare_can_separate(const struct sb_compare *c, size_t *needed)
     }
     for (*needed = 2; sb_smallest_p(*needed, *needed) * (double)m >= 1 - c->confidence; ++*needed)
         ;
-    return !m || smallest * (double)m < 1 - c->confidence;
+    return m && smallest * (double)m < 1 - c->confidence;
 }
 
 /* A question that can't be answered with yes must not look as if it were answered with no. */
@@ -212,7 +212,12 @@ static void note_power(struct sb_compare *c)
     size_t needed, m = 0;
     for (size_t i = 0; i < c->rows.n; i++)
         m += !isnan(c->rows.at[i].p);
-    if (!sb_compare_can_separate(c, &needed))
+    bool can = sb_compare_can_separate(c, &needed);
+    if (!m && c->rows.n)
+        *SB_VEC_ADD(&c->notes) =
+            sb_strdup("NOTHING CAN BE SEPARATED HERE: no row has two processes or more on both "
+                      "sides");
+    else if (m && !can)
         *SB_VEC_ADD(&c->notes) = sb_printf("NOTHING CAN BE SEPARATED HERE: with so few processes a side no "
                                            "difference, however large, survives "
                                            "the correction for %zu comparison%s; repetitions = %zu would do",
@@ -359,7 +364,9 @@ static int find_metric(struct sb_compare *c, const char *name, char **why)
     if (reason) {
         *why = sb_printf("%s has no value in any trial of %s: %s", c->metric, d->path, reason);
     } else if (!c->unit) {
-        char *hint = sb_diag_hint(name, (const char *const *)names.at, names.n);
+        /* It is offered whatever the trials have, and would be suggested in place of itself. */
+        bool itself = !strcmp(name, "throughput");
+        char *hint = itself ? sb_strdup("") : sb_diag_hint(name, (const char *const *)names.at, names.n);
         *why = sb_printf("no trial of %s has the metric '%s'%s", d->path, name, hint);
         free(hint);
     }

@@ -1,4 +1,5 @@
 /* Comparisons for a reader and for programs. */
+#include "base/diag.h"
 #include "base/json.h"
 #include "report/compare.h"
 
@@ -47,27 +48,39 @@ out:
     free(theirs);
 }
 
-void sb_compare_print(const struct sb_compare *c, FILE *out)
+/* Whether a row before this one had the title: then it has been printed with that. */
+static bool was_printed(const struct sb_compare *c, size_t row)
 {
-    const char *title = NULL;
+    for (size_t i = 0; i < row; i++) {
+        if (!strcmp(c->rows.at[i].title, c->rows.at[row].title))
+            return true;
+    }
+    return false;
+}
+
+static void print_text(const struct sb_compare *c, FILE *out)
+{
     size_t n = 0;
     for (size_t i = 0; i < c->rows.n; i++)
         n += !isnan(c->rows.at[i].p);
     for (size_t i = 0; i < c->notes.n; i++)
         fprintf(out, "note: %s\n", c->notes.at[i]);
     for (size_t i = 0; i < c->rows.n; i++) {
-        const struct sb_comparison *row = &c->rows.at[i];
-        if (!title || strcmp(title, row->title))
-            fprintf(out, "\n%s\n  %-20s %-16s %9s %3s %9s %3s  %-22s %8s  %s\n", row->title, "allocator",
-                    "compared with", "median", "n", "its", "n", "ratio", "p", "verdict");
-        title = row->title;
-        print_row(c, row, out);
+        const char *title = c->rows.at[i].title;
+        if (was_printed(c, i))
+            continue;
+        fprintf(out, "\n%s\n  %-20s %-16s %9s %3s %9s %3s  %-22s %8s  %s\n", title, "allocator",
+                "compared with", "median", "n", "its", "n", "ratio", "p", "verdict");
+        for (size_t j = i; j < c->rows.n; j++) {
+            if (!strcmp(c->rows.at[j].title, title))
+                print_row(c, &c->rows.at[j], out);
+        }
     }
     fprintf(out,
             "\nmedians of %s (%s, %s) over n processes; ratios with %g %% bootstrap intervals (%s).\n"
             "p: rank sum test, corrected for %zu comparisons (Holm). Separated: p under %g and the interval "
-            "leaves out "
-            "1.\n",
+            "leaves out 1.\n"
+            "An interval is its comparison's own, not corrected; not separated doesn't mean equal.\n",
             c->metric, c->unit,
             !c->has_direction   ? "neither more nor less is better"
             : c->more_is_better ? "more is better"
@@ -75,6 +88,20 @@ void sb_compare_print(const struct sb_compare *c, FILE *out)
             100 * c->confidence, c->interval == SB_INTERVAL_BCA ? "BCa" : "percentile", n, 1 - c->confidence);
     if (c->floor)
         fprintf(out, "noise floor: %s.\n", c->floor);
+}
+
+/* Names come from configs and files: nothing in them may steer the terminal. */
+void sb_compare_print(const struct sb_compare *c, FILE *out)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *page = open_memstream(&text, &n);
+    if (page) {
+        print_text(c, page);
+        fclose(page);
+        sb_print_visible(text, out);
+    }
+    free(text);
 }
 
 static void set_summary(struct sb_json *o, const char *key, const struct sb_summary *s)

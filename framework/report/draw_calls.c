@@ -50,20 +50,43 @@ static double shown(const struct calls *q, double ns)
     return fmax(ns, q->resolution / 2);
 }
 
-/* Every percentile that is known; a block without a row would not be counted by gnuplot. */
-static void curve_rows(struct calls *q, const struct sb_histogram *h, struct sb_text *data)
+/* A row for each bucket that has calls, with the share of all that lie in it or below: the distribution
+ * itself. Thousands of buckets are no finer in print than the hundreds kept here. */
+static size_t cdf_rows(struct calls *q, const struct sb_histogram *h, struct sb_text *data)
+{
+    enum { FINEST = 500 };
+    size_t rows = 0;
+    uint64_t seen = 0, last = 0;
+    for (size_t i = 0; i < SB_HISTOGRAM_BUCKETS; i++) {
+        double ns = fmin(sb_histogram_value(i), (double)h->max) / SB_HISTOGRAM_UNITS;
+        seen += h->counts[i];
+        if (!h->counts[i] || (seen < h->n && (seen - last) * FINEST < h->n))
+            continue;
+        sb_text_printf(data, "%.6g\t%.5f\n", shown(q, ns), 100 * (double)seen / (double)h->n);
+        last = seen;
+        rows++;
+    }
+    return rows;
+}
+
+/* Every percentile that is known. */
+static size_t percentile_rows(struct calls *q, const struct sb_histogram *h, struct sb_text *data)
 {
     size_t rows = 0;
     for (size_t i = 0; i <= STEPS; i++) {
         double ns = sb_histogram_quantile(h, share_at(i));
         if (!is_known(ns))
             continue;
-        if (q->cdf)
-            sb_text_printf(data, "%.6g\t%.5f\n", shown(q, ns), 100 * share_at(i));
-        else
-            sb_text_printf(data, "%.4f\t%.6g\n", place_of(share_at(i)), shown(q, ns));
+        sb_text_printf(data, "%.4f\t%.6g\n", place_of(share_at(i)), shown(q, ns));
         rows++;
     }
+    return rows;
+}
+
+/* A block without a row would not be counted by gnuplot. */
+static void curve_rows(struct calls *q, const struct sb_histogram *h, struct sb_text *data)
+{
+    size_t rows = q->cdf ? cdf_rows(q, h, data) : percentile_rows(q, h, data);
     sb_text_printf(data, "%s\n\n", rows ? "" : "-\t-\n");
 }
 
@@ -170,6 +193,22 @@ static const struct {
     {"response", "response time of calls", "response (ns)", "time from when a call was due to its end"},
 };
 
+/* What lies below is known to be shorter than that, and no more. */
+static void add_step(const struct calls *q, struct sb_figure *f)
+{
+    if (q->resolution <= 0)
+        return;
+    if (q->cdf)
+        sb_text_printf(&f->script,
+                       "set arrow 1 from %.6g, graph 0 to %.6g, graph 1 nohead dt 3 lw 1 lc rgb '#888888'\n",
+                       q->resolution, q->resolution);
+    else
+        sb_text_printf(&f->script,
+                       "set arrow 1 from graph 0, first %.6g to graph 1, first %.6g nohead dt 3 lw 1 lc rgb "
+                       "'#888888'\n",
+                       q->resolution, q->resolution);
+}
+
 /* n is that of calls, and processes are named beside it: calls of one process are not independent. */
 static void finish(struct calls *q, size_t k, struct sb_text *data)
 {
@@ -184,12 +223,14 @@ static void finish(struct calls *q, size_t k, struct sb_text *data)
     else
         percentile_axes(f, kinds[k].label);
     sb_add_key(f, &q->series, 0);
+    add_step(q, f);
     sb_text_printf(&f->script, "plot %s\n", sb_text_get(&q->plots));
     char *calls = q->range.least_n == q->range.most_n
                       ? sb_printf("%zu calls", q->range.most_n)
                       : sb_printf("%zu to %zu calls", q->range.least_n, q->range.most_n);
     char *what = sb_printf("%s; %s of a cell, those of all processes together%s; known to 0.4 %% and to the "
-                           "clock's step of %.3g ns",
+                           "clock's step of %.3g ns, the dotted line; a call that is timed alone takes some "
+                           "nanoseconds longer than in a batch",
                            kinds[k].what, calls, q->cdf ? "" : "; both axes logarithmic", q->resolution);
     struct sb_range processes = {0, 0, q->least_processes, q->most_processes};
     char *note = sb_printf("%s a cell; whiskers: range of the processes' own", calls);

@@ -420,10 +420,12 @@ static const char *baseline_of(const struct sb_chart *c)
     if (c->plot->baseline)
         return c->plot->baseline;
     for (size_t i = 0; i < c->view->cells.n; i++) {
-        const char *name = c->view->cells.at[i].row->allocator;
-        if (!strcmp(name, "malloc"))
+        const struct sb_view_cell *cell = &c->view->cells.at[i];
+        /* With its options, where it has several settings of them; of several runs each has its own. */
+        const char *name = c->view->sources.n > 1 ? cell->row->allocator : cell->variant;
+        if (!strcmp(cell->row->allocator, "malloc"))
             return name;
-        if (!*first && strcmp(name, "null"))
+        if (!*first && strcmp(cell->row->allocator, "null"))
             first = name;
     }
     return first;
@@ -507,7 +509,8 @@ static bool has_ratio(const struct sb_chart *c, const struct sb_view_cell *cell,
 /* Rows lie, since names are read level and a column of a paper is high enough for many of them. */
 static void write_ratios(struct sb_figure *f, const struct ratios *q, struct sb_text *plots)
 {
-    bool logarithmic = q->range.max > 10 * q->range.min;
+    double low = fmin(q->range.min, 1), high = fmax(q->range.max, 1);
+    bool logarithmic = high > 10 * low;
     char *brief = sb_short_name(q->baseline), *axis = sb_printf("ratio to %s", brief);
     char *text = sb_gp_text(axis);
     free(brief);
@@ -522,11 +525,9 @@ static void write_ratios(struct sb_figure *f, const struct ratios *q, struct sb_
         "set arrow 1 from 1, graph 0 to 1, graph 1 nohead dt 2 lw 1.2 lc rgb '#444444'\nset bars 0.5\n",
         q->rows.labels.n - 1, text);
     if (logarithmic)
-        sb_text_printf(&f->script, "set logscale x 10\nset xrange [%.4g:%.4g]\n",
-                       fmin(q->range.min, 1) / 1.15, fmax(q->range.max, 1) * 1.15);
+        sb_text_printf(&f->script, "set logscale x 10\nset xrange [%.4g:%.4g]\n", low / 1.15, high * 1.15);
     else
-        sb_text_printf(&f->script, "set xrange [%.4g:%.4g]\n", fmin(q->range.min, 1) - 0.08,
-                       fmax(q->range.max, 1) + 0.08);
+        sb_text_printf(&f->script, "set xrange [%.4g:%.4g]\n", low - 0.08, high + 0.08);
     if (q->series.labels.n > 1) {
         sb_add_key(f, &q->series, 0);
         /* The rows' names make the plot narrow: in its middle a legend would not fit. */
@@ -654,7 +655,8 @@ static void matrix_cell(const struct sb_chart *c, struct matrix *m, size_t x, si
         theirs = sb_view_metric(c->view, other, m->metric);
     sb_range_add(&m->range, &mine);
     if (!mine.n || !theirs.n || theirs.median <= 0 || mine.median < 0) {
-        const char *text = !cell ? " " : mine.n ? "-" : "n/a";
+        /* Not '-', which stands for a missing number in every script. */
+        const char *text = !cell ? " " : mine.n ? "\u2013" : "n/a";
         sb_text_printf(data, "%zu\t%zu\t0xffffff\t0x777777\t%s\t%zu\n", x, y, text, mine.n);
         return;
     }
@@ -722,7 +724,12 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
             .what = what,
             .spread = "intervals stand in the tables and in the charts of ratios, for there is no room "
                       "for them here",
-            .more = " n/a: skipped or not measured, the table of cells says why; -: nothing to divide by.",
+            .more = c->plot->baseline ? " Blue: better, orange: worse, the deeper the further. n/a: skipped "
+                                        "or not measured, the "
+                                        "table of cells says why; \u2013: nothing to divide by."
+                                      : " The deeper the blue, the nearer to the best. n/a: skipped or not "
+                                        "measured, the table of "
+                                        "cells says why; \u2013: nothing to divide by.",
             .note = "ratios of medians; intervals: see the tables"});
     free(what);
     free(other);
@@ -763,6 +770,11 @@ static struct sb_words event_names(const struct sb_chart *c)
     return names;
 }
 
+static bool is_simulated(const char *metric)
+{
+    return !strncmp(metric, "simulated", strlen("simulated"));
+}
+
 /* One panel: points with their intervals, on an axis of its own. */
 static void event_panel(const struct sb_chart *c, const struct sb_axis *x, const char *metric, size_t block,
                         size_t panels, struct sb_range *all, struct sb_figure *f)
@@ -777,7 +789,9 @@ static void event_panel(const struct sb_chart *c, const struct sb_axis *x, const
         if (!s.n)
             continue;
         sb_range_add(&r, &s);
-        sb_range_add(all, &s);
+        /* Simulated counts are of one process, and no part of what the others' n and whiskers are. */
+        if (!is_simulated(metric))
+            sb_range_add(all, &s);
         char *colour = sb_shade(x->colours[i], 0, 1);
         value_row(&f->data, (double)i, &s, 1);
         sb_text_printf(&f->data, "\t%s\t%zu\t", colour, s.n);
@@ -855,14 +869,31 @@ static void write_events(struct sb_chart *c, const struct sb_words *names)
     f->height = 0.5 + f->bottom + 1.5 * (double)names->n + f->between * (double)(names->n - 1);
     for (size_t i = 0; i < names->n; i++)
         event_panel(c, &x, names->at[i], i, names->n, &r, f);
-    sb_figure_caption(c, f, &r,
-                      &(struct sb_caption){
-                          .what =
-                              "/op: counts an operation of the workload, summed over threads, perf:: ones in "
-                              "user mode alone where the system allows no more; names "
-                              "that begin with simulated are valgrind's, of one process with the "
-                              "machine's cache geometry",
-                          .more = " Axes of more than a decade are logarithmic."});
+    bool simulated = false, faults = false;
+    for (size_t i = 0; i < names->n; i++) {
+        simulated |= is_simulated(names->at[i]);
+        faults |= strstr(names->at[i], "FAULTS") != NULL;
+    }
+    if (!r.most_n)
+        r = (struct sb_range){0, 0, 1, 1};
+    char *more = sb_printf(
+        " Axes of more than a decade are logarithmic.%s%s",
+        simulated ? " Names that begin with simulated are valgrind's, of one process without whiskers: it "
+                    "sees user "
+                    "mode alone, so what a system call costs isn't in them, and its caches have the "
+                    "machine's sizes "
+                    "but virtual addresses."
+                  : "",
+        faults
+            ? " Pages that the kernel maps ahead for an mmap are no such faults; page_faults_per_op of the "
+              "database has them, too."
+            : "");
+    sb_figure_caption(
+        c, f, &r,
+        &(struct sb_caption){.what = "/op: counts an operation of the workload, summed over threads, "
+                                     "perf:: ones in user mode alone where the system allows no more",
+                             .more = more});
+    free(more);
     sb_caption_missing(c, f, names->at[0], NULL, NULL);
     sb_axis_free(&x);
 }

@@ -179,7 +179,7 @@ static void finish_series(struct lines *q, bool referred, const char *reference)
     sb_figure_caption(q->chart, f, &q->range,
                       &(struct sb_caption){.what = q->kind->caption,
                                            .spread = q->spread ? "bands from the smallest to the largest"
-                                                               : "which all agree"});
+                                                               : "all of which agree"});
     sb_caption_missing(q->chart, f, NULL, &q->axis, q->drawn);
     free(x);
     free(xlabel);

@@ -25,6 +25,8 @@ struct sb_figures {
 };
 
 void sb_figures_free(struct sb_figures *figures);
+/* What one of them owns. */
+void sb_figure_free(struct sb_figure *figure);
 
 /* A gnuplot string that nothing in `text` can break out of: single quotes, no control characters. */
 char *sb_gp_quote(const char *text);

@@ -122,6 +122,59 @@ struct sb_words sb_find_unfinished(const struct sb_view *v)
     return out;
 }
 
+/* "vmalloc 163 of 180", for each allocator with any: a share of all says nothing about the one it falls on.
+ */
+static char *by_allocator(const struct sb_view *v, const size_t *hits, const size_t *all)
+{
+    struct sb_text text = {0};
+    for (size_t a = 0; a < v->allocators.n; a++) {
+        if (hits[a])
+            sb_text_printf(&text, "%s%s %zu of %zu", text.n ? ", " : "", v->allocators.at[a], hits[a],
+                           all[a]);
+    }
+    return text.at;
+}
+
+/* The run's own warning counts such processes over all cells. */
+static void find_unsteady(const struct sb_view *v, struct sb_words *out)
+{
+    size_t *hits = sb_calloc(v->allocators.n, sizeof(*hits)), *all = sb_calloc(v->allocators.n, sizeof(*all));
+    for (size_t i = 0; i < v->cells.n; i++) {
+        size_t n;
+        double *steady = sb_view_samples(v, &v->cells.at[i], "steady", &n);
+        for (size_t k = 0; k < n; k++)
+            hits[v->cells.at[i].allocator] += steady[k] < 0.5;
+        all[v->cells.at[i].allocator] += n;
+        free(steady);
+    }
+    char *who = by_allocator(v, hits, all);
+    if (who)
+        *SB_VEC_ADD(out) = sb_printf("Processes that were measured before their rate was steady: %s.", who);
+    free(who);
+    free(all);
+    free(hits);
+}
+
+/* Medians and intervals by ranks are robust, which here means that they don't show it. */
+static void find_spread(const struct sb_view *v, struct sb_words *out)
+{
+    size_t *hits = sb_calloc(v->allocators.n, sizeof(*hits)), *all = sb_calloc(v->allocators.n, sizeof(*all));
+    for (size_t i = 0; i < v->cells.n; i++) {
+        struct sb_summary s = sb_view_metric(v, &v->cells.at[i], "ops_per_s");
+        hits[v->cells.at[i].allocator] += s.bimodal || s.far;
+        all[v->cells.at[i].allocator] += s.n != 0;
+    }
+    char *who = by_allocator(v, hits, all);
+    if (who)
+        *SB_VEC_ADD(out) =
+            sb_printf("In some cells processes ran at speeds far from their median, which is not seen "
+                      "in medians and intervals; the table of cells marks them: %s cells.",
+                      who);
+    free(who);
+    free(all);
+    free(hits);
+}
+
 struct sb_words sb_find_warnings(const struct sb_view *v)
 {
     struct sb_words out = sb_find_unfinished(v);
@@ -137,6 +190,8 @@ struct sb_words sb_find_warnings(const struct sb_view *v)
     for (size_t i = 0; i < v->data.warnings.n; i++)
         sb_words_add_once(&out, v->data.warnings.at[i]);
     find_of_trials(v, &out);
+    find_unsteady(v, &out);
+    find_spread(v, &out);
     return out;
 }
 

@@ -72,17 +72,21 @@ char *sb_gp_quote(const char *text)
     return quoted.at;
 }
 
+void sb_figure_free(struct sb_figure *f)
+{
+    free(f->id);
+    free(f->kind);
+    free(f->title);
+    free(f->caption);
+    free(f->note);
+    sb_text_free(&f->data);
+    sb_text_free(&f->script);
+}
+
 void sb_figures_free(struct sb_figures *figures)
 {
-    for (size_t i = 0; i < figures->n; i++) {
-        free(figures->at[i].id);
-        free(figures->at[i].kind);
-        free(figures->at[i].title);
-        free(figures->at[i].caption);
-        free(figures->at[i].note);
-        sb_text_free(&figures->at[i].data);
-        sb_text_free(&figures->at[i].script);
-    }
+    for (size_t i = 0; i < figures->n; i++)
+        sb_figure_free(&figures->at[i]);
     SB_VEC_FREE(figures);
 }
 
@@ -362,26 +366,35 @@ static void kill_all(const struct job *jobs, size_t n)
     }
 }
 
-/* Whichever ends first; the first failure is the one that is told, for the next would fail alike. */
+static struct job *job_of(struct job *jobs, size_t n, pid_t pid)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (jobs[i].work && jobs[i].pid == pid)
+            return &jobs[i];
+    }
+    return NULL;
+}
+
+/* Whichever ends first; the first failure is the one that is told, for the next would fail alike. Whoever
+ * started us by exec may have left us children of its own: those are passed over. */
 static int reap(struct job *jobs, size_t n, const char *dir, char **why)
 {
     int wait_status, status = 0;
+    struct job *job = NULL;
     pid_t pid;
     do {
         if (sb_report_stop)
             kill_all(jobs, n);
         pid = waitpid(-1, &wait_status, 0);
-    } while (pid < 0 && errno == EINTR);
-    if (pid < 0) {
+        job = pid > 0 ? job_of(jobs, n, pid) : NULL;
+    } while (pid < 0 ? errno == EINTR : !job);
+    if (!job) {
         status = -errno;
         *why = *why ? *why : sb_printf("gnuplot's end can't be waited for: %s", strerror(-status));
+        return status;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (pid > 0 && jobs[i].work && jobs[i].pid == pid) {
-            status = *why || sb_report_stop ? 0 : finish(&jobs[i], dir, wait_status, why);
-            clear(&jobs[i]);
-        }
-    }
+    status = *why || sb_report_stop ? 0 : finish(job, dir, wait_status, why);
+    clear(job);
     return status;
 }
 
@@ -396,6 +409,8 @@ int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*
     int status = 0;
     /* cairo writes the zone of the user's clock into PDFs: the same bytes everywhere. */
     setenv("TZ", "UTC", 1);
+    /* Inherited as ignored, ends of children could not be waited for. */
+    signal(SIGCHLD, SIG_DFL);
     while ((begun < all && !status && !sb_report_stop) || running) {
         if (begun < all && running < slots && !status && !sb_report_stop) {
             size_t i = 0;

@@ -56,9 +56,10 @@ static const char style[] =
     "#eee}th{background:#f4f4f4;position:sticky;top:0}"
     "th.s{cursor:pointer}th.s:hover{background:#e6e6e6}td.t,th.t{text-align:left}td.w{white-space:normal}"
     ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:20px}"
-    "figure{margin:0;border:1px solid #e4e4e4;border-radius:6px;padding:8px}figure "
+    "figure{min-width:0;margin:0;border:1px solid #e4e4e4;border-radius:6px;padding:8px}figure "
     "img{width:100%;height:auto}"
-    "figcaption{font-size:12px;color:#555}.warn{background:#fff6e0;border-left:4px solid #e69f00;padding:6px "
+    "figcaption,p,li,.warn{overflow-wrap:anywhere}figcaption{font-size:12px;color:#555}.warn{background:#"
+    "fff6e0;border-left:4px solid #e69f00;padding:6px "
     "12px;"
     "margin:6px "
     "0}.bad{color:#b02000}.none{color:#888}pre{background:#f7f7f7;padding:10px;overflow-x:auto;font-size:12."
@@ -88,13 +89,14 @@ static void cell_text(struct sb_text *out, const char *text)
 
 /* A number with its interval, or why there is none. */
 static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell, const char *name, bool si,
-                        struct sb_text *out)
+                        struct sb_words *reasons, struct sb_text *out)
 {
     struct sb_summary s = sb_view_metric(v, cell, name);
     if (!s.n) {
+        const char *reason = sb_view_reason(v, cell, name);
         sb_text_printf(out, "<td class=none title=\"");
-        escape(out, sb_view_reason(v, cell, name));
-        sb_text_printf(out, "\">n/a</td>");
+        escape(out, reason);
+        sb_text_printf(out, "\">n/a (%zu)</td>", sb_words_number(reasons, reason));
         return;
     }
     double values[] = {s.median, s.low, s.high};
@@ -104,13 +106,25 @@ static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell
     sb_text_printf(out, "<td data-v=\"%.9g\">%s", s.median, texts[0]);
     if (s.n > 1)
         sb_text_printf(out, " <span class=none>[%s, %s]</span>", texts[1], texts[2]);
-    if (s.bimodal && !strcmp(name, "ops_per_s"))
-        sb_text_printf(
-            out, " <span class=bad title=\"the processes fall into two groups far apart; the median may be "
-                 "neither's\">two groups</span>");
+    char *spread = strcmp(name, "ops_per_s") ? NULL : sb_view_spread(&s);
+    if (spread)
+        sb_text_printf(out, " <span class=bad>%s</span>", spread);
+    free(spread);
     sb_text_printf(out, "</td>");
     for (size_t i = 0; i < 3; i++)
         free(texts[i]);
+}
+
+/* Numbered as the cells above name them; on paper and under a finger there is no pointer to hold over them.
+ */
+static void add_reasons(struct sb_words *reasons, struct sb_text *out)
+{
+    for (size_t i = 0; i < reasons->n; i++) {
+        sb_text_printf(out, "<p class=small>(%zu) ", i + 1);
+        escape(out, reasons->at[i]);
+        sb_text_printf(out, "</p>\n");
+    }
+    sb_words_free(reasons);
 }
 
 /* The ratio to the floor, or why there is none: a floor of zero is no floor. */
@@ -130,7 +144,7 @@ static void cell_of_null(const struct sb_view *v, const struct sb_view_cell *cel
 
 /* The columns' order is that of the heads in add_table. */
 static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bool swept, bool success,
-                    struct sb_text *out)
+                    struct sb_words *reasons, struct sb_text *out)
 {
     static const char *const columns[] = {"alloc_ns", "free_ns", "footprint", "internal_fragmentation",
                                           "success"};
@@ -150,11 +164,11 @@ static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bo
     free(status);
     free(stopped);
     sb_text_printf(out, "<td data-v=\"%zu\">%zu</td>", cell->ok, cell->ok);
-    cell_metric(v, cell, "ops_per_s", true, out);
+    cell_metric(v, cell, "ops_per_s", true, reasons, out);
     cell_of_null(v, cell, out);
-    cell_metric(v, cell, "bytes_per_s", true, out);
+    cell_metric(v, cell, "bytes_per_s", true, reasons, out);
     for (size_t i = 0; i + !success < SB_COUNT(columns); i++)
-        cell_metric(v, cell, columns[i], false, out);
+        cell_metric(v, cell, columns[i], false, reasons, out);
     sb_text_printf(out, "</tr>\n");
 }
 
@@ -174,12 +188,14 @@ static void add_table(const struct sb_view *v, struct sb_text *out)
     sb_text_printf(
         out,
         "<h2>Every cell</h2><p class=small>Medians of n processes; in brackets the %s. Click a heading to "
-        "sort. n/a: hold the pointer over it for the reason. "
+        "sort. n/a: the number in parentheses names the reason, below the table. "
         "<i>through</i> is the interface that serves the workload's blocks; an operation is a call of "
         "the workload, alloc and free are single calls, timed in batches, the clock's own cost taken "
-        "off.</p><div class=scroll><table><thead><tr>",
-        interval);
+        "off; held / requested is memory at the checkpoint of the survey where most is live. %s.</p><div "
+        "class=scroll><table><thead><tr>",
+        interval, sb_view_spread_words);
     free(interval);
+    struct sb_words reasons = {0};
     bool swept = false, success = false;
     for (size_t i = 0; i < v->groups.n; i++)
         swept |= *v->groups.at[i].swept != '\0';
@@ -192,8 +208,9 @@ static void add_table(const struct sb_view *v, struct sb_text *out)
     }
     sb_text_printf(out, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < v->cells.n; i++)
-        add_row(v, &v->cells.at[i], swept, success, out);
+        add_row(v, &v->cells.at[i], swept, success, &reasons, out);
     sb_text_printf(out, "</tbody></table></div>\n");
+    add_reasons(&reasons, out);
 }
 
 /* Counts and what is derived of them; simulated ones carry that word in name and unit. */
@@ -205,11 +222,11 @@ static bool is_event_unit(const char *unit)
 
 /* A count that was scaled up from part of the time is flagged. */
 static void cell_event(const struct sb_view *v, const struct sb_view_cell *cell, const char *name,
-                       struct sb_text *out)
+                       struct sb_words *reasons, struct sb_text *out)
 {
     char *running = sb_printf("%s:running", name);
     struct sb_summary share = sb_view_metric(v, cell, running);
-    cell_metric(v, cell, name, true, out);
+    cell_metric(v, cell, name, true, reasons, out);
     if (share.n && share.min < 100 && out->n > strlen("</td>")) {
         out->n -= strlen("</td>");
         sb_text_printf(out,
@@ -218,6 +235,30 @@ static void cell_event(const struct sb_view *v, const struct sb_view_cell *cell,
                        share.min);
     }
     free(running);
+}
+
+static void add_event_rows(const struct sb_view *v, const struct sb_words *names, struct sb_text *out)
+{
+    struct sb_words reasons = {0};
+    sb_text_printf(out, "<div class=scroll><table><thead><tr><th class=\"s t\">cell</th><th class=s>n</th>");
+    for (size_t i = 0; i < names->n; i++) {
+        sb_text_printf(out, "<th class=s>");
+        escape(out, names->at[i]);
+        sb_text_printf(out, "</th>");
+    }
+    sb_text_printf(out, "</tr></thead><tbody>\n");
+    for (size_t i = 0; i < v->cells.n; i++) {
+        if (!v->cells.at[i].ok)
+            continue;
+        sb_text_printf(out, "<tr>");
+        cell_text(out, v->cells.at[i].label);
+        sb_text_printf(out, "<td data-v=\"%zu\">%zu</td>", v->cells.at[i].ok, v->cells.at[i].ok);
+        for (size_t j = 0; j < names->n; j++)
+            cell_event(v, &v->cells.at[i], names->at[j], &reasons, out);
+        sb_text_printf(out, "</tr>\n");
+    }
+    sb_text_printf(out, "</tbody></table></div>\n");
+    add_reasons(&reasons, out);
 }
 
 static void add_events(const struct sb_view *v, struct sb_text *out)
@@ -238,7 +279,11 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
     sb_text_printf(
         out, "<h2>Events in the measured phase</h2><p class=small>Summed over threads, counted in the "
              "measured phase alone. Names that begin with <i>simulated:</i> were not measured: they are "
-             "valgrind's, of one more process of the cell with the machine's cache geometry.</p>");
+             "valgrind's, of one more process of the cell, with caches of the machine's sizes on virtual "
+             "addresses; it "
+             "sees user mode alone, so what a system call costs is not in them. page_faults are the kernel's "
+             "count for the thread, pages that it maps ahead for mmap included; perf's PAGE-FAULTS are those "
+             "that interrupted the thread.</p>");
     for (size_t t = 0; t < v->data.trials.n; t++) {
         const struct sb_result *r = &v->data.trials.at[t].result;
         bool any = false;
@@ -257,39 +302,21 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
         if (r->status == SB_STATUS_OK)
             break;
     }
-    if (names.n) {
-        sb_text_printf(out,
-                       "<div class=scroll><table><thead><tr><th class=\"s t\">cell</th><th class=s>n</th>");
-        for (size_t i = 0; i < names.n; i++) {
-            sb_text_printf(out, "<th class=s>");
-            escape(out, names.at[i]);
-            sb_text_printf(out, "</th>");
-        }
-        sb_text_printf(out, "</tr></thead><tbody>\n");
-        for (size_t i = 0; i < v->cells.n; i++) {
-            if (!v->cells.at[i].ok)
-                continue;
-            sb_text_printf(out, "<tr>");
-            cell_text(out, v->cells.at[i].label);
-            sb_text_printf(out, "<td data-v=\"%zu\">%zu</td>", v->cells.at[i].ok, v->cells.at[i].ok);
-            for (size_t j = 0; j < names.n; j++)
-                cell_event(v, &v->cells.at[i], names.at[j], out);
-            sb_text_printf(out, "</tr>\n");
-        }
-        sb_text_printf(out, "</tbody></table></div>\n");
-    }
+    if (names.n)
+        add_event_rows(v, &names, out);
     sb_words_free(&names);
 }
 
 /* Numbers sort by their value, "< 12" and "not served" before and behind all. */
 static void latency_cell(const struct sb_table *t, const struct sb_table_cell *c, struct sb_text *out)
 {
-    char *text = sb_table_cell_text(t, c), *interval = c->value.n ? strchr(text, '[') : NULL;
+    bool number = c->value.n && isfinite(c->value.median);
+    char *text = sb_table_cell_text(t, c), *interval = number ? strchr(text, '[') : NULL;
     if (interval && c->value.low < c->value.high) {
         interval[-1] = '\0';
         sb_text_printf(out, "<td data-v=\"%.6g\">%s <span class=none>[%s</span></td>", c->value.median, text,
                        interval + 1);
-    } else if (c->value.n) {
+    } else if (number) {
         sb_text_printf(out, "<td data-v=\"%.6g\">%.*s</td>", c->value.median, (int)strcspn(text, "["), text);
     } else if (*text == '<') {
         sb_text_printf(out, "<td data-v=0>&lt;%s</td>", text + 1);
@@ -438,7 +465,9 @@ static void add_builds(const struct sb_view *v, struct sb_text *out)
 static void add_machine(const struct sb_data *d, struct sb_text *out)
 {
     const char *summary = sb_data_meta(d, "topology_summary");
-    sb_text_printf(out, "<h2>Machine</h2><table><tbody><tr><td class=t>topology</td><td class=\"t w\">");
+    sb_text_printf(
+        out,
+        "<h2>Machine</h2><div class=scroll><table><tbody><tr><td class=t>topology</td><td class=\"t w\">");
     escape(out, summary ? summary : "not available");
     sb_text_printf(out, "</td></tr>");
     for (size_t i = 0; i < d->facts.n; i++) {
@@ -448,7 +477,7 @@ static void add_machine(const struct sb_data *d, struct sb_text *out)
         escape(out, d->facts.at[i].value ? d->facts.at[i].value : "not available");
         sb_text_printf(out, "</td></tr>\n");
     }
-    sb_text_printf(out, "</tbody></table>");
+    sb_text_printf(out, "</tbody></table></div>");
 }
 
 static void add_warning(struct sb_text *out, const char *text)

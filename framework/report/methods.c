@@ -23,6 +23,21 @@ static void add(struct sb_words *out, struct sb_text *text)
     sb_text_free(text);
 }
 
+/* Each reason once, with its number of cells: a paper has no table of cells to point to. */
+static void say_skipped(const struct sb_view *v, struct sb_text *s)
+{
+    struct sb_words reasons = {0};
+    size_t *n = sb_calloc(v->cells.n + 1, sizeof(*n));
+    for (size_t i = 0; i < v->cells.n; i++) {
+        if (v->cells.at[i].row->skip)
+            n[sb_words_number(&reasons, v->cells.at[i].row->skip)]++;
+    }
+    for (size_t i = 0; i < reasons.n; i++)
+        sb_text_printf(s, "%s%s (%zu)", i ? "; " : ": ", reasons.at[i], n[i + 1]);
+    free(n);
+    sb_words_free(&reasons);
+}
+
 /* Counted are allocators with a number: one that could not be measured was not measured. */
 static void say_what(const struct sb_view *v, struct sb_words *out)
 {
@@ -37,22 +52,108 @@ static void say_what(const struct sb_view *v, struct sb_words *out)
             sb_words_add_once(&measured, v->cells.at[i].row->allocator);
     }
     sb_text_printf(&s, "We measured %zu allocator%s (", measured.n, measured.n == 1 ? "" : "s");
-    list(&s, &measured);
+    if (measured.n)
+        list(&s, &measured);
+    else
+        sb_text_printf(&s, "every trial failed");
     sb_words_free(&measured);
     sb_text_printf(&s, ") under %zu workload%s (", v->workloads.n, v->workloads.n == 1 ? "" : "s");
     list(&s, &v->workloads);
-    sb_text_printf(&s,
-                   ") with scullbench %s, begun %.10s. The matrix has %zu cells, each one allocator with its "
-                   "options, workload, number "
-                   "of threads and setting",
-                   version ? version : "(unknown version)", created ? created : "(unknown)", v->cells.n);
+    sb_text_printf(
+        &s,
+        ") with scullbench %s, begun %.10s. The matrix has %zu cells, each one allocator with its options, "
+        "workload, number of threads and setting",
+        version ? version : "(unknown version)", created ? created : "(unknown)", v->cells.n);
     if (skipped)
-        sb_text_printf(&s,
-                       "; %zu of them can't be measured, for the reasons listed in the report, and have no "
-                       "numbers",
-                       skipped);
+        sb_text_printf(&s, "; %zu of them can't be measured and have no numbers", skipped);
+    say_skipped(v, &s);
     sb_text_printf(&s, ".");
     add(out, &s);
+}
+
+/* "allocator.slub.models" of the databases' meta, as they name the allocator. */
+static const char *word_of(const struct sb_view *v, const char *kind, const char *name, const char *key)
+{
+    const char *found = NULL;
+    char *meta = sb_printf("%s.%s.%s", kind, name, key);
+    for (size_t i = 0; i < v->sources.n && !found; i++)
+        found = sb_data_meta(sb_view_head(v, i), meta);
+    free(meta);
+    return found;
+}
+
+/* "slub and slub-shared (mm/slub.c, Linux 6.1)": names of which the databases say the same, with what they
+ * say. */
+static void add_alike(const struct sb_view *v, const char *kind, const char *key,
+                      const struct sb_words *names, struct sb_words *alike, struct sb_words *said)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        const char *word = word_of(v, kind, names->at[i], key);
+        if (!word || !sb_words_add_once(said, word))
+            continue;
+        struct sb_words same = {0};
+        struct sb_text text = {0};
+        for (size_t j = i; j < names->n; j++) {
+            const char *other = word_of(v, kind, names->at[j], key);
+            if (other && !strcmp(other, word))
+                *SB_VEC_ADD(&same) = sb_strdup(names->at[j]);
+        }
+        list(&text, &same);
+        *SB_VEC_ADD(alike) = text.at;
+        sb_words_free(&same);
+    }
+}
+
+/* Beside a kernel's version readers would take "slub" for that kernel's own. */
+static void say_models(const struct sb_view *v, struct sb_words *out)
+{
+    struct sb_words names = {0}, alike = {0}, said = {0}, models = {0};
+    struct sb_text s = {0};
+    for (size_t i = 0; i < v->cells.n; i++) {
+        if (v->cells.at[i].ok)
+            sb_words_add_once(&names, v->cells.at[i].row->allocator);
+    }
+    add_alike(v, "allocator", "models", &names, &alike, &said);
+    for (size_t i = 0; i < alike.n; i++)
+        *SB_VEC_ADD(&models) = sb_printf("%s (%s)", alike.at[i], said.at[i]);
+    if (models.n) {
+        list(&s, &models);
+        sb_text_printf(&s, " model%s the code in parentheses", names.n == 1 ? "s" : "");
+    } else if (names.n && word_of(v, "allocator", names.at[0], "plugin")) {
+        goto done;
+    } else {
+        sb_text_printf(&s, "Allocators that bear names of the Linux kernel's are models of them");
+    }
+    sb_text_printf(
+        &s,
+        ": they run in user space, on a memory file that stands for physical memory, and are not the code "
+        "of the kernel that the machine runs; their ratios to one another are what they are made for.");
+    add(out, &s);
+done:
+    sb_words_free(&models);
+    sb_words_free(&alike);
+    sb_words_free(&said);
+    sb_words_free(&names);
+}
+
+/* What an operation is, a reader can't guess from a workload's name. */
+static void say_workloads(const struct sb_view *v, struct sb_words *out)
+{
+    struct sb_words alike = {0}, said = {0};
+    struct sb_text s = {0};
+    add_alike(v, "workload", "summary", &v->workloads, &alike, &said);
+    for (size_t i = 0; i < alike.n; i++)
+        sb_text_printf(&s, "%s%s: %s.", i ? " " : "Workloads: ", alike.at[i], said.at[i]);
+    sb_words_free(&alike);
+    sb_words_free(&said);
+    add_alike(v, "workload", "operation", &v->workloads, &alike, &said);
+    for (size_t i = 0; i < alike.n; i++)
+        sb_text_printf(&s, " An operation of %s is %s.", alike.at[i], said.at[i]);
+    if (s.n)
+        add(out, &s);
+    sb_text_free(&s);
+    sb_words_free(&alike);
+    sb_words_free(&said);
 }
 
 /* What isn't known is said to be so: a reviewer asks for it anyway. */
@@ -63,6 +164,34 @@ static void fact(struct sb_text *s, const struct sb_data *d, const char *name, c
         sb_text_printf(s, "; %s %s", words, value);
     else
         sb_text_printf(s, "; %s not available", words);
+}
+
+/* Of what older versions didn't ask for nothing is said. */
+static void known_fact(struct sb_text *s, const struct sb_data *d, const char *name, const char *words)
+{
+    const char *value = sb_data_fact(d, name);
+    if (value && *value)
+        sb_text_printf(s, "; %s%s", words, value);
+}
+
+/* "spectre_v1: Mitigation: ...; ...": which are mitigated and which aren't; how is in the report's table. */
+static void say_mitigations(struct sb_text *s, const char *value)
+{
+    static const char *const marks[] = {": Mitigation", ": Vulnerable"};
+    for (size_t k = 0; k < SB_COUNT(marks) && value; k++) {
+        bool any = false;
+        for (const char *at = value; (at = strstr(at, marks[k])); at++) {
+            const char *start = at;
+            while (start > value && start[-1] != ' ')
+                start--;
+            sb_text_printf(s, "%s%.*s",
+                           any ? ", "
+                           : k ? "; not mitigated: "
+                               : "; mitigated: ",
+                           (int)(at - start), start);
+            any = true;
+        }
+    }
 }
 
 /* Of several databases the first's; what they differ in is a warning of the report. */
@@ -76,11 +205,17 @@ static void say_machine(const struct sb_view *v, struct sb_words *out)
          *placement = sb_find_setting(v, "machine", "placement");
     sb_text_printf(&s, "Machine: %s%s", machine,
                    hypervisor && !strcmp(hypervisor, "yes") ? ", a virtual machine" : "");
+    known_fact(&s, d, "cpu_model", "");
+    known_fact(&s, d, "clock_now", "at ");
+    known_fact(&s, d, "caches", "caches: ");
+    known_fact(&s, d, "memory", "memory ");
+    known_fact(&s, d, "distribution", "");
+    known_fact(&s, d, "compiler", "compiled by ");
     fact(&s, d, "governor", "frequency governor");
     fact(&s, d, "turbo", "turbo");
     fact(&s, d, "smt", "SMT");
     fact(&s, d, "thp", "transparent huge pages");
-    fact(&s, d, "mitigations", "mitigations:");
+    say_mitigations(&s, sb_data_fact(d, "mitigations"));
     sb_text_printf(&s, ".");
     if (memory)
         sb_text_printf(
@@ -102,11 +237,13 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
     struct sb_text s = {0};
     const struct sb_data *d = &v->data;
     const char *order = sb_data_meta(d, "order"), *layout = sb_data_meta(d, "layout");
-    size_t least = SIZE_MAX, most = 0, trials = 0;
+    size_t least = SIZE_MAX, most = 0, trials = 0, simulated = 0;
     char *duration = sb_find_setting(v, "trial", "duration"), *warmup = sb_find_setting(v, "trial", "warmup"),
          *limit = sb_find_setting(v, "trial", "warmup_limit"),
          *steady = sb_find_setting(v, "trial", "steady"),
          *operations = sb_find_setting(v, "trial", "operations");
+    for (size_t t = 0; t < v->data.trials.n; t++)
+        simulated += v->data.trials.at[t].simulated != 0;
     for (size_t i = 0; i < v->cells.n; i++) {
         const struct sb_view_cell *c = &v->cells.at[i];
         trials += c->trials;
@@ -117,7 +254,10 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
     }
     least = most ? least : 0;
     sb_text_printf(&s, "Every repetition is a process of its own. Each cell was repeated ");
-    sb_text_printf(&s, least == most ? "%zu times" : "%zu to %zu times", least, most);
+    if (most == 1)
+        sb_text_printf(&s, "once");
+    else
+        sb_text_printf(&s, least == most ? "%zu times" : "%zu to %zu times", least, most);
     const char *precision = sb_data_meta(d, "precision");
     if (precision && strtod(precision, NULL) > 0)
         sb_text_printf(
@@ -125,12 +265,18 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
             ", until the interval of its median rate reached no further than %g %% from it or the limit "
             "was reached (the report says which)",
             100 * strtod(precision, NULL));
-    sb_text_printf(
-        &s, "; %zu processes in all, in %s order%s.", trials,
-        order && !strcmp(order, "sequential") ? "sequential" : "an interleaved, seeded random",
-        layout && !strcmp(layout, "random")
-            ? ", each with a stack, an environment and a memory base at offsets drawn from the seed"
-            : "");
+    sb_text_printf(&s, "; %zu process%s in all, in %s order%s.", trials, trials == 1 ? "" : "es",
+                   order && !strcmp(order, "sequential") ? "sequential" : "an interleaved, seeded random",
+                   layout && !strcmp(layout, "random")
+                       ? ", each with a stack, an environment and a memory base at offsets drawn from the "
+                         "seed, and without the "
+                         "kernel's own randomisation of addresses"
+                       : "");
+    if (simulated)
+        sb_text_printf(
+            &s,
+            " %zu more ran under valgrind (callgrind with its cache model), for the simulated counts alone.",
+            simulated);
     if (duration && operations && strcmp(operations, "0"))
         sb_text_printf(&s, " The measured phase was %s operations a thread", operations);
     else if (duration)
@@ -170,12 +316,17 @@ static void say_statistics(const struct sb_view *v, struct sb_words *out)
         &s,
         "We report medians over processes with distribution-free %g %% intervals by order statistics (or the "
         "range, where there are too few processes, as the tables say); ratios are ratios of medians with %g "
-        "%% "
-        "bootstrap intervals (percentile, 9999 resamples of each side); verdicts take the Wilcoxon rank sum "
-        "test, corrected by Holm for the number of comparisons. Latencies are those of single calls, "
-        "sampled, "
-        "with the clock's own cost taken off; their percentiles are of the histograms of all processes "
-        "merged. ",
+        "%% bootstrap intervals (percentile, 9999 resamples of each side), each its own and not corrected "
+        "for their "
+        "number; where a verdict (faster, slower) is quoted it is scullbench compare's, by the Wilcoxon rank "
+        "sum test, "
+        "corrected by Holm for the number of comparisons. Latencies are those of single calls, sampled, with "
+        "the "
+        "clock's own cost taken off; what reading the clock keeps from running beside the call stays in "
+        "them, some "
+        "nanoseconds, so they lie above the times of calls in batches. Their percentiles are of the "
+        "histograms of all "
+        "processes merged. ",
         100 * v->confidence, 100 * v->confidence);
     if (failed) {
         sb_text_printf(&s, "%zu of %zu trials failed (", failed, trials);
@@ -195,6 +346,15 @@ static void say_statistics(const struct sb_view *v, struct sb_words *out)
     add(out, &s);
 }
 
+/* "5.3.0-0-g54eaed1d8b56...": of a commit as many digits as tell it apart; columns of papers are narrow. */
+static int short_version(const char *version, const char *end)
+{
+    const char *commit = strstr(version, "-g");
+    if (commit && commit + 14 < end)
+        end = commit + 14;
+    return (int)(end - version);
+}
+
 /* Build-ids cut to what git users know as unambiguous; the report has them whole. */
 static void say_builds(const struct sb_view *v, struct sb_words *out)
 {
@@ -206,7 +366,7 @@ static void say_builds(const struct sb_view *v, struct sb_words *out)
                    *id = version ? strchr(version + 1, '\t') : NULL;
         if (id)
             sb_text_printf(&s, "%s %.*s (%.*s, %.12s)", i ? "," : "", (int)(version - name), name,
-                           (int)(id - version - 1), version + 1, id + 1);
+                           short_version(version + 1, id), version + 1, id + 1);
     }
     sb_text_printf(&s, ".");
     sb_words_free(&builds);
@@ -217,6 +377,8 @@ struct sb_words sb_methods(const struct sb_view *v)
 {
     struct sb_words out = {0};
     say_what(v, &out);
+    say_models(v, &out);
+    say_workloads(v, &out);
     say_machine(v, &out);
     say_repetitions(v, &out);
     say_statistics(v, &out);

@@ -19,7 +19,7 @@ static const struct {
     {"bytes_per_s", "bytes per second", "bytes / s"},
     {"alloc_ns", "time of an allocation", "ns per allocation"},
     {"free_ns", "time of a free", "ns per free"},
-    {"footprint", "memory held over requested", "held / requested"},
+    {"footprint", "memory held over requested where most is live", "held / requested"},
     {"success", "allocations that succeeded", "attempts that succeeded (%)"},
     {"internal_fragmentation", "internal fragmentation", "internal fragmentation (%)"},
     {"unusable_free_space", "unusable free space", "unusable free space index"},

@@ -83,8 +83,8 @@ static double number_of(const char *text)
         const char *unit;
         double factor;
     } units[] = {{"", 1},      {"B", 1},     {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824},
-                 {"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3},  {"s", 1},         {"%", 1},
-                 {"/s", 1}};
+                 {"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3},  {"s", 1},         {"min", 60},
+                 {"%", 1},     {"/s", 1}};
     char *end;
     double value = strtod(text, &end);
     for (size_t i = 0; i < SB_COUNT(units) && end != text; i++) {
@@ -144,9 +144,12 @@ void sb_axis_make(const struct sb_chart *c, const struct sb_words *dimensions, s
     sort_axis(a, c->n);
     for (size_t i = 0; i < a->labels.n; i++)
         a->colours[i] = i;
-    /* Of an allocator that stands for all its variants, the colour of the first. */
-    for (size_t i = c->n; i-- && a->allocators;)
-        a->colours[a->of[i]] = c->view->cells.at[c->cells[i]].allocator;
+    /* Of an allocator that stands for all its variants, the colour of the first; of one that was measured in
+       several databases one colour, with other dashes and marks in each. */
+    for (size_t i = c->n; i-- && a->allocators;) {
+        const struct sb_view_cell *cell = &c->view->cells.at[c->cells[i]];
+        a->colours[a->of[i]] = sb_style_of(cell->base, (size_t)cell->row->source, c->view->bases.n);
+    }
 }
 
 void sb_axis_name(struct sb_axis *a, const struct sb_words *dimensions)
@@ -195,6 +198,9 @@ static bool has_least_threads(const struct sb_view *view, const struct sb_view_c
 {
     for (size_t i = 0; i < view->cells.n; i++) {
         const struct sb_cell_row *other = view->cells.at[i].row;
+        /* One that gave nothing must not keep the others out, nor one of another run. */
+        if (!view->cells.at[i].ok || other->source != cell->row->source)
+            continue;
         if (!strcmp(other->workload, cell->row->workload) && other->threads < cell->row->threads)
             return false;
     }
@@ -325,7 +331,7 @@ static bool knows_baseline(const struct sb_chart *c)
     }
     bool known = !baseline || sb_words_has(&names, baseline);
     size_t variants = 0;
-    for (size_t i = 0; i < names.n && baseline && !c->by_section; i++)
+    for (size_t i = 0; i < names.n && baseline; i++)
         variants += is_variant(c->view, names.at[i], baseline);
     if (known && variants > 1) {
         sb_chart_note(c,
@@ -418,6 +424,25 @@ static struct sb_plot resolve(const struct sb_view *view, const struct sb_plot *
     return p;
 }
 
+/* gnuplot's cairo stops at 32767 pixels, two metres here, and nobody reads that: the other charts go on. */
+static void drop_giants(struct sb_figures *figures, size_t from, struct sb_words *notes)
+{
+    enum { MOST_CM = 150 };
+    for (size_t i = from; i < figures->n; i++) {
+        struct sb_figure *f = &figures->at[i];
+        if (f->height <= MOST_CM)
+            continue;
+        *SB_VEC_ADD(notes) =
+            sb_printf("%s is not drawn, for it would be %.0f cm high: choose some of its rows with "
+                      "a [plot NAME] of your own and its key where",
+                      f->id, f->height);
+        sb_figure_free(f);
+        memmove(f, f + 1, (figures->n - i - 1) * sizeof(*f));
+        figures->n--;
+        i--;
+    }
+}
+
 void sb_chart_each(const struct sb_view *view, const struct sb_plot *given, struct sb_figures *figures,
                    struct sb_words *notes, int (*draw)(struct sb_chart *chart, char **why), int *status,
                    char **why)
@@ -453,7 +478,9 @@ void sb_chart_each(const struct sb_view *view, const struct sb_plot *given, stru
         memcpy(every, chart.cells, chart.n * sizeof(*every));
         chart.every = every;
         chart.every_n = chart.n;
+        size_t drawn = figures->n;
         *status = draw(&chart, why);
+        drop_giants(figures, drawn, notes);
         free(every);
         free(chart.cells);
     }

@@ -40,13 +40,21 @@ bool sb_free_blocks_at(const struct sb_result *r, size_t i, uint64_t blocks[SB_N
     return true;
 }
 
-/* What every allocator has, and first: what the workload asked for. */
+/* What every allocator has at every checkpoint: what the workload asked for. Other series are over other
+ * things: threads, or pages. */
+static const struct sb_series *checkpoints(const struct sb_result *r)
+{
+    return sb_series_find(r, "requested_bytes");
+}
+
 size_t sb_series_points(const struct sb_result *r)
 {
-    return r->series.n ? r->series.at[0].n : 0;
+    const struct sb_series *s = checkpoints(r);
+    return s ? s->n : 0;
 }
 
 double sb_series_operations(const struct sb_result *r, size_t i)
 {
-    return r->series.at[0].at[i].x;
+    const struct sb_series *s = checkpoints(r);
+    return s && i < s->n ? s->at[i].x : (double)NAN;
 }

@@ -33,6 +33,13 @@ int sb_dash(size_t i)
     return (int)(i / SB_COUNT(colours)) + 1;
 }
 
+/* Whole rounds of colours later is the same colour with another dash, and with another mark, too. */
+size_t sb_style_of(size_t allocator, size_t source, size_t allocators)
+{
+    size_t rounds = (allocators + SB_COUNT(colours) - 1) / SB_COUNT(colours);
+    return allocator + source * rounds * SB_COUNT(colours);
+}
+
 /* Towards white in equal steps, the palest still far from the paper. */
 char *sb_shade(size_t colour, size_t i, size_t n)
 {
@@ -78,38 +85,70 @@ char *sb_gp_text(const char *text)
 }
 
 /* gnuplot keeps 50 bytes of a tic's label, and TeX's escapes need some of them. */
-enum { TIC_MOST = 26, CROWDED = 18 };
+enum { TIC_MOST = 26, TIC_BYTES = 49, CROWDED = 18 };
+
+static char *shorten(const char *text, size_t most)
+{
+    enum { END = 11 };
+    size_t n = strlen(text);
+    if (n <= most)
+        return sb_strdup(text);
+    const char *end = text + n - END;
+    while (((unsigned char)*end & 0xc0) == 0x80)
+        end++;
+    return sb_printf("%.*s...%s", (int)sb_utf8_cut(text, most - 3 - END), text, end);
+}
 
 /* Longer names are cut in the middle, visibly: variants and databases differ at the end. Captions and tables
  * have them whole. */
 char *sb_short_name(const char *text)
 {
-    enum { END = 11 };
-    size_t n = strlen(text);
-    if (n <= TIC_MOST)
-        return sb_strdup(text);
-    const char *end = text + n - END;
-    while (((unsigned char)*end & 0xc0) == 0x80)
-        end++;
-    return sb_printf("%.*s...%s", (int)sb_utf8_cut(text, TIC_MOST - 3 - END), text, end);
+    return shorten(text, TIC_MOST);
 }
 
 static char *call(const char *function, const char *text)
 {
-    char *cut = sb_short_name(text), *quoted = sb_gp_quote(cut), *out = sb_printf("%s(%s)", function, quoted);
+    char *quoted = sb_gp_quote(text), *out = sb_printf("%s(%s)", function, quoted);
     free(quoted);
-    free(cut);
     return out;
 }
 
 char *sb_gp_name(const char *text)
 {
-    return call("t", text);
+    char *cut = sb_short_name(text), *out = call("t", cut);
+    free(cut);
+    return out;
 }
 
+/* What the scripts' function tic() makes of it for TeX, in bytes. */
+static size_t tic_bytes(const char *text)
+{
+    static const char special[] = "\\~^<>|\"";
+    static const size_t longer[] = {15, 16, 17, 10, 13, 8, 14};
+    size_t n = strlen(text);
+    for (; *text; text++) {
+        const char *at = strchr(special, *text);
+        n += at ? longer[at - special] : strchr("#$%&_{}", *text) != NULL;
+        n += *text == '%';
+    }
+    return n;
+}
+
+/* Cut in the middle of a macro a label would end the document that it stands in: rather fewer letters, and of
+ * a name that is nothing but such characters none of them. */
 char *sb_gp_tic(const char *text)
 {
-    return call("tic", text);
+    size_t most = TIC_MOST;
+    char *cut = shorten(text, most);
+    while (tic_bytes(cut) > TIC_BYTES && most > 16) {
+        free(cut);
+        cut = shorten(text, --most);
+    }
+    for (char *c = cut; *c && tic_bytes(cut) > TIC_BYTES; c++)
+        *c = strchr("\\~^<>|\"", *c) ? '?' : *c;
+    char *out = call("tic", cut);
+    free(cut);
+    return out;
 }
 
 static size_t longest_of(const struct sb_axis *axis, size_t most)
@@ -337,10 +376,7 @@ void sb_caption_missing(const struct sb_chart *c, struct sb_figure *f, const cha
         const char *why = metric     ? sb_view_reason(c->view, cell, metric)
                           : cell->ok ? "no such data"
                                      : sb_view_reason(c->view, cell, "ops_per_s");
-        size_t k = 0;
-        sb_words_add_once(&reasons, why);
-        while (strcmp(reasons.at[k], why))
-            k++;
+        size_t k = sb_words_number(&reasons, why) - 1;
         if (sb_words_add_once(&said, any ? cell->label : cell->variant))
             sb_text_printf(&who[k], "%s%s", who[k].n ? ", " : "", any ? cell->label : cell->variant);
     }

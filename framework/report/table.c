@@ -1,5 +1,6 @@
 /* The table on the terminal: for each group of comparable cells a row per allocator, beside null. */
 #define _GNU_SOURCE
+#include "base/diag.h"
 #include "report/findings.h"
 #include "report/report.h"
 #include "report/view.h"
@@ -59,7 +60,7 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
     }
     char *median = sb_format_si(rate.median), *low = sb_format_si(rate.low), *high = sb_format_si(rate.high);
     char *range = rate.n == 1 ? sb_strdup("one run") : sb_printf("%s - %s", low, high);
-    char *stopped = sb_view_stopped(view, cell);
+    char *stopped = sb_view_stopped(view, cell), *spread = sb_view_spread(&rate);
     fprintf(out, " %9s  %-19s", median, range);
     if (null.n && null.median > 0)
         fprintf(out, " %7.3f", rate.median / null.median);
@@ -70,8 +71,10 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
     print_number(out, sb_view_metric(view, cell, "footprint"), 10, 3);
     if (success)
         print_number(out, sb_view_metric(view, cell, "success"), 9, 1);
-    fprintf(out, "%s%s%s%s\n", cell->ok < cell->trials ? "  some trials failed" : "",
-            rate.bimodal ? "  two groups" : "", stopped ? "  " : "", stopped ? stopped : "");
+    fprintf(out, "%s%s%s", cell->ok < cell->trials ? "  some trials failed" : "", spread ? "  " : "",
+            spread ? spread : "");
+    fprintf(out, "%s%s\n", stopped ? "  " : "", stopped ? stopped : "");
+    free(spread);
     free(stopped);
     free(median);
     free(low);
@@ -118,12 +121,12 @@ static void print_not_counted(const struct sb_view *view, FILE *out)
 static void print_legend(const struct sb_view *view, FILE *out)
 {
     size_t least = SIZE_MAX, most = 0;
-    bool two_groups = false;
+    bool apart = false;
     for (size_t i = 0; i < view->cells.n; i++) {
         struct sb_summary s = sb_view_metric(view, &view->cells.at[i], "ops_per_s");
         least = s.n && s.n < least ? s.n : least;
         most = s.n > most ? s.n : most;
-        two_groups |= s.bimodal;
+        apart |= s.bimodal || s.far;
     }
     char *interval = most > 1 ? sb_view_interval(view, least > 1 ? least : 2, most) : NULL;
     fprintf(
@@ -135,9 +138,8 @@ static void print_legend(const struct sb_view *view, FILE *out)
     fprintf(
         out,
         "An operation is a call of the workload, not an allocation; alloc and free are timed in batches.\n");
-    if (two_groups)
-        fprintf(out, "two groups: the processes' rates fall into two groups far apart; the median may be "
-                     "neither's.\n");
+    if (apart)
+        fprintf(out, "%s.\n", sb_view_spread_words);
     print_not_counted(view, out);
     struct sb_words warnings = sb_find_warnings(view);
     for (size_t i = 0; i < warnings.n; i++)
@@ -243,10 +245,8 @@ static int print_table(const char *db, bool bars, FILE *out, char **why)
         print_groups(&view, bars, page);
         fclose(page);
     }
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        fprintf(out, (c < 0x20 && c != '\n') || c == 0x7f ? "\\x%02x" : "%c", c);
-    }
+    if (n)
+        sb_print_visible(text, out);
     free(text);
     sb_view_close(&view);
     return status;

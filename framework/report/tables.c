@@ -7,6 +7,7 @@
 
 #include "report/chart.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,7 +80,7 @@ static size_t columns_of(const struct sb_table *t)
 char *sb_table_cell_text(const struct sb_table *t, const struct sb_table_cell *c)
 {
     char median[32], low[32], high[32];
-    if (!c->value.n)
+    if (!c->value.n || isnan(c->value.median))
         return sb_strdup(c->text ? c->text : "n/a");
     number(median, c->value.median / t->scale);
     number(low, c->value.low / t->scale);
@@ -112,7 +113,8 @@ static void latex_row(const struct sb_table *t, size_t row, struct sb_text *out)
         char *text = sb_table_cell_text(t, cell), *interval = cell->value.n > 1 ? strstr(text, " [") : NULL;
         if (interval)
             *interval = '\0';
-        sb_text_printf(out, "%s", k ? " & " : "");
+        /* A name in brackets would be an argument of the row before. */
+        sb_text_printf(out, "%s", k ? " & " : strchr("[*", *text) && *text ? "{}" : "");
         sb_tex_text(out, text);
         if (interval)
             sb_text_printf(out, " {\\tiny %s}", interval + 1);
@@ -209,7 +211,9 @@ void sb_table_csv(const struct sb_table *t, struct sb_text *out)
         sb_text_printf(out, k ? "," : "\n");
         if (k < t->texts)
             sb_text_add_csv(out, c->text ? c->text : "");
-        else if (c->value.n && isnan(c->value.low))
+        else if (c->value.n && isnan(c->value.median))
+            sb_text_printf(out, ",%.17g,%.17g,%zu", c->value.low, c->value.high, c->value.n);
+        else if (c->value.n && (c->value.n == 1 || isnan(c->value.low)))
             sb_text_printf(out, "%.17g,,,%zu", c->value.median, c->value.n);
         else if (c->value.n)
             sb_text_printf(out, "%.17g,%.17g,%.17g,%zu", c->value.median, c->value.low, c->value.high,
@@ -268,7 +272,8 @@ static char *note_of(const struct sb_view *v, const struct sb_table *t)
                       lacks_any(t) ? "The table of cells says why where there is no number. " : "", machine);
         free(interval);
     } else {
-        note = sb_printf("One run each, without an interval. %s.", machine);
+        note = sb_printf("%s %s.", r.most_n ? "One run each, without an interval." : "No cell has a number.",
+                         machine);
     }
     free(n);
     free(machine);
@@ -340,18 +345,28 @@ static void add_pivot(const struct sb_view *v, const char *metric, const char *f
 static char *status_of(const struct sb_view *v, const struct sb_view_cell *c, struct sb_words *reasons)
 {
     char *status = sb_view_status(c), *out;
-    size_t i = 0;
     if (c->ok && c->ok == c->trials) {
-        out = sb_printf("%s, n = %zu", status, c->ok);
+        struct sb_summary rate = sb_view_metric(v, c, "ops_per_s");
+        char *spread = sb_view_spread(&rate);
+        out = sb_printf("%s, n = %zu%s%s", status, c->ok, spread ? "; " : "", spread ? spread : "");
+        free(spread);
     } else {
-        const char *reason = sb_view_reason(v, c, "ops_per_s");
-        sb_words_add_once(reasons, reason);
-        while (strcmp(reasons->at[i], reason))
-            i++;
-        out = sb_printf("%s (%zu)", status, i + 1);
+        out = sb_printf("%s (%zu)", status, sb_words_number(reasons, sb_view_reason(v, c, "ops_per_s")));
     }
     free(status);
     return out;
+}
+
+/* A number that is missing from a cell that was measured has a reason of its own. */
+static void add_reasoned(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *c,
+                         const char *metric, struct sb_words *reasons)
+{
+    add_metric(t, v, c, metric);
+    struct sb_table_cell *cell = &t->cells.at[t->cells.n - 1];
+    if (cell->value.n || c->row->skip)
+        return;
+    free(cell->text);
+    cell->text = sb_printf("n/a (%zu)", sb_words_number(reasons, sb_view_reason(v, c, metric)));
 }
 
 /* Everything that was planned, skipped or not: what is missing from a table is not seen to be missing. */
@@ -382,13 +397,15 @@ static void add_cells(const struct sb_view *v, struct sb_tables *tables)
         add_text(t, c->row->memory);
         add_text(t, status);
         for (size_t k = 0; k < SB_COUNT(metrics); k++)
-            add_metric(t, v, c, metrics[k]);
+            add_reasoned(t, v, c, metrics[k], &reasons);
         free(status);
         free(threads);
     }
     struct sb_text note = {0};
     char *plain = note_of(v, t);
-    sb_text_printf(&note, "%s", plain);
+    sb_text_printf(&note,
+                   "%s Held / requested: memory at the checkpoint of the survey where most is live. %c%s.",
+                   plain, toupper(sb_view_spread_words[0]), sb_view_spread_words + 1);
     for (size_t i = 0; i < reasons.n; i++)
         sb_text_printf(&note, " (%zu) %s.", i + 1, reasons.at[i]);
     t->note = note.at;
@@ -407,6 +424,10 @@ static void add_latency(struct sb_table *t, double ns, double low, double high, 
         cell->value = (struct sb_summary){.n = processes, .median = ns, .low = low, .high = high};
     if (known && isnan(low + high))
         cell->value.low = cell->value.high = NAN;
+    if (isinf(ns)) /* "inf" to a program: of the calls that were due so many were never begun */
+        cell->value = (struct sb_summary){.n = processes, .median = INFINITY, .low = NAN, .high = NAN};
+    if (below) /* known to lie below the clock's step, and no more */
+        cell->value = (struct sb_summary){.n = processes, .median = NAN, .low = 0, .high = step->median};
 }
 
 /* Cells that sampled no calls have no row; that is a setting of the run and not a finding. */

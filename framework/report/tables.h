@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-/* A text, or a median with its interval where n > 0. */
+/* A text, or a median with its interval where n > 0; a median of NaN is known to lie within the interval
+ * alone, and the text says it. */
 struct sb_table_cell {
     char *text;
     struct sb_summary value;

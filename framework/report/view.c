@@ -126,7 +126,10 @@ static char *source_name(const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     size_t n = strlen(base);
-    return sb_strndup(base, n > 3 && !strcmp(base + n - 3, ".db") ? n - 3 : n);
+    char *bytes = sb_strndup(base, n > 3 && !strcmp(base + n - 3, ".db") ? n - 3 : n),
+         *name = sb_utf8_clean(bytes);
+    free(bytes);
+    return name;
 }
 
 /* Moves what the source holds to the end of the view's; ids of cells go on counting. */
@@ -147,6 +150,11 @@ static void append_source(struct sb_view *view, struct sb_view_source *source, s
     }
     for (size_t i = 0; i < from->plugins.n; i++)
         *SB_VEC_ADD(&all->plugins) = from->plugins.at[i];
+    for (size_t i = 0; number == 1 && i < all->warnings.n; i++) {
+        char *named = sb_printf("%s: %s", view->sources.at[0].name, all->warnings.at[i]);
+        free(all->warnings.at[i]);
+        all->warnings.at[i] = named;
+    }
     for (size_t i = 0; i < from->warnings.n; i++) {
         *SB_VEC_ADD(&all->warnings) = sb_printf("%s: %s", source->name, from->warnings.at[i]);
         free(from->warnings.at[i]);
@@ -225,6 +233,7 @@ static void add_cell(struct sb_view *view, const struct sb_cell_row *row, bool t
                                 .section = with_source(row->allocator, source),
                                 .label = with_source(row->label, source)};
     cell.allocator = index_of(&view->allocators, cell.variant);
+    cell.base = index_of(&view->bases, variant);
     cell.group = group_of(view, row);
     index_of(&view->workloads, row->workload);
     *SB_VEC_ADD(&view->cells) = cell;
@@ -245,6 +254,9 @@ int sb_view_open_all(struct sb_view *view, const struct sb_words *dbs, char **wh
         return status;
     const char *confidence = sb_data_meta(&view->data, "confidence");
     view->confidence = confidence ? strtod(confidence, NULL) : 0.95;
+    if (!(view->confidence > 0 &&
+          view->confidence < 1)) /* altered by hand: nothing could be computed with it */
+        view->confidence = 0.95;
     bool twice = view->sources.n > 1 && any_twice(view);
     for (size_t i = 0; i < view->data.cells.n; i++)
         add_cell(view, &view->data.cells.at[i], twice);
@@ -283,6 +295,7 @@ void sb_view_close(struct sb_view *view)
     SB_VEC_FREE(&view->cells);
     free(view->order);
     sb_words_free(&view->allocators);
+    sb_words_free(&view->bases);
     sb_words_free(&view->workloads);
     sb_data_free(&view->data);
 }
@@ -388,6 +401,17 @@ struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_vie
     struct sb_summary s = sb_summarise(samples, n, view->confidence);
     free(samples);
     return s;
+}
+
+const char sb_view_spread_words[] =
+    "far off: processes whose throughput lies more than a quarter of their median from it; two groups: the "
+    "processes fall into two groups far apart, and the median may be neither's";
+
+char *sb_view_spread(const struct sb_summary *s)
+{
+    if (s->bimodal)
+        return sb_strdup("two groups");
+    return s->far ? sb_printf("%zu of %zu far off", s->far, s->n) : NULL;
 }
 
 /* Percentiles of all calls, from merged counts: those of processes are never averaged. */

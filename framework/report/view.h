@@ -15,6 +15,7 @@ struct sb_view_cell {
     size_t trials, ok;              /* repetitions: what ran under valgrind isn't one */
     size_t first_trial, last_trial; /* of the view's order, all of this cell */
     size_t allocator;               /* index into the view's allocators */
+    size_t base;                    /* into its bases: the same for one variant in all databases */
     size_t group;                   /* index into the view's groups */
 };
 
@@ -46,6 +47,7 @@ struct sb_view {
     SB_ROWS(struct sb_view_cell, cells);
     SB_ROWS(struct sb_view_group, groups);
     struct sb_words allocators, workloads; /* in the order of the config; allocators as variants */
+    struct sb_words bases;                 /* the allocators without their databases */
     double confidence;                     /* as a share */
 };
 
@@ -84,6 +86,11 @@ double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *c
 /* Summary of a metric over the ok trials of a cell; n = 0 where none has it. */
 struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell,
                                  const char *name);
+
+/* "2 of 10 far off", "two groups", or NULL: how processes of one cell disagree. The caller frees it. */
+char *sb_view_spread(const struct sb_summary *summary);
+/* What those words mean, for a legend. */
+extern const char sb_view_spread_words[];
 
 /* Why a cell has no such metric, in words; borrowed from the data, or a fixed text. */
 const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell *cell, const char *name);

@@ -17,8 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t never;
-
 static char *cache_path(void)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -103,10 +101,11 @@ static char *first_failure(const struct sb_check_report *report)
     return NULL;
 }
 
-static int check_it(const struct sb_check_request *request, char **failure, bool *passed, char **why)
+static int check_it(const struct sb_check_request *request, volatile sig_atomic_t *stop, char **failure,
+                    bool *passed, char **why)
 {
     struct sb_check_report report;
-    int status = sb_check(&report, request, &never, why);
+    int status = sb_check(&report, request, stop, why);
     *failure = status ? NULL : first_failure(&report);
     *passed = !status && !report.failed && report.passed;
     sb_check_report_free(&report);
@@ -142,7 +141,7 @@ static void free_verdicts(struct verdicts *verdicts)
 
 /* One that can't be opened in the check's memory is left to its trials, which say why. */
 static int prove_options(const struct sb_cell *cell, const struct sb_words *options, const char *key,
-                         const char *path, char **failure, char **why)
+                         const char *path, volatile sig_atomic_t *stop, char **failure, char **why)
 {
     const struct sb_plugin *plugin = cell->allocator->plugin;
     struct sb_check_request request = {.plugin = plugin,
@@ -152,24 +151,33 @@ static int prove_options(const struct sb_cell *cell, const struct sb_words *opti
                                        .quick = true,
                                        .progress = show,
                                        .context = (void *)cell};
-    char *closed = NULL, *loaded = sb_check_loaded(&request, &never, &closed),
-         *line = loaded ? sb_printf("%s-%s", key, loaded) : NULL;
+    char *closed = NULL, *loaded = NULL, *line = NULL;
     bool passed = false;
-    int status = 0;
+    int status = sb_check_loaded(&request, stop, &loaded, &closed);
+    if (status) {
+        *why = status == -EINTR
+                   ? sb_strdup(closed)
+                   : sb_printf("the check before the run can't be made: %s; --no-check measures without it",
+                               closed);
+        goto out;
+    }
+    line = loaded ? sb_printf("%s-%s", key, loaded) : NULL;
     if (line && !is_known(path, plugin, line)) {
         if (!isatty(STDERR_FILENO))
             fprintf(stderr, "checking %s\n", cell->allocator->name);
-        status = check_it(&request, failure, &passed, why);
+        status = check_it(&request, stop, failure, &passed, why);
         if (passed)
             remember(path, line);
     }
+out:
     free(line);
     free(loaded);
     free(closed);
     return status;
 }
 
-static int prove_cell(struct sb_cell *cell, struct verdicts *verdicts, const char *path, char **why)
+static int prove_cell(struct sb_cell *cell, struct verdicts *verdicts, const char *path,
+                      volatile sig_atomic_t *stop, char **why)
 {
     struct sb_words options = options_of(cell);
     char *key = key_of(cell->allocator->plugin, &options);
@@ -178,7 +186,7 @@ static int prove_cell(struct sb_cell *cell, struct verdicts *verdicts, const cha
     if (!known) {
         struct verdict *v = SB_VEC_ADD(verdicts);
         *v = (struct verdict){sb_strdup(key), NULL};
-        status = prove_options(cell, &options, key, path, &v->failure, why);
+        status = prove_options(cell, &options, key, path, stop, &v->failure, why);
         known = v;
     }
     if (!status && known->failure)
@@ -188,7 +196,7 @@ static int prove_cell(struct sb_cell *cell, struct verdicts *verdicts, const cha
     return status;
 }
 
-int sb_run_prove(struct sb_plan *plan, size_t *invalid, char **why)
+int sb_run_prove(struct sb_plan *plan, volatile sig_atomic_t *stop, size_t *invalid, char **why)
 {
     struct verdicts verdicts = {0};
     char *path = cache_path();
@@ -198,7 +206,7 @@ int sb_run_prove(struct sb_plan *plan, size_t *invalid, char **why)
         struct sb_cell *cell = &plan->cells.at[i];
         if (cell->skip)
             continue;
-        status = prove_cell(cell, &verdicts, path, why);
+        status = prove_cell(cell, &verdicts, path, stop, why);
         if (cell->skip) {
             if (isatty(STDERR_FILENO))
                 fprintf(stderr, "\r\033[K");
@@ -226,20 +234,22 @@ static uint64_t memory_of(const struct sb_cell *cell)
     return value.u;
 }
 
-static char *open_once(const struct sb_cell *cell, const struct sb_words *options, uint64_t memory)
+static char *open_once(const struct sb_cell *cell, const struct sb_words *options, uint64_t memory,
+                       volatile sig_atomic_t *stop)
 {
     struct sb_check_request request = {
         .plugin = cell->allocator->plugin, .options = options, .seed = 1, .memory = memory, .quick = true};
-    char *why = NULL;
-    free(sb_check_loaded(&request, &never, &why));
+    char *why = NULL, *loaded = NULL;
+    sb_check_loaded(&request, stop, &loaded, &why);
+    free(loaded);
     return why;
 }
 
-size_t sb_run_openings(const struct sb_plan *plan, FILE *out)
+size_t sb_run_openings(const struct sb_plan *plan, volatile sig_atomic_t *stop, FILE *out)
 {
     struct verdicts verdicts = {0};
     size_t closed = 0;
-    for (size_t i = 0; i < plan->cells.n; i++) {
+    for (size_t i = 0; i < plan->cells.n && !*stop; i++) {
         const struct sb_cell *cell = &plan->cells.at[i];
         if (cell->skip)
             continue;
@@ -248,7 +258,7 @@ size_t sb_run_openings(const struct sb_plan *plan, FILE *out)
         char *with = key_of(cell->allocator->plugin, &options),
              *key = sb_printf("%s-%llu", with, (unsigned long long)memory);
         if (!find_verdict(&verdicts, key)) {
-            struct verdict v = {sb_strdup(key), open_once(cell, &options, memory)};
+            struct verdict v = {sb_strdup(key), open_once(cell, &options, memory, stop)};
             *SB_VEC_ADD(&verdicts) = v;
             if (v.failure)
                 fprintf(out, "%s  %s: %s\n", closed++ ? "" : "\nwill fail:\n", cell->allocator->name,

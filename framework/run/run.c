@@ -119,7 +119,7 @@ static void add_words(struct sb_data *head, const struct sb_binding *b, const ch
 static void add_meta(struct sb_data *head, const struct sb_plan *plan, const char *overrides)
 {
     const struct sb_experiment *e = plan->experiment;
-    struct sb_text swept = {0}, events = {0};
+    struct sb_text swept = {0}, events = {0}, environment = {0};
     char created[32];
     char *xml = sb_topology_xml(plan->topology), *summary = sb_topology_summary(plan->topology);
     for (size_t i = 0; i < plan->swept.n; i++)
@@ -134,6 +134,10 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
     /* As it was written, comments too: what repeats the run is in the file with the results. */
     sb_pairs_add(&head->meta, "config", e->text);
     sb_pairs_add(&head->meta, "overrides", overrides);
+    for (size_t i = 0; i < e->ini.variables.n; i++)
+        sb_text_printf(&environment, "%s%s", i ? "\n" : "", e->ini.variables.at[i]);
+    sb_pairs_add(&head->meta, "environment", sb_text_get(&environment));
+    sb_text_free(&environment);
     sb_pairs_add(&head->meta, "swept", sb_text_get(&swept));
     add_number(head, "trials_planned", (double)plan->trials.n);
     add_number(head, "least_repetitions", plan->least_repetitions);

@@ -45,8 +45,9 @@ static size_t lower_rank(size_t n, double confidence, double *coverage)
 
 /*
  * The widest gap between neighbours cuts ten samples or more in two. They are called two groups when each has
- * at least three of them and a fifth of all, and the gap is one and a half times what either group spans.
- * Samples of one normal or log-normal group look like that less than once in a hundred (a test draws them).
+ * at least three of them and a fifth of all, and the gap is one and a half times what either group spans, and
+ * a twentieth of the median: two levels of a few percent apart mislead nobody. Samples of one normal or
+ * log-normal group look like that less than once in a hundred (a test draws them).
  */
 static bool has_two_groups(const double *x, size_t n)
 {
@@ -60,12 +61,13 @@ static bool has_two_groups(const double *x, size_t n)
     }
     if (n < 10 || cut < least || n - cut < least)
         return false;
-    return widest > 1.5 * (x[cut - 1] - x[0]) && widest > 1.5 * (x[n - 1] - x[cut]);
+    return widest > 1.5 * (x[cut - 1] - x[0]) && widest > 1.5 * (x[n - 1] - x[cut]) &&
+           widest >= 0.05 * fabs(middle_of_sorted(x, n));
 }
 
 struct sb_summary sb_summarise(double *samples, size_t n, double confidence)
 {
-    struct sb_summary s = {n, NAN, NAN, NAN, NAN, NAN, 0, false, false};
+    struct sb_summary s = {n, NAN, NAN, NAN, NAN, NAN, 0, false, false, 0};
     if (!n)
         return s;
     s.median = sb_median(samples, n);
@@ -84,6 +86,8 @@ struct sb_summary sb_summarise(double *samples, size_t n, double confidence)
         s.coverage = 1 - exp2(1 - (double)n);
     }
     s.bimodal = has_two_groups(samples, n);
+    for (size_t i = 0; i < n; i++)
+        s.far += fabs(samples[i] - s.median) > SB_FAR * fabs(s.median);
     return s;
 }
 

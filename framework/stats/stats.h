@@ -21,7 +21,9 @@ struct sb_summary {
     double low, high, coverage;
     bool reached; /* coverage is at least the confidence asked for */
     bool bimodal; /* two groups far apart: the median of all may be neither's */
+    size_t far;   /* samples further from the median than SB_FAR of it, which its interval needn't show */
 };
+#define SB_FAR 0.25
 
 /* Sorts `samples` in place. n = 0 gives NaN throughout. `confidence` lies between 0 and 1. */
 struct sb_summary sb_summarise(double *samples, size_t n, double confidence);

@@ -1,8 +1,11 @@
 /* SQLite; the only file that includes it. */
 #include "store/store.h"
 
+#include "base/diag.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +59,27 @@ static int execute(struct sb_store *store, const char *sql, char **why)
     return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(store, why);
 }
 
-/* A busy database is waited for: a reader may look at one that is being written. */
+enum { NAP_MS = 50 };
+
+/* Called by SQLite while another process has the lock, with how often it was called: 0 gives up. */
+static int wait_briefly(void *store, int naps)
+{
+    (void)store;
+    sqlite3_sleep(NAP_MS);
+    return naps * NAP_MS < 5000;
+}
+
+/* A run has measured for hours: it outwaits whoever looks at its database, and says for what it waits. */
+static int wait_long(void *context, int naps)
+{
+    const struct sb_store *store = context;
+    if (naps * NAP_MS == 5000)
+        sb_warn("another process reads %s and keeps it from being written; waiting for that to end",
+                store->path);
+    sqlite3_sleep(NAP_MS);
+    return naps * NAP_MS < 600000;
+}
+
 static int open_database(struct sb_store **out, const char *path, int flags, char **why)
 {
     struct sb_store *store = sb_calloc(1, sizeof(*store));
@@ -71,7 +94,7 @@ static int open_database(struct sb_store **out, const char *path, int flags, cha
         sb_store_close(store);
         return -EIO;
     }
-    sqlite3_busy_timeout(store->db, 5000);
+    sqlite3_busy_handler(store->db, flags & SQLITE_OPEN_READONLY ? wait_briefly : wait_long, store);
     *out = store;
     return 0;
 }
@@ -101,16 +124,30 @@ int sb_store_create(struct sb_store **out, const char *path, char **why)
     return status;
 }
 
-/* -1 for what is no database at all: SQLite finds out only when it reads. */
-static int64_t read_version(struct sb_store *store)
+/* -1 where it can't be read, which SQLite finds out only here; *code says why. */
+static int64_t read_version(struct sb_store *store, int *code)
 {
     sqlite3_stmt *s = NULL;
     int64_t version = -1;
     if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &s, NULL) == SQLITE_OK &&
         sqlite3_step(s) == SQLITE_ROW)
         version = sqlite3_column_int64(s, 0);
+    *code = version < 0 ? sqlite3_errcode(store->db) : SQLITE_OK;
     sqlite3_finalize(s);
     return version;
+}
+
+/* A writer that died in the middle of a commit leaves a journal, and only a writer may play it back: the last
+ * trial was stored whole or not at all, and the others are there. */
+static void recover(const char *path)
+{
+    struct sb_store *store = NULL;
+    char *why = NULL;
+    int code;
+    if (!open_database(&store, path, SQLITE_OPEN_READWRITE, &why))
+        read_version(store, &code);
+    sb_store_close(store);
+    free(why);
 }
 
 /* What stands behind the last slash: all that isn't '/' is cut off the right, and the rest off the left. */
@@ -137,7 +174,8 @@ int sb_store_copy(const char *from, const char *to, char **why)
     if (!status)
         status = execute(copy, without_folders, why);
     /* The first schema had no such table. */
-    if (!status && read_version(copy) > 1)
+    int code;
+    if (!status && read_version(copy, &code) > 1)
         status = execute(copy, libraries_without_folders, why);
     sb_store_close(copy);
     sb_store_close(store);
@@ -158,17 +196,24 @@ int sb_store_open(struct sb_store **out, const char *path, char **why)
         *why = sb_printf("%s is a folder, not a database", path);
         return -EISDIR;
     }
-    int status = open_database(out, path, SQLITE_OPEN_READONLY, why);
+    int code, status = open_database(out, path, SQLITE_OPEN_READONLY, why);
     if (status)
         return status;
-    int64_t version = (*out)->version = read_version(*out);
+    int64_t version = read_version(*out, &code);
+    if (version < 0 && code != SQLITE_NOTADB) {
+        recover(path);
+        version = read_version(*out, &code);
+    }
+    (*out)->version = version;
     if (version >= 1 && version <= SB_SCHEMA_VERSION)
         return 0;
-    *why =
-        version <= 0
-            ? sb_printf("%s is not a scullbench database", path)
-            : sb_printf("%s has schema version %lld; this scullbench reads those up to %d: use a newer one",
-                        path, (long long)version, SB_SCHEMA_VERSION);
+    if (version < 0 && code != SQLITE_NOTADB)
+        *why = sb_printf("%s can't be read: %s", path, sqlite3_errmsg((*out)->db));
+    else if (version <= 0)
+        *why = sb_printf("%s is not a scullbench database", path);
+    else
+        *why = sb_printf("%s has schema version %lld; this scullbench reads those up to %d: use a newer one",
+                         path, (long long)version, SB_SCHEMA_VERSION);
     sb_store_close(*out);
     *out = NULL;
     return -EINVAL;
@@ -337,6 +382,13 @@ static char *column(sqlite3_stmt *s, int i)
     return text ? sb_strdup((const char *)text) : NULL;
 }
 
+/* Where a row of ours always has a text: one that is missing was altered by somebody, and reads as empty. */
+static char *text(sqlite3_stmt *s, int i)
+{
+    char *value = column(s, i);
+    return value ? value : sb_strdup("");
+}
+
 /* Calls `take` for each row of a query with at most one integer parameter. */
 static int query(struct sb_store *store, const char *sql, int64_t parameter,
                  void (*take)(void *, sqlite3_stmt *), void *context, char **why)
@@ -377,20 +429,20 @@ static char *as_of_version(const struct sb_store *store, const char *sql)
 static void take_meta(void *context, sqlite3_stmt *s)
 {
     struct sb_data *d = context;
-    *SB_VEC_ADD(&d->meta) = (struct sb_pair){column(s, 0), column(s, 1)};
+    *SB_VEC_ADD(&d->meta) = (struct sb_pair){text(s, 0), text(s, 1)};
 }
 
 static void take_fact(void *context, sqlite3_stmt *s)
 {
     struct sb_data *d = context;
-    *SB_VEC_ADD(&d->facts) = (struct sb_fact_row){column(s, 0), column(s, 1), column(s, 2)};
+    *SB_VEC_ADD(&d->facts) = (struct sb_fact_row){text(s, 0), column(s, 1), column(s, 2)};
 }
 
 static void take_plugin(void *context, sqlite3_stmt *s)
 {
     struct sb_data *d = context;
     *SB_VEC_ADD(&d->plugins) =
-        (struct sb_plugin_row){column(s, 0), column(s, 1), column(s, 2), column(s, 3), column(s, 4)};
+        (struct sb_plugin_row){text(s, 0), text(s, 1), text(s, 2), text(s, 3), text(s, 4)};
 }
 
 /* Column order is that of the query, which stands beside it below. */
@@ -398,13 +450,13 @@ static void take_cell(void *context, sqlite3_stmt *s)
 {
     struct sb_data *d = context;
     *SB_VEC_ADD(&d->cells) = (struct sb_cell_row){.id = sqlite3_column_int64(s, 0),
-                                                  .label = column(s, 1),
-                                                  .allocator = column(s, 2),
-                                                  .workload = column(s, 3),
+                                                  .label = text(s, 1),
+                                                  .allocator = text(s, 2),
+                                                  .workload = text(s, 3),
                                                   .threads = sqlite3_column_int64(s, 4),
-                                                  .route = column(s, 5),
-                                                  .memory = column(s, 6),
-                                                  .cpus = column(s, 7),
+                                                  .route = text(s, 5),
+                                                  .memory = text(s, 6),
+                                                  .cpus = text(s, 7),
                                                   .skip = column(s, 8),
                                                   .settings = column(s, 9)};
 }
@@ -415,7 +467,7 @@ static void take_swept(void *context, sqlite3_stmt *s)
     int64_t cell = sqlite3_column_int64(s, 0);
     for (size_t i = 0; i < d->cells.n; i++) {
         if (d->cells.at[i].id == cell)
-            *SB_VEC_ADD(&d->cells.at[i].swept) = (struct sb_pair){column(s, 1), column(s, 2)};
+            *SB_VEC_ADD(&d->cells.at[i].swept) = (struct sb_pair){text(s, 1), text(s, 2)};
     }
 }
 
@@ -464,37 +516,37 @@ static struct sb_result *result_of(struct sb_data *d, int64_t trial)
 static void take_metric(void *context, sqlite3_stmt *s)
 {
     struct sb_result *r = result_of(context, sqlite3_column_int64(s, 0));
-    if (r)
-        *SB_VEC_ADD(&r->metrics) =
-            (struct sb_metric){column(s, 1), column(s, 2), sqlite3_column_double(s, 3)};
+    double value = sqlite3_column_double(s, 3);
+    if (r && isfinite(value))
+        *SB_VEC_ADD(&r->metrics) = (struct sb_metric){text(s, 1), text(s, 2), value};
 }
 
 static void take_unavailable(void *context, sqlite3_stmt *s)
 {
     struct sb_result *r = result_of(context, sqlite3_column_int64(s, 0));
     if (r)
-        *SB_VEC_ADD(&r->unavailable) = (struct sb_unavailable){column(s, 1), column(s, 2)};
+        *SB_VEC_ADD(&r->unavailable) = (struct sb_unavailable){text(s, 1), text(s, 2)};
 }
 
 static void take_warning(void *context, sqlite3_stmt *s)
 {
     struct sb_result *r = result_of(context, sqlite3_column_int64(s, 0));
     if (r)
-        *SB_VEC_ADD(&r->warnings) = column(s, 1);
+        *SB_VEC_ADD(&r->warnings) = text(s, 1);
 }
 
 static void take_library(void *context, sqlite3_stmt *s)
 {
     struct sb_result *r = result_of(context, sqlite3_column_int64(s, 0));
     if (r)
-        *SB_VEC_ADD(&r->libraries) = (struct sb_library){column(s, 1), column(s, 2), column(s, 3)};
+        *SB_VEC_ADD(&r->libraries) = (struct sb_library){text(s, 1), text(s, 2), text(s, 3)};
 }
 
 /* Without a trial: what speaks about the run as a whole, such as a machine that was busy before it. */
 static void take_run_warning(void *context, sqlite3_stmt *s)
 {
     struct sb_data *d = context;
-    *SB_VEC_ADD(&d->warnings) = column(s, 0);
+    *SB_VEC_ADD(&d->warnings) = text(s, 0);
 }
 
 /* By rowid where order matters: tables keep what was inserted in that order. */
@@ -555,6 +607,13 @@ int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
         status = read_all(store, data, queries, SB_COUNT(queries), why);
     if (!status && store->version >= 2)
         status = read_all(store, data, since_2, SB_COUNT(since_2), why);
+    for (size_t i = 0; i < data->trials.n && !status; i++) {
+        if (sb_data_cell(data, data->trials.at[i].cell))
+            continue;
+        *why = sb_printf("%s is damaged: trial %lld belongs to no cell", store->path,
+                         (long long)data->trials.at[i].number);
+        status = -EINVAL;
+    }
     return status;
 }
 
@@ -563,26 +622,26 @@ static void take_series(void *context, sqlite3_stmt *s)
 {
     struct sb_result *r = context;
     struct sb_series *series = SB_VEC_ADD(&r->series);
-    series->name = column(s, 0);
+    series->name = text(s, 0);
     series->key = sqlite3_column_int(s, 1);
-    series->unit = column(s, 2);
-    const char *text = (const char *)sqlite3_column_text(s, 3);
-    while (text && *text) {
+    series->unit = text(s, 2);
+    const char *points = (const char *)sqlite3_column_text(s, 3);
+    while (points && *points) {
         char *end;
         struct sb_point point;
-        point.x = strtod(text, &end);
+        point.x = strtod(points, &end);
         point.y = strtod(end, &end);
-        if (end == text)
+        if (end == points)
             break;
         *SB_VEC_ADD(series) = point;
-        text = end + strspn(end, "\n");
+        points = end + strspn(end, "\n");
     }
 }
 
 static void take_dump(void *context, sqlite3_stmt *s)
 {
     struct sb_result *r = context;
-    *SB_VEC_ADD(&r->dumps) = (struct sb_dump){column(s, 0), column(s, 1)};
+    *SB_VEC_ADD(&r->dumps) = (struct sb_dump){text(s, 0), text(s, 1)};
 }
 
 /* An index beyond the buckets would be from a finer histogram of a later version, which raises the
@@ -591,20 +650,20 @@ static void take_histogram(void *context, sqlite3_stmt *s)
 {
     struct sb_result *r = context;
     struct sb_latencies *l = SB_VEC_ADD(&r->latencies);
-    l->name = column(s, 0);
-    l->what = column(s, 1);
+    l->name = text(s, 0);
+    l->what = text(s, 1);
     l->n = (uint64_t)sqlite3_column_int64(s, 2);
     l->min = (uint64_t)sqlite3_column_int64(s, 3);
     l->max = (uint64_t)sqlite3_column_int64(s, 4);
-    const char *text = (const char *)sqlite3_column_text(s, 5);
-    while (text && *text) {
+    const char *counts = (const char *)sqlite3_column_text(s, 5);
+    while (counts && *counts) {
         char *end;
-        unsigned long index = strtoul(text, &end, 10);
+        unsigned long index = strtoul(counts, &end, 10);
         unsigned long long count = strtoull(end, &end, 10);
-        if (end == text || index >= SB_HISTOGRAM_BUCKETS)
+        if (end == counts || index >= SB_HISTOGRAM_BUCKETS)
             break;
         sb_latencies_bucket(l, (uint32_t)index, count);
-        text = end + strspn(end, "\n");
+        counts = end + strspn(end, "\n");
     }
 }
 

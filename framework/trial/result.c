@@ -4,6 +4,7 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,8 +200,11 @@ static int take_object(struct sb_result *result, const struct sb_json *object)
         free(result->phase);
         result->phase = take_text(object, "phase");
     } else if (sb_json_text(object, "metric")) {
-        *SB_VEC_ADD(&result->metrics) = (struct sb_metric){
-            take_text(object, "metric"), take_text(object, "unit"), sb_json_real(object, "value", 0)};
+        double value = sb_json_real(object, "value", NAN);
+        /* Not a number: it is as if it had not been said, and never zero. */
+        if (!isnan(value))
+            *SB_VEC_ADD(&result->metrics) =
+                (struct sb_metric){take_text(object, "metric"), take_text(object, "unit"), value};
     } else if (sb_json_text(object, "unavailable")) {
         *SB_VEC_ADD(&result->unavailable) =
             (struct sb_unavailable){take_text(object, "unavailable"), take_text(object, "reason")};

@@ -903,19 +903,23 @@ static enum sb_status run_all(struct trial *t, struct sb_diag *diag, char **reas
 
 enum sb_status sb_trial_run(const struct sb_trial_spec *spec, FILE *out)
 {
-    struct trial t = {.spec = spec,
-                      .out = out,
-                      .clock = sb_clock_init(),
-                      .memory = {.fd = -1},
-                      .kept_bytes = -1,
-                      .simulated = sb_simulated()};
+    /* Not on the stack: after a failure workers still wait at its barrier when this has returned. */
+    struct trial *t = sb_calloc(1, sizeof(*t));
     struct sb_diag diag = {.file = "trial"};
     char *reason = NULL;
-    pthread_mutex_init(&t.fail_lock, NULL);
-    enum sb_status status = run_all(&t, &diag, &reason);
+    *t = (struct trial){.spec = spec,
+                        .out = out,
+                        .clock = sb_clock_init(),
+                        .memory = {.fd = -1},
+                        .kept_bytes = -1,
+                        .simulated = sb_simulated()};
+    pthread_mutex_init(&t->fail_lock, NULL);
+    enum sb_status status = run_all(t, &diag, &reason);
     sb_write_status(out, status, reason);
-    if (status == SB_STATUS_OK)
-        free_trial(&t);
+    if (status == SB_STATUS_OK) {
+        free_trial(t);
+        free(t);
+    }
     free(reason);
     return status;
 }

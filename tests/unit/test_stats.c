@@ -230,9 +230,27 @@ static void two_groups_are_seen_and_one_is_not(void **state)
     }
 }
 
+static void levels_that_are_near_are_no_groups(void **state)
+{
+    double x[10], far[10];
+    (void)state;
+    for (size_t j = 0; j < 10; j++) {
+        x[j] = 100 + 0.01 * (double)j + (j < 5 ? 0 : 3);
+        far[j] = j < 2 ? 40 : 100;
+    }
+    assert_false(sb_summarise(x, 10, 0.95).bimodal);
+    assert_int_equal(sb_summarise(x, 10, 0.95).far, 0);
+    for (size_t j = 0; j < 10; j++)
+        x[j] = 100 + 0.01 * (double)j + (j < 5 ? 0 : 10);
+    assert_true(sb_summarise(x, 10, 0.95).bimodal);
+    assert_int_equal(sb_summarise(far, 10, 0.95).far, 2);
+    assert_false(sb_summarise(far, 10, 0.95).bimodal);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(levels_that_are_near_are_no_groups),
         cmocka_unit_test(medians_and_ranges),
         cmocka_unit_test(intervals_have_the_ranks_of_the_binomial),
         cmocka_unit_test(normal_distribution),

@@ -3,7 +3,7 @@ set encoding utf8
 data = 'events-counts-scullv-1-thread.tsv'
 # On paper the caption has these two.
 title = 'scullv, 1 thread: events an operation'
-note = 'n = 1 to 3, median, whiskers: range; AMD EPYC, 2 CPUs'
+note = 'n = 3, median, whiskers: range; AMD EPYC, 2 CPUs'
 # What TeX takes for its own is escaped when the output is TeX's; in tics gnuplot's own % as well.
 tex = 0
 tex1(c) = strlen(c) == 0 ? '' : strstrt('#$%&_{}', c) ? '\'.c : c eq '\' ? '\textbackslash{}' : \

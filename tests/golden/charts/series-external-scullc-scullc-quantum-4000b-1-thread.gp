@@ -3,7 +3,7 @@ set encoding utf8
 data = 'series-external-scullc-scullc-quantum-4000b-1-thread.tsv'
 # On paper the caption has these two.
 title = 'scullc, scullc.quantum=4000B, 1 thread: external fragmentation'
-note = 'n = 3, median, which all agree; AMD EPYC, 2 CPUs'
+note = 'n = 3, median, all of which agree; AMD EPYC, 2 CPUs'
 # What TeX takes for its own is escaped when the output is TeX's; in tics gnuplot's own % as well.
 tex = 0
 tex1(c) = strlen(c) == 0 ? '' : strstrt('#$%&_{}', c) ? '\'.c : c eq '\' ? '\textbackslash{}' : \
