@@ -40,6 +40,7 @@ static uint64_t clamp(uint64_t n, uint64_t low, uint64_t high)
 
 static uint64_t int_sqrt(uint64_t n)
 {
+    /* As the kernel's int_sqrt: rounded down, and without floating point. */
     uint64_t root = 0;
     for (uint64_t bit = UINT64_C(1) << 31; bit; bit >>= 1) {
         if ((root + bit) * (root + bit) <= n)
@@ -63,9 +64,11 @@ static int set_nodes(struct sb_mm *mm, const struct sb_host *host, unsigned want
     if (!mm->cpu_node)
         return -ENOMEM;
     for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++) {
+        /* A CPU of a node that isn't there falls to the first, as one without memory does. */
         unsigned node = wanted || !cpu_node ? cpu * mm->nr_nodes / mm->nr_cpus : cpu_node[cpu];
         mm->cpu_node[cpu] = (uint8_t)(node < mm->nr_nodes ? node : 0);
     }
+    /* On borders of the largest block; the last node has what is over. */
     uint64_t share = mm->nr_pages / mm->nr_nodes & ~(BLOCK_PAGES - 1);
     for (unsigned i = 0; i < mm->nr_nodes; i++) {
         mm->nodes[i].start_pfn = i * share;
@@ -89,6 +92,7 @@ static int set_highmem(struct sb_mm *mm, const struct sb_host *host, uint64_t by
         return -EINVAL;
     }
     mm->low_pages -= pages;
+    /* Whoever touches HighMem without a kmap faults, as in a 32-bit kernel. */
     if (mprotect(mm->base + (mm->low_pages << SB_PAGE_SHIFT), pages << SB_PAGE_SHIFT, PROT_NONE))
         return -errno;
     return 0;
@@ -98,6 +102,7 @@ static int set_memmap(struct sb_mm *mm, const struct sb_host *host, struct sb_bo
 {
     uint64_t bytes = mm->nr_pages * sizeof(struct sb_page);
     sb_bootmem_init(boot, mm->base, mm->low_pages << SB_PAGE_SHIFT);
+    /* From the top of low memory, as memblock does: the low zones stay whole. */
     mm->memmap = sb_alloc_bootmem_top(boot, bytes);
     mm->block_type = malloc((mm->nr_pages >> SB_PAGEBLOCK_ORDER) + 1);
     if (!mm->memmap || !mm->block_type) {
@@ -183,6 +188,7 @@ static void free_boot_pages(struct sb_mm *mm, const struct sb_bootmem *boot, str
 /* Kept in lower zones from those who could have had a higher one: sysctl_lowmem_reserve_ratio. */
 static void set_lowmem_reserve(struct sb_mm *mm, unsigned node)
 {
+    /* The kernel's defaults. */
     static const uint16_t ratio[SB_NR_ZONES] = {256, 256, 32, 0};
     struct sb_zone *zones = &mm->zones[node * SB_NR_ZONES];
     for (unsigned i = 0; i < SB_NR_ZONES; i++) {
@@ -199,6 +205,7 @@ static void set_watermarks(struct sb_mm *mm)
     uint64_t low = 0;
     for (unsigned i = 0; i < mm->nr_nodes * SB_NR_ZONES; i++)
         low += mm->zones[i].type == SB_ZONE_HIGHMEM ? 0 : mm->zones[i].managed;
+    /* init_per_zone_wmark_min: four times the root of low memory in KiB, between 128 KiB and 256 MiB. */
     uint64_t min_free_kib = clamp(int_sqrt(low * (SB_PAGE_SIZE >> 10) * 16), 128, 262144);
     uint64_t pages_min = min_free_kib >> (SB_PAGE_SHIFT - 10);
     for (unsigned i = 0; i < mm->nr_nodes * SB_NR_ZONES; i++) {
@@ -221,6 +228,7 @@ static void build_zonelist(struct sb_mm *mm, unsigned node, unsigned highest)
     unsigned n = 0;
     for (unsigned i = 0; i < mm->nr_nodes; i++) {
         struct sb_zone *zones = &mm->zones[(node + i) % mm->nr_nodes * SB_NR_ZONES];
+        /* Within a node from the highest zone that will do, so that the low ones last. */
         for (unsigned type = highest + 1; type-- > 0;) {
             if (zones[type].managed)
                 list[n++] = &zones[type];
@@ -249,6 +257,7 @@ static int start_zones(struct sb_mm *mm, const struct sb_bootmem *boot, const st
     set_zones(mm, config->dma32_end);
     for (unsigned i = 0; i < mm->nr_nodes * SB_NR_ZONES; i++)
         free_boot_pages(mm, boot, &mm->zones[i]);
+    /* What boot took; it is nobody's to free. */
     mm->nr_reserved = mm->nr_pages - sb_mm_free_pages(mm);
     set_watermarks(mm);
     for (unsigned node = 0; node < mm->nr_nodes; node++) {
@@ -274,6 +283,7 @@ int sb_mm_init(struct sb_mm *mm, const struct sb_host *host, const struct sb_mm_
     mm->nr_cpus = host->nr_cpus;
     mm->nr_pages = host->memory_size >> SB_PAGE_SHIFT;
     mm->rseq = config->sync != SB_SYNC_LOCK && sb_rseq_can_seize();
+    /* Asked for by name it must be had: a run that measures locks instead would mislead. */
     if (config->sync == SB_SYNC_RSEQ && !mm->rseq) {
         host->fail(host->context,
                    "cpu_sync = rseq: this process has no restartable sequences (old kernel or C library, "
@@ -299,6 +309,7 @@ int sb_mm_init(struct sb_mm *mm, const struct sb_host *host, const struct sb_mm_
 
 void sb_mm_exit(struct sb_mm *mm)
 {
+    /* The memory is the host's, and goes back as it came. */
     if (mm->low_pages && mm->low_pages < mm->nr_pages)
         mprotect(mm->base + (mm->low_pages << SB_PAGE_SHIFT), (mm->nr_pages - mm->low_pages) << SB_PAGE_SHIFT,
                  PROT_READ | PROT_WRITE);

@@ -84,6 +84,7 @@ static int set_order(struct sb_slab_cache *cache, uint32_t align, uint32_t *left
 static void set_limits(struct sb_slab_cache *cache)
 {
     uint32_t size = cache->size;
+    /* The kernel's own table, in bytes of an object. */
     cache->limit = size > 131072 ? 1 : size > SB_PAGE_SIZE ? 8 : size > 1024 ? 24 : size > 256 ? 54 : 120;
     cache->batch = (cache->limit + 1) / 2;
     cache->shared_limit = size <= SB_PAGE_SIZE && cache->mm->nr_cpus > 1 ? SHARED_FACTOR * cache->batch : 0;
@@ -97,6 +98,7 @@ static int lay_out(struct sb_slab_cache *cache, size_t size, size_t align)
     size = round_up(size, WORD);
     if (align < WORD)
         align = WORD;
+    /* Small objects share a line, as the kernel's calculate_alignment has it; none straddles two. */
     while (size <= line / 2)
         line /= 2;
     if (cache->flags & SB_SLAB_HWCACHE_ALIGN && line > align)
@@ -124,6 +126,7 @@ static int lay_out(struct sb_slab_cache *cache, size_t size, size_t align)
 
 static struct sb_slab_cache *general_for(const struct sb_slab_system *system, size_t size)
 {
+    /* The general caches double from 32 bytes; LDD3 tells of the waste that this makes. */
     unsigned i = 0;
     while (i < SB_SLAB_GENERAL && ((size_t)32 << i) < size)
         i++;
@@ -137,6 +140,7 @@ static void free_cache(struct sb_slab_cache *cache)
     free(cache);
 }
 
+/* A CPU's array is taken whole by a restartable sequence; its capacity never changes while caches live. */
 static int make_arrays(struct sb_slab_cache *cache)
 {
     if (!cache->system->percpu)
@@ -238,6 +242,8 @@ static struct sb_slab *slab_of_page(const struct sb_page *page)
 /* cache_grow: a slab of the next colour, all its objects free and constructed, on no list. */
 static struct sb_slab *new_slab(struct sb_slab_cache *cache, sb_gfp_t gfp)
 {
+    /* Zeroing is for the caller's object, and would undo a constructor; slabs need a mapping, and don't
+       move. */
     gfp &= ~(SB_GFP_ZERO | SB_GFP_HIGHMEM | SB_GFP_MOVABLE);
     struct sb_page *page =
         sb_alloc_pages(cache->mm, cache->flags & SB_SLAB_CACHE_DMA ? gfp | SB_GFP_DMA : gfp, cache->order);
@@ -245,6 +251,7 @@ static struct sb_slab *new_slab(struct sb_slab_cache *cache, sb_gfp_t gfp)
         return NULL;
     char *base = sb_page_address(cache->mm, page);
     sb_lock(&cache->lock);
+    /* Colours go round: objects of one number in neighbouring slabs fall on different lines of a cache. */
     uint64_t offset = (uint64_t)cache->colour_next * cache->colour_step;
     cache->colour_next = cache->colour_next + 1 < cache->colours ? cache->colour_next + 1 : 0;
     sb_unlock(&cache->lock);
@@ -261,6 +268,7 @@ static struct sb_slab *new_slab(struct sb_slab_cache *cache, sb_gfp_t gfp)
         if (cache->ctor)
             cache->ctor(slab->objects + (size_t)i * cache->size);
     }
+    /* Last, so that nobody who looks at the page finds half a slab. */
     page->user = SB_PAGE_SLAB;
     page->owner = cache;
     page->freelist = slab;
@@ -298,6 +306,7 @@ static void *get_object(struct sb_slab_cache *cache, struct sb_slab *slab)
  */
 static void put_object(struct sb_slab_cache *cache, void *object, struct sb_list *destroy)
 {
+    /* The page knows its slab, so kfree needs no size. */
     struct sb_slab *slab = slab_of_page(sb_virt_to_head(cache->mm, object));
     uint32_t number = (uint32_t)((size_t)((char *)object - slab->objects) / cache->size);
     slab->next[number] = slab->free;
@@ -372,6 +381,7 @@ static void *refill(struct sb_slab_cache *cache)
     struct sb_cpu_stack *array = cache->arrays.base ? sb_stack_take(&cache->arrays, 0, &count) : NULL;
     if (!array)
         return get_objects(cache, &object, 1) ? object : NULL;
+    /* It may have been filled meanwhile by whoever ran on this CPU. */
     if (!count)
         count = get_objects(cache, array->slots, cache->batch);
     if (count)
@@ -385,6 +395,7 @@ static __attribute__((noinline)) void *alloc_slow(struct sb_slab_cache *cache, s
     void *object = refill(cache);
     if (object)
         return object;
+    /* Without the lock: it may wait for pages. */
     struct sb_slab *slab = new_slab(cache, gfp);
     if (!slab)
         return NULL;
@@ -407,6 +418,8 @@ void *sb_slab_cache_alloc(struct sb_slab_cache *cache, sb_gfp_t gfp)
     return object;
 }
 
+/* Looked at without holding on to it: another CPU may fill the room meanwhile, and the rest goes to the
+   slabs. */
 static uint32_t flush_size(struct sb_slab_cache *cache)
 {
     sb_lock(&cache->lock);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Everything is put into a folder beside the archive, on the same file system, and packed from there. */
 struct packer {
     const struct sb_view *view;
     char *folder; /* WORK/NAME: what is packed */

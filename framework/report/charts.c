@@ -78,6 +78,7 @@ static void add_swept(const struct sb_view *view, struct sb_plots *plots)
     sb_words_free(&dimensions);
 }
 
+/* In the order of the page. Charts that have nothing to show of this run leave no trace. */
 static void add_defaults(const struct sb_view *view, struct sb_plots *plots)
 {
     add(plots, SB_PLOT_MATRIX, "", NULL);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The planner names them so; a user's section can't, for the suffix has a character that lists need. */
 static bool is_twin(const char *name)
 {
     size_t n = strlen(name), suffix = strlen(SB_TWIN_SUFFIX);
@@ -49,6 +50,7 @@ static void set_numbers(struct sb_compare *c, struct sb_comparison *row, const s
 {
     size_t nx, ny;
     double *a = sb_view_samples(xs, x, c->metric, &nx), *b = sb_view_samples(ys, y, c->metric, &ny);
+    /* A ratio of medians needs both above zero, and so does each resample of either. */
     bool positive = true;
     for (size_t i = 0; i < nx; i++)
         positive &= a[i] > 0;
@@ -68,6 +70,7 @@ static void set_numbers(struct sb_compare *c, struct sb_comparison *row, const s
         if (isnan(row->p))
             row->missing = sb_strdup("one run: nothing says how far apart two of the same would be");
     }
+    /* Last, since it sorts in place: the resamples above were drawn in the order of the processes. */
     row->x = sb_summarise(a, nx, c->confidence);
     row->y = sb_summarise(b, ny, c->confidence);
     free(a);
@@ -253,6 +256,7 @@ static char *common_settings(const char *settings, bool same_allocator)
 static void compare_row_settings(const struct sb_cell_row *x, const struct sb_cell_row *y,
                                  struct sb_text *out)
 {
+    /* Of two allocators the options differ by nature; of one they are what is asked for. */
     bool same = !strcmp(x->allocator, y->allocator);
     char *mine = common_settings(x->settings, same), *theirs = common_settings(y->settings, same);
     if (strcmp(mine, theirs)) {
@@ -401,6 +405,7 @@ static int check_baseline(const struct sb_compare *c, const char *baseline, char
 
 /* ---- the noise floor ---- */
 
+/* As a comparison of two runs would judge it. */
 static bool same_machine(const struct sb_data *a, const struct sb_data *b)
 {
     struct sb_text differences = {0};
@@ -450,6 +455,7 @@ static char *find_aa(const struct sb_data *d)
 /* How far apart equal things came out, in one sentence. */
 static char *describe_floor(const struct sb_compare *aa)
 {
+    /* As distances from 1, for a twin is as often faster as slower. */
     double *off = sb_calloc(aa->rows.n, sizeof(*off));
     size_t n = 0, separated = 0;
     for (size_t i = 0; i < aa->rows.n; i++) {
@@ -491,6 +497,7 @@ static int open_twins(struct sb_compare *aa, const char *db, const char *metric,
     return status;
 }
 
+/* One that was named must be right; one that was found may be of another kind and is passed over. */
 static int quote_floor(struct sb_compare *c, const char *given, char **why)
 {
     char *path = given ? sb_strdup(given) : find_aa(&c->views[0].data), *reason = NULL;
@@ -530,6 +537,7 @@ double sb_compare_floor_of(const struct sb_compare *c, const struct sb_compariso
 /* What the machine was warned of stands before every verdict on it. */
 static void note_warnings(struct sb_compare *c)
 {
+    /* Of both runs: either may have been disturbed. */
     for (int v = 0; v <= c->two; v++) {
         const struct sb_data *d = &c->views[v].data;
         for (size_t i = 0; i < d->facts.n; i++) {
@@ -564,6 +572,7 @@ int sb_compare(struct sb_compare *c, const struct sb_compare_request *q, char **
         return status;
     note_warnings(c);
     size_t warnings = c->notes.n;
+    /* After the conditions, so that a refusal comes before any number. */
     pair(c, q->baseline);
     if (!q->baseline)
         note_lost(c);
@@ -620,6 +629,7 @@ size_t sb_compare_count_slower(const struct sb_compare *c, double share)
     return n;
 }
 
+/* What `aa` prints at its end: each allocator beside itself. */
 int sb_compare_twins(const char *db, FILE *out, char **why)
 {
     struct sb_compare aa;

@@ -28,6 +28,7 @@ static bool within_floor(const struct sb_compare *c, const struct sb_comparison 
 /* The absolute values stand beside every ratio. */
 static void print_row(const struct sb_compare *c, const struct sb_comparison *row, FILE *out)
 {
+    /* Both medians stand beside the ratio: a large one of two small numbers is seen to be that. */
     char *mine = sb_format_si(row->x.median), *theirs = sb_format_si(row->y.median), ratio[64], p[32];
     fprintf(out, "  %-20s %-16s", row->allocator, row->baseline);
     if (!row->x.n || !row->y.n) {
@@ -39,6 +40,7 @@ static void print_row(const struct sb_compare *c, const struct sb_comparison *ro
     else
         snprintf(ratio, sizeof(ratio), isnan(row->ratio.low) ? "%.3f" : "%.3f [%.3f, %.3f]", row->ratio.value,
                  row->ratio.low, row->ratio.high);
+    /* Further digits would be of a precision that the ranks of ten processes don't have. */
     snprintf(p, sizeof(p), row->adjusted < 0.0001 ? "<0.0001" : "%.4f", row->adjusted);
     fprintf(out, " %9s %3zu %9s %3zu  %-22s %8s  %s%s\n", mine, row->x.n, theirs, row->y.n, ratio,
             isnan(row->adjusted) ? "-" : p, row->missing ? row->missing : word(c, row->verdict),

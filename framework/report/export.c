@@ -124,6 +124,7 @@ static void write_trials(const struct sb_data *data, bool json, FILE *out)
 }
 
 /* One number of one trial, with where it belongs. */
+/* Long rather than wide: a row a number is what R and pandas want. */
 struct point_row {
     const struct sb_trial_row *trial;
     const struct sb_cell_row *cell;

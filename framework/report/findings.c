@@ -76,6 +76,7 @@ static void warn_of_differences(const struct sb_view *v, size_t source, struct s
 static void find_of_trials(const struct sb_view *v, struct sb_words *out)
 {
     const struct sb_data *d = &v->data;
+    /* Thousands of trials have a handful of different warnings. */
     struct sb_words texts = {0};
     for (size_t t = 0; t < d->trials.n; t++) {
         for (size_t i = 0; i < d->trials.at[t].result.warnings.n; i++)
@@ -260,6 +261,7 @@ struct sb_words sb_find_builds(const struct sb_view *v)
         for (size_t i = 0; i < r->libraries.n; i++) {
             const struct sb_library *l = &r->libraries.at[i];
             const struct sb_cell_row *cell = sb_data_cell(d, d->trials.at[t].cell);
+            /* Of which allocator it is a library is said, for several load one of the same name. */
             const char *slash = strrchr(l->path, '/');
             char *name = sb_printf("%s of %s", slash ? slash + 1 : l->path, cell ? cell->allocator : "?");
             add_build(&out, name, l->version, l->build_id);
@@ -275,6 +277,7 @@ char *sb_find_setting(const struct sb_view *v, const char *section, const char *
     struct sb_words values = {0};
     struct sb_text text = {0};
     for (size_t i = 0; i < v->cells.n; i++) {
+        /* Files of the first schema have none: then nothing is said. */
         const char *settings = v->cells.at[i].row->settings;
         struct sb_diag diag = {0};
         if (!settings)

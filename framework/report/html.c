@@ -47,6 +47,7 @@ static void base64(struct sb_text *out, const char *bytes, size_t n)
     }
 }
 
+/* No framework and no font of its own: the page must open in ten years, from a disk, on a phone. */
 static const char style[] =
     "body{font:15px/1.45 system-ui,sans-serif;color:#222;max-width:1180px;margin:0 auto;padding:0 16px 48px}"
     "h1{font-size:1.6em;margin:24px 0 4px}h2{font-size:1.25em;margin:36px 0 8px;border-bottom:1px solid #ddd}"
@@ -99,6 +100,7 @@ static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell
         sb_text_printf(out, "\">n/a (%zu)</td>", sb_words_number(reasons, reason));
         return;
     }
+    /* Sorting goes by data-v, which has all digits; what is read has three. */
     double values[] = {s.median, s.low, s.high};
     char *texts[3];
     for (size_t i = 0; i < 3; i++)
@@ -148,6 +150,8 @@ static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bo
 {
     static const char *const columns[] = {"alloc_ns", "free_ns", "footprint", "internal_fragmentation",
                                           "success"};
+    /* The same words as in the table on the terminal and in the files: one can be searched for in the
+       other. */
     const struct sb_view_group *group = &v->groups.at[cell->group];
     sb_text_printf(out, "<tr>");
     cell_text(out, cell->row->workload);
@@ -538,6 +542,7 @@ static void add_configs(const struct sb_view *v, struct sb_text *out)
     for (size_t s = 0; s < v->sources.n; s++) {
         const struct sb_data *head = sb_view_head(v, s);
         const char *config = sb_data_meta(head, "config"), *overrides = sb_data_meta(head, "overrides");
+        /* Whole, with its comments: it is what repeats the run. */
         sb_text_printf(out, "<h2>Config");
         if (v->sources.n > 1) {
             sb_text_printf(out, " of ");

@@ -49,6 +49,7 @@ static void put(struct writer *w, const char *name, const struct sb_text *text)
     free(path);
 }
 
+/* The first failure stays the one that is told. */
 static void make_folder(struct writer *w, const char *name)
 {
     char *path = sb_printf("%s/%s", w->folder, name);
@@ -147,6 +148,7 @@ int sb_report_write(const struct sb_words *dbs, const char *folder, const struct
     make_folder(&w, "figures");
     make_folder(&w, "tables");
     if (!w.status)
+        /* Before the charts, which take longest: what can fail early should. */
         w.status = sb_tables_make(&view, &tables, why);
     if (!w.status) {
         char *dir = sb_printf("%s/figures", folder);

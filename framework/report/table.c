@@ -51,6 +51,7 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
     if (floor)
         null = sb_view_metric(view, floor, "ops_per_s");
     fprintf(out, "  %-*s %3zu", width, cell->variant, rate.n);
+    /* A paced cell was measured well: its answer is another number. */
     if (!rate.n && cell->ok && print_paced(view, cell, out))
         return;
     if (!rate.n) {
@@ -180,6 +181,7 @@ static bool speaks_utf8(void)
 /* From zero, so that lengths may be compared; beside each the number and its interval. */
 static void print_bars(const struct sb_view *view, size_t group, int width, FILE *out)
 {
+    /* To the longest interval, so that no whisker would leave the line. */
     double most = 0;
     bool utf8 = speaks_utf8();
     for (size_t a = 0; a < view->allocators.n; a++) {
@@ -211,6 +213,7 @@ static void print_bars(const struct sb_view *view, size_t group, int width, FILE
 
 static void print_groups(const struct sb_view *view, bool bars, FILE *out)
 {
+    /* Names of variants may be long: columns behind them stay in line. */
     int width = 16;
     for (size_t a = 0; a < view->allocators.n; a++)
         width = (int)strlen(view->allocators.at[a]) > width ? (int)strlen(view->allocators.at[a]) : width;

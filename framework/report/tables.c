@@ -143,6 +143,7 @@ void sb_table_latex(const struct sb_table *t, struct sb_text *out)
                        "\\begin{table*}\n\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}\n\\caption{");
     else
         sb_text_printf(out, "{\\tiny\\setlength{\\tabcolsep}{2pt}\n\\begin{longtable}{");
+    /* Words to the left, numbers to the right, whose digits then stand below each other. */
     struct sb_text columns = {0};
     for (size_t k = 0; k < t->heads.n; k++)
         sb_text_add(&columns, k < t->texts ? "l" : "r", 1);
@@ -305,6 +306,7 @@ static void add_pivot(const struct sb_view *v, const char *metric, const char *f
             s = sb_view_metric(v, &v->cells.at[i], metric);
         sb_range_add(&r, &s);
     }
+    /* A metric that no cell of the workload has is no table of empty cells. */
     if (!r.most_n)
         return;
     struct sb_table *t = SB_VEC_ADD(tables);
@@ -320,6 +322,7 @@ static void add_pivot(const struct sb_view *v, const char *metric, const char *f
         if (strcmp(group->workload, workload))
             continue;
         /* The section needn't be said where it is the workload's own, which the title has. */
+        /* "scullc.quantum=1000B" under "scullc: ..." is said twice. */
         size_t own = strlen(workload);
         const char *swept = group->swept;
         if (!strncmp(swept, workload, own) && swept[own] == '.')
@@ -434,6 +437,7 @@ static void add_latency(struct sb_table *t, double ns, double low, double high, 
 static int add_latency_row(const struct sb_view *v, const struct sb_view_cell *c, const char *kind,
                            struct sb_table *t, char **why)
 {
+    /* As far as a run of ordinary length has samples: beyond, cells say n/a. */
     enum { SHARES = 6 };
     static const double shares[SHARES] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
     struct sb_histogram *h = sb_calloc(1, sizeof(*h));

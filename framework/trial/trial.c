@@ -63,6 +63,7 @@ static void take_block(void *context, const void *block, uint64_t size, uint64_t
     t->blocks.at[t->blocks.n++] = (struct block){block, size, align};
 }
 
+/* Mapped and not allocated: blocks are reported while the heap may be what is examined. */
 static void forget_blocks(struct trial *t)
 {
     if (t->blocks.at)
@@ -101,6 +102,7 @@ static char *reason_or(struct trial *t, const char *format, ...)
 
 /* ---- workers ---- */
 
+/* The first failure is the cause; those after it are its consequences. */
 static void fail_worker(struct worker *w, int status, char *why)
 {
     if (!w->status) {
@@ -129,6 +131,8 @@ static void do_setup(struct worker *w)
     if (status)
         fail_worker(w, status == -ENOMEM ? -EIO : status,
                     why ? why : sb_printf("the workload's thread can't be set up: %s", strerror(-status)));
+    /* On this thread, whose counters they are; also after a failure, so that every worker has the same
+       to close. */
     sb_pmu_open(&t->pmu, &w->pmu);
     w->readings = sb_calloc(t->pmu.n, sizeof(*w->readings));
     w->counted = sb_calloc(t->pmu.n, sizeof(*w->counted));
@@ -155,6 +159,7 @@ static double variation(const double *rates, size_t have, size_t n)
     double sum = 0, squares = 0;
     if (have < n)
         return NAN;
+    /* A ring of the last n: older windows are forgotten. */
     for (size_t i = 0; i < n; i++)
         sum += rates[(have - 1 - i) % n];
     for (size_t i = 0; i < n; i++) {
@@ -183,6 +188,7 @@ static void do_warmup(struct worker *w)
     bool wanted = limit > 0 && spec[SB_TRIAL_WARMUP].u;
     w->steady = !wanted;
     w->spread = NAN;
+    /* Nothing is timed under valgrind: one cycle fills its caches. */
     if (t->simulated) {
         while (!w->status && w->counts.operations - started < cycle)
             step(w);
@@ -210,6 +216,7 @@ static void do_warmup(struct worker *w)
 }
 
 /* What lies in the common window: all steps up to the first one that ends after its close. */
+/* Counted by each thread for itself: nobody waits for the others at the end. */
 static void close_window(struct worker *w, uint64_t tick)
 {
     struct trial *t = w->trial;
