@@ -51,6 +51,8 @@ void sb_chart_each(const struct sb_view *view, const struct sb_plot *plot, struc
 
 /* The dimensions in which cells of the view differ; words are the caller's to free. */
 struct sb_words sb_view_dimensions(const struct sb_view *view);
+/* Whether a dimension is an option of an allocator's own. */
+bool sb_view_is_own(const struct sb_view *view, const char *dimension);
 
 /* ---- style ---- */
 

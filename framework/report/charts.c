@@ -61,10 +61,7 @@ static void add_swept(const struct sb_view *view, struct sb_plots *plots)
     struct sb_words dimensions = sb_view_dimensions(view);
     for (size_t i = 0; i < dimensions.n; i++) {
         const char *d = dimensions.at[i];
-        bool own = false;
-        for (size_t k = 0; k < view->cells.n; k++)
-            own |= NULL != sb_own_key(d, view->cells.at[k].row->allocator);
-        if (own || !strchr(d, '.'))
+        if (sb_view_is_own(view, d) || !strchr(d, '.'))
             continue;
         struct sb_plot *p = add(plots, SB_PLOT_LINES, "swept", "bytes_per_s");
         *SB_VEC_ADD(&p->x) = sb_strdup(d);

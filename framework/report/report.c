@@ -153,6 +153,8 @@ int sb_report_write(const struct sb_words *dbs, const char *folder, const struct
     if (!w.status) {
         char *dir = sb_printf("%s/figures", folder);
         w.status = sb_figures_render(&figures, dir, show_progress, why);
+        if (w.status)
+            show_progress(1, 1); /* the complaint begins a line of its own */
         free(dir);
     }
     if (!w.status) {

@@ -237,7 +237,7 @@ static bool names(const struct sb_plot *p, const char *dimension)
            sb_words_has(&p->series, dimension) || sb_words_has(&p->facet, dimension);
 }
 
-static bool is_own_of_any(const struct sb_view *view, const char *dimension)
+bool sb_view_is_own(const struct sb_view *view, const char *dimension)
 {
     for (size_t i = 0; i < view->cells.n; i++) {
         if (sb_own_key(dimension, view->cells.at[i].row->allocator))
@@ -277,7 +277,7 @@ static struct sb_words find_facets(const struct sb_chart *all, const struct sb_w
         /* A legend of one entry isn't drawn, so what it would say is said in the title. */
         bool lone = sb_words_has(&p->series, d) && !varies(all, d);
         bool axis = names(p, d) && !sb_words_has(&p->facet, d) && !lone;
-        bool own = is_own_of_any(all->view, d) && !all->by_section;
+        bool own = sb_view_is_own(all->view, d) && !all->by_section;
         bool always = !strcmp(d, "workload") || !strcmp(d, "threads");
         if (!axis && !own && (always || sb_words_has(&p->facet, d) || varies(&view, d)))
             *SB_VEC_ADD(&facets) = sb_strdup(d);
@@ -292,7 +292,7 @@ static bool speaks_of_own(const struct sb_view *view, const struct sb_plot *p)
     const struct sb_words *lists[] = {&p->x, &p->y, &p->series, &p->facet};
     for (size_t l = 0; l < SB_COUNT(lists); l++) {
         for (size_t i = 0; i < lists[l]->n; i++) {
-            if (is_own_of_any(view, lists[l]->at[i]))
+            if (sb_view_is_own(view, lists[l]->at[i]))
                 return true;
         }
     }
@@ -381,7 +381,7 @@ static void fill_columns(const struct sb_view *view, struct sb_plot *plot)
     bool given = plot->x.n;
     for (size_t i = 0; i < all.n && !given; i++) {
         const char *d = all.at[i];
-        if (!is_own_of_any(view, d) && strcmp(d, "threads") && strcmp(d, "allocator") &&
+        if (!sb_view_is_own(view, d) && strcmp(d, "threads") && strcmp(d, "allocator") &&
             !sb_words_has(&plot->facet, d))
             *SB_VEC_ADD(&plot->x) = sb_strdup(d);
     }

@@ -142,7 +142,10 @@ void sb_table_latex(const struct sb_table *t, struct sb_text *out)
         sb_text_printf(out,
                        "\\begin{table*}\n\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}\n\\caption{");
     else
-        sb_text_printf(out, "{\\tiny\\setlength{\\tabcolsep}{2pt}\n\\begin{longtable}{");
+        sb_text_printf(out,
+                       "%% wider than a page stands high in some documents: with pdflscape loaded it lies\n"
+                       "\\ifdefined\\landscape\\begin{landscape}\\fi\n"
+                       "{\\tiny\\setlength{\\tabcolsep}{2pt}\n\\begin{longtable}{");
     /* Words to the left, numbers to the right, whose digits then stand below each other. */
     struct sb_text columns = {0};
     for (size_t k = 0; k < t->heads.n; k++)
@@ -163,7 +166,8 @@ void sb_table_latex(const struct sb_table *t, struct sb_text *out)
     }
     for (size_t i = 0; i < t->cells.n / columns_of(t); i++)
         latex_row(t, i, out);
-    sb_text_printf(out, "\\bottomrule\n\\end{%s}\n%s", kind, t->lengthy ? "}\n" : "\\end{table*}\n");
+    sb_text_printf(out, "\\bottomrule\n\\end{%s}\n%s", kind,
+                   t->lengthy ? "}\n\\ifdefined\\endlandscape\\end{landscape}\\fi\n" : "\\end{table*}\n");
     sb_text_free(&columns);
 }
 
