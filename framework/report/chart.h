@@ -59,6 +59,8 @@ bool sb_view_is_own(const struct sb_view *view, const char *dimension);
 const char *sb_colour(size_t i);
 int sb_mark(size_t i);
 int sb_dash(size_t i); /* gnuplot's dt: colours come round again, dashes set them apart */
+/* In front of every panel but the first: what stands above them all would be drawn again with each. */
+void sb_next_panel(struct sb_figure *figure, size_t panel);
 /* The index of an allocator in the source-th of several databases. */
 size_t sb_style_of(size_t allocator, size_t source, size_t allocators);
 /* The i-th of n shades of a colour: the last is the colour itself. "0xrrggbb". */

@@ -809,6 +809,7 @@ static void event_panel(const struct sb_chart *c, const struct sb_axis *x, const
                  : is_logarithmic(&r) ? sb_strdup("set logscale y 10\nset yrange [*:*]\nset ytics autofreq\n")
                                       : sb_printf("unset logscale y\nset yrange [0:%.6g]\nset ytics 0,%.6g\n",
                                                   r.max > 0 ? 1.1 * r.max : 1, sb_few_tics(r.max));
+    sb_next_panel(f, block);
     sb_text_printf(&f->script, "set title little(%s) offset 0,-0.8*near font small\n", title);
     /* The names of the allocators stand once, below the last panel. */
     if (block + 1 == panels)

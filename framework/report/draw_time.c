@@ -235,6 +235,7 @@ static void start_panels(struct sb_figure *f, const struct sb_words *panels, dou
 static void add_panel(struct sb_figure *f, size_t panel, const char *name, const char *x, const char *y)
 {
     char *title = sb_gp_name(name), *xlabel = sb_gp_text(x), *ylabel = sb_gp_text(y);
+    sb_next_panel(f, panel);
     sb_text_printf(&f->script,
                    "set title little(%s) offset 0,-0.8*near font small\nset xlabel little(%s) offset "
                    "0,0.7*near font small\n"

@@ -33,6 +33,12 @@ int sb_dash(size_t i)
     return (int)(i / SB_COUNT(colours)) + 1;
 }
 
+void sb_next_panel(struct sb_figure *f, size_t panel)
+{
+    if (panel == 1)
+        sb_text_printf(&f->script, "if (screen) { unset label }\n");
+}
+
 /* Whole rounds of colours later is the same colour with another dash, and with another mark, too. */
 size_t sb_style_of(size_t allocator, size_t source, size_t allocators)
 {

@@ -45,6 +45,7 @@ set ylabel little(t('pages')) offset 1.2*near,0 font small
 set ytics 0,20 offset 0.6*near,0
 set yrange [0:66.15]
 plot data index 0 using 1:2 with points pt 7 ps 0.3 lc rgb '#e69f00' notitle, data index 1 using 1:2 with points pt 2 ps 0.25 lc rgb '#0072b2' notitle
+if (screen) { unset label }
 set title little(t('slub-shared (percpu=yes)')) offset 0,-0.8*near font small
 set xlabel little('') offset 0,0.7*near font small
 set ylabel little('') offset 1.2*near,0 font small

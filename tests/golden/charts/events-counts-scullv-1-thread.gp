@@ -46,6 +46,7 @@ set logscale y 10
 set yrange [*:*]
 set ytics autofreq
 plot data index 0 using 1:2:3:4:5 with yerrorbars pt 7 ps 0.7 lw 1.3 lc rgb variable
+if (screen) { unset label }
 set title little(t('simulated:instructions/op')) offset 0,-0.8*near font small
 set xtics 0,1,5 format ''
 unset logscale y

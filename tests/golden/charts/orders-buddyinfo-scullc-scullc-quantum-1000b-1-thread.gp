@@ -53,6 +53,7 @@ set title little(t('buddy')) offset 0,-0.8*near font small
 set xlabel little('') offset 0,0.7*near font small
 set ylabel little(t('order')) offset 1.2*near,0 font small
 plot data index 0 using 1:2:3 with image pixels notitle
+if (screen) { unset label }
 set title little(t('slub-shared (percpu=yes)')) offset 0,-0.8*near font small
 set xlabel little('') offset 0,0.7*near font small
 set ylabel little('') offset 1.2*near,0 font small
