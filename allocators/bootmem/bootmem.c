@@ -62,6 +62,7 @@ static uint64_t rounded(size_t size)
 static void *bootmem_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
 {
     struct plugin *p = self;
+    /* bigphysarea deals out pages: more alignment than that of one it never gave. */
     if (align > SB_PAGE_SIZE)
         return NULL;
     sb_lock(&p->lock);
@@ -70,6 +71,7 @@ static void *bootmem_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
     p->live += block != NULL;
     p->live_bytes += block ? rounded(size) : 0;
     sb_unlock(&p->lock);
+    /* Without the lock: clearing megabytes is no business of the pool's. */
     if (block && gfp & SB_GFP_ZERO)
         memset(block, 0, size);
     return block;
@@ -81,6 +83,7 @@ static void bootmem_free(void *self, void *block, size_t size)
     if (!block)
         return;
     sb_lock(&p->lock);
+    /* A region that isn't there, or of another size, is a mistake of the caller's, and changes nothing. */
     if (sb_bootmem_release(&p->pool, block, rounded(size))) {
         sb_count_bad_free(&p->mm);
     } else {
@@ -136,6 +139,7 @@ static int bootmem_snapshot(void *self, struct sb_snapshot *snapshot)
     snapshot->live = p->live + sb_mm_live_blocks(&p->mm);
     snapshot->handed_bytes = p->live_bytes + snapshot->held_bytes - on_lists;
     snapshot->held_bytes += p->pool.size;
+    /* To the pages underneath the pool is reserved memory; here it is what is dealt in. */
     snapshot->metadata_bytes -= p->pool.size;
     snapshot->metadata_bytes += p->pool.capacity * sizeof(*p->pool.reserved);
     return 0;

@@ -51,6 +51,7 @@ struct pool {
     uint32_t size, handed;
 };
 
+/* mempool_alloc_slab and mempool_free_slab. */
 static void *object_alloc(sb_gfp_t gfp, void *cache)
 {
     return sb_cache_alloc(cache, gfp);
@@ -78,6 +79,7 @@ static void drain_fronts(void *owner)
 static void mempool_close(void *self)
 {
     struct plugin *p = self;
+    /* Pools that users forgot: close gives back all the same. */
     while (p->slub.mm && !sb_list_empty(&p->pools)) {
         struct pool *pool = sb_list_entry(p->pools.next, struct pool, link);
         sb_list_del(&pool->link);
@@ -120,6 +122,7 @@ static int make_pool(struct plugin *p, struct pool *pool, size_t size, size_t al
     if (p->backing == BACKING_PAGES) {
         pool->pages = (struct sb_mempool_pages){&p->mm, sb_get_order(size > align ? size : align)};
         pool->handed = (uint32_t)(SB_PAGE_SIZE << pool->pages.order);
+        /* Pages have no constructor: there is no state for one to last in. */
         status = ctor ? -EINVAL
                       : sb_mempool_init(&pool->mempool, min_nr, sb_mempool_alloc_pages, sb_mempool_free_pages,
                                         &pool->pages, p->max_wait);
@@ -152,6 +155,7 @@ static int pool_create(void *self, const char *name, size_t size, size_t align, 
     struct pool *pool = calloc(1, sizeof(*pool));
     if (!pool)
         return -ENOMEM;
+    /* Longer names are cut: they are for /proc alone. */
     pool->plugin = p;
     pool->size = (uint32_t)size;
     strncat(pool->name, name, sizeof(pool->name) - 1);
@@ -170,6 +174,7 @@ static int pool_create(void *self, const char *name, size_t size, size_t align, 
 static void *pool_alloc(void *cache, sb_gfp_t gfp)
 {
     struct pool *pool = cache;
+    /* The backing must not clear what the reserve would not. */
     sb_gfp_t plain = gfp & ~SB_GFP_ZERO;
     void *element = pool->front.arrays.base ? sb_mempool_cache_alloc(&pool->front, plain)
                                             : sb_mempool_alloc(&pool->mempool, plain);
@@ -245,6 +250,7 @@ static int mempool_dump(void *self, const char *file, const struct sb_sink *sink
     return sb_slub_dump(&((struct plugin *)self)->slub, file, sink);
 }
 
+/* What the reserve holds must be allocated from the backing, or a user would get what somebody else has. */
 static int check_pool(struct plugin *p, const struct pool *pool, char *why, size_t why_size)
 {
     const struct sb_mempool *m = &pool->mempool;

@@ -68,6 +68,7 @@ static int place_static(struct sb_pcpu *pcpu)
     set_bits(chunk->used, 0, grains, true);
     chunk->free_grains -= grains;
     pcpu->static_grains = grains;
+    /* As setup_per_cpu_areas copies the section .data..percpu for each CPU. */
     for (unsigned cpu = 0; cpu < pcpu->mm->nr_cpus && pcpu->image_size; cpu++)
         memcpy(sb_per_cpu_ptr(chunk->base, cpu), pcpu->image, pcpu->image_size);
     return 0;
@@ -116,6 +117,7 @@ static void free_chunk(struct sb_pcpu *pcpu, struct sb_pcpu_chunk *chunk)
     pcpu->nr_chunks--;
 }
 
+/* The first chunk holds the static variables, and never goes. */
 static bool may_go(const struct sb_pcpu *pcpu, const struct sb_pcpu_chunk *chunk)
 {
     return chunk->free_grains == SB_PCPU_GRAINS && chunk->base != pcpu->first;
@@ -145,6 +147,7 @@ static uint64_t find_room(const struct sb_pcpu_chunk *chunk, uint64_t n, uint64_
             free++;
         if (free == n)
             return at;
+        /* Behind the taken grain that stood in the way, at the next place that is aligned. */
         at = (at + free + 1 + align - 1) & ~(align - 1);
     }
     return SB_PCPU_GRAINS;
@@ -233,6 +236,7 @@ void sb_free_percpu(struct sb_pcpu *pcpu, void *cookie)
 
 void *sb_get_cpu_ptr(struct sb_pcpu *pcpu, void *cookie, unsigned *cpu)
 {
+    /* get_cpu_ptr switches preemption off; userspace can't, so whoever comes to the same CPU waits. */
     *cpu = (unsigned)sched_getcpu();
     sb_lock(&pcpu->guards[*cpu].lock);
     return sb_per_cpu_ptr(cookie, *cpu);
@@ -254,6 +258,7 @@ int64_t sb_this_cpu_add(struct sb_pcpu *pcpu, void *cookie, int64_t n)
             return (int64_t)sum;
     }
 #endif
+    /* Without restartable sequences an atomic addition: right after a migration, too, only slower. */
     uint64_t *number = sb_per_cpu_ptr(cookie, (unsigned)sched_getcpu());
     sum = __atomic_add_fetch(number, (uint64_t)n, __ATOMIC_RELAXED);
     return (int64_t)sum;
@@ -293,6 +298,7 @@ int64_t sb_percpu_counter_read(const struct sb_percpu_counter *counter)
 int64_t sb_percpu_counter_sum(struct sb_percpu_counter *counter)
 {
     sb_lock(&counter->lock);
+    /* Exact only while nobody adds, as the kernel's percpu_counter_sum. */
     int64_t sum = counter->count;
     for (unsigned cpu = 0; cpu < counter->pcpu->mm->nr_cpus; cpu++)
         sum += __atomic_load_n((int64_t *)sb_per_cpu_ptr(counter->parts, cpu), __ATOMIC_RELAXED);

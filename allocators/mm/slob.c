@@ -54,6 +54,7 @@ static int next_of(const unit_t *s)
     return s[0] > 0 ? s[1] : -s[0];
 }
 
+/* A block of one unit has room for its link alone, which then is negative. */
 static void set_block(unit_t *s, int length, int next)
 {
     if (length > 1) {
@@ -84,6 +85,7 @@ static void *alloc_in_page(struct sb_slob *slob, struct sb_page *page, int units
     for (int at = (int)page->first_free; at < PAGE_UNITS; previous = at, at = next_of(base + at)) {
         int have = length_of(base + at), next = next_of(base + at);
         uintptr_t start = (uintptr_t)(base + at);
+        /* What alignment leaves over in front stays a free block of its own. */
         int skip = (int)((((start + header + align - 1) & ~(align - 1)) - header - start) / UNIT);
         if (have < units + skip)
             continue;
@@ -107,6 +109,7 @@ static void free_in_page(struct sb_slob *slob, struct sb_page *page, void *block
 {
     unit_t *base = base_of(slob, page);
     int at = (int)((unit_t *)block - base), previous = -1, next = (int)page->first_free;
+    /* By address, so that neighbours are found where they are. */
     while (next < at) {
         previous = next;
         next = next_of(base + next);
@@ -144,6 +147,7 @@ static void *alloc_in_list(struct sb_slob *slob, struct sb_list *list, int units
     struct sb_list *link;
     sb_list_for_each (link, list) {
         struct sb_page *page = sb_list_entry(link, struct sb_page, link);
+        /* Enough units in all, though perhaps not in a row: then the search within says so. */
         if (page->inuse < units)
             continue;
         void *block = alloc_in_page(slob, page, units, align, header);
@@ -170,6 +174,7 @@ static void *alloc_small(struct sb_slob *slob, size_t size, size_t align, size_t
     sb_unlock(&slob->lock);
     if (block)
         return block;
+    /* Without the lock, for it may wait for pages; another CPU may have made room meanwhile. */
     struct sb_page *page =
         sb_alloc_pages(slob->mm, gfp & ~(SB_GFP_ZERO | SB_GFP_HIGHMEM | SB_GFP_MOVABLE), 0);
     if (!page)
@@ -193,6 +198,7 @@ static void free_small(struct sb_slob *slob, struct sb_page *page, void *block, 
     int units = (int)((size + UNIT - 1) / UNIT);
     sb_lock(&slob->lock);
     add_live(slob, -1, (int64_t)size);
+    /* A full page is on no list. */
     bool was_full = !page->inuse, empty = page->inuse + units == PAGE_UNITS;
     if (was_full)
         page->first_free = PAGE_UNITS;
@@ -207,6 +213,7 @@ static void free_small(struct sb_slob *slob, struct sb_page *page, void *block, 
             sb_list_add(&page->link, list_for(slob, size));
     }
     sb_unlock(&slob->lock);
+    /* Behind the lock: the pages have locks of their own. */
     if (empty)
         sb_free_pages(slob->mm, page, 0);
 }
@@ -252,6 +259,7 @@ static void *alloc(struct sb_slob *slob, size_t size, size_t align, size_t heade
     } else {
         if (size > SB_PAGE_SIZE << SB_MAX_ORDER)
             return NULL;
+        /* Whole pages need no header: the page knows its order. */
         unsigned order = sb_get_order(size);
         block = sb_get_free_pages(slob->mm, gfp & ~SB_GFP_ZERO, order);
         if (block)

@@ -34,6 +34,7 @@ static int percpu_open(const struct sb_host *host, const union sb_value *values,
     struct sb_mm_config config = sb_mm_read_options(values);
     int status = p ? sb_mm_init(&p->mm, host, &config) : -ENOMEM;
     if (!status)
+        /* The linker's section, as the kernel copies .data..percpu. */
         status = sb_pcpu_init(&p->pcpu, &p->mm, __start_sb_percpu,
                               (uint64_t)(__stop_sb_percpu - __start_sb_percpu));
     if (status && p)
@@ -46,6 +47,7 @@ static int percpu_open(const struct sb_host *host, const union sb_value *values,
 static void *percpu_alloc(void *self, size_t size, size_t align)
 {
     struct sb_pcpu *pcpu = &((struct percpu *)self)->pcpu;
+    /* this_cpu_inc: whichever CPU it is by then. */
     sb_this_cpu_add(pcpu, sb_pcpu_static(pcpu, &nr_allocs), 1);
     return sb_alloc_percpu(pcpu, size, align);
 }

@@ -17,6 +17,7 @@ enum { LAST_WORDS = 2000, IN = 0, OUT = 1, ERR = 2, GRACE_NS = 200000000 };
 
 extern char **environ;
 
+/* A child under way; all of it belongs to one call of sb_child_run. */
 struct child {
     pid_t pid;
     int fds[3]; /* our ends; -1 when closed */
@@ -100,6 +101,8 @@ static void feed(struct child *c)
 static void take_lines(struct child *c, const char *bytes, size_t n)
 {
     while (n) {
+        /* What has no end yet waits for the next piece; a last line without an end is dropped, for it is
+           half a line. */
         const char *newline = memchr(bytes, '\n', n);
         size_t part = newline ? (size_t)(newline - bytes) : n;
         sb_text_add(&c->line, bytes, part);
@@ -158,6 +161,7 @@ static void converse(struct child *c, uint64_t deadline_ns, volatile sig_atomic_
         struct pollfd polls[3] = {
             {c->fds[IN], POLLOUT, 0}, {c->fds[OUT], POLLIN, 0}, {c->fds[ERR], POLLIN, 0}};
         uint64_t left_ms = (deadline_ns - now) / 1000000 + 1;
+        /* A fifth of a second at most, so that a stop is noticed although no signal woke us. */
         if (poll(polls, 3, left_ms > 200 ? 200 : (int)left_ms) <= 0)
             continue;
         if (polls[IN].revents)
@@ -204,6 +208,7 @@ int sb_child_run(char *const argv[], const char *input, uint64_t deadline_ns, vo
     if (!status) {
         converse(&c, deadline_ns, stop, end);
         await(&c, deadline_ns, stop, end);
+        /* Non-blocking still: what grandchildren might write later isn't waited for. */
         for (int i = OUT; i <= ERR; i++) {
             if (c.fds[i] >= 0)
                 drain(&c, i);

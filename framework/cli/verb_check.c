@@ -1,4 +1,7 @@
-/* The verb check. */
+/*
+ * The verb check: what the gate finds, told so that the author of a plugin can go on from it. Every failure
+ * comes with the command that shows it again.
+ */
 #define _GNU_SOURCE
 #include "base/diag.h"
 #include "base/units.h"

@@ -1,4 +1,7 @@
-/* The verb compare. */
+/*
+ * The verb compare. Its exit status is made for other people's CI: 4 says that something is slower, 2 that
+ * the question can't be answered, and only 0 that nothing was found.
+ */
 #include "base/diag.h"
 #include "base/units.h"
 #include "cli/cli.h"

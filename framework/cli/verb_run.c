@@ -1,4 +1,7 @@
-/* The verbs run and plan. */
+/*
+ * The verbs run, aa and plan: from a config to a database, or to what would become one. What a plan says of a
+ * run is what the run then does, for both go by the same sb_session and the same plan.
+ */
 #define _GNU_SOURCE
 #include "base/clock.h"
 #include "base/diag.h"

@@ -108,6 +108,7 @@ void sb_compare_print(const struct sb_compare *c, FILE *out)
 
 static void set_summary(struct sb_json *o, const char *key, const struct sb_summary *s)
 {
+    /* Numbers unrounded: whoever reads JSON rounds by itself. */
     struct sb_json *v = sb_json_object();
     sb_json_set_int(v, "n", (int64_t)s->n);
     sb_json_set_real(v, "median", s->median);

@@ -71,6 +71,7 @@ typedef bool (*wanted_fn)(const struct sb_chart *c, const struct sb_view_cell *c
  * are. */
 static void keep_allocators(struct sb_chart *c, wanted_fn wanted, const void *context)
 {
+    /* By allocator and not by cell: a line with a gap says more than a line that is missing. */
     bool *stays = sb_calloc(c->view->allocators.n + 1, sizeof(*stays));
     size_t n = 0;
     for (size_t i = 0; i < c->n; i++) {
@@ -100,6 +101,7 @@ static void value_row(struct sb_text *data, double at, const struct sb_summary *
 static void y_axis(struct sb_figure *f, const char *prefix, const char *label, const struct sb_range *r,
                    bool logarithmic, bool share)
 {
+    /* Longer labels would be cut off at the figure's edge. */
     enum { LONG = 28 }; /* characters that fit beside a plot of a column's width */
     char *whole = sb_printf("%s%s", prefix, label), *text = sb_gp_text(whole);
     bool small = strlen(whole) > LONG;
@@ -227,6 +229,7 @@ static void write_bars(const struct bars *b, struct sb_figure *f, const struct s
                 &plots, ", \\\n  data index %zu using 1:2 with points pt 7 ps 0.2 lc rgb '#60000000' notitle",
                 block++);
     }
+    /* Names that stand upright need the room of their length. */
     f->height = 4.2 + sb_label_tics(&b->x, 'x', &f->script);
     sb_text_printf(&f->script, "set xrange [-0.6:%zu.4]\nset style fill solid 1.0 noborder\nset bars 0.6\n",
                    b->x.labels.n - 1);
@@ -509,6 +512,7 @@ static bool has_ratio(const struct sb_chart *c, const struct sb_view_cell *cell,
 /* Rows lie, since names are read level and a column of a paper is high enough for many of them. */
 static void write_ratios(struct sb_figure *f, const struct ratios *q, struct sb_text *plots)
 {
+    /* The line at 1 is what all is held against: it must be on the axis. */
     double low = fmin(q->range.min, 1), high = fmax(q->range.max, 1);
     bool logarithmic = high > 10 * low;
     char *brief = sb_short_name(q->baseline), *axis = sb_printf("ratio to %s", brief);
@@ -660,8 +664,11 @@ static void matrix_cell(const struct sb_chart *c, struct matrix *m, size_t x, si
         sb_text_printf(data, "%zu\t%zu\t0xffffff\t0x777777\t%s\t%zu\n", x, y, text, mine.n);
         return;
     }
+    /* Medians are compared, as everywhere; the ratio's interval is in the tables. */
     double ratio = mine.median / theirs.median;
+    /* Where less is better the inverse: blue is good in every matrix. */
     unsigned colour = matrix_colour(m->direction >= 0 ? ratio : 1 / ratio, c->plot->baseline);
+    /* Two decimals fit a cell of sixteen columns; of what is smaller only that it is small. */
     char number[16];
     snprintf(number, sizeof(number),
              ratio > 0 && ratio < 0.005 ? "<.01"
@@ -745,6 +752,7 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
 /* The trial divides by its own operations; raw counts of cells of different length can't be compared. */
 static bool is_per_operation(const char *metric)
 {
+    /* As the trial names what it divides: "EVENT/op". */
     size_t n = strlen(metric);
     return n > 3 && !strcmp(metric + n - 3, "/op");
 }

@@ -97,6 +97,7 @@ struct lines {
 static size_t add_series(struct lines *q, const struct runs *runs, point_fn value, const char *name)
 {
     double *samples = sb_calloc(runs->n, sizeof(*samples));
+    /* All processes of a cell have the same checkpoints, since they have the same stream. */
     size_t rows = 0, points = runs->n ? sb_series_points(&runs->at[0]) : 0;
     for (size_t i = 0; i < points; i++) {
         size_t n = 0;

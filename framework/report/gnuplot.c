@@ -281,6 +281,7 @@ static int move_output(const char *from, const char *to, const char *name, char 
     size_t n = strlen(name);
     struct stat st;
     int status = 0;
+    /* gnuplot ends well although a terminal of its isn't built in: the empty file tells. */
     if (stat(source, &st) || !st.st_size) {
         *why = sb_printf("gnuplot wrote no %s", name);
         status = -EIO;
@@ -401,6 +402,7 @@ static int reap(struct job *jobs, size_t n, const char *dir, char **why)
 int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*progress)(size_t, size_t),
                       char **why)
 {
+    /* More would wait for the disk. */
     enum { MOST = 16 };
     struct job jobs[MOST] = {0};
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);

@@ -44,6 +44,7 @@ static void say_what(const struct sb_view *v, struct sb_words *out)
     struct sb_text s = {0};
     const char *version = sb_data_meta(&v->data, "scullbench"), *created = sb_data_meta(&v->data, "created");
     size_t skipped = 0;
+    /* What was planned and has no number is said with what was measured. */
     for (size_t i = 0; i < v->cells.n; i++)
         skipped += v->cells.at[i].row->skip != NULL;
     struct sb_words measured = {0};
@@ -252,6 +253,7 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
         least = c->trials < least ? c->trials : least;
         most = c->trials > most ? c->trials : most;
     }
+    /* Of a run without a single trial nothing is known, and zero is what it has. */
     least = most ? least : 0;
     sb_text_printf(&s, "Every repetition is a process of its own. Each cell was repeated ");
     if (most == 1)
@@ -302,6 +304,7 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
 static void say_statistics(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
+    /* Simulated trials are no measurement, and can't be excluded from one. */
     size_t failed = 0, trials = 0;
     struct sb_words kinds = {0};
     for (size_t t = 0; t < v->data.trials.n; t++) {
@@ -359,6 +362,7 @@ static int short_version(const char *version, const char *end)
 static void say_builds(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
+    /* Name, version and build-id, by tabs, as findings.c gives them. */
     struct sb_words builds = sb_find_builds(v);
     sb_text_printf(&s, "Builds, by build-id:");
     for (size_t i = 0; i < builds.n; i++) {

@@ -77,6 +77,7 @@ static char *label_of(const struct sb_chart *c, const struct sb_view_cell *cell,
 }
 
 /* "4000B" is 4000: a number with a unit that sizes, times and shares have; NaN for anything else. */
+/* Base units throughout, so that "64KiB" and "1MiB" stand in their order on one axis. */
 static double number_of(const char *text)
 {
     static const struct {
@@ -188,6 +189,7 @@ const struct sb_view_cell *sb_chart_cell(const struct sb_chart *c, const struct 
 static bool has_place(const struct sb_chart *c, const struct sb_view_cell *cell,
                       const struct sb_words *dimensions)
 {
+    /* An empty label is what is left of a cell without the key. */
     char *label = label_of(c, cell, dimensions, false);
     bool has = !dimensions->n || *label;
     free(label);
@@ -249,6 +251,7 @@ bool sb_view_is_own(const struct sb_view *view, const char *dimension)
 /* Compared with the first: one difference is enough. */
 static bool varies(const struct sb_chart *c, const char *dimension)
 {
+    /* Room for the digits of a number of threads; all else is borrowed. */
     char first[24], other[24];
     const char *a = c->n ? value_of(c, &c->view->cells.at[c->cells[0]], dimension, first) : "";
     for (size_t i = 1; i < c->n; i++) {
@@ -267,6 +270,7 @@ static struct sb_words find_facets(const struct sb_chart *all, const struct sb_w
     struct sb_words facets = {0};
     const struct sb_plot *p = all->plot;
     struct sb_chart view = *all;
+    /* Of all cells and not of the chart's: titles of one report must be told apart from each other. */
     size_t *every = sb_calloc(all->view->cells.n + 1, sizeof(*every));
     for (size_t i = 0; i < all->view->cells.n; i++)
         every[i] = i;
@@ -447,6 +451,7 @@ void sb_chart_each(const struct sb_view *view, const struct sb_plot *given, stru
                    struct sb_words *notes, int (*draw)(struct sb_chart *chart, char **why), int *status,
                    char **why)
 {
+    /* With the kind's own axes where the config names none. */
     struct sb_plot resolved = resolve(view, given), *plot = &resolved;
     struct sb_words own = {0};
     struct sb_chart all = {.view = view, .plot = plot, .figures = figures, .notes = &own};
@@ -484,6 +489,7 @@ void sb_chart_each(const struct sb_view *view, const struct sb_plot *given, stru
         free(every);
         free(chart.cells);
     }
+    /* A chart that somebody wrote down must come, or its absence be explained; our own may stay away. */
     if (!*status && plot->line && figures->n == before && !own.n)
         sb_chart_note(&all, sb_strdup(all.n ? "no cell has what it shows" : "where: no cell fits"));
     /* Of many charts some may have nothing to show; only where none has is there something to say. */

@@ -78,6 +78,7 @@ double sb_scale_of(double max, const char **prefix)
 /* A step that gives two or three tics up to `max`: there is no room for more. */
 double sb_few_tics(double max)
 {
+    /* 1, 2 and 4 times a power of ten: numbers that a reader divides by. */
     double power = pow(10, floor(log10(max > 0 ? max : 1)));
     double lead = max / power;
     return power * (lead >= 8 ? 4 : lead >= 4 ? 2 : lead >= 2 ? 1 : 0.5);
@@ -314,6 +315,7 @@ static char *short_interval(const struct sb_view *view, const struct sb_range *r
 void sb_figure_caption(const struct sb_chart *c, struct sb_figure *f, const struct sb_range *r,
                        const struct sb_caption *q)
 {
+    /* The caption has it in full, the line under the title has room for little. */
     char *machine = sb_machine_name(&c->view->data), *brief = short_machine_name(&c->view->data);
     char *n = n_text(r), *interval = NULL, *whiskers = NULL;
     struct sb_text text = {0};

@@ -212,6 +212,7 @@ void sb_table_csv(const struct sb_table *t, struct sb_text *out)
     }
     for (size_t i = 0; i < t->cells.n; i++) {
         const struct sb_table_cell *c = &t->cells.at[i];
+        /* Texts are quoted where need be; numbers have every digit that a double has. */
         size_t k = i % columns_of(t);
         sb_text_printf(out, k ? "," : "\n");
         if (k < t->texts)
@@ -248,6 +249,7 @@ static void add_metric(struct sb_table *t, const struct sb_view *v, const struct
     struct sb_table_cell *c = SB_VEC_ADD(&t->cells);
     if (cell)
         c->value = sb_view_metric(v, cell, metric);
+    /* What stands in place of a number; a cell that the matrix lacks reads alike. */
     c->text = sb_strdup(cell && cell->row->skip ? "skipped" : "n/a");
 }
 
@@ -414,6 +416,7 @@ static void add_cells(const struct sb_view *v, struct sb_tables *tables)
                    "%s Held / requested: memory at the checkpoint of the survey where most is live. %c%s.",
                    plain, toupper(sb_view_spread_words[0]), sb_view_spread_words + 1);
     for (size_t i = 0; i < reasons.n; i++)
+        /* In the order of their first cell. */
         sb_text_printf(&note, " (%zu) %s.", i + 1, reasons.at[i]);
     t->note = note.at;
     free(plain);

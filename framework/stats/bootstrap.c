@@ -38,6 +38,7 @@ static double quantile(const double *sorted, double share)
     return sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]);
 }
 
+/* Sorted anew each time: samples are tens of processes. */
 static double median_without(const double *x, double *scratch, size_t n, size_t left_out)
 {
     size_t m = 0;
@@ -83,6 +84,7 @@ struct sb_ratio sb_ratio_of_medians(const double *x, size_t nx, const double *y,
     double shares[2] = {(1 - confidence) / 2, 1 - (1 - confidence) / 2};
     if (!nx || !ny)
         return r;
+    /* Medians sort in place, and the samples are the caller's. */
     double *scratch = sb_calloc(nx + ny, sizeof(*scratch)), *ratios = sb_calloc(RESAMPLES, sizeof(*ratios));
     memcpy(scratch, x, nx * sizeof(*x));
     double top = sb_median(scratch, nx);
@@ -91,6 +93,7 @@ struct sb_ratio sb_ratio_of_medians(const double *x, size_t nx, const double *y,
     r.value = top / bottom;
     if (nx < 2 || ny < 2)
         goto out;
+    /* Each side by itself: processes of two allocators are no pairs. */
     for (size_t i = 0; i < RESAMPLES; i++) {
         double a = resampled_median(x, scratch, nx, &random);
         ratios[i] = a / resampled_median(y, scratch, ny, &random);

@@ -138,6 +138,7 @@ static double *rank_sum_distribution(size_t nx, size_t ny)
     return ways;
 }
 
+/* Both tails are summed, and twice the smaller is the answer, as wilcox.test has it. */
 static double exact_p(double u, size_t nx, size_t ny)
 {
     size_t most = nx * (nx + ny);
@@ -153,6 +154,7 @@ static double exact_p(double u, size_t nx, size_t ny)
     return fmin(1, 2 * fmin(below, above) / all);
 }
 
+/* Half a rank nearer to the middle: the continuity correction. */
 static double approximate_p(double u, size_t nx, size_t ny, double ties)
 {
     double n = (double)(nx + ny), product = (double)nx * (double)ny, z = u - product / 2;
@@ -186,6 +188,7 @@ double sb_rank_sum_p(const double *x, size_t nx, const double *y, size_t ny)
     for (size_t i = 0, j; i < n; i = j) {
         for (j = i; j < n && !(all[j].value > all[i].value); j++)
             ;
+        /* Tied values share the mean of their ranks, and take away from the variance. */
         double rank = (double)(i + 1 + j) / 2, length = (double)(j - i);
         ties += length * length * length - length;
         for (size_t k = i; k < j; k++)
@@ -210,6 +213,7 @@ void sb_holm(double *p, size_t n)
         m++;
     }
     for (size_t i = 0; i < m; i++) {
+        /* Never below the one before: a larger p must not come out as the more certain. */
         floor = fmax(floor, fmin(1, (double)(m - i) * p[order[i]]));
         p[order[i]] = floor;
     }
@@ -227,6 +231,7 @@ const char *sb_verdict_name(enum sb_verdict verdict)
 
 double sb_smallest_p(size_t nx, size_t ny)
 {
+    /* Of all ways to deal the ranks one in each tail is the most extreme. */
     double ways = 1;
     for (size_t i = 1; i <= nx; i++)
         ways = ways * (double)(ny + i) / (double)i;
@@ -236,6 +241,7 @@ double sb_smallest_p(size_t nx, size_t ny)
 enum sb_verdict sb_judge(const struct sb_ratio *ratio, double adjusted_p, double confidence,
                          bool more_is_better)
 {
+    /* Without an interval there is no verdict, however small p is. */
     if (isnan(ratio->value) || isnan(ratio->low) || isnan(adjusted_p))
         return SB_VERDICT_NONE;
     if (adjusted_p >= 1 - confidence || (ratio->low <= 1 && ratio->high >= 1))

@@ -11,6 +11,7 @@
 #include <sys/personality.h>
 #include <unistd.h>
 
+/* Each thing has a stream of its own: one more of them changes none of the others. */
 enum { DRAW_ENVIRONMENT, DRAW_PAGES, DRAW_BLOCKS, DRAW_BREAK, DRAW_STACK, DRAW_HEAP = 1 << 20 };
 static const char mark[] = "SCULLBENCH_LAYOUT", pad_name[] = "SCULLBENCH_PAD";
 
@@ -39,6 +40,7 @@ static int text_file(const char *text, size_t length)
 void sb_layout_want_tunable(const char *name, const char *value)
 {
     const char *old = getenv("GLIBC_TUNABLES");
+    /* The user's own word counts. */
     if (old && strstr(old, name))
         return;
     char *all = sb_printf("%s%s%s=%s", old ? old : "", old && *old ? ":" : "", name, value);
@@ -73,9 +75,11 @@ static void pad_environment(char **argv, uint64_t layout)
 
 void sb_layout_restart(char **argv, const char *text, size_t length, uint64_t layout)
 {
+    /* The second time: exec has happened, and this is the process that measures. */
     if (getenv(mark))
         return;
     int fd = text_file(text, length), now = personality(0xffffffff);
+    /* Then the trial runs where it is, and says that its layout isn't fixed. */
     if (fd < 0)
         return;
     /* Libraries with thread-local state of the static kind (jemalloc: 2.6 KiB) can't be loaded late unless
@@ -95,6 +99,7 @@ void sb_layout_shift_mappings(uint64_t layout)
     size_t length = draw(layout, DRAW_PAGES, 1024) * 4096 + (draw(layout, DRAW_BLOCKS, 128) << 22);
     if (length)
         (void)mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    /* Sixteen bytes is malloc's grain: addresses of the heap move by less than a line. */
     if (layout)
         sbrk((intptr_t)(draw(layout, DRAW_BREAK, 4096) * 16));
 }

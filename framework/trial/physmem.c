@@ -17,6 +17,7 @@
 
 static int make_file(struct sb_physmem *memory, enum sb_pages_kind pages, char **why)
 {
+    /* Of huge pages there must be enough in the OS's pool, which only root fills. */
     unsigned flags = MFD_CLOEXEC | (pages == SB_PAGES_2MIB ? MFD_HUGETLB | MFD_HUGE_2MB : 0U);
     memory->fd = memfd_create(SB_PHYSMEM_NAME, flags);
     if (memory->fd >= 0 && !ftruncate(memory->fd, (off_t)memory->size))
@@ -36,6 +37,8 @@ static int map_file(struct sb_physmem *memory, enum sb_pages_kind pages, char **
         char *at = (char *)(((uintptr_t)space + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
         memory->base = mmap(at, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory->fd, 0);
         if (memory->base != MAP_FAILED) {
+            /* What isn't covered goes back: nothing of the host's may lie beside the memory and be taken
+               for it. */
             munmap(space, (size_t)(at - space));
             munmap(at + memory->size, ALIGNMENT - (size_t)(at - space));
             return 0;
@@ -56,6 +59,7 @@ static int map_file(struct sb_physmem *memory, enum sb_pages_kind pages, char **
 static void want_thp(struct sb_physmem *memory)
 {
     char *line = sb_read_line("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
+    /* madvise succeeds where the setting forbids it: only the setting tells. */
     bool possible = line && !strstr(line, "[never]") && !strstr(line, "[deny]");
     if (madvise(memory->base, memory->size, MADV_HUGEPAGE) || !possible)
         memory->warning =
@@ -73,6 +77,7 @@ static int prefault(const struct sb_physmem *memory, char **why)
         return -ENOMEM;
     if (!madvise(memory->base, memory->size, MADV_POPULATE_WRITE))
         return 0;
+    /* An older kernel: touched page by page, and a shortage kills the trial, which is told as that. */
     if (errno == EINVAL) {
         for (uint64_t at = 0; at < memory->size; at += 4096)
             base[at] = 0;
@@ -113,6 +118,7 @@ int sb_physmem_open(struct sb_physmem *memory, const union sb_value *machine,
                     const struct sb_topology *topology, char **why)
 {
     enum sb_pages_kind pages = (enum sb_pages_kind)machine[SB_MACHINE_PAGES].u;
+    /* No memory at all is a state that close() can be called in. */
     *memory = (struct sb_physmem){.fd = -1, .size = machine[SB_MACHINE_MEMORY].u, .nr_nodes = 1};
     int status = 0;
     if (memory->size % ALIGNMENT) {

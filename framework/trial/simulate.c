@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* In the environment, which exec and valgrind pass on. */
 static const char inside[] = "SCULLBENCH_SIMULATED";
 
 bool sb_simulated(void)
@@ -66,6 +67,7 @@ static char *cache_argument(const char *name, const struct sb_cache *c)
     return sb_printf("--%s=%llu,%u,%u", name, (unsigned long long)c->size, c->ways, c->line);
 }
 
+/* The child's lines go two ways: into a result to look at, and on to whoever started us. */
 struct taker {
     struct sb_result *result;
     FILE *out;
@@ -135,6 +137,7 @@ static void write_counts(const char *file, double operations, const struct geome
         double sum = 0;
         for (size_t j = 0; j < SB_COUNT(counts[i].events) && counts[i].events[j]; j++)
             sum += total_of(file, counts[i].events[j]);
+        /* The word is in the name, so that no chart or table shows it as measured. */
         char *name = sb_printf("simulated:%s", counts[i].name), *each = sb_printf("%s/op", name);
         sb_write_metric(out, name, "simulated events", sum);
         sb_write_metric(out, each, "simulated events per operation", sum / operations);
@@ -202,6 +205,7 @@ enum sb_status sb_simulate(const struct sb_trial_spec *spec, const char *text, F
         free(last);
         free(file);
     }
+    /* What went wrong before valgrind ran is the trial's reason. */
     enum sb_status status = SB_STATUS_ERROR;
     if (!why)
         status = conclude(&result, ended, path, &g, out);

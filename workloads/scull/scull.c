@@ -125,6 +125,7 @@ static struct geometry read_geometry(const struct scull_kind *kind, const union 
     return g;
 }
 
+/* NULL for the sources that are made and not read. */
 static const char *source_path(const char *source)
 {
     return strncmp(source, "file:", 5) ? NULL : source + 5;
@@ -160,6 +161,7 @@ int scull_needs(const struct scull_kind *kind, const union sb_value *options, st
     }
     needs->want = kind->want;
     needs->block_size = g.quantum;
+    /* Quanta alone: items and their arrays are small beside them. */
     needs->live_bytes = g.devices * g.written * g.quantum;
     needs->cycle_operations = g.devices * (g.written + g.reads + g.overwrites) + g.devices / 2 * g.copies * 2;
     needs->contents = path != NULL;
@@ -171,6 +173,7 @@ static int load_source(struct scull *s, const char *source)
 {
     const char *path = source_path(source);
     FILE *file = path ? fopen(path, "rb") : NULL;
+    /* A single zero repeated is as long as any device. */
     uint64_t length = strcmp(source, "zero") ? RANDOM_SOURCE : 1;
 
     if (file) {
@@ -229,6 +232,7 @@ int scull_setup(const struct scull_kind *kind, const struct sb_bench *bench, con
     s->g = read_geometry(kind, options);
     if (bench->paced)
         s->g.batch = 1;
+    /* null gives one block to all: the lists would overwrite themselves. */
     s->aliases = a->flags & SB_ALLOCATOR_ALIASES;
     s->compare = source_path(options[SCULL_SOURCE].s);
     s->streams = calloc(bench->threads, sizeof(*s->streams));
@@ -305,6 +309,7 @@ static struct item *new_item(struct stream *stream, uint64_t device, uint64_t nu
         item = &stream->own_items[index];
         data = &stream->own_data[index * g->qset];
     }
+    /* As scull's own: an empty slot is a hole that reads as nothing. */
     memset(data, 0, g->qset * sizeof(*data));
     *item = (struct item){data, NULL};
     stream->live_items++;
@@ -317,6 +322,7 @@ static struct item *new_item(struct stream *stream, uint64_t device, uint64_t nu
 /* scull_follow: the n-th item, made with all before it where it isn't there yet. */
 static struct item *follow(struct stream *stream, uint64_t device, uint64_t n, struct sb_counts *counts)
 {
+    /* A walk from the head each time, as scull walks: its cost is the driver's, not the allocator's. */
     struct item **link = &stream->devices[device].list;
     for (uint64_t i = 0;; i++) {
         if (!*link)
@@ -412,6 +418,7 @@ static int write_quanta(struct stream *stream, uint64_t device, uint64_t first, 
         counts->bytes += length;
     }
     counts->operations += filled;
+    /* The device's size, as lseek would show it. */
     if (first + filled > dev->quanta)
         dev->quanta = first + filled;
     return filled < n ? -ENOMEM : 0;
