@@ -307,11 +307,17 @@ static void judge_end(struct sb_result *result, const struct sb_child_end *end, 
     free(last);
 }
 
+/* Trials of one kind: under valgrind they take a hundred times as long, and come last. */
+struct kind {
+    uint64_t spent_ns;
+    size_t done, left; /* left: at most */
+};
+
 struct progress {
     bool terminal;
-    uint64_t start_ns, last_ns;
-    size_t all;   /* trials at most */
-    bool may_end; /* before all are done, for cells may be precise enough */
+    uint64_t last_ns;
+    struct kind of[2]; /* measured, simulated */
+    bool may_end;      /* before all are done, for cells may be precise enough */
 };
 
 /* What is known of a cell so far. */
@@ -336,24 +342,41 @@ static void show_failure(const struct progress *p, const struct sb_cell *cell, c
     sb_text_free(&text);
 }
 
-static void show(struct progress *p, size_t done, const struct sb_cell *cell, const struct sb_result *last)
+/* By each kind's mean so far: trials are shuffled, so that it soon holds for the rest of them. */
+static char *time_left(const struct progress *p)
+{
+    double ns = 0;
+    bool known = true;
+    for (size_t k = 0; k < SB_COUNT(p->of); k++) {
+        const struct kind *kind = &p->of[k];
+        known &= kind->done || !kind->left;
+        ns += kind->done ? (double)kind->spent_ns / (double)kind->done * (double)kind->left : 0;
+    }
+    if (!p->of[0].done && !p->of[1].done)
+        return sb_strdup("time left not known yet");
+    int left = (int)(ns / 1e9 + 0.5);
+    return sb_printf("%s%d:%02d left",
+                     !known       ? "more than "
+                     : p->may_end ? "at most "
+                                  : "",
+                     left / 60, left % 60);
+}
+
+static void show(struct progress *p, const struct sb_cell *cell, const struct sb_result *last)
 {
     uint64_t now = sb_now_ns();
+    size_t done = p->of[0].done + p->of[1].done, all = done + p->of[0].left + p->of[1].left;
     bool bad = last && last->status != SB_STATUS_OK;
     if (bad)
         show_failure(p, cell, last);
     /* In a log nobody needs a line for each trial. */
-    if (!p->terminal && done < p->all && now - p->last_ns < UINT64_C(5000000000))
+    if (!p->terminal && done < all && now - p->last_ns < UINT64_C(5000000000))
         return;
     p->last_ns = now;
-    double spent = (double)(now - p->start_ns) / 1e9;
-    /* By the mean so far: trials are shuffled, so that it soon holds for the rest. */
-    int left = done ? (int)(spent / (double)done * (double)(p->all - done) + 0.5) : 0;
-    const char *most = p->may_end ? "at most " : "";
-    char *eta =
-        done ? sb_printf("%s%d:%02d left", most, left / 60, left % 60) : sb_strdup("time left not known yet");
-    fprintf(stderr, "%s[%zu/%s%zu] %3zu %%, %s, %s%s", p->terminal ? "\r\033[K" : "", done, most, p->all,
-            p->all ? 100 * done / p->all : 100, eta, cell->label, p->terminal ? "" : "\n");
+    char *eta = time_left(p);
+    fprintf(stderr, "%s[%zu/%s%zu] %3zu %%, %s, %s%s", p->terminal ? "\r\033[K" : "", done,
+            p->may_end ? "at most " : "", all, all ? 100 * done / all : 100, eta, cell->label,
+            p->terminal ? "" : "\n");
     free(eta);
     fflush(stderr);
 }
@@ -481,19 +504,19 @@ static size_t count_imprecise(const struct sb_plan *plan, const struct cell_stat
 }
 
 /* What is left at most: trials that cells known to be precise enough won't need don't count. */
-static size_t count_left(const struct sb_plan *plan, const struct cell_state *states, size_t from)
+static void count_left(const struct sb_plan *plan, const struct cell_state *states, size_t from,
+                       struct progress *p)
 {
-    size_t n = 0;
+    p->of[0].left = p->of[1].left = 0;
     for (size_t i = from; i < plan->trials.n; i++)
-        n += is_wanted(plan, &plan->trials.at[i], states);
-    return n;
+        p->of[plan->trials.at[i].simulated].left += is_wanted(plan, &plan->trials.at[i], states);
 }
 
 /* A failed trial is a result. Only what keeps us from storing results ends the run. */
 int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_outcome *outcome, char **why)
 {
-    struct progress p = {isatty(STDERR_FILENO), sb_now_ns(), 0, plan->trials.n,
-                         plan->most_repetitions > plan->least_repetitions};
+    struct progress p = {.terminal = isatty(STDERR_FILENO),
+                         .may_end = plan->most_repetitions > plan->least_repetitions};
     struct cell_state *states = sb_calloc(plan->cells.n, sizeof(*states));
     struct sb_run_watch watch = {0};
     struct sigaction before[3];
@@ -509,11 +532,16 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
         if (!is_wanted(plan, trial, states))
             continue;
         /* Counted anew each time: cells become precise, and failing ones are given up. */
-        p.all = outcome->done + count_left(plan, states, i);
+        count_left(plan, states, i, &p);
         if (p.terminal || !i)
-            show(&p, outcome->done, cell, NULL);
+            show(&p, cell, NULL);
+        uint64_t start = sb_now_ns();
         status = run_trial(store, plan, trial, program, &result, &outcome->interrupted, why);
         if (!status && !outcome->interrupted) {
+            struct kind *kind = &p.of[trial->simulated];
+            kind->done++;
+            kind->left--;
+            kind->spent_ns += sb_now_ns() - start;
             outcome->done++;
             outcome->failed += result.status != SB_STATUS_OK;
             /* What ran under valgrind has no times to learn from. */
@@ -521,7 +549,7 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
                 learn(plan, &states[trial->cell], &result);
                 sb_run_watch_take(&watch, trial->number, &result);
             }
-            show(&p, outcome->done, cell, &result);
+            show(&p, cell, &result);
         }
         sb_result_free(&result);
     }
@@ -531,7 +559,7 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
         status = sb_run_watch_conclude(&watch, store, why);
     outcome->imprecise = count_imprecise(plan, states);
     /* Trials that weren't needed were never planned, to the reader of the last line. */
-    outcome->planned = outcome->interrupted ? p.all : outcome->done;
+    outcome->planned = outcome->done + (outcome->interrupted ? p.of[0].left + p.of[1].left : 0);
     reset_signals(before);
     for (size_t i = 0; i < plan->cells.n; i++)
         free(states[i].rates);
