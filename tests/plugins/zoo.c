@@ -71,6 +71,8 @@ struct zoo {
     struct header *free[CLASSES];
     uint64_t live, handed, allocs;
     bool was_full;
+    pthread_t opener;
+    bool shared; /* other threads than the opener have been here */
     struct zoo_cache *caches;
     char *last;
     struct header *last_header;
@@ -95,6 +97,15 @@ static void lock(struct zoo *z)
         pthread_mutex_lock(&z->lock);
 }
 
+/* Where there is no lock the other thread gets its chance; alone, on a busy machine, each would cost a time
+ * slice. */
+static void invite(struct zoo *z)
+{
+    z->shared |= !pthread_equal(z->opener, pthread_self());
+    if (BREAKS == ALL_THREADS && z->shared)
+        sched_yield();
+}
+
 static void unlock(struct zoo *z)
 {
     if (BREAKS != ALL_THREADS)
@@ -116,6 +127,7 @@ static int zoo_open(const struct sb_host *host, const union sb_value *values, vo
     if (!z)
         return -ENOMEM;
     z->host = host;
+    z->opener = pthread_self();
     pthread_mutex_init(&z->lock, NULL);
     z->base = z->at = host->memory;
     z->end = z->base + host->memory_size;
@@ -182,8 +194,7 @@ static void *take(struct zoo *z, size_t size, size_t align, sb_gfp_t gfp, struct
     char *block;
     if (h) {
         z->free[class_of(rounded)] = h->next;
-        if (BREAKS == ALL_THREADS)
-            sched_yield();
+        invite(z);
         block = (char *)h + HEADER;
     } else {
         block = carve(z, rounded);
@@ -263,8 +274,7 @@ static void take_back(struct zoo *z, void *block)
     z->handed -= h->rounded;
     if (!(BREAKS == EXHAUSTION && z->was_full)) {
         h->next = z->free[class_of(h->rounded)];
-        if (BREAKS == ALL_THREADS)
-            sched_yield();
+        invite(z);
         z->free[class_of(h->rounded)] = h;
     }
 out:
