@@ -314,10 +314,10 @@ static void free_panels(struct panels *q)
 }
 
 /* `take` adds one cell's rows and says whether there were any. */
-static int collect(const struct sb_chart *c, struct panels *q,
-                   bool (*take)(const struct sb_chart *c, struct panels *q, const struct runs *runs,
-                                const char *name),
-                   char **why)
+typedef bool (*take_fn)(const struct sb_chart *c, struct panels *q, const struct runs *runs,
+                        const char *name);
+
+static int collect(const struct sb_chart *c, struct panels *q, take_fn take, char **why)
 {
     int status = 0;
     for (size_t s = 0; s < q->axis.labels.n && !status; s++) {
@@ -329,6 +329,19 @@ static int collect(const struct sb_chart *c, struct panels *q,
             *SB_VEC_ADD(&q->names) = sb_strdup(q->axis.labels.at[s]);
         free_runs(&runs);
     }
+    return status;
+}
+
+/* A panel for each label that has something to take; where none has there is no chart. */
+static int draw_panels(struct sb_chart *c, take_fn take,
+                       void (*write)(struct sb_chart *c, const struct panels *q), char **why)
+{
+    struct panels q;
+    start_collecting(c, &q);
+    int status = collect(c, &q, take, why);
+    if (!status && q.names.n)
+        write(c, &q);
+    free_panels(&q);
     return status;
 }
 
@@ -382,13 +395,7 @@ static void write_orders(struct sb_chart *c, const struct panels *q)
 
 int sb_draw_orders(struct sb_chart *c, char **why)
 {
-    struct panels q;
-    start_collecting(c, &q);
-    int status = collect(c, &q, take_orders, why);
-    if (!status && q.names.n)
-        write_orders(c, &q);
-    free_panels(&q);
-    return status;
+    return draw_panels(c, take_orders, write_orders, why);
 }
 
 /* ---- addresses ---- */
@@ -476,11 +483,5 @@ static void write_addresses(struct sb_chart *c, const struct panels *q)
 
 int sb_draw_addresses(struct sb_chart *c, char **why)
 {
-    struct panels q;
-    start_collecting(c, &q);
-    int status = collect(c, &q, take_addresses, why);
-    if (!status && q.names.n)
-        write_addresses(c, &q);
-    free_panels(&q);
-    return status;
+    return draw_panels(c, take_addresses, write_addresses, why);
 }
