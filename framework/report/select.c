@@ -429,9 +429,10 @@ static struct sb_plot resolve(const struct sb_view *view, const struct sb_plot *
 }
 
 /* gnuplot's cairo stops at 32767 pixels, two metres here, and nobody reads that: the other charts go on. */
-static void drop_giants(struct sb_figures *figures, size_t from, struct sb_words *notes)
+static size_t drop_giants(struct sb_figures *figures, size_t from, struct sb_words *notes)
 {
     enum { MOST_CM = 150 };
+    size_t dropped = 0;
     for (size_t i = from; i < figures->n; i++) {
         struct sb_figure *f = &figures->at[i];
         if (f->height <= MOST_CM)
@@ -444,7 +445,9 @@ static void drop_giants(struct sb_figures *figures, size_t from, struct sb_words
         memmove(f, f + 1, (figures->n - i - 1) * sizeof(*f));
         figures->n--;
         i--;
+        dropped++;
     }
+    return dropped;
 }
 
 void sb_chart_each(const struct sb_view *view, const struct sb_plot *given, struct sb_figures *figures,
@@ -456,7 +459,7 @@ void sb_chart_each(const struct sb_view *view, const struct sb_plot *given, stru
     struct sb_words own = {0};
     struct sb_chart all = {.view = view, .plot = plot, .figures = figures, .notes = &own};
     struct sb_words dimensions = sb_view_dimensions(view), wheres = {0};
-    size_t before = figures->n;
+    size_t before = figures->n, dropped = 0;
     all.by_section = speaks_of_own(view, plot);
     all.cells = sb_calloc(view->cells.n, sizeof(*all.cells));
     bool known = knows_dimensions(&all, &dimensions);
@@ -485,12 +488,12 @@ void sb_chart_each(const struct sb_view *view, const struct sb_plot *given, stru
         chart.every_n = chart.n;
         size_t drawn = figures->n;
         *status = draw(&chart, why);
-        drop_giants(figures, drawn, notes);
+        dropped += drop_giants(figures, drawn, notes);
         free(every);
         free(chart.cells);
     }
     /* A chart that somebody wrote down must come, or its absence be explained; our own may stay away. */
-    if (!*status && plot->line && figures->n == before && !own.n)
+    if (!*status && plot->line && figures->n == before && !own.n && !dropped)
         sb_chart_note(&all, sb_strdup(all.n ? "no cell has what it shows" : "where: no cell fits"));
     /* Of many charts some may have nothing to show; only where none has is there something to say. */
     for (size_t i = 0; i < own.n && figures->n == before; i++)

@@ -87,14 +87,19 @@ static size_t group_of(struct sb_view *view, const struct sb_cell_row *row)
 /* One past the last where a trial's cell isn't there. */
 static size_t cell_index(const struct sb_view *view, const struct sb_trial_row *trial)
 {
-    for (size_t i = (size_t)trial->cell - 1; i < view->cells.n; i++) {
-        if (view->cells.at[i].row->id == trial->cell)
-            return i;
+    /* Ids ascend, but may have gaps: cells can be deleted from a database with SQL, as results are tidied. */
+    size_t low = 0, high = view->cells.n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (view->cells.at[middle].row->id < trial->cell)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return view->cells.n;
+    return low < view->cells.n && view->cells.at[low].row->id == trial->cell ? low : view->cells.n;
 }
 
-/* Trials by cell, each cell's in the order in which they ran; ids of cells begin at 1 and have no gaps. */
+/* Trials by cell, each cell's in the order in which they ran. */
 static void sort_trials(struct sb_view *view)
 {
     /* A counting sort: stable, and linear in trials, of which there may be ten thousand. */
