@@ -144,7 +144,8 @@ expect 1 "$s" report "$data" --out folder
 has err "is a folder, not a database"
 
 echo "== interrupted, nothing half-done stays"
-for verb in "report $data/sample.db --out cut" "artifact $data/sample.db -o cut.tar.gz"; do
+for verb in "TERM report $data/sample.db --out cut" "HUP report $data/sample.db --out cut" "INT artifact $data/sample.db -o cut.tar.gz"; do
+  signal=${verb%% *} verb=${verb#* }
   # shellcheck disable=SC2086
   "$s" $verb > out 2> err &
   pid=$!
@@ -153,7 +154,7 @@ for verb in "report $data/sample.db --out cut" "artifact $data/sample.db -o cut.
     { [ -n "$(find . -name '*work-*')" ] || ! kill -0 $pid 2> /dev/null; } && break
     sleep 0.05
   done
-  kill -TERM $pid
+  kill -$signal $pid
   wait $pid
   code=$?
   # On a fast machine it may have been done.
@@ -208,6 +209,31 @@ has out "NOTHING CAN BE SEPARATED HERE"
 sh -c 'sleep 0.2 & sleep 0.4 & sleep 0.6 & exec "$0" report environment.db --out e3' "$s" > out 2> err || fail "children of others end a report"
 [ -z "$(diff -r e1 e3)" ] || fail "children of others make a report incomplete"
 expect 0 "$s" artifact environment.db -o 12:30.tar.gz
+(trap '' HUP; exec "$s" report environment.db --out e4) > out 2> err &
+pid=$!
+until [ -d e4 ] || ! kill -0 $pid 2> /dev/null; do sleep 0.05; done
+kill -HUP $pid 2> /dev/null
+wait $pid || fail "a report under nohup ends with its terminal"
+has e1/methods.md "model the code in parentheses: they run in user space"
+has e1/methods.md "An operation of objects is an allocation and its free."
+
+echo "== a chart too high to draw, and ids of cells with a gap, as where somebody deleted some"
+cp "$data/sample.db" giants.db
+sqlite3 giants.db "
+  with recursive n(i) as (select 100 union all select i + 1 from n where i < 530)
+  insert into cell select i, 'a' || i || ' / scullc / 1 thread', 'a' || i, workload, threads, route, memory, cpus, skip, settings from cell, n where id = 1;
+  insert into trial select 1000 + c.id, c.id, 1, seed, status, reason, phase, last_words, started, wall_ns, layout, simulated from trial t, cell c where t.number = 1 and c.id >= 100;
+  insert into metric select 1000 + c.id, name, unit, value from metric m, cell c where m.trial = 1 and c.id >= 100;"
+printf '[plot giant]\nkind = matrix\nwhere = threads=1\n' > giants.ini
+expect 2 "$s" report giants.db --plots giants.ini --out giants
+has err "is not drawn, for it would be"
+! grep -q "no cell has what it shows" err || fail "a chart that is too high is said to be empty as well"
+[ ! -e giants ] || fail "a report without one of the charts asked for was written"
+expect 0 "$s" report giants.db --out giants
+has err "is not drawn, for it would be"
+[ -s giants/figures/bars-scullv.svg ] && [ -s giants/figures/matrix-2-threads.svg ] || fail "one giant chart costs the others"
+[ ! -e giants/figures/matrix-1-thread.svg ] || fail "a giant chart was drawn"
+grep -q 'a530.*"ok, n = 1"' giants/tables/cells.csv || fail "a gap in the ids costs the trials of later cells"
 
 echo "== several databases as one"
 cp "$data/sample.db" later.db
@@ -260,12 +286,14 @@ memory = 16MiB
 plugin = kmalloc
 [allocator $long]
 plugin = slub
+[allocator [b]]
+plugin = slab
 [workload w'; system "touch pwned" #\$x_1]
 plugin = scullc
 devices = 1
 device_size = 64KiB
 [matrix]
-allocator = null, 50% \`touch pwned\` 'x' "y" \$(touch pwned) <i>_^{2}@é~#&\\input{x}, $long
+allocator = null, [b], 50% \`touch pwned\` 'x' "y" \$(touch pwned) <i>_^{2}@é~#&\\input{x}, $long
 workload = w'; system "touch pwned" #\$x_1
 [plot p'; system "touch pwned" \`touch pwned\` <i>]
 kind = bars
@@ -285,6 +313,8 @@ expect 0 "$s" run hostile.ini --db hostile.db
 expect 0 "$s" report hostile.db --out rh
 expect 0 "$s" artifact hostile.db -o h.tar.gz
 [ -n "$(find . -name pwned)" ] && fail "a name was executed"
+grep -q '^{}\[b\]' rh/tables/throughput-*.tex || fail "the allocator [b] is in no table"
+grep -q '^\[b\]' rh/tables/*.tex && fail "a name is an argument of TeX's row before"
 { cat rh/index.html; sed '/^```/,/^```/d' rh/report.md; } | grep -q '<b>`touch' && fail "a name became markup"
 grep -q '50% `touch p' rh/figures/bars-*.svg || fail "the name is not shown as it is"
 grep -q 'x_\|x\.\.\.' rh/figures/bars-*.svg || fail "the long name is not shown"

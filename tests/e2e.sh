@@ -100,6 +100,10 @@ planned=$(grep -oE '[0-9]+ trials' out | grep -oE '[0-9]+')
 grep -E '^ +[0-9]+  ' out | sed -e 's/^ *[0-9]*  //' -e 's/  (through.*//' -e 's/: .*//' | sort > cells
 sqlite3 a.db "select label from cell" | sort > run-cells
 diff cells run-cells || fail "the plan prints other cells than the run has"
+for name in cpu_model caches memory distribution compiler; do
+  [ "$(sqlite3 a.db "select count(*) from fact where name = '$name'")" = 1 ] || fail "the run doesn't record the machine's $name"
+done
+[ "$(sqlite3 a.db "select value from meta where name = 'allocator.slub-sheaves.models'")" = "$("$s" describe slub | sed -n 's/^models: //p')" ] || fail "the run doesn't record what slub-sheaves models"
 expect 0 "$s" export a.db
 cp out a.csv
 [ "$(tail -n +2 a.csv | wc -l)" = "$planned" ] || fail "the plan has $planned trials, the run another number"
@@ -306,6 +310,21 @@ has out "invalid: "
 [ "$(sqlite3 gate.db "select count(*) from trial")" = 2 ] || fail "an invalid allocator was measured, or the valid one wasn't"
 "$s" run bad.ini --db gate2.db --plugin-path "$BAD_PLUGINS" --set matrix.allocator=kmalloc --set matrix.exclude=*/scullp > out 2> err
 grep -q "checking kmalloc" err && fail "a build that passed is checked again"
+
+mkdir alone
+cp "$s" "$build/scullbench-trial" alone && ln -s "$build/plugins" alone/plugins
+expect 1 env XDG_CACHE_HOME="$dir/empty" alone/scullbench run small.ini --db alone.db --set matrix.allocator=slub --set matrix.workload=scullc
+has err "the check before the run can't be made: "
+has err "--no-check measures without it"
+[ -e alone.db ] && fail "a run that can't check its allocators makes a database"
+before=$(find /tmp -maxdepth 1 -name 'scullbench-??????' | wc -l)
+env XDG_CACHE_HOME="$dir/empty" "$s" run small.ini --db check.db > out 2> err &
+pid=$!
+until grep -q checking err || ! kill -0 $pid 2> /dev/null; do sleep 0.05; done
+kill -INT $pid
+wait $pid
+[ $? = 130 ] || { fail "exit status after Ctrl-C in the check"; cat err; }
+[ "$(find /tmp -maxdepth 1 -name 'scullbench-??????' | wc -l)" -le "$before" ] || fail "a check that was cut off leaves its file in /tmp"
 
 echo "== Ctrl-C keeps what is finished"
 "$s" run small.ini --db int.db --set experiment.repetitions=200 > int.out 2> int.err &

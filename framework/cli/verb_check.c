@@ -4,23 +4,14 @@
  */
 #define _GNU_SOURCE
 #include "base/diag.h"
+#include "base/stop.h"
 #include "base/units.h"
 #include "check/check.h"
 #include "cli/cli.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static volatile sig_atomic_t stop;
-
-/* Only a mark: the gate ends its child, says what it has so far and removes its file. */
-static void on_signal(int number)
-{
-    (void)number;
-    stop = 1;
-}
 
 /* NAME=VALUE flags as pairs; what is wrong with them is said. */
 static bool read_options(const struct sb_plugin *p, const struct sb_words *flags, struct sb_words *options)
@@ -148,7 +139,6 @@ static int check(const struct sb_plugin *plugin, const struct sb_verb *verb, con
 {
     struct sb_words options = {0};
     struct sb_check_report report;
-    struct sigaction action = {.sa_handler = on_signal};
     char *why = NULL;
     int code = SB_EXIT_USAGE;
     struct sb_check_request request = {.plugin = plugin,
@@ -167,9 +157,8 @@ static int check(const struct sb_plugin *plugin, const struct sb_verb *verb, con
     if (!read_options(plugin, values, &options) || !check_property(request.property) ||
         !read_number("--seed", sb_flag_value(verb, values, "--seed"), &request.seed))
         goto out;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    int status = sb_check(&report, &request, &stop, &why);
+    sb_catch_stop();
+    int status = sb_check(&report, &request, &sb_stop, &why);
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
     printf("%s, %s, build-id %.16s\n", plugin->name, plugin->path, plugin->build_id);
@@ -178,7 +167,7 @@ static int check(const struct sb_plugin *plugin, const struct sb_verb *verb, con
     code = report.failed ? SB_EXIT_TRIALS_FAILED : report.passed ? SB_EXIT_OK : SB_EXIT_FAILURE;
     if (status) {
         sb_error("%s", why);
-        code = stop ? SB_EXIT_INTERRUPTED : SB_EXIT_FAILURE;
+        code = sb_stop ? SB_EXIT_INTERRUPTED : SB_EXIT_FAILURE;
     }
     sb_check_report_free(&report);
     free(why);

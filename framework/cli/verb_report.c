@@ -1,6 +1,7 @@
 /* The verbs report, show, artifact and export. */
 #include "base/diag.h"
 #include "base/file.h"
+#include "base/stop.h"
 #include "cli/cli.h"
 #include "report/report.h"
 
@@ -73,7 +74,7 @@ int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct
     /* Of several databases the first gives the name. */
     char *folder = out ? sb_strdup(out) : beside(operands->at[0], "-report"),
          *page = sb_printf("%s/index.html", folder);
-    sb_report_catch_signals();
+    sb_catch_stop();
     int status = sb_report_write(operands, folder, file ? &plots : NULL, &notes, &why);
     int code = finish(status, &notes, page, why);
     sb_plots_free(&plots);
@@ -93,7 +94,7 @@ int sb_verb_artifact(const struct sb_verb *verb, struct sb_words *operands, stru
         free(archive);
         return SB_EXIT_USAGE;
     }
-    sb_report_catch_signals();
+    sb_catch_stop();
     int status = sb_artifact_write(operands->at[0], archive, &notes, &why);
     int code = finish(status, &notes, archive, why);
     free(archive);

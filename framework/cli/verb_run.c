@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/file.h"
+#include "base/stop.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include "report/compare.h"
@@ -15,7 +16,6 @@
 #include "trial/simulate.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 /* results/NAME-UTCTIME.db; what a file name shouldn't hold becomes '-'. */
@@ -90,22 +90,6 @@ static bool refuse(const struct sb_plan *plan)
     return n;
 }
 
-static volatile sig_atomic_t stop;
-
-static void on_signal(int number)
-{
-    (void)number;
-    stop = 1;
-}
-
-/* Until the run takes them over: what is tried before it has files of its own to remove. */
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
 static const char unchecked[] =
     "the allocators were not checked before they were measured (--no-check): whether they keep "
     "their promises is not known; `scullbench check PLUGIN` tells";
@@ -134,9 +118,9 @@ static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_
     /* Before the database is made: a run that nothing can come of leaves no file. */
     bool checked = !sb_flag_value(verb, values, "--no-check");
     size_t invalid = 0;
-    catch_signals();
-    if (checked && sb_run_prove(&s.plan, &stop, &invalid, &why)) {
-        code = stop ? SB_EXIT_INTERRUPTED : SB_EXIT_FAILURE;
+    sb_catch_stop();
+    if (checked && sb_run_prove(&s.plan, &sb_stop, &invalid, &why)) {
+        code = sb_stop ? SB_EXIT_INTERRUPTED : SB_EXIT_FAILURE;
         goto out;
     }
     int status = create_store(&store, sb_flag_value(verb, values, "--db"), &s.experiment, aa ? "aa-" : "",
@@ -240,7 +224,7 @@ static size_t print_plan(const struct sb_plan *plan)
         if (plan->cells.at[i].skip)
             printf("%4u  %s: %s\n", plan->cells.at[i].id, plan->cells.at[i].label, plan->cells.at[i].skip);
     }
-    closed = sb_run_openings(plan, &stop, stdout);
+    closed = sb_run_openings(plan, &sb_stop, stdout);
     bool heading = false;
     for (size_t i = 0; i < plan->pmu.n; i++) {
         if (!plan->pmu.at[i].reason)
@@ -283,12 +267,12 @@ int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct s
     }
     free(program);
     const char *trial = sb_flag_value(verb, values, "--trial");
-    catch_signals();
+    sb_catch_stop();
     if (trial)
         code = print_trial(&s.plan, trial);
     else if (print_plan(&s.plan))
         code = SB_EXIT_TRIALS_FAILED;
-    code = stop ? SB_EXIT_INTERRUPTED : code;
+    code = sb_stop ? SB_EXIT_INTERRUPTED : code;
 out:
     sb_session_close(&s);
     return code;

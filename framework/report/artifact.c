@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "base/child.h"
 #include "base/file.h"
+#include "base/stop.h"
 #include "report/figure.h"
 #include "report/findings.h"
 #include "report/report.h"
@@ -188,7 +189,7 @@ static int pack(const char *work, const char *name, const char *archive, char **
          numbers[] = "--numeric-owner", mode[] = "--mode=u=rwX,go=rX",
          *argv[] = {tar, create, local, sort, when, owner, group, numbers, mode, with, in, to, folder, NULL};
     struct sb_child_end end = {0};
-    int status = tar ? sb_child_run(argv, "", UINT64_MAX, &sb_report_stop, ignore, NULL, &end) : -ENOENT;
+    int status = tar ? sb_child_run(argv, "", UINT64_MAX, &sb_stop, ignore, NULL, &end) : -ENOENT;
     if (status)
         *why = sb_printf("tar can't be started: %s", strerror(-status));
     else if (end.stopped) {

@@ -4,8 +4,6 @@
 
 #include "base/str.h"
 
-#include <signal.h>
-
 struct sb_figure {
     char *id;   /* file name without ending: [a-z0-9-] */
     char *kind; /* of plot: what a report groups by */
@@ -30,9 +28,6 @@ void sb_figure_free(struct sb_figure *figure);
 
 /* A gnuplot string that nothing in `text` can break out of: single quotes, no control characters. */
 char *sb_gp_quote(const char *text);
-
-/* Set by a signal's handler: rendering stops, and nothing half-done stays. */
-extern volatile sig_atomic_t sb_report_stop;
 
 /* "ends", closed by NULL: what a figure is written as, beside its script and data. */
 extern const char *const sb_figure_files[];

@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include "base/file.h"
+#include "base/stop.h"
 #include "report/figure.h"
 
 #include <errno.h>
@@ -22,8 +23,6 @@
 #include <unistd.h>
 
 extern char **environ;
-
-volatile sig_atomic_t sb_report_stop;
 
 /*
  * What one script makes. On a screen: title and note within. On paper: one column (84 mm) or two (178 mm) at
@@ -103,7 +102,8 @@ static const char functions[] =
     "escaped(s) = strlen(s) < 2 ? tex1(s) : escaped(s[1:strlen(s)/2]).escaped(s[strlen(s)/2+1:*])\n"
     "percent(s) = strlen(s) < 2 ? (s eq '%' ? '%%' : s) : "
     "percent(s[1:strlen(s)/2]).percent(s[strlen(s)/2+1:*])\n"
-    "t(s) = tex ? escaped(s) : s\n"
+    "# A label that begins with a bracket would be taken for where to put it.\n"
+    "t(s) = tex ? (s[1:1] eq '[' ? '{}' : '').escaped(s) : s\n"
     "tic(s) = percent(t(s))\n"
     "little(s) = tex ? '\\scriptsize '.s : s\n";
 
@@ -384,7 +384,7 @@ static int reap(struct job *jobs, size_t n, const char *dir, char **why)
     struct job *job = NULL;
     pid_t pid;
     do {
-        if (sb_report_stop)
+        if (sb_stop)
             kill_all(jobs, n);
         pid = waitpid(-1, &wait_status, 0);
         job = pid > 0 ? job_of(jobs, n, pid) : NULL;
@@ -394,7 +394,7 @@ static int reap(struct job *jobs, size_t n, const char *dir, char **why)
         *why = *why ? *why : sb_printf("gnuplot's end can't be waited for: %s", strerror(-status));
         return status;
     }
-    status = *why || sb_report_stop ? 0 : finish(job, dir, wait_status, why);
+    status = *why || sb_stop ? 0 : finish(job, dir, wait_status, why);
     clear(job);
     return status;
 }
@@ -413,8 +413,8 @@ int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*
     setenv("TZ", "UTC", 1);
     /* Inherited as ignored, ends of children could not be waited for. */
     signal(SIGCHLD, SIG_DFL);
-    while ((begun < all && !status && !sb_report_stop) || running) {
-        if (begun < all && running < slots && !status && !sb_report_stop) {
+    while ((begun < all && !status && !sb_stop) || running) {
+        if (begun < all && running < slots && !status && !sb_stop) {
             size_t i = 0;
             while (jobs[i].work)
                 i++;
@@ -431,7 +431,7 @@ int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*
         running = reaped == -ECHILD ? 0 : running - 1;
         progress(++done, all);
     }
-    if (sb_report_stop) {
+    if (sb_stop) {
         free(*why);
         *why = sb_printf("interrupted: the report is not whole");
         status = -EINTR;

@@ -3,29 +3,15 @@
 #include "report/report.h"
 
 #include "base/file.h"
+#include "base/stop.h"
 #include "report/charts.h"
 #include "report/html.h"
 #include "report/methods.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static void on_signal(int number)
-{
-    (void)number;
-    sb_report_stop = 1;
-}
-
-void sb_report_catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-}
 
 static void show_progress(size_t done, size_t all)
 {

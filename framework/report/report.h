@@ -21,10 +21,6 @@ int sb_report_table(const char *db, FILE *out, char **why);
 int sb_report_write(const struct sb_words *dbs, const char *folder, const struct sb_plots *plots,
                     struct sb_words *notes, char **why);
 
-/* Makes SIGINT and SIGTERM end a report or an artifact early, with -EINTR and without leaving half-done work.
- */
-void sb_report_catch_signals(void);
-
 /* The table after a run with bars beside it. */
 int sb_report_show(const char *db, FILE *out, char **why);
 

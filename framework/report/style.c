@@ -132,7 +132,7 @@ static size_t tic_bytes(const char *text)
 {
     static const char special[] = "\\~^<>|\"";
     static const size_t longer[] = {15, 16, 17, 10, 13, 8, 14};
-    size_t n = strlen(text);
+    size_t n = strlen(text) + (*text == '[' ? strlen("{}") : 0);
     for (; *text; text++) {
         const char *at = strchr(special, *text);
         n += at ? longer[at - special] : strchr("#$%&_{}", *text) != NULL;

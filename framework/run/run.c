@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/file.h"
+#include "base/stop.h"
 #include "run/watch.h"
 #include "stats/stats.h"
 #include "trial/watch.h"
@@ -18,15 +19,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static volatile sig_atomic_t stop;
-
-/* Only sets a flag: the trial is killed, and the database closed, by the loop. */
-static void on_signal(int number)
-{
-    (void)number;
-    stop = 1;
-}
 
 /* Beside this program, wherever that is: never one found on PATH that may be of another version. */
 char *sb_trial_program(char **why)
@@ -391,7 +383,7 @@ static int run_trial(struct sb_store *store, const struct sb_plan *plan, const s
     struct sb_child_end end;
     uint64_t start = sb_now_ns();
     sb_utc(started, sizeof(started), 0);
-    int status = sb_child_run(argv, text, start + cell->time_limit_ns, &stop, take_line, result, &end);
+    int status = sb_child_run(argv, text, start + cell->time_limit_ns, &sb_stop, take_line, result, &end);
     free(text);
     if (status) {
         *why = sb_printf("%s can't be started: %s", program, strerror(-status));
@@ -415,24 +407,6 @@ static int run_trial(struct sb_store *store, const struct sb_plan *plan, const s
     }
     free(end.last_words);
     return status;
-}
-
-/* SIGPIPE is ignored: a child that dies while we write to it must not take us along. */
-static void set_signals(struct sigaction *before)
-{
-    struct sigaction action = {.sa_handler = on_signal};
-    stop = 0;
-    sigaction(SIGINT, &action, &before[0]);
-    sigaction(SIGTERM, &action, &before[1]);
-    action.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &action, &before[2]);
-}
-
-static void reset_signals(const struct sigaction *before)
-{
-    sigaction(SIGINT, &before[0], NULL);
-    sigaction(SIGTERM, &before[1], NULL);
-    sigaction(SIGPIPE, &before[2], NULL);
 }
 
 /* Under valgrind everything takes some hundred times as long; more than this is not worth the wait. */
@@ -519,11 +493,13 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
                          .may_end = plan->most_repetitions > plan->least_repetitions};
     struct cell_state *states = sb_calloc(plan->cells.n, sizeof(*states));
     struct sb_run_watch watch = {0};
-    struct sigaction before[3];
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     char *program = sb_trial_program(why);
     int status = program ? 0 : -ENOENT;
     *outcome = (struct sb_run_outcome){0};
-    set_signals(before);
+    sb_catch_stop();
+    /* A child that dies while we write to it must not take us along. */
+    sigaction(SIGPIPE, &ignore, &before);
     for (size_t i = 0; i < plan->trials.n && !status && !outcome->interrupted; i++) {
         const struct sb_trial *trial = &plan->trials.at[i];
         const struct sb_cell *cell = &plan->cells.at[trial->cell];
@@ -560,7 +536,7 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
     outcome->imprecise = count_imprecise(plan, states);
     /* Trials that weren't needed were never planned, to the reader of the last line. */
     outcome->planned = outcome->done + (outcome->interrupted ? p.of[0].left + p.of[1].left : 0);
-    reset_signals(before);
+    sigaction(SIGPIPE, &before, NULL);
     for (size_t i = 0; i < plan->cells.n; i++)
         free(states[i].rates);
     free(states);

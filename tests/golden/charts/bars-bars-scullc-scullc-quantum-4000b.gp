@@ -11,7 +11,8 @@ tex1(c) = strlen(c) == 0 ? '' : strstrt('#$%&_{}', c) ? '\'.c : c eq '\' ? '\tex
   c eq '>' ? '\textgreater{}' : c eq '|' ? '\textbar{}' : c eq '"' ? '\textquotedbl{}' : c
 escaped(s) = strlen(s) < 2 ? tex1(s) : escaped(s[1:strlen(s)/2]).escaped(s[strlen(s)/2+1:*])
 percent(s) = strlen(s) < 2 ? (s eq '%' ? '%%' : s) : percent(s[1:strlen(s)/2]).percent(s[strlen(s)/2+1:*])
-t(s) = tex ? escaped(s) : s
+# A label that begins with a bracket would be taken for where to put it.
+t(s) = tex ? (s[1:1] eq '[' ? '{}' : '').escaped(s) : s
 tic(s) = percent(t(s))
 little(s) = tex ? '\scriptsize '.s : s
 do for [out in 'svg png column wide latex tikz'] {
