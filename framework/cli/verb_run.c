@@ -69,6 +69,12 @@ static void print_end(const struct sb_run_outcome *outcome, const struct sb_plan
                outcome->imprecise == 1 ? "" : "s", plan->most_repetitions, 100 * plan->precision);
     if (outcome->failed)
         printf("; %zu of them failed, each with its reason", outcome->failed);
+    size_t again = outcome->disturbed - outcome->lost;
+    if (again)
+        printf("; %zu trial%s disturbed and made again", again, again == 1 ? " was" : "s were");
+    if (outcome->lost)
+        printf("; %zu repetition%s no number: disturbed to the last retry", outcome->lost,
+               outcome->lost == 1 ? " has" : "s have");
     printf("\n%scharts: scullbench report %s\n",
            outcome->interrupted ? "interrupted; what is finished is kept. " : "", path);
 }
@@ -89,10 +95,6 @@ static bool refuse(const struct sb_plan *plan)
     sb_facts_free(&facts);
     return n;
 }
-
-static const char unchecked[] =
-    "the allocators were not checked before they were measured (--no-check): whether they keep "
-    "their promises is not known; `scullbench check PLUGIN` tells";
 
 /* Machine faults are 1, mistakes 2, failed trials 3: scripts can tell them apart. `aa`: everything twice. */
 static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values, bool aa)
@@ -130,7 +132,7 @@ static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_
     if (!status)
         status = sb_run_begin(store, &s.plan, s.overrides, &why);
     if (!status && !checked)
-        status = sb_store_add_warning(store, unchecked, &why);
+        status = sb_store_add_warning(store, sb_warning_unchecked, &why);
     if (!status)
         status = sb_run(store, &s.plan, &outcome, &why);
     if (status)
@@ -143,9 +145,9 @@ static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_
     if (status)
         goto out;
     print_end(&outcome, &s.plan, path);
-    code = outcome.interrupted         ? SB_EXIT_INTERRUPTED
-           : outcome.failed || invalid ? SB_EXIT_TRIALS_FAILED
-                                       : SB_EXIT_OK;
+    code = outcome.interrupted                         ? SB_EXIT_INTERRUPTED
+           : outcome.failed || outcome.lost || invalid ? SB_EXIT_TRIALS_FAILED
+                                                       : SB_EXIT_OK;
 out:
     if (why)
         sb_error("%s", why);

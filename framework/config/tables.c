@@ -74,6 +74,14 @@ static const struct sb_option experiment_options[] = {
          "the series over operations; 0: no series"},
     [SB_EXPERIMENT_SURVEY_POINTS] = {"survey_points", SB_OPTION_INT, 0, "40", 2, 1000, NULL,
                                      "checkpoints of the survey"},
+    [SB_EXPERIMENT_LOST_TIME] =
+        {"lost_time", SB_KIND_SHARE, 0, "5%", 0, 100000, NULL,
+         "a trial is disturbed where a thread lost more of the measured phase than this to nobody: it "
+         "neither "
+         "ran, nor slept by calls of its own, nor waited while others or the hypervisor had its CPU"},
+    [SB_EXPERIMENT_RETRIES] = {"retries", SB_OPTION_INT, 0, "3", 0, 100, NULL,
+                               "a disturbed trial is made again up to so many times; then its repetition has "
+                               "no number, which every report says"},
 };
 
 static const struct sb_option machine_options[] = {

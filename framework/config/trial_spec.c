@@ -31,6 +31,7 @@ const struct sb_option sb_trial_options[SB_TRIAL_KEYS] = {
     [SB_TRIAL_SURVEY] = {"survey", SB_OPTION_INT, 0, "2", 0, UINT32_MAX, NULL, "as in [experiment]"},
     [SB_TRIAL_SURVEY_POINTS] = {"survey_points", SB_OPTION_INT, 0, "40", 1, 100000, NULL,
                                 "as in [experiment]"},
+    [SB_TRIAL_LOST_TIME] = {"lost_time", SB_KIND_SHARE, 0, "5%", 0, 100000, NULL, "as in [experiment]"},
     [SB_TRIAL_EVENTS] = {"events", SB_OPTION_TEXT, 0, "none", 0, 0, NULL, "as in [pmu]"},
     [SB_TRIAL_SIMULATE] = {"simulate", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
                            "under valgrind, for instructions and cache misses alone"},

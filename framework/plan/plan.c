@@ -32,6 +32,7 @@ static const struct {
     {SB_TRIAL_RATE, SB_EXPERIMENT_RATE},
     {SB_TRIAL_SURVEY, SB_EXPERIMENT_SURVEY},
     {SB_TRIAL_SURVEY_POINTS, SB_EXPERIMENT_SURVEY_POINTS},
+    {SB_TRIAL_LOST_TIME, SB_EXPERIMENT_LOST_TIME},
 };
 
 /* What every step of planning needs; lives as long as sb_plan_make. */

@@ -77,6 +77,19 @@ static void set_numbers(struct sb_compare *c, struct sb_comparison *row, const s
     free(b);
 }
 
+/* Fewer processes than were asked for are told with whose they are. */
+static void set_lacking(struct sb_compare *c, struct sb_comparison *row, const struct sb_view_cell *x,
+                        const struct sb_view_cell *y, const struct sb_view *xs, const struct sb_view *ys)
+{
+    char *mine = sb_view_missing(xs, x, c->metric), *theirs = sb_view_missing(ys, y, c->metric);
+    if (mine || theirs)
+        row->lacking = sb_printf("%s%s%s%s%s%s%s", mine ? row->allocator : "", mine ? ": " : "",
+                                 mine ? mine : "", mine && theirs ? "; " : "", theirs ? row->baseline : "",
+                                 theirs ? ": " : "", theirs ? theirs : "");
+    free(mine);
+    free(theirs);
+}
+
 static void add_row(struct sb_compare *c, const struct sb_view_cell *x, const struct sb_view_cell *y,
                     const struct sb_view *xs, const struct sb_view *ys)
 {
@@ -88,6 +101,7 @@ static void add_row(struct sb_compare *c, const struct sb_view_cell *x, const st
     row->allocator = sb_strdup(x->variant);
     row->baseline = sb_strdup(y->variant);
     set_numbers(c, row, x, y, xs, ys);
+    set_lacking(c, row, x, y, xs, ys);
 }
 
 /* All variants of an allocator, or one of them. */
@@ -546,6 +560,12 @@ static void note_warnings(struct sb_compare *c)
         }
         for (size_t i = 0; i < d->warnings.n; i++)
             *SB_VEC_ADD(&c->notes) = sb_printf("%s: %s", d->path, d->warnings.at[i]);
+        struct sb_disturbance disturbed = sb_find_disturbed(&c->views[v]);
+        if (disturbed.trials)
+            *SB_VEC_ADD(&c->notes) = sb_printf(
+                "%s: %zu trial%s disturbed by the machine and made again; %zu repetition%s no number for it",
+                d->path, disturbed.trials, disturbed.trials == 1 ? " was" : "s were", disturbed.lost,
+                disturbed.lost == 1 ? " has" : "s have");
         size_t trials = 0;
         for (size_t t = 0; t < d->trials.n; t++)
             trials += d->trials.at[t].result.warnings.n > 0;
@@ -590,6 +610,7 @@ void sb_compare_free(struct sb_compare *c)
 {
     for (size_t i = 0; i < c->rows.n; i++) {
         free(c->rows.at[i].missing);
+        free(c->rows.at[i].lacking);
         free(c->rows.at[i].allocator);
         free(c->rows.at[i].baseline);
     }

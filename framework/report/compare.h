@@ -19,6 +19,7 @@ struct sb_comparison {
     double p, adjusted;             /* rank sum; by Holm for all comparisons of the call */
     enum sb_verdict verdict, alone; /* by the adjusted p; by its own */
     char *missing;                  /* why it is not compared, or NULL */
+    char *lacking;                  /* which repetitions of either have no number, or NULL */
     bool skipped;                   /* by the plan of the one run, of which nothing else was to be expected */
 };
 

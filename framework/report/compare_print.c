@@ -42,9 +42,10 @@ static void print_row(const struct sb_compare *c, const struct sb_comparison *ro
                  row->ratio.low, row->ratio.high);
     /* Further digits would be of a precision that the ranks of ten processes don't have. */
     snprintf(p, sizeof(p), row->adjusted < 0.0001 ? "<0.0001" : "%.4f", row->adjusted);
-    fprintf(out, " %9s %3zu %9s %3zu  %-22s %8s  %s%s\n", mine, row->x.n, theirs, row->y.n, ratio,
+    fprintf(out, " %9s %3zu %9s %3zu  %-22s %8s  %s%s%s%s\n", mine, row->x.n, theirs, row->y.n, ratio,
             isnan(row->adjusted) ? "-" : p, row->missing ? row->missing : word(c, row->verdict),
-            within_floor(c, row) ? ", but within what A/A runs of this workload show" : "");
+            within_floor(c, row) ? ", but within what A/A runs of this workload show" : "",
+            row->lacking ? "; " : "", row->lacking ? row->lacking : "");
 out:
     free(mine);
     free(theirs);
@@ -149,6 +150,7 @@ void sb_compare_print_json(const struct sb_compare *c, FILE *out)
         sb_json_set_text(r, "verdict", word(c, row->verdict));
         sb_json_set_text(r, "verdict_alone", word(c, row->alone));
         sb_json_set_text(r, "reason", row->missing);
+        sb_json_set_text(r, "lacking", row->lacking);
         sb_json_add(rows, r);
     }
     sb_json_set(o, "comparisons", rows);

@@ -41,10 +41,21 @@ static void csv_text(FILE *out, const char *text)
     sb_text_free(&cell);
 }
 
+/* "NAME: the reason; NAME: ...", of all numbers that a trial says it hasn't got. */
+static char *reasons_of(const struct sb_result *r)
+{
+    struct sb_text text = {0};
+    sb_text_add(&text, "", 0);
+    for (size_t i = 0; i < r->unavailable.n; i++)
+        sb_text_printf(&text, "%s%s: %s", i ? "; " : "", r->unavailable.at[i].name,
+                       r->unavailable.at[i].reason);
+    return text.at;
+}
+
 /* A metric that a trial hasn't got is an empty cell: not zero, and not a column less. */
 static void write_csv(const struct sb_data *data, const struct columns *c, FILE *out)
 {
-    fputs("trial,allocator,workload,threads,repetition,status,simulated,reason", out);
+    fputs("trial,allocator,workload,threads,repetition,status,simulated,retry,reason", out);
     for (size_t i = 0; i < c->swept.n; i++) {
         fputc(',', out);
         csv_text(out, c->swept.at[i]);
@@ -53,7 +64,7 @@ static void write_csv(const struct sb_data *data, const struct columns *c, FILE 
         fputc(',', out);
         csv_text(out, c->metrics.at[i]);
     }
-    fputc('\n', out);
+    fputs(",unavailable\n", out);
     for (size_t i = 0; i < data->trials.n; i++) {
         const struct sb_trial_row *t = &data->trials.at[i];
         const struct sb_cell_row *cell = sb_data_cell(data, t->cell);
@@ -61,8 +72,8 @@ static void write_csv(const struct sb_data *data, const struct columns *c, FILE 
         csv_text(out, cell->allocator);
         fputc(',', out);
         csv_text(out, cell->workload);
-        fprintf(out, ",%lld,%lld,%s,%s,", (long long)cell->threads, (long long)t->repetition,
-                sb_status_name(t->result.status), t->simulated ? "yes" : "no");
+        fprintf(out, ",%lld,%lld,%s,%s,%lld,", (long long)cell->threads, (long long)t->repetition,
+                sb_status_name(t->result.status), t->simulated ? "yes" : "no", (long long)t->retry);
         csv_text(out, t->result.reason);
         for (size_t j = 0; j < c->swept.n; j++) {
             fputc(',', out);
@@ -74,6 +85,10 @@ static void write_csv(const struct sb_data *data, const struct columns *c, FILE 
             if (m)
                 fprintf(out, "%.17g", m->value);
         }
+        char *unavailable = reasons_of(&t->result);
+        fputc(',', out);
+        csv_text(out, unavailable);
+        free(unavailable);
         fputc('\n', out);
     }
 }
@@ -91,6 +106,7 @@ static struct sb_json *trial_json(const struct sb_data *data, const struct sb_tr
     sb_json_set_int(o, "repetition", t->repetition);
     sb_json_set_text(o, "status", sb_status_name(t->result.status));
     sb_json_set_text(o, "simulated", t->simulated ? "yes" : "no");
+    sb_json_set_int(o, "retry", t->retry);
     sb_json_set_text(o, "reason", t->result.reason);
     for (size_t j = 0; j < c->swept.n; j++)
         sb_json_set_text(o, c->swept.at[j], sb_swept_value(cell, c->swept.at[j]));
@@ -101,6 +117,10 @@ static struct sb_json *trial_json(const struct sb_data *data, const struct sb_tr
         else
             sb_json_set_text(o, c->metrics.at[j], NULL);
     }
+    struct sb_json *unavailable = sb_json_object();
+    for (size_t i = 0; i < t->result.unavailable.n; i++)
+        sb_json_set_text(unavailable, t->result.unavailable.at[i].name, t->result.unavailable.at[i].reason);
+    sb_json_set(o, "unavailable", unavailable);
     return o;
 }
 

@@ -15,7 +15,7 @@ static void find_unfinished(const struct sb_view *v, size_t source, struct sb_wo
     const char *planned = sb_data_meta(head, "trials_planned"), *ended = sb_data_meta(head, "ended");
     size_t n = 0;
     for (size_t t = 0; t < v->data.trials.n; t++)
-        n += v->data.trials.at[t].source == source;
+        n += v->data.trials.at[t].source == source && !v->data.trials.at[t].retry;
     if (planned && n < strtoul(planned, NULL, 10) && (!ended || strcmp(ended, "complete")))
         *SB_VEC_ADD(out) = sb_printf("Only %zu of %s planned trials of %s are here: the run %s.", n, planned,
                                      v->sources.at[source].name,
@@ -179,6 +179,44 @@ static void find_spread(const struct sb_view *v, struct sb_words *out)
     free(hits);
 }
 
+/* A repetition that has no number must not look as if it had never been planned. */
+static void find_missing(const struct sb_view *v, struct sb_words *out)
+{
+    static const char *const metrics[] = {"ops_per_s", "paced_ops_per_s", "alloc_ns", "free_ns", "footprint"};
+    for (size_t i = 0; i < v->cells.n; i++) {
+        struct sb_words said = {0};
+        for (size_t k = 0; k < SB_COUNT(metrics); k++) {
+            char *missing = sb_view_missing(v, &v->cells.at[i], metrics[k]);
+            /* What the rate lacks the others lack, too. */
+            if (missing && sb_words_add_once(&said, missing))
+                *SB_VEC_ADD(out) = sb_printf("%s, %s: %s.", v->cells.at[i].label, metrics[k], missing);
+            free(missing);
+        }
+        sb_words_free(&said);
+    }
+}
+
+struct sb_disturbance sb_find_disturbed(const struct sb_view *v)
+{
+    struct sb_disturbance d = {0};
+    for (size_t i = 0; i < v->cells.n; i++) {
+        d.trials += v->cells.at[i].disturbed;
+        d.lost += sb_view_lost(&v->cells.at[i]);
+    }
+    return d;
+}
+
+static void find_disturbed(const struct sb_view *v, struct sb_words *out)
+{
+    struct sb_disturbance d = sb_find_disturbed(v);
+    if (d.trials)
+        *SB_VEC_ADD(out) = sb_printf(
+            "The machine disturbed %zu trial%s (a window cut short, or time lost to nobody), which %s in no "
+            "number and %s made again; %zu repetition%s disturbed to the last retry.",
+            d.trials, d.trials == 1 ? "" : "s", d.trials == 1 ? "is" : "are", d.trials == 1 ? "was" : "were",
+            d.lost, d.lost == 1 ? " was" : "s were");
+}
+
 struct sb_words sb_find_warnings(const struct sb_view *v)
 {
     struct sb_words out = sb_find_unfinished(v);
@@ -193,6 +231,8 @@ struct sb_words sb_find_warnings(const struct sb_view *v)
     }
     for (size_t i = 0; i < v->data.warnings.n; i++)
         sb_words_add_once(&out, v->data.warnings.at[i]);
+    find_disturbed(v, &out);
+    find_missing(v, &out);
     find_of_trials(v, &out);
     find_unsteady(v, &out);
     find_spread(v, &out);

@@ -7,6 +7,12 @@
 /* Warnings of the machine, the run and the trials, each once; the caller frees the words. */
 struct sb_words sb_find_warnings(const struct sb_view *view);
 
+/* Trials that the machine disturbed, and repetitions that have no number for it. */
+struct sb_disturbance {
+    size_t trials, lost;
+};
+struct sb_disturbance sb_find_disturbed(const struct sb_view *view);
+
 /* "Only 5 of 10 planned trials ...", a sentence for each database whose run did not end. */
 struct sb_words sb_find_unfinished(const struct sb_view *view);
 

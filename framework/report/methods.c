@@ -6,6 +6,7 @@
 
 #include "report/chart.h"
 #include "report/findings.h"
+#include "trial/layout.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -62,9 +63,10 @@ static void say_what(const struct sb_view *v, struct sb_words *out)
     list(&s, &v->workloads);
     sb_text_printf(
         &s,
-        ") with scullbench %s, begun %.10s. The matrix has %zu cells, each one allocator with its options, "
+        ") with scullbench %s, begun %.10s. The matrix has %zu cell%s, each one allocator with its options, "
         "workload, number of threads and setting",
-        version ? version : "(unknown version)", created ? created : "(unknown)", v->cells.n);
+        version ? version : "(unknown version)", created ? created : "(unknown)", v->cells.n,
+        v->cells.n == 1 ? "" : "s");
     if (skipped)
         sb_text_printf(&s, "; %zu of them can't be measured and have no numbers", skipped);
     say_skipped(v, &s);
@@ -195,15 +197,61 @@ static void say_mitigations(struct sb_text *s, const char *value)
     }
 }
 
+/* Whether any cell that was measured had its memory from there. */
+static bool any_memory(const struct sb_view *v, const char *kind)
+{
+    bool any = false;
+    for (size_t i = 0; i < v->cells.n; i++)
+        any |= v->cells.at[i].ok && !strcmp(v->cells.at[i].row->memory, kind);
+    return any;
+}
+
+static bool is(const char *value, const char *wanted)
+{
+    return value && !strcmp(value, wanted);
+}
+
+/* Who had memory from where, and who touched it first. */
+static void say_memory(const struct sb_view *v, struct sb_text *s)
+{
+    char *memory = sb_find_setting(v, "machine", "memory"), *pages = sb_find_setting(v, "machine", "pages"),
+         *prefault = sb_find_setting(v, "machine", "prefault"), *node = sb_find_setting(v, "machine", "node"),
+         *placement = sb_find_setting(v, "machine", "placement");
+    bool file = any_memory(v, SB_MEMORY_FILE) || any_memory(v, SB_MEMORY_ONE_BLOCK),
+         os = any_memory(v, SB_MEMORY_OS);
+    if (memory && file) {
+        sb_text_printf(
+            s,
+            " Allocators that manage physical memory got it from one memory file of %s, backed by %s pages",
+            memory, pages ? pages : "4KiB");
+        if (node && !is(node, "any"))
+            sb_text_printf(s, " of node %s", node);
+        sb_text_printf(s, "%s",
+                       is(prefault, "yes") ? " and touched before anything was measured"
+                       : is(prefault, "no")
+                           ? "; its pages were first touched by whoever used them, survey and "
+                             "warm-up included"
+                           : "");
+        sb_text_printf(s, "%s.", os ? "; malloc libraries took theirs from the operating system" : "");
+    } else if (os) {
+        sb_text_printf(s, " The allocators took memory from the operating system.");
+    }
+    if (placement)
+        sb_text_printf(s, " Threads were pinned, one to a CPU, placement %s.", placement);
+    free(memory);
+    free(pages);
+    free(prefault);
+    free(node);
+    free(placement);
+}
+
 /* Of several databases the first's; what they differ in is a warning of the report. */
 static void say_machine(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
     const struct sb_data *d = &v->data;
     const char *hypervisor = sb_data_fact(d, "hypervisor");
-    char *machine = sb_machine_name(d), *memory = sb_find_setting(v, "machine", "memory"),
-         *pages = sb_find_setting(v, "machine", "pages"),
-         *placement = sb_find_setting(v, "machine", "placement");
+    char *machine = sb_machine_name(d);
     sb_text_printf(&s, "Machine: %s%s", machine,
                    hypervisor && !strcmp(hypervisor, "yes") ? ", a virtual machine" : "");
     known_fact(&s, d, "cpu_model", "");
@@ -218,31 +266,45 @@ static void say_machine(const struct sb_view *v, struct sb_words *out)
     fact(&s, d, "thp", "transparent huge pages");
     say_mitigations(&s, sb_data_fact(d, "mitigations"));
     sb_text_printf(&s, ".");
-    if (memory)
-        sb_text_printf(
-            &s,
-            " Allocators that manage physical memory got it from one memory file of %s, backed by %s "
-            "pages and touched beforehand; malloc libraries took theirs from the operating system. "
-            "Threads were pinned, one to a CPU, placement %s.",
-            memory, pages ? pages : "4KiB", placement ? placement : "compact");
+    say_memory(v, &s);
     free(machine);
-    free(memory);
-    free(pages);
-    free(placement);
     add(out, &s);
 }
 
-/* Numbers of what was run, not of what was planned: with a precision they differ by cell. */
+/* A warning that any trial has. */
+static bool any_warning(const struct sb_view *v, const char *text)
+{
+    bool any = false;
+    for (size_t t = 0; t < v->data.trials.n; t++)
+        any |= sb_words_has(&v->data.trials.at[t].result.warnings, text);
+    return any;
+}
+
+static void say_layout(const struct sb_view *v, struct sb_text *s)
+{
+    const char *layout = sb_data_meta(&v->data, "layout");
+    bool off = !any_warning(v, sb_layout_not_fixed);
+    if (!layout)
+        return;
+    if (is(layout, "random"))
+        sb_text_printf(
+            s, ", each with a stack, an environment and a memory base at offsets drawn from the seed");
+    sb_text_printf(s, "%s",
+                   !off ? ", with the kernel's own randomisation of addresses on, which could not be "
+                          "switched off everywhere"
+                   : is(layout, "fixed")
+                       ? ", all at the same addresses, with the kernel's own randomisation off"
+                       : ", and without the kernel's own randomisation of addresses");
+}
+
+/* How long, how often and in which order: what was run, not what was planned, for with a precision they
+ * differ. */
 static void say_repetitions(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
     const struct sb_data *d = &v->data;
-    const char *order = sb_data_meta(d, "order"), *layout = sb_data_meta(d, "layout");
+    const char *order = sb_data_meta(d, "order");
     size_t least = SIZE_MAX, most = 0, trials = 0, simulated = 0;
-    char *duration = sb_find_setting(v, "trial", "duration"), *warmup = sb_find_setting(v, "trial", "warmup"),
-         *limit = sb_find_setting(v, "trial", "warmup_limit"),
-         *steady = sb_find_setting(v, "trial", "steady"),
-         *operations = sb_find_setting(v, "trial", "operations");
     for (size_t t = 0; t < v->data.trials.n; t++)
         simulated += v->data.trials.at[t].simulated != 0;
     for (size_t i = 0; i < v->cells.n; i++) {
@@ -267,85 +329,189 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
             ", until the interval of its median rate reached no further than %g %% from it or the limit "
             "was reached (the report says which)",
             100 * strtod(precision, NULL));
-    sb_text_printf(&s, "; %zu process%s in all, in %s order%s.", trials, trials == 1 ? "" : "es",
-                   order && !strcmp(order, "sequential") ? "sequential" : "an interleaved, seeded random",
-                   layout && !strcmp(layout, "random")
-                       ? ", each with a stack, an environment and a memory base at offsets drawn from the "
-                         "seed, and without the "
-                         "kernel's own randomisation of addresses"
-                       : "");
+    sb_text_printf(&s, "; %zu process%s in all, in %s order", trials, trials == 1 ? "" : "es",
+                   is(order, "sequential") ? "sequential" : "an interleaved, seeded random");
+    say_layout(v, &s);
+    sb_text_printf(&s, ".");
     if (simulated)
         sb_text_printf(
             &s,
             " %zu more ran under valgrind (callgrind with its cache model), for the simulated counts alone.",
             simulated);
-    if (duration && operations && strcmp(operations, "0"))
-        sb_text_printf(&s, " The measured phase was %s operations a thread", operations);
-    else if (duration)
-        sb_text_printf(&s, " The measured phase took %s", duration);
-    if (warmup && limit && steady)
-        sb_text_printf(&s,
-                       strcmp(steady, "off")
-                           ? ", after a warm-up of at least %s that went on until the rate was steady "
-                             "(coefficient of variation under %s) or %s had passed"
-                           : ", after a warm-up of %s",
-                       warmup, steady, limit);
-    if (duration)
-        sb_text_printf(&s, ". All threads began at a common instant.");
-    free(duration);
+    add(out, &s);
+}
+
+/* "0ns" is how a config's 0 is stored, of whatever unit. */
+static bool is_zero(const char *value)
+{
+    return value && strtod(value, NULL) == 0;
+}
+
+static void say_warm_up(const struct sb_view *v, struct sb_text *s)
+{
+    char *warmup = sb_find_setting(v, "trial", "warmup"),
+         *limit = sb_find_setting(v, "trial", "warmup_limit"),
+         *steady = sb_find_setting(v, "trial", "steady");
+    if (is_zero(warmup))
+        sb_text_printf(s, ", without a warm-up");
+    else if (warmup && is(steady, "off"))
+        sb_text_printf(s, ", after a warm-up of %s", warmup);
+    else if (warmup && steady && limit)
+        sb_text_printf(
+            s,
+            ", after a warm-up of at least %s that went on until the rate was steady (coefficient of "
+            "variation under %s) or %s had passed",
+            warmup, steady, limit);
     free(warmup);
     free(limit);
     free(steady);
-    free(operations);
+}
+
+/* Until the third schema threads did not line up, draw their phases, or have their contents compared in full.
+ */
+static bool is_current(const struct sb_view *v)
+{
+    return sb_data_meta(&v->data, "retries") != NULL;
+}
+
+static void say_phases(const struct sb_view *v, struct sb_words *out)
+{
+    struct sb_text s = {0};
+    char *duration = sb_find_setting(v, "trial", "duration"), *warmup = sb_find_setting(v, "trial", "warmup"),
+         *operations = sb_find_setting(v, "trial", "operations"), *rate = sb_find_setting(v, "trial", "rate"),
+         *survey = sb_find_setting(v, "trial", "survey");
+    int64_t threads = 0;
+    for (size_t i = 0; i < v->cells.n; i++)
+        threads = v->cells.at[i].ok && v->cells.at[i].row->threads > threads ? v->cells.at[i].row->threads
+                                                                             : threads;
+    if (!duration)
+        goto out;
+    if (operations && !is_zero(operations))
+        sb_text_printf(&s, "The measured phase was %s operations per thread", operations);
+    else
+        sb_text_printf(&s, "The measured phase took %s", duration);
+    say_warm_up(v, &s);
+    sb_text_printf(&s, ".");
+    if (rate && !is(rate, "none"))
+        sb_text_printf(
+            &s, " Calls were due at a fixed rate (%s per thread), and response times count from then.", rate);
+    else if (threads > 1 && !is_current(v))
+        sb_text_printf(&s, " All threads began at a common instant.");
+    else if (threads > 1)
+        sb_text_printf(
+            &s, " Of several threads the window common to all counts from when the last one had begun%s.",
+            is_zero(warmup) ? "" : "; each entered it at a place of its cycle that was drawn from the seed");
+    if (survey && !is_zero(survey))
+        sb_text_printf(
+            &s, " Memory and fragmentation are of an untimed survey before that (whole cycles: %s).", survey);
     add(out, &s);
+out:
+    free(duration);
+    free(warmup);
+    free(operations);
+    free(rate);
+    free(survey);
+}
+
+/* What was timed call by call, and what of the clock is in it. */
+static void say_latencies(const struct sb_view *v, struct sb_text *s)
+{
+    char *latency = sb_find_setting(v, "trial", "latency");
+    if (latency && !is(latency, "off"))
+        sb_text_printf(
+            s,
+            "Latencies are those of %s, with the clock's own cost taken off; the overlap of instructions "
+            "that "
+            "reading the clock prevents is not subtracted, some nanoseconds, so they lie above the times of "
+            "calls in batches. Their percentiles are of the histograms of all processes merged. ",
+            is(latency, "all")       ? "single calls, every one timed"
+            : is(latency, "sampled") ? "single calls, sampled at random"
+                                     : "single calls");
+    free(latency);
+}
+
+/* No repetition is missing without a word. */
+static void say_excluded(const struct sb_view *v, struct sb_text *s)
+{
+    struct sb_words kinds = {0};
+    struct sb_disturbance disturbed = sb_find_disturbed(v);
+    size_t failed = 0, trials = 0;
+    /* Simulated trials are no measurement, and can't be excluded from one. */
+    for (size_t t = 0; t < v->data.trials.n; t++) {
+        const struct sb_trial_row *trial = &v->data.trials.at[t];
+        trials += !trial->simulated;
+        if (trial->result.status == SB_STATUS_OK || trial->result.status == SB_STATUS_DISTURBED ||
+            trial->simulated)
+            continue;
+        failed++;
+        sb_words_add_once(&kinds, sb_status_name(trial->result.status));
+    }
+    if (failed) {
+        sb_text_printf(s, "%zu of %zu trials failed (", failed, trials);
+        list(s, &kinds);
+        sb_text_printf(s, ") and are in no number; the report lists them. ");
+    }
+    if (disturbed.trials) {
+        const char *retries = sb_data_meta(&v->data, "retries");
+        char *lost_time = sb_find_setting(v, "trial", "lost_time");
+        sb_text_printf(
+            s,
+            "%zu of %zu trials were disturbed and are in no number: a thread's window was under 90 %% of "
+            "what was asked for, nothing was done in it, or more than %s of its time was nobody's. Each was "
+            "made again, up to %s times; %zu repetition%s no number for it. ",
+            disturbed.trials, trials, lost_time ? lost_time : "5%", retries ? retries : "?", disturbed.lost,
+            disturbed.lost == 1 ? " has" : "s have");
+        free(lost_time);
+    }
+    sb_text_printf(s, failed || disturbed.trials ? "No other trial was excluded."
+                                                 : "No trial failed and none was excluded.");
+    struct sb_words unfinished = sb_find_unfinished(v);
+    for (size_t i = 0; i < unfinished.n; i++)
+        sb_text_printf(s, " %s", unfinished.at[i]);
+    sb_words_free(&unfinished);
+    sb_words_free(&kinds);
+}
+
+/* What stood between an allocator that does wrong and a number. */
+static void say_checks(const struct sb_view *v, struct sb_text *s)
+{
+    char *survey = sb_find_setting(v, "trial", "survey");
+    bool unchecked = false;
+    /* Of several databases each warning has the name of its own before it. */
+    for (size_t i = 0; i < v->data.warnings.n; i++)
+        unchecked |= strstr(v->data.warnings.at[i], sb_warning_unchecked) != NULL;
+    sb_text_printf(
+        s,
+        " After the measured phase%s the blocks that the workload held were searched for overlaps, %s, and "
+        "the "
+        "allocator's own structures and books were checked; after all was freed nothing might be live.",
+        survey && !is_zero(survey) ? ", and twice in the survey," : "",
+        is_current(v) ? "all that it had written into them was compared"
+                      : "what it had written into them was compared in part");
+    if (unchecked)
+        sb_text_printf(s, " The allocators had not been through the conformance check before.");
+    else
+        sb_text_printf(
+            s, " Each allocator had passed a conformance check with the options that it was measured with.");
+    free(survey);
 }
 
 /* Which rule stands behind each number, and what is in none of them. */
 static void say_statistics(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
-    /* Simulated trials are no measurement, and can't be excluded from one. */
-    size_t failed = 0, trials = 0;
-    struct sb_words kinds = {0};
-    for (size_t t = 0; t < v->data.trials.n; t++) {
-        const struct sb_trial_row *trial = &v->data.trials.at[t];
-        trials += !trial->simulated;
-        if (trial->result.status == SB_STATUS_OK || trial->simulated)
-            continue;
-        failed++;
-        sb_words_add_once(&kinds, sb_status_name(trial->result.status));
-    }
     sb_text_printf(
         &s,
         "We report medians over processes with distribution-free %g %% intervals by order statistics (or the "
         "range, where there are too few processes, as the tables say); ratios are ratios of medians with %g "
         "%% bootstrap intervals (percentile, 9999 resamples of each side), each its own and not corrected "
-        "for their "
-        "number; where a verdict (faster, slower) is quoted it is scullbench compare's, by the Wilcoxon rank "
-        "sum test, "
-        "corrected by Holm for the number of comparisons. Latencies are those of single calls, sampled, with "
-        "the "
-        "clock's own cost taken off; what reading the clock keeps from running beside the call stays in "
-        "them, some "
-        "nanoseconds, so they lie above the times of calls in batches. Their percentiles are of the "
-        "histograms of all "
-        "processes merged. ",
+        "for their number; where a verdict (faster, slower) is quoted it is scullbench compare's, by the "
+        "Wilcoxon rank "
+        "sum test, corrected by Holm for the number of comparisons. ",
         100 * v->confidence, 100 * v->confidence);
-    if (failed) {
-        sb_text_printf(&s, "%zu of %zu trials failed (", failed, trials);
-        list(&s, &kinds);
-        sb_text_printf(&s, ") and are in no number; the report lists them. No other trial was excluded.");
-    } else {
-        sb_text_printf(&s, "No trial failed and none was excluded.");
-    }
-    struct sb_words unfinished = sb_find_unfinished(v);
-    for (size_t i = 0; i < unfinished.n; i++)
-        sb_text_printf(&s, " %s", unfinished.at[i]);
-    sb_words_free(&unfinished);
-    sb_text_printf(&s, " After each trial the contents of all blocks, overlaps, leaks and the allocator's "
-                       "own structures were "
-                       "checked.");
-    sb_words_free(&kinds);
+    say_latencies(v, &s);
+    say_excluded(v, &s);
+    say_checks(v, &s);
     add(out, &s);
 }
 
@@ -385,6 +551,7 @@ struct sb_words sb_methods(const struct sb_view *v)
     say_workloads(v, &out);
     say_machine(v, &out);
     say_repetitions(v, &out);
+    say_phases(v, &out);
     say_statistics(v, &out);
     say_builds(v, &out);
     return out;

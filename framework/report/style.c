@@ -408,7 +408,7 @@ void sb_caption_memory(const struct sb_chart *c, struct sb_figure *f)
     for (size_t i = 0; i < c->n; i++) {
         const struct sb_view_cell *cell = &c->view->cells.at[c->cells[i]];
         sb_words_add_once(&all, cell->variant);
-        if (!strcmp(cell->row->memory, "from the OS"))
+        if (!strcmp(cell->row->memory, SB_MEMORY_OS))
             sb_words_add_once(&os, cell->variant);
     }
     for (size_t i = 0; i < os.n; i++)

@@ -61,7 +61,8 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
     }
     char *median = sb_format_si(rate.median), *low = sb_format_si(rate.low), *high = sb_format_si(rate.high);
     char *range = rate.n == 1 ? sb_strdup("one run") : sb_printf("%s - %s", low, high);
-    char *stopped = sb_view_stopped(view, cell), *spread = sb_view_spread(&rate);
+    char *stopped = sb_view_stopped(view, cell), *spread = sb_view_spread(&rate),
+         *missing = sb_view_missing(view, cell, "ops_per_s");
     fprintf(out, " %9s  %-19s", median, range);
     if (null.n && null.median > 0)
         fprintf(out, " %7.3f", rate.median / null.median);
@@ -72,9 +73,10 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
     print_number(out, sb_view_metric(view, cell, "footprint"), 10, 3);
     if (success)
         print_number(out, sb_view_metric(view, cell, "success"), 9, 1);
-    fprintf(out, "%s%s%s", cell->ok < cell->trials ? "  some trials failed" : "", spread ? "  " : "",
+    fprintf(out, "%s%s%s%s", missing ? "  " : "", missing ? missing : "", spread ? "  " : "",
             spread ? spread : "");
     fprintf(out, "%s%s\n", stopped ? "  " : "", stopped ? stopped : "");
+    free(missing);
     free(spread);
     free(stopped);
     free(median);

@@ -360,7 +360,9 @@ static char *status_of(const struct sb_view *v, const struct sb_view_cell *c, st
         out = sb_printf("%s, n = %zu%s%s", status, c->ok, spread ? "; " : "", spread ? spread : "");
         free(spread);
     } else {
-        out = sb_printf("%s (%zu)", status, sb_words_number(reasons, sb_view_reason(v, c, "ops_per_s")));
+        char *n = c->ok ? sb_printf(", n = %zu", c->ok) : sb_strdup("");
+        out = sb_printf("%s%s (%zu)", status, n, sb_words_number(reasons, sb_view_reason(v, c, "ops_per_s")));
+        free(n);
     }
     free(status);
     return out;

@@ -118,8 +118,13 @@ static void sort_trials(struct sb_view *view)
             continue;
         view->order[view->cells.at[i].last_trial++] = t;
         /* What ran under valgrind has no times: it is no repetition. */
-        view->cells.at[i].trials += !trial->simulated;
-        view->cells.at[i].ok += !trial->simulated && trial->result.status == SB_STATUS_OK;
+        if (trial->simulated)
+            continue;
+        view->cells.at[i].trials += !trial->retry;
+        view->cells.at[i].ok += trial->result.status == SB_STATUS_OK;
+        view->cells.at[i].disturbed += trial->result.status == SB_STATUS_DISTURBED;
+        view->cells.at[i].failed +=
+            trial->result.status != SB_STATUS_OK && trial->result.status != SB_STATUS_DISTURBED;
     }
     free(next);
 }
@@ -332,15 +337,27 @@ const struct sb_view_cell *sb_view_beside(const struct sb_view *view, const stru
     return NULL;
 }
 
+/* Each repetition ends in a trial that is ok or failed, or else all its trials were disturbed. */
+size_t sb_view_lost(const struct sb_view_cell *cell)
+{
+    size_t ended = cell->ok + cell->failed;
+    return cell->trials > ended ? cell->trials - ended : 0;
+}
+
 /* A cell whose trials never ran is neither ok nor failed. */
 char *sb_view_status(const struct sb_view_cell *cell)
 {
+    size_t lost = sb_view_lost(cell);
+    struct sb_text text = {0};
     if (cell->row->skip)
         return sb_strdup("skipped");
     if (!cell->trials)
         return sb_strdup("not run");
-    return cell->ok == cell->trials ? sb_strdup("ok")
-                                    : sb_printf("%zu of %zu failed", cell->trials - cell->ok, cell->trials);
+    if (cell->failed)
+        sb_text_printf(&text, "%zu of %zu failed", cell->failed, cell->trials);
+    if (lost)
+        sb_text_printf(&text, "%s%zu of %zu disturbed", text.n ? ", " : "", lost, cell->trials);
+    return text.n ? text.at : sb_strdup("ok");
 }
 
 const struct sb_data *sb_view_head(const struct sb_view *view, size_t source)
@@ -492,23 +509,67 @@ char *sb_view_stopped(const struct sb_view *view, const struct sb_view_cell *cel
                : sb_printf("±%g %% not reached in %zu (±%.2g %%)", 100 * precision, s.n, 100 * width);
 }
 
-const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
+/* What a trial says of a number that it hasn't got, or NULL. */
+static const char *unavailable_reason(const struct sb_view *view, const struct sb_view_cell *cell,
+                                      const char *name)
+{
+    for (size_t t = cell->first_trial; t < cell->last_trial; t++) {
+        const struct sb_result *r = &view->data.trials.at[view->order[t]].result;
+        for (size_t i = 0; i < r->unavailable.n; i++) {
+            if (!strcmp(r->unavailable.at[i].name, name))
+                return r->unavailable.at[i].reason;
+        }
+    }
+    return NULL;
+}
+
+/* The last, but a fault of the allocator before a disturbance of the machine. */
+static const char *failure_reason(const struct sb_view *view, const struct sb_view_cell *cell)
 {
     const char *failure = NULL;
+    bool fault = false;
+    for (size_t t = cell->first_trial; t < cell->last_trial; t++) {
+        const struct sb_result *r = &view->data.trials.at[view->order[t]].result;
+        if (r->status == SB_STATUS_OK || (fault && r->status == SB_STATUS_DISTURBED))
+            continue;
+        failure = r->reason ? r->reason : sb_status_name(r->status);
+        fault = r->status != SB_STATUS_DISTURBED;
+    }
+    return failure;
+}
+
+const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
+{
     if (cell->row->skip)
         return cell->row->skip;
     if (is_too_short(view, cell, name))
         return too_short;
-    for (size_t t = cell->first_trial; t < cell->last_trial; t++) {
-        const struct sb_trial_row *trial = &view->data.trials.at[view->order[t]];
-        if (trial->result.status != SB_STATUS_OK)
-            failure = trial->result.reason ? trial->result.reason : sb_status_name(trial->result.status);
-        for (size_t i = 0; i < trial->result.unavailable.n; i++) {
-            if (!strcmp(trial->result.unavailable.at[i].name, name))
-                return trial->result.unavailable.at[i].reason;
-        }
-    }
-    return failure ? failure : cell->trials ? "no trial reported it" : "no trial was run";
+    const char *reason = unavailable_reason(view, cell, name);
+    if (!reason)
+        reason = failure_reason(view, cell);
+    return reason ? reason : cell->trials ? "no trial reported it" : "no trial was run";
+}
+
+char *sb_view_missing(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
+{
+    size_t n, lost = sb_view_lost(cell), failed = cell->failed;
+    double *samples = sb_view_samples(view, cell, name, &n);
+    struct sb_text text = {0};
+    free(samples);
+    /* What is simulated has one trial, whatever the repetitions. */
+    if (!n || n >= cell->trials || !strncmp(name, "simulated:", 10))
+        return NULL;
+    size_t rest = cell->trials - n - (lost + failed < cell->trials - n ? lost + failed : cell->trials - n);
+    sb_text_printf(&text, "%zu of %zu repetitions ha%s no number (", cell->trials - n, cell->trials,
+                   cell->trials - n == 1 ? "s" : "ve");
+    if (failed)
+        sb_text_printf(&text, "%zu failed%s", failed, lost || rest ? ", " : "");
+    if (lost)
+        sb_text_printf(&text, "%zu disturbed%s", lost, rest ? ", " : "");
+    if (rest)
+        sb_text_printf(&text, "%zu: %s", rest, sb_view_reason(view, cell, name));
+    sb_text_printf(&text, ")");
+    return text.at;
 }
 
 /* A line of one of the lists; files of the first schema have none. */

@@ -13,6 +13,7 @@ struct sb_view_cell {
     char *section; /* the allocator without them; both with their database where two have the same cell */
     char *label;   /* of the cell, likewise */
     size_t trials, ok;              /* repetitions: what ran under valgrind isn't one */
+    size_t failed, disturbed;       /* trials; a disturbed one was made again, up to the last retry */
     size_t first_trial, last_trial; /* of the view's order, all of this cell */
     size_t allocator;               /* index into the view's allocators */
     size_t base;                    /* into its bases: the same for one variant in all databases */
@@ -73,8 +74,17 @@ const char *sb_own_key(const char *swept, const char *allocator);
 const struct sb_view_cell *sb_view_beside(const struct sb_view *view, const struct sb_view_cell *cell,
                                           const char *name);
 
-/* "ok", "2 of 7 failed", "skipped", "not run". The caller frees it. */
+/* "ok", "2 of 7 failed", "1 of 7 disturbed", "skipped", "not run". The caller frees it. */
 char *sb_view_status(const struct sb_view_cell *cell);
+
+/* Repetitions that were disturbed to the last retry. */
+size_t sb_view_lost(const struct sb_view_cell *cell);
+
+/*
+ * "2 of 10 repetitions have no number (1 failed, 1 disturbed)", or NULL where all have one, or none: then
+ * sb_view_reason says why. The caller frees it.
+ */
+char *sb_view_missing(const struct sb_view *view, const struct sb_view_cell *cell, const char *name);
 
 /* The first database's meta and facts are the view's own. */
 const struct sb_data *sb_view_head(const struct sb_view *view, size_t source);

@@ -47,8 +47,8 @@ static char *cpu_list(const struct sb_cell *cell)
 static const char *memory_kind(const struct sb_allocator *a)
 {
     if (a->flags & SB_ALLOCATOR_ALIASES)
-        return "one block";
-    return a->flags & SB_ALLOCATOR_OS_MEMORY ? "from the OS" : "memory file";
+        return SB_MEMORY_ONE_BLOCK;
+    return a->flags & SB_ALLOCATOR_OS_MEMORY ? SB_MEMORY_OS : SB_MEMORY_FILE;
 }
 
 /* Two sections of one plugin are one file, recorded once. */
@@ -136,6 +136,7 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
     add_number(head, "most_repetitions", plan->most_repetitions);
     add_number(head, "precision", plan->precision);
     add_number(head, "confidence", plan->confidence);
+    add_number(head, "retries", (double)e->values[SB_EXPERIMENT_RETRIES].u);
     sb_pairs_add(&head->meta, "order",
                  sb_tables[SB_TABLE_EXPERIMENT]
                      .options[SB_EXPERIMENT_ORDER]
@@ -176,9 +177,9 @@ static void add_others(struct sb_facts *facts, const struct sb_plan *plan)
             n += k == n;
         }
     }
-    sb_watch_begin(&watch, cpus, n);
+    sb_watch_begin(&watch, cpus, n, NULL);
     usleep(200000);
-    sb_watch_end(&watch, cpus, n);
+    sb_watch_end(&watch, cpus, n, NULL);
     double busy = sb_watch_others(&watch, n), steal = sb_watch_steal(&watch, n);
     *SB_VEC_ADD(facts) = (struct sb_fact){
         "cpus_busy_before", isnan(busy) ? NULL : sb_printf("%.0f %%", busy),
@@ -373,10 +374,18 @@ static void show(struct progress *p, const struct sb_cell *cell, const struct sb
     fflush(stderr);
 }
 
+/* A trial on its way into the database: the same text each time, until nothing disturbs it. */
+struct attempt {
+    const struct sb_trial *trial;
+    int64_t number; /* in the database: retries follow all that is planned */
+    int64_t retry;
+};
+
 /* The deadline counts from before the process starts: loading is part of what can hang. */
-static int run_trial(struct sb_store *store, const struct sb_plan *plan, const struct sb_trial *trial,
+static int run_trial(struct sb_store *store, const struct sb_plan *plan, const struct attempt *attempt,
                      char *program, struct sb_result *result, bool *interrupted, char **why)
 {
+    const struct sb_trial *trial = attempt->trial;
     const struct sb_cell *cell = &plan->cells.at[trial->cell];
     char *text = sb_plan_trial_text(plan, trial), started[32];
     char die[] = "--die-with-parent", *argv[] = {program, die, NULL};
@@ -393,9 +402,10 @@ static int run_trial(struct sb_store *store, const struct sb_plan *plan, const s
     *interrupted = end.stopped;
     if (!end.stopped) {
         judge_end(result, &end, cell->time_limit_ns);
-        struct sb_trial_row row = {.number = trial->number,
+        struct sb_trial_row row = {.number = attempt->number,
                                    .cell = cell->id,
                                    .repetition = trial->repetition,
+                                   .retry = attempt->retry,
                                    .seed = trial->seed,
                                    .layout = trial->layout,
                                    .simulated = trial->simulated,
@@ -486,60 +496,105 @@ static void count_left(const struct sb_plan *plan, const struct cell_state *stat
         p->of[plan->trials.at[i].simulated].left += is_wanted(plan, &plan->trials.at[i], states);
 }
 
+/* What a run is made of; lives as long as sb_run. */
+struct run {
+    struct sb_store *store;
+    const struct sb_plan *plan;
+    struct sb_run_outcome *outcome;
+    struct progress progress;
+    struct cell_state *states;
+    struct sb_run_watch watch;
+    char *program;
+    size_t extra; /* retries so far */
+};
+
+/* Once, and again at once while it is disturbed: what is compared with it runs beside it. */
+static int run_repetition(struct run *run, const struct sb_trial *trial, struct sb_result *result, char **why)
+{
+    const struct sb_plan *plan = run->plan;
+    const struct sb_cell *cell = &plan->cells.at[trial->cell];
+    int64_t retries = (int64_t)plan->experiment->values[SB_EXPERIMENT_RETRIES].u;
+    struct attempt attempt = {trial, trial->number, 0};
+    for (;; attempt.retry++) {
+        int status =
+            run_trial(run->store, plan, &attempt, run->program, result, &run->outcome->interrupted, why);
+        bool again = !status && !run->outcome->interrupted && result->status == SB_STATUS_DISTURBED;
+        run->outcome->disturbed += again;
+        run->outcome->lost += again && attempt.retry == retries;
+        if (!again || attempt.retry == retries)
+            return status;
+        if (!trial->simulated)
+            sb_run_watch_take(&run->watch, (uint32_t)attempt.number, result);
+        show_failure(&run->progress, cell, result);
+        sb_result_free(result);
+        attempt.number = (int64_t)(plan->trials.n + ++run->extra);
+    }
+}
+
+/* One trial of the plan, if what is known by now asks for it. */
+static int run_planned(struct run *run, size_t i, char **why)
+{
+    const struct sb_trial *trial = &run->plan->trials.at[i];
+    const struct sb_cell *cell = &run->plan->cells.at[trial->cell];
+    struct progress *p = &run->progress;
+    struct sb_result result = {0};
+    /* The plan has all repetitions there could be; which are needed is seen on the way. */
+    if (!is_wanted(run->plan, trial, run->states))
+        return 0;
+    /* Counted anew each time: cells become precise, and failing ones are given up. */
+    count_left(run->plan, run->states, i, p);
+    if (p->terminal || !i)
+        show(p, cell, NULL);
+    uint64_t start = sb_now_ns();
+    int status = run_repetition(run, trial, &result, why);
+    if (!status && !run->outcome->interrupted) {
+        struct kind *kind = &p->of[trial->simulated];
+        kind->done++;
+        kind->left--;
+        kind->spent_ns += sb_now_ns() - start;
+        run->outcome->done++;
+        run->outcome->failed += result.status != SB_STATUS_OK && result.status != SB_STATUS_DISTURBED;
+        /* What ran under valgrind has no times to learn from. */
+        if (!trial->simulated) {
+            learn(run->plan, &run->states[trial->cell], &result);
+            sb_run_watch_take(&run->watch, trial->number, &result);
+        }
+        show(p, cell, &result);
+    }
+    sb_result_free(&result);
+    return status;
+}
+
 /* A failed trial is a result. Only what keeps us from storing results ends the run. */
 int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_outcome *outcome, char **why)
 {
-    struct progress p = {.terminal = isatty(STDERR_FILENO),
-                         .may_end = plan->most_repetitions > plan->least_repetitions};
-    struct cell_state *states = sb_calloc(plan->cells.n, sizeof(*states));
-    struct sb_run_watch watch = {0};
+    struct run run = {.store = store,
+                      .plan = plan,
+                      .outcome = outcome,
+                      .progress = {.terminal = isatty(STDERR_FILENO),
+                                   .may_end = plan->most_repetitions > plan->least_repetitions},
+                      .states = sb_calloc(plan->cells.n, sizeof(*run.states)),
+                      .program = sb_trial_program(why)};
+    struct progress *p = &run.progress;
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
-    char *program = sb_trial_program(why);
-    int status = program ? 0 : -ENOENT;
+    int status = run.program ? 0 : -ENOENT;
     *outcome = (struct sb_run_outcome){0};
     sb_catch_stop();
     /* A child that dies while we write to it must not take us along. */
     sigaction(SIGPIPE, &ignore, &before);
-    for (size_t i = 0; i < plan->trials.n && !status && !outcome->interrupted; i++) {
-        const struct sb_trial *trial = &plan->trials.at[i];
-        const struct sb_cell *cell = &plan->cells.at[trial->cell];
-        struct sb_result result = {0};
-        /* The plan has all repetitions there could be; which are needed is seen on the way. */
-        if (!is_wanted(plan, trial, states))
-            continue;
-        /* Counted anew each time: cells become precise, and failing ones are given up. */
-        count_left(plan, states, i, &p);
-        if (p.terminal || !i)
-            show(&p, cell, NULL);
-        uint64_t start = sb_now_ns();
-        status = run_trial(store, plan, trial, program, &result, &outcome->interrupted, why);
-        if (!status && !outcome->interrupted) {
-            struct kind *kind = &p.of[trial->simulated];
-            kind->done++;
-            kind->left--;
-            kind->spent_ns += sb_now_ns() - start;
-            outcome->done++;
-            outcome->failed += result.status != SB_STATUS_OK;
-            /* What ran under valgrind has no times to learn from. */
-            if (!trial->simulated) {
-                learn(plan, &states[trial->cell], &result);
-                sb_run_watch_take(&watch, trial->number, &result);
-            }
-            show(&p, cell, &result);
-        }
-        sb_result_free(&result);
-    }
-    if (p.terminal)
+    for (size_t i = 0; i < plan->trials.n && !status && !outcome->interrupted; i++)
+        status = run_planned(&run, i, why);
+    if (p->terminal)
         fprintf(stderr, "\n");
     if (!status)
-        status = sb_run_watch_conclude(&watch, store, why);
-    outcome->imprecise = count_imprecise(plan, states);
+        status = sb_run_watch_conclude(&run.watch, store, why);
+    outcome->imprecise = count_imprecise(plan, run.states);
     /* Trials that weren't needed were never planned, to the reader of the last line. */
-    outcome->planned = outcome->done + (outcome->interrupted ? p.of[0].left + p.of[1].left : 0);
+    outcome->planned = outcome->done + (outcome->interrupted ? p->of[0].left + p->of[1].left : 0);
     sigaction(SIGPIPE, &before, NULL);
     for (size_t i = 0; i < plan->cells.n; i++)
-        free(states[i].rates);
-    free(states);
-    free(program);
+        free(run.states[i].rates);
+    free(run.states);
+    free(run.program);
     return status;
 }

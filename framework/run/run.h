@@ -6,8 +6,10 @@
 #include "store/store.h"
 
 struct sb_run_outcome {
-    size_t done, failed; /* trials stored; of them not ok */
+    size_t done, failed; /* repetitions; of them failed */
     size_t planned;      /* with those that an interruption left out */
+    size_t disturbed;    /* trials that were disturbed, and repetitions that were so to the last retry: */
+    size_t lost;         /* those have no number */
     bool interrupted;    /* by SIGINT or SIGTERM: what was done is kept */
     size_t imprecise;    /* cells that used up their repetitions without being as precise as asked */
 };

@@ -12,6 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char sb_warning_unchecked[] =
+    "the allocators were not checked before they were measured (--no-check): whether they keep "
+    "their promises is not known; `scullbench check PLUGIN` tells";
+
 /* A connection, used by one thread. */
 struct sb_store {
     sqlite3 *db;
@@ -32,7 +36,7 @@ static const char schema[] =
     "CREATE TABLE trial(number INTEGER PRIMARY KEY, cell INTEGER, repetition INTEGER, seed INTEGER, status "
     "TEXT,"
     " reason TEXT, phase TEXT, last_words TEXT, started TEXT, wall_ns INTEGER, layout INTEGER, simulated "
-    "INTEGER);"
+    "INTEGER, retry INTEGER);"
     "CREATE TABLE metric(trial INTEGER, name TEXT, unit TEXT, value REAL);"
     "CREATE TABLE unavailable(trial INTEGER, name TEXT, reason TEXT);"
     "CREATE TABLE series(trial INTEGER, name TEXT, key INTEGER, unit TEXT, points TEXT);"
@@ -353,10 +357,10 @@ int sb_store_add_trial(struct sb_store *store, const struct sb_trial_row *t, cha
     int status = execute(store, "BEGIN IMMEDIATE", why);
     if (status)
         return status;
-    status = insert(store, why, "INSERT INTO trial VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", "iiiitttttiii",
+    status = insert(store, why, "INSERT INTO trial VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)", "iiiitttttiiii",
                     t->number, t->cell, t->repetition, (int64_t)t->seed, sb_status_name(t->result.status),
                     t->result.reason, t->result.phase, t->last_words, t->started, t->wall_ns,
-                    (int64_t)t->layout, (int64_t)t->simulated);
+                    (int64_t)t->layout, (int64_t)t->simulated, t->retry);
     if (!status)
         status = insert_result(store, t->number, &t->result, why);
     return finish(store, status, why);
@@ -412,7 +416,7 @@ static char *as_of_version(const struct sb_store *store, const char *sql)
     static const struct {
         int since;
         const char *column;
-    } added[] = {{2, " settings"}, {2, " layout"}, {2, " simulated"}};
+    } added[] = {{2, " settings"}, {2, " layout"}, {2, " simulated"}, {3, " retry"}};
     char *text = sb_strdup(sql);
     for (size_t i = 0; i < SB_COUNT(added); i++) {
         char *at = store->version < added[i].since ? strstr(text, added[i].column) : NULL;
@@ -474,7 +478,7 @@ static void take_swept(void *context, sqlite3_stmt *s)
 /* A status of a later version reads as none, which every report shows as failed. */
 static enum sb_status status_of(const char *name)
 {
-    for (enum sb_status s = SB_STATUS_OK; s <= SB_STATUS_CRASHED; s++) {
+    for (enum sb_status s = SB_STATUS_OK; s < SB_STATUSES; s++) {
         if (name && !strcmp(name, sb_status_name(s)))
             return s;
     }
@@ -497,6 +501,7 @@ static void take_trial(void *context, sqlite3_stmt *s)
     t->wall_ns = sqlite3_column_int64(s, 9);
     t->layout = (uint64_t)sqlite3_column_int64(s, 10);
     t->simulated = sqlite3_column_int64(s, 11);
+    t->retry = sqlite3_column_int64(s, 12);
 }
 
 /* Trials come in the order of their numbers, and so do their metrics: no search needed but a step ahead. */
@@ -590,8 +595,7 @@ int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
          take_cell},
         {"SELECT cell, name, value FROM swept ORDER BY rowid", take_swept},
         {"SELECT number, cell, repetition, seed, status, reason, phase, last_words, started, wall_ns, "
-         "layout, "
-         "simulated FROM trial ORDER BY number",
+         "layout, simulated, retry FROM trial ORDER BY number",
          take_trial},
         {"SELECT trial, name, unit, value FROM metric ORDER BY rowid", take_metric},
         {"SELECT trial, name, reason FROM unavailable ORDER BY rowid", take_unavailable},

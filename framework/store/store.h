@@ -11,12 +11,15 @@
 #include <stdbool.h>
 
 /*
- * 1: until 0.1.0. 2: cells' settings, trials' layouts, histograms. Files of all versions are read; what an
- * old one lacks is empty.
+ * 1: until 0.1.0. 2: cells' settings, trials' layouts, histograms. 3: disturbed trials and which retry a
+ * trial is. Files of all versions are read; what an old one lacks is empty.
  */
-#define SB_SCHEMA_VERSION 2
+#define SB_SCHEMA_VERSION 3
 
 struct sb_store;
+
+/* The warning of a run whose allocators were not checked; reports look for it. */
+extern const char sb_warning_unchecked[];
 
 /* Errors: 0 or a negative errno, with a sentence in `*why` (the caller's to free). */
 
@@ -45,6 +48,11 @@ struct sb_plugin_row {
     char *kind, *name, *path, *build_id, *abi;
 };
 
+/* Where a cell's memory is from: what its footprint means. Stored, so they are never renamed. */
+#define SB_MEMORY_FILE      "memory file"
+#define SB_MEMORY_OS        "from the OS"
+#define SB_MEMORY_ONE_BLOCK "one block"
+
 struct sb_cell_row {
     int64_t id;
     size_t source; /* which of a report's databases it is from; 0 where there is one */
@@ -60,6 +68,7 @@ struct sb_trial_row {
     size_t source; /* likewise */
     uint64_t seed, layout;
     bool simulated; /* under valgrind */
+    int64_t retry; /* of its repetition: 0 the first time, then one more for each disturbed trial before it */
     int64_t wall_ns;
     char *started;    /* UTC */
     char *last_words; /* end of its standard error, or NULL */

@@ -36,11 +36,12 @@ struct worker {
     void *state;
     int status; /* of its first failure; 0 while all is well */
     char *why;
-    struct sb_counts counts;                  /* since the phase began */
-    uint64_t closed_operations, closed_bytes; /* what lies in the common window */
-    double closed_ns;
-    uint64_t begin_tick;      /* when its measured phase began: the common start, or later if it was late */
-    uint64_t backlog;         /* paced: calls that were due in the window and weren't begun */
+    struct sb_counts counts;        /* since the phase began */
+    uint64_t begin_tick, open_tick; /* when its measured phase began, and when it saw the window open */
+    uint64_t opened_operations, opened_bytes; /* before the common window opened */
+    uint64_t closed_operations, closed_bytes; /* what lies in it */
+    double closed_ns, whole_ns;               /* its length, and the time from begin to close */
+    uint64_t backlog;                         /* paced: calls that were due in the window and weren't begun */
     double warmup_ns, spread; /* of the warm-up: its length, and the last windows' coefficient of variation */
     uint64_t warmup_operations;
     bool steady;
@@ -69,11 +70,14 @@ struct trial {
 
     pthread_barrier_t gate;
     enum order order;
-    uint64_t target;                  /* survey: operations since its start */
-    bool simulated;                   /* under valgrind: counts alone, no times */
-    _Atomic uint32_t steady_threads;  /* warm-up */
-    uint64_t start_tick;              /* measure: the common start */
-    _Atomic uint64_t window_end_tick; /* measure: when the common window closes */
+    uint64_t target;                 /* survey: operations since its start */
+    bool simulated;                  /* under valgrind: counts alone, no times */
+    _Atomic uint32_t steady_threads; /* warm-up */
+    /* Measured phase: who has lined up and who has begun; the earliest begin, and the latest of all; from
+       when to when the common window lasts. */
+    _Atomic uint32_t arrived, begun;
+    _Atomic uint64_t start_tick, latest_begin, window_end_tick;
+    _Atomic bool window_open;
 
     pthread_mutex_t fail_lock;
     char fail_text[512];
@@ -93,11 +97,29 @@ struct trial {
     double kept_bytes; /* held when everything was freed; negative: not known */
     int64_t resident_before, pss_before;
     struct sb_watch watch;
+    int stops; /* how often the process was continued in the measured phase */
     struct {
         struct sb_dump *at;
         size_t n, capacity;
     } dumps; /* at the checkpoint with most live */
 };
+
+/* What a worker does in each phase, on its own thread. */
+void sb_worker_survey(struct worker *w);
+void sb_worker_warm_up(struct worker *w);
+void sb_worker_measure(struct worker *w);
+/* The first failure of a worker is kept, with its text or NULL, which is taken over. */
+void sb_worker_fail(struct worker *w, int status, char *why);
+
+/* A window shorter than this share of what was asked for is another one than was asked for. */
+#define SB_LEAST_WINDOW 0.9
+
+/* The shortest thread's window as a share of what was asked for. */
+double sb_trial_window_share(const struct trial *t);
+/* The largest share of its time that a thread lost to nobody; NaN where the kernel doesn't tell. */
+double sb_trial_lost_share(const struct trial *t);
+/* Why what was measured is no result, or NULL; the caller frees it. */
+char *sb_trial_disturbance(const struct trial *t);
 
 /* One point of a series over operations, or over bytes for addresses. */
 void sb_trial_add_point(struct trial *t, const char *name, int key, const char *unit, double x, double y);
@@ -107,5 +129,7 @@ void sb_trial_map_addresses(struct trial *t);
 
 /* All that was measured, as lines; only once nothing can be found against it any more. */
 void sb_trial_report(struct trial *t);
+/* Of a disturbed trial: what tells of the disturbance, and no result. */
+void sb_trial_report_disturbed(struct trial *t);
 
 #endif

@@ -21,8 +21,9 @@ void sb_layout_restart(char **argv, const char *text, size_t length, uint64_t la
 /* Asks glibc for a tunable in the program that sb_layout_restart starts; one that the user has set stays. */
 void sb_layout_want_tunable(const char *name, const char *value);
 
-/* Whether the kernel's randomisation is off in this process. */
+/* Whether the kernel's randomisation is off in this process, and a trial's warning where it isn't. */
 bool sb_layout_is_fixed(void);
+extern const char sb_layout_not_fixed[];
 
 /* Shifts all later mappings (plugins, the memory file, thread stacks) and the end of the program's own heap.
  */

@@ -41,6 +41,8 @@ int main(int argc, char **argv)
 {
     struct sb_diag diag = {.file = "standard input"};
     struct sb_trial_spec spec;
+    /* Started anew by /proc/self/exe it would go by that name, in top as well. */
+    prctl(PR_SET_NAME, "scullbench-trial");
     char *text;
     size_t length;
 

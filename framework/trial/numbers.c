@@ -159,21 +159,21 @@ static void report_warmup(struct trial *t)
                              "too few whole cycles of the workload fit into the warm-up: raise warmup_limit");
 }
 
-/* What the machine did beside, and to, the measured threads. */
-static void report_watch(struct trial *t)
+/* Whose the time of the measured phase was, if not the workers'. */
+static void report_time(struct trial *t)
 {
-    struct sb_usage sum = {0};
-    double operations = 0, degrees = sb_temperature();
+    static const char no_stat[] = "/proc/stat lacks these CPUs";
+    static const char no_wait[] =
+        "the kernel doesn't tell how long threads wait for a CPU (CONFIG_SCHED_INFO)";
+    double waited = 0, lost = sb_trial_lost_share(t);
     for (uint32_t i = 0; i < t->spec->threads; i++) {
         const struct sb_usage *u = &t->workers[i].usage;
-        sum.minor_faults += u->minor_faults;
-        sum.major_faults += u->major_faults;
-        sum.voluntary += u->voluntary;
-        sum.involuntary += u->involuntary;
-        sum.migrations += u->migrations;
-        operations += (double)t->workers[i].counts.operations;
+        waited = fmax(waited, u->wall > 0 ? u->waited / u->wall : 0);
     }
-    static const char no_stat[] = "/proc/stat lacks these CPUs";
+    metric(t, "shortest_window", "%", 100 * sb_trial_window_share(t));
+    /* Of the thread that had most of it. */
+    number_or(t, "waited_for_cpu", "%", !isnan(lost), 100 * waited, no_wait);
+    number_or(t, "lost_time", "%", !isnan(lost), 100 * lost, no_wait);
     /* As a share, and in seconds: shares of trials of different lengths can't be added up. */
     double others = sb_watch_others(&t->watch, t->spec->threads),
            steal = sb_watch_steal(&t->watch, t->spec->threads);
@@ -184,6 +184,38 @@ static void report_watch(struct trial *t)
         metric(t, "others_cpu_s", "s", others * seconds);
     if (!isnan(steal))
         metric(t, "steal_s", "s", steal * seconds);
+}
+
+/* Its cost is in no rate where it runs on other CPUs, and hides in it where it runs on the workers'. */
+static void report_foreign_threads(struct trial *t)
+{
+    /* Less is the time between two readings of clocks. */
+    const double telling = 1;
+    double foreign = sb_watch_foreign_threads(&t->watch);
+    metric(t, "allocator_threads_cpu", "% of a CPU", foreign);
+    if (foreign > telling)
+        sb_write_warning(t->out,
+                         "threads that the allocator itself started ran while it was measured (metric "
+                         "allocator_threads_cpu): what they did is in no operation's time, and on the "
+                         "trial's CPUs they took time from the workers");
+}
+
+/* What the machine did beside, and to, the measured threads. */
+static void report_watch(struct trial *t)
+{
+    struct sb_usage sum = {0};
+    double operations = 0, degrees = sb_temperature();
+    report_time(t);
+    report_foreign_threads(t);
+    for (uint32_t i = 0; i < t->spec->threads; i++) {
+        const struct sb_usage *u = &t->workers[i].usage;
+        sum.minor_faults += u->minor_faults;
+        sum.major_faults += u->major_faults;
+        sum.voluntary += u->voluntary;
+        sum.involuntary += u->involuntary;
+        sum.migrations += u->migrations;
+        operations += (double)t->workers[i].counts.operations;
+    }
     metric(t, "involuntary_switches", "switches", (double)sum.involuntary);
     metric(t, "voluntary_switches", "switches", (double)sum.voluntary);
     metric(t, "migrations", "migrations", (double)sum.migrations);
@@ -246,11 +278,9 @@ static void report_rates(struct trial *t)
         metric(t, "paced_ops_per_s", "1/s", operations);
         sb_write_unavailable(t->out, "ops_per_s", paced);
         sb_write_unavailable(t->out, "bytes_per_s", paced);
-    } else if (operations > 0) {
+    } else {
         metric(t, "ops_per_s", "1/s", operations);
         metric(t, "bytes_per_s", "B/s", bytes);
-    } else {
-        sb_write_unavailable(t->out, "ops_per_s", "not one operation was finished in the measured phase");
     }
     metric(t, "operations", "operations", (double)sum.operations);
     /* What was measured, whatever duration asked for. */
@@ -491,6 +521,15 @@ static void report_simulated(struct trial *t)
     for (uint32_t i = 0; i < t->spec->threads; i++)
         operations += t->workers[i].counts.operations;
     metric(t, "operations", "operations", (double)operations);
+}
+
+void sb_trial_report_disturbed(struct trial *t)
+{
+    double operations = 0;
+    report_time(t);
+    for (uint32_t i = 0; i < t->spec->threads; i++)
+        operations += (double)t->workers[i].closed_operations;
+    metric(t, "operations", "operations", operations);
 }
 
 void sb_trial_report(struct trial *t)

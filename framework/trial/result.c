@@ -9,8 +9,9 @@
 #include <string.h>
 
 /* Stored in databases: a name is never given to another status. */
-static const char *const names[] = {"none",          "ok",    "invalid", "check-failed",
-                                    "out-of-memory", "error", "timeout", "crashed"};
+static const char *const names[] = {"none",  "ok",      "invalid", "check-failed", "out-of-memory",
+                                    "error", "timeout", "crashed", "disturbed"};
+_Static_assert(SB_COUNT(names) == SB_STATUSES, "every status has a name");
 
 const char *sb_status_name(enum sb_status status)
 {

@@ -28,7 +28,9 @@ enum sb_status {
     SB_STATUS_OUT_OF_MEMORY, /* the allocator gave NULL */
     SB_STATUS_ERROR,         /* the trial couldn't be set up */
     SB_STATUS_TIMEOUT,       /* killed at its time limit */
-    SB_STATUS_CRASHED,       /* ended by a signal, or without a word */
+    SB_STATUS_CRASHED,       /* ended by a signal, without a word, or with words that contradict each other */
+    SB_STATUS_DISTURBED,     /* the machine kept it from measuring what was asked for */
+    SB_STATUSES
 };
 const char *sb_status_name(enum sb_status status);
 

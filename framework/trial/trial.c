@@ -4,7 +4,7 @@
  * The main thread directs: it gives an order, all workers carry it out between two barriers, and while they
  * wait it looks at the allocator undisturbed. Workers are pinned before they touch memory. Phases:
  * setup, survey (checkpoints at fixed operation counts), warm-up, measure, snapshot, verify, tear down,
- * leak check. Only the measured phase is counted.
+ * leak check. Only the measured phase is counted. What workers do in them is in phases.c.
  *
  * A worker whose step fails does nothing more but keeps coming to the barriers, so no one hangs on it. After
  * wrong contents or a failed check nothing is torn down: the structures are not to be trusted.
@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <math.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,24 +103,6 @@ static char *reason_or(struct trial *t, const char *format, ...)
 
 /* ---- workers ---- */
 
-/* The first failure is the cause; those after it are its consequences. */
-static void fail_worker(struct worker *w, int status, char *why)
-{
-    if (!w->status) {
-        w->status = status;
-        w->why = why;
-    } else {
-        free(why);
-    }
-}
-
-static void step(struct worker *w)
-{
-    int status = w->trial->workload->workload.step(w->state, &w->counts);
-    if (status)
-        fail_worker(w, status, NULL);
-}
-
 /* Pinned before anything is touched, so that first-touch memory of the thread lies near its CPU. */
 static void do_setup(struct worker *w)
 {
@@ -129,8 +112,8 @@ static void do_setup(struct worker *w)
     if (!status)
         status = t->workload->workload.thread_setup(t->w, w->index, &w->state);
     if (status)
-        fail_worker(w, status == -ENOMEM ? -EIO : status,
-                    why ? why : sb_printf("the workload's thread can't be set up: %s", strerror(-status)));
+        sb_worker_fail(w, status == -ENOMEM ? -EIO : status,
+                       why ? why : sb_printf("the workload's thread can't be set up: %s", strerror(-status)));
     /* On this thread, whose counters they are; also after a failure, so that every worker has the same
        to close. */
     sb_pmu_open(&t->pmu, &w->pmu);
@@ -144,200 +127,6 @@ static void do_setup(struct worker *w)
     /* Touched now: what grows later is the allocator's. */
     for (size_t i = 0; i < SB_HISTOGRAMS && w->histograms; i++)
         memset(&w->histograms[i], 0, sizeof(w->histograms[i]));
-}
-
-/* Targets are cumulative: a step that overshoots one checkpoint shortens the way to the next. */
-static void do_survey(struct worker *w)
-{
-    while (!w->status && w->counts.operations < w->trial->target)
-        step(w);
-}
-
-/* Coefficient of variation of the last n rates. */
-static double variation(const double *rates, size_t have, size_t n)
-{
-    double sum = 0, squares = 0;
-    if (have < n)
-        return NAN;
-    /* A ring of the last n: older windows are forgotten. */
-    for (size_t i = 0; i < n; i++)
-        sum += rates[(have - 1 - i) % n];
-    for (size_t i = 0; i < n; i++) {
-        double d = rates[(have - 1 - i) % n] - sum / (double)n;
-        squares += d * d;
-    }
-    return sqrt(squares / (double)(n - 1)) / (sum / (double)n);
-}
-
-/*
- * None where none is asked for; else at least as long as asked, then until the rates of the last windows
- * agree (Georges et al., OOPSLA 2007), for all threads, or to the limit. A window is a whole number of
- * cycles, for the parts of a cycle have rates of their own.
- */
-static void do_warmup(struct worker *w)
-{
-    enum { WINDOW_NS = 5000000, MOST_WINDOWS = 50 };
-    struct trial *t = w->trial;
-    const union sb_value *spec = t->spec->trial;
-    double rates[MOST_WINDOWS] = {0}, limit = sb_share(spec[SB_TRIAL_STEADY]);
-    uint64_t begin = sb_now_ns(), least = begin + spec[SB_TRIAL_WARMUP].u,
-             last = begin + spec[SB_TRIAL_WARMUP_LIMIT].u;
-    uint64_t cycle = t->needs.cycle_operations ? t->needs.cycle_operations : 1, now = begin;
-    uint64_t from = begin, operations = w->counts.operations, started = operations;
-    size_t have = 0, n = spec[SB_TRIAL_STEADY_WINDOWS].u;
-    bool wanted = limit > 0 && spec[SB_TRIAL_WARMUP].u;
-    w->steady = !wanted;
-    w->spread = NAN;
-    /* Nothing is timed under valgrind: one cycle fills its caches. */
-    if (t->simulated) {
-        while (!w->status && w->counts.operations - started < cycle)
-            step(w);
-        return;
-    }
-    while (!w->status && (now < least || (wanted && now < last && t->steady_threads < t->spec->threads))) {
-        uint64_t cycles = w->counts.operations / cycle;
-        step(w);
-        now = sb_now_ns();
-        if (now - from < WINDOW_NS || w->counts.operations / cycle == cycles)
-            continue;
-        rates[have++ % n] = (double)(w->counts.operations - operations) / (double)(now - from);
-        from = now;
-        operations = w->counts.operations;
-        double spread = variation(rates, have, n);
-        if (!w->steady)
-            w->spread = spread;
-        if (!w->steady && spread <= limit) {
-            w->steady = true;
-            t->steady_threads++;
-        }
-    }
-    w->warmup_ns = (double)(now - begin);
-    w->warmup_operations = w->counts.operations - started;
-}
-
-/* What lies in the common window: all steps up to the first one that ends after its close. */
-/* Counted by each thread for itself: nobody waits for the others at the end. */
-static void close_window(struct worker *w, uint64_t tick)
-{
-    struct trial *t = w->trial;
-    w->closed_operations = w->counts.operations;
-    w->closed_bytes = w->counts.bytes;
-    w->closed_ns = (double)(tick - w->begin_tick) * t->clock->ns_per_tick;
-}
-
-static void measure_closed(struct worker *w)
-{
-    struct trial *t = w->trial;
-    uint64_t (*now)(void) = t->clock->now;
-    uint64_t operations = t->spec->trial[SB_TRIAL_OPERATIONS].u, tick;
-    bool closed = false;
-    for (;;) {
-        tick = now();
-        if (!closed && tick >= atomic_load_explicit(&t->window_end_tick, memory_order_relaxed)) {
-            close_window(w, tick);
-            closed = true;
-        }
-        /* A fixed number is done by all, also after the first one has closed the window. */
-        if (w->status || (operations ? w->counts.operations >= operations : closed))
-            break;
-        step(w);
-    }
-    if (!closed) {
-        uint64_t open = UINT64_MAX;
-        atomic_compare_exchange_strong(&t->window_end_tick, &open, tick);
-        close_window(w, tick);
-    }
-}
-
-/*
- * Calls are due at equal distances, threads evenly between each other's, and a late one waits for nobody: its
- * latency counts from when it was due, so a stall is felt by all that came meanwhile (Tene's coordinated
- * omission). What was due in the window is served also after its end, for as long again; what is not served
- * even then is entered as longer than anything.
- */
-static void measure_paced(struct worker *w)
-{
-    struct trial *t = w->trial;
-    uint64_t (*now)(void) = t->clock->now;
-    double distance = 1e9 / (double)t->spec->trial[SB_TRIAL_RATE].u / t->clock->ns_per_tick;
-    double first = (double)t->start_tick + distance * w->index / t->spec->threads;
-    uint64_t operations = t->spec->trial[SB_TRIAL_OPERATIONS].u, end = t->window_end_tick, calls = 0,
-             tick = now();
-    uint64_t last = operations ? UINT64_MAX : end + (end - t->start_tick);
-    bool closed = false;
-    while (!w->status && tick < last && (!operations || w->counts.operations < operations)) {
-        uint64_t due = (uint64_t)(first + distance * (double)calls);
-        if (due >= end)
-            break;
-        while ((tick = now()) < due)
-            ;
-        if (!closed && tick >= end) {
-            close_window(w, tick);
-            closed = true;
-        }
-        step(w);
-        tick = now();
-        sb_histogram_add(&w->histograms[SB_RESPONSE],
-                         (uint64_t)((double)(tick - due) * t->clock->ns_per_tick * SB_HISTOGRAM_UNITS));
-        calls++;
-    }
-    if (!operations) {
-        double due = ((double)end - first) / distance;
-        w->backlog = ceil(due) > (double)calls ? (uint64_t)(ceil(due) - (double)calls) : 0;
-        sb_histogram_add_longest(&w->histograms[SB_RESPONSE], w->backlog);
-    }
-    /* The window is what it was to be, not what the last call left of it. */
-    if (!closed)
-        close_window(w, operations || w->status || tick > end ? tick : end);
-}
-
-/*
- * Whole cycles, and no clock but the workload's own: what depends on time would not come out the same again.
- * Short cycles are repeated, so that what is done once weighs little.
- */
-static void measure_simulated(struct worker *w)
-{
-    enum { LEAST = 10000 };
-    uint64_t cycle = w->trial->needs.cycle_operations ? w->trial->needs.cycle_operations : 1;
-    uint64_t operations = (LEAST + cycle - 1) / cycle * cycle;
-    while (!w->status && w->counts.operations < operations)
-        step(w);
-    w->closed_operations = w->counts.operations;
-    w->closed_ns = 1;
-}
-
-/* Its name is known to simulate.c: under valgrind counting is on while this function runs. */
-#ifdef __clang__
-#define KEPT __attribute__((noinline))
-#else
-#define KEPT __attribute__((noinline, noclone))
-#endif
-KEPT void sb_measured_phase(struct worker *w);
-void sb_measured_phase(struct worker *w)
-{
-    if (w->trial->simulated)
-        measure_simulated(w);
-    else if (w->trial->spec->trial[SB_TRIAL_RATE].u)
-        measure_paced(w);
-    else
-        measure_closed(w);
-}
-
-static void do_measure(struct worker *w)
-{
-    struct trial *t = w->trial;
-    w->counts = (struct sb_counts){0};
-    while (!t->simulated && t->clock->now() < t->start_tick)
-        ;
-    struct sb_usage before = sb_usage_now();
-    sb_pmu_start(&w->pmu);
-    /* Starting counters takes microseconds of system calls; they are nobody's operations. */
-    w->begin_tick = t->clock->now();
-    sb_measured_phase(w);
-    sb_pmu_stop(&w->pmu);
-    w->usage = sb_usage_since(&before);
-    for (size_t i = 0; i < t->pmu.n; i++)
-        w->counted[i] = sb_pmu_read(&w->pmu, i, &w->readings[i]);
 }
 
 static void do_teardown(struct worker *w)
@@ -359,13 +148,13 @@ static void serve(struct worker *w)
             do_setup(w);
             break;
         case ORDER_SURVEY:
-            do_survey(w);
+            sb_worker_survey(w);
             break;
         case ORDER_WARMUP:
-            do_warmup(w);
+            sb_worker_warm_up(w);
             break;
         case ORDER_MEASURE:
-            do_measure(w);
+            sb_worker_measure(w);
             break;
         case ORDER_TEARDOWN:
             do_teardown(w);
@@ -665,25 +454,38 @@ static uint32_t latency_period(const struct trial *t)
     return period < 2 ? 2 : period > 100000 ? 100000 : (uint32_t)period;
 }
 
+/* A stopped process sees nothing of its stop but the signal that ends it. */
+static volatile sig_atomic_t continued;
+
+static void note_continued(int signal)
+{
+    (void)signal;
+    continued++;
+}
+
+static void catch_continue(void)
+{
+    struct sigaction action = {.sa_handler = note_continued, .sa_flags = SA_RESTART};
+    sigaction(SIGCONT, &action, NULL);
+}
+
 static int measure(struct trial *t)
 {
-    double ticks_per_ns = 1 / t->clock->ns_per_tick;
-    bool fixed = t->spec->trial[SB_TRIAL_OPERATIONS].u;
     sb_write_phase(t->out, "warm-up");
     int status = command(t, ORDER_WARMUP);
     if (status)
         return status;
     sb_write_phase(t->out, "measure");
     t->bench.latency_period = latency_period(t);
-    sb_watch_begin(&t->watch, t->spec->cpus, t->spec->threads);
-    /* Far enough off for every worker to be spinning on it by then. */
-    t->start_tick = t->clock->now() + (uint64_t)(1e6 * ticks_per_ns);
-    atomic_store(&t->window_end_tick,
-                 fixed ? UINT64_MAX
-                       : t->start_tick +
-                             (uint64_t)((double)t->spec->trial[SB_TRIAL_DURATION].u * ticks_per_ns));
+    pthread_t *threads = sb_calloc(t->spec->threads, sizeof(*threads));
+    for (uint32_t i = 0; i < t->spec->threads; i++)
+        threads[i] = t->workers[i].thread;
+    int stops = continued;
+    sb_watch_begin(&t->watch, t->spec->cpus, t->spec->threads, threads);
     status = command(t, ORDER_MEASURE);
-    sb_watch_end(&t->watch, t->spec->cpus, t->spec->threads);
+    sb_watch_end(&t->watch, t->spec->cpus, t->spec->threads, threads);
+    t->stops = continued - stops;
+    free(threads);
     t->bench.latency_period = 0;
     look(t, &t->at_end, &t->account_at_end);
     t->resident_at_end = sb_resident_bytes();
@@ -729,9 +531,14 @@ static enum sb_status run_phases(struct trial *t, char **reason)
         return failed;
     /* Numbers only once nothing can be found against them any more. */
     proved = tear_down(t, reason);
-    if (proved == SB_STATUS_OK)
+    if (proved != SB_STATUS_OK)
+        return proved;
+    *reason = t->simulated ? NULL : sb_trial_disturbance(t);
+    if (*reason)
+        sb_trial_report_disturbed(t);
+    else
         sb_trial_report(t);
-    return proved;
+    return *reason ? SB_STATUS_DISTURBED : SB_STATUS_OK;
 }
 
 static union sb_value *read_options(const struct sb_plugin *plugin, const struct sb_trial_part *part,
@@ -886,9 +693,7 @@ static enum sb_status run_all(struct trial *t, struct sb_diag *diag, char **reas
     sb_write_phase(t->out, "setup");
     sb_layout_shift_mappings(t->spec->trial[SB_TRIAL_LAYOUT].u);
     if (!sb_layout_is_fixed())
-        sb_write_warning(t->out,
-                         "the kernel's address-space randomisation could not be switched off (a sandbox "
-                         "forbids personality(2)): layouts are drawn, but not only from the seed");
+        sb_write_warning(t->out, sb_layout_not_fixed);
     t->allocator = load(&t->spec->allocator, SB_PLUGIN_ALLOCATOR, reason);
     if (*reason)
         return SB_STATUS_ERROR;
@@ -921,6 +726,7 @@ enum sb_status sb_trial_run(const struct sb_trial_spec *spec, FILE *out)
                         .kept_bytes = -1,
                         .simulated = sb_simulated()};
     pthread_mutex_init(&t->fail_lock, NULL);
+    catch_continue();
     enum sb_status status = run_all(t, &diag, &reason);
     sb_write_status(out, status, reason);
     if (status == SB_STATUS_OK) {
