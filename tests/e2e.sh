@@ -108,7 +108,7 @@ expect 0 "$s" export a.db
 cp out a.csv
 [ "$(tail -n +2 a.csv | wc -l)" = "$planned" ] || fail "the plan has $planned trials, the run another number"
 [ "$(column status a.csv | sort -u)" = ok ] || fail "not all trials are ok"
-head -1 a.csv | grep -q '^trial,allocator,workload,threads,repetition,status,simulated,reason,scullc.quantum,' || fail "CSV header"
+head -1 a.csv | grep -q '^trial,allocator,workload,threads,repetition,status,simulated,retry,reason,scullc.quantum,' || fail "CSV header"
 for name in ops_per_s alloc_ns free_ns bytes_per_s footprint kept_bytes; do
   head -1 a.csv | grep -q ",$name" || fail "no column $name"
 done
@@ -260,9 +260,9 @@ device_size = 2MiB
 [workload scullp]
 device_size = 256KiB
 [matrix]
-allocator = segv, sleep, overlap, liar, exhaust, miscount, exit, chatter, openfail, crooked, kmalloc
+allocator = segv, sleep, overlap, liar, exhaust, miscount, exit, chatter, openfail, crooked, kmalloc, forge, forge-deep, flood
 workload = scullc, scullp
-exclude = segv/scullp, sleep/scullp, overlap/scullp, liar/scullp, exhaust/scullp, miscount/scullp, exit/scullp, chatter/scullp, openfail/scullp, crooked/scullc, kmalloc/scullp
+exclude = segv/scullp, sleep/scullp, overlap/scullp, liar/scullp, exhaust/scullp, miscount/scullp, exit/scullp, chatter/scullp, openfail/scullp, crooked/scullc, kmalloc/scullp, forge/scullp, forge-deep/scullp, flood/scullp
 INI
 expect 3 "$s" run bad.ini --db bad.db --plugin-path "$BAD_PLUGINS" --no-check
 cp err bad.err
@@ -284,18 +284,65 @@ chatter ok
 openfail error
 crooked invalid
 kmalloc ok
+forge crashed
+forge-deep crashed
+flood crashed
 EOF
+grep -q ',forge,.*ended with exit status 0 and without a result in phase survey' bad.csv || fail "a plugin finds where results go: $(grep ,forge, bad.csv)"
+grep -q 'its output contradicts itself: metric ops_per_s comes before the trial was torn down' bad.csv || fail "a forged result is believed: $(grep ,forge-deep, bad.csv)"
+grep -qE ',flood,.*(its output has no end: more than 64 MiB|its output contradicts itself)' bad.csv || fail "a flood has no bound: $(grep ,flood, bad.csv | cut -c1-200)"
+[ "$(sqlite3 bad.db "select count(*) from metric join trial on trial = number where status = 'crashed'")" = 0 ] || fail "a crashed trial has numbers"
+
 has bad.csv "ended by signal 11 (Segmentation fault) in phase survey"
 has bad.csv "killed after its time limit of 8.0 s, in phase survey"
 has bad.csv "the third list is upside down"
 has bad.csv "the moon is in the wrong quarter"
 has bad.err "segv / scullc / 1 thread: crashed"
 has bad.csv "is not aligned to 4096"
-[ "$(tail -n +2 bad.csv | wc -l)" = 22 ] || fail "not every trial is stored"
+[ "$(tail -n +2 bad.csv | wc -l)" = 28 ] || fail "not every trial is stored"
 if command -v gnuplot > /dev/null; then
   expect 0 "$s" report bad.db --out rbad
   has rbad/index.html "about to crash"
 fi
+
+echo "== every byte that was written is compared: at each free of the survey, and at the end"
+cat > flip.ini <<'INI'
+[experiment]
+repetitions = 2
+duration = 20ms
+warmup = 1ms
+survey = 1
+[machine]
+memory = 32MiB
+[workload zero]
+plugin = scullc
+device_size = 256KiB
+[workload random]
+plugin = scullc
+source = random
+device_size = 256KiB
+[workload fifo]
+plugin = objects
+pattern = fifo
+size = 1KiB
+count = 1000
+touch = full
+[workload pair]
+plugin = objects
+size = 1KiB
+touch = full
+[matrix]
+allocator = flip, kmalloc
+workload = zero, random, fifo, pair
+exclude = flip/pair
+INI
+expect 3 "$s" run flip.ini --db flip.db --no-check --plugin-path "$BAD_PLUGINS"
+[ "$(sqlite3 flip.db "select allocator, status, count(*) from trial join cell on cell.id = cell group by 1, 2" | tr '\n' ' ')" = "flip|invalid|6 kmalloc|ok|8 " ] ||
+  fail "wrong bytes in blocks are not noticed, or seen where there are none: $(sqlite3 flip.db "select label, status, reason from trial join cell on cell.id = cell")"
+[ "$(sqlite3 flip.db "select count(*) from trial where reason like '%at its free'")" = 2 ] || fail "objects doesn't compare a block at its free"
+# Without a survey what lives at the end is compared all the same.
+expect 3 "$s" run flip.ini --db flip-end.db --no-check --plugin-path "$BAD_PLUGINS" --set experiment.survey=0
+[ "$(sqlite3 flip-end.db "select count(*) > 0 from trial where status = 'invalid' and phase = 'verify'")" = 1 ] || fail "wrong bytes at the end are not noticed"
 
 echo "== plugins built for the oldest minor version are measured"
 printf '[experiment]\nrepetitions = 1\nduration = 5ms\nsurvey = 1\n[matrix]\nallocator = frozen-malloc, slub\nworkload = frozen, objects\n' > frozen.ini

@@ -23,6 +23,8 @@ struct child {
     int fds[3]; /* our ends; -1 when closed */
     const char *input;
     struct sb_text line, errors;
+    size_t said; /* bytes of its standard output */
+    bool flooded;
     void (*take)(void *, const char *, size_t);
     void *context;
 };
@@ -129,13 +131,19 @@ static void keep_errors(struct child *c, const char *bytes, size_t n)
 static void drain(struct child *c, int which)
 {
     char buffer[65536];
-    ssize_t n;
-    while ((n = read(c->fds[which], buffer, sizeof(buffer))) > 0) {
-        if (which == OUT)
+    ssize_t n = 0;
+    while (!c->flooded && (n = read(c->fds[which], buffer, sizeof(buffer))) > 0) {
+        if (which == OUT) {
             take_lines(c, buffer, (size_t)n);
-        else
+            c->said += (size_t)n;
+            c->flooded = c->said > (size_t)SB_CHILD_OUTPUT_MIB << 20 || c->line.n > (size_t)SB_CHILD_LINE_MIB
+                                                                                        << 20;
+        } else {
             keep_errors(c, buffer, (size_t)n);
+        }
     }
+    if (c->flooded)
+        return;
     if (!n || (n < 0 && errno != EAGAIN && errno != EINTR))
         shut(c, which);
 }
@@ -153,9 +161,10 @@ static void converse(struct child *c, uint64_t deadline_ns, volatile sig_atomic_
             ended_ns = now;
         if (ended_ns && now - ended_ns > GRACE_NS)
             return;
-        if (*stop || now >= deadline_ns) {
+        if (*stop || now >= deadline_ns || c->flooded) {
             end->stopped = *stop;
-            end->timed_out = !*stop;
+            end->flooded = !*stop && c->flooded;
+            end->timed_out = !*stop && !c->flooded;
             return;
         }
         struct pollfd polls[3] = {
@@ -177,7 +186,7 @@ static void converse(struct child *c, uint64_t deadline_ns, volatile sig_atomic_
 static void await(struct child *c, uint64_t deadline_ns, volatile sig_atomic_t *stop,
                   struct sb_child_end *end)
 {
-    bool kill_it = end->timed_out || end->stopped;
+    bool kill_it = end->timed_out || end->stopped || end->flooded;
     for (;;) {
         if (kill_it)
             kill(-c->pid, SIGKILL);
@@ -213,6 +222,7 @@ int sb_child_run(char *const argv[], const char *input, uint64_t deadline_ns, vo
             if (c.fds[i] >= 0)
                 drain(&c, i);
         }
+        end->flooded |= c.flooded;
     }
     for (int i = 0; i < 3; i++)
         shut(&c, i);

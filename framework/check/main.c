@@ -9,6 +9,7 @@
 #include "check/properties.h"
 #include "config/experiment.h"
 #include "trial/layout.h"
+#include "trial/reporter.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -148,11 +149,9 @@ int main(int argc, char **argv)
     /* The same addresses every time, and room for libraries' thread-local storage. */
     sb_layout_restart(argv, text, length, 0);
     /* What the plugin prints is nobody's result. */
-    int fd = dup(STDOUT_FILENO);
-    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+    FILE *out = sb_reporter_open();
     if (!out)
         return 2;
-    dup2(STDERR_FILENO, STDOUT_FILENO);
     const struct sb_ini_entry *file = section ? sb_ini_entry(section, "file") : NULL;
     struct sb_plugin *plugin = file ? sb_plugin_load(file->value) : NULL;
     if (!plugin || plugin->refused) {

@@ -247,12 +247,10 @@ int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char 
     return status;
 }
 
-/* A line we can't read is remembered as a fault of the trial, not dropped. */
+/* What is wrong with a line is remembered in the result. */
 static void take_line(void *context, const char *line, size_t length)
 {
-    struct sb_result *result = context;
-    if (sb_result_take(result, line, length) && !result->reason)
-        result->reason = sb_printf("a line of its output is not a result: %.80s", line);
+    sb_result_take(context, line, length);
 }
 
 /* The reason is the result's from here on. */
@@ -281,7 +279,17 @@ static void judge_end(struct sb_result *result, const struct sb_child_end *end, 
 {
     const char *phase = result->phase ? result->phase : "start";
     char *last = last_line(end->last_words);
-    if (end->timed_out)
+    if (end->flooded)
+        set_status(
+            result, SB_STATUS_CRASHED,
+            sb_printf(
+                "killed in phase %s, for its output has no end: more than %d MiB, or a line of more than "
+                "%d MiB",
+                phase, SB_CHILD_OUTPUT_MIB, SB_CHILD_LINE_MIB));
+    else if (result->contradiction)
+        set_status(result, SB_STATUS_CRASHED,
+                   sb_printf("its output contradicts itself: %s", result->contradiction));
+    else if (end->timed_out)
         set_status(
             result, SB_STATUS_TIMEOUT,
             sb_printf("killed after its time limit of %.1f s, in phase %s", (double)limit_ns / 1e9, phase));
@@ -297,6 +305,9 @@ static void judge_end(struct sb_result *result, const struct sb_child_end *end, 
     else if (result->status == SB_STATUS_OK && WEXITSTATUS(end->wait_status))
         set_status(result, SB_STATUS_CRASHED,
                    sb_printf("ended with exit status %d after its result", WEXITSTATUS(end->wait_status)));
+    /* Who wrote them isn't known. */
+    if (result->status == SB_STATUS_CRASHED)
+        sb_result_forget(result);
     free(last);
 }
 

@@ -6,9 +6,11 @@
 #include "base/diag.h"
 #include "base/file.h"
 #include "trial/layout.h"
+#include "trial/reporter.h"
 #include "trial/simulate.h"
 #include "trial/trial.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,15 +29,6 @@ static const char help[] =
     "  --help              this text\n"
     "\n"
     "Exit status: 0 when the trial's status is ok, 1 when it is anything else, 2 when its text is wrong.\n";
-
-static FILE *take_standard_output(void)
-{
-    int fd = dup(STDOUT_FILENO);
-    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
-    if (out)
-        dup2(STDERR_FILENO, STDOUT_FILENO);
-    return out;
-}
 
 int main(int argc, char **argv)
 {
@@ -74,9 +67,9 @@ int main(int argc, char **argv)
     }
     bool simulate = spec.trial[SB_TRIAL_SIMULATE].u && !sb_simulated();
     sb_layout_restart(argv, text, length, spec.trial[SB_TRIAL_LAYOUT].u);
-    FILE *out = take_standard_output();
+    FILE *out = sb_reporter_open();
     if (!out) {
-        sb_error("standard output can't be used");
+        sb_error("standard output can't be used: %s", strerror(errno));
         return 2;
     }
     enum sb_status status = simulate ? sb_simulate(&spec, text, out) : sb_trial_run(&spec, out);

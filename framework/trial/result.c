@@ -1,10 +1,13 @@
 /* Both ends of the seam between a trial and the run: encoding and decoding stand in one file. */
+#define _GNU_SOURCE
 #include "trial/result.h"
 
 #include "base/json.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,20 +146,58 @@ static char *take_text(const struct sb_json *object, const char *key)
     return sb_strdup(text ? text : "");
 }
 
-/* The last status counts; a trial writes one, and a plugin can't write here. */
+/* Only the first is kept: what comes after it is no more to be believed. */
+static int contradict(struct sb_result *result, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static int contradict(struct sb_result *result, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (!result->contradiction && vasprintf(&result->contradiction, format, args) < 0)
+        abort();
+    va_end(args);
+    return -EPROTO;
+}
+
+/* In the order in which a trial enters them; which of the first three it has depends on its settings. */
+static const char *const phases[] = {"setup", "survey", "warm-up", "measure", "verify", "tear-down"};
+enum { MEASURE = 1 << 3, VERIFY = 1 << 4, TEAR_DOWN = 1 << 5 };
+
+static int take_phase(struct sb_result *result, const struct sb_json *object)
+{
+    const char *name = sb_json_text(object, "phase");
+    for (unsigned i = 0; i < SB_COUNT(phases); i++) {
+        if (strcmp(name, phases[i]))
+            continue;
+        if (result->entered >> i)
+            return contradict(result, "phase %s was entered twice, or after a later one", name);
+        result->entered |= 1U << i;
+        /* The last one written is where a dead trial was. */
+        free(result->phase);
+        result->phase = take_text(object, "phase");
+        return 0;
+    }
+    return contradict(result, "a trial has no phase '%.40s'", name);
+}
+
+/* Numbers of a measured phase that never was would be made up. */
 static int take_status(struct sb_result *result, const struct sb_json *object)
 {
     const char *status = sb_json_text(object, "status");
+    const unsigned all = MEASURE | VERIFY | TEAR_DOWN;
     /* "none" is no word of a trial's: it means that none was heard. */
     for (size_t i = 1; i < SB_COUNT(names); i++) {
-        if (!strcmp(status, names[i])) {
-            result->status = (enum sb_status)i;
-            free(result->reason);
-            result->reason = sb_json_has(object, "reason") ? take_text(object, "reason") : NULL;
-            return 0;
-        }
+        if (strcmp(status, names[i]))
+            continue;
+        if ((i == SB_STATUS_OK || i == SB_STATUS_DISTURBED) && (result->entered & all) != all)
+            return contradict(result, "its status is %s, but it was not measured, verified and torn down",
+                              status);
+        result->status = (enum sb_status)i;
+        free(result->reason);
+        result->reason = sb_json_has(object, "reason") ? take_text(object, "reason") : NULL;
+        return 0;
     }
-    return -EPROTO;
+    return contradict(result, "a trial has no status '%.40s'", status);
 }
 
 /* Points that aren't pairs of numbers become NaN, which every reader leaves out. */
@@ -192,50 +233,95 @@ static void take_latencies(struct sb_result *result, const struct sb_json *objec
     }
 }
 
-static int take_object(struct sb_result *result, const struct sb_json *object)
+/* Tens of metrics and some thousand points are what a trial has; far more is no trial's. */
+enum { MOST = 4096 };
+
+static int take_metric(struct sb_result *result, const struct sb_json *object)
 {
-    if (sb_json_text(object, "status"))
-        return take_status(result, object);
-    if (sb_json_text(object, "phase")) {
-        /* The last one written is where a dead trial was. */
-        free(result->phase);
-        result->phase = take_text(object, "phase");
-    } else if (sb_json_text(object, "metric")) {
-        double value = sb_json_real(object, "value", NAN);
-        /* Not a number: it is as if it had not been said, and never zero. */
-        if (!isnan(value))
-            *SB_VEC_ADD(&result->metrics) =
-                (struct sb_metric){take_text(object, "metric"), take_text(object, "unit"), value};
-    } else if (sb_json_text(object, "unavailable")) {
-        *SB_VEC_ADD(&result->unavailable) =
-            (struct sb_unavailable){take_text(object, "unavailable"), take_text(object, "reason")};
-    } else if (sb_json_text(object, "series")) {
-        take_series(result, object);
-    } else if (sb_json_text(object, "library")) {
+    const char *name = sb_json_text(object, "metric");
+    double value = sb_json_real(object, "value", NAN);
+    for (size_t i = 0; i < result->metrics.n; i++) {
+        if (!strcmp(result->metrics.at[i].name, name))
+            return contradict(result, "metric %.80s comes twice", name);
+    }
+    if (result->metrics.n == MOST)
+        return contradict(result, "it has more than %d metrics", MOST);
+    /* Not a number: it is as if it had not been said, and never zero. */
+    if (!isnan(value))
+        *SB_VEC_ADD(&result->metrics) =
+            (struct sb_metric){take_text(object, "metric"), take_text(object, "unit"), value};
+    return 0;
+}
+
+static int take_unavailable(struct sb_result *result, const struct sb_json *object)
+{
+    if (result->unavailable.n == MOST)
+        return contradict(result, "more than %d numbers are not available", MOST);
+    *SB_VEC_ADD(&result->unavailable) =
+        (struct sb_unavailable){take_text(object, "unavailable"), take_text(object, "reason")};
+    return 0;
+}
+
+/* What a trial says while it runs. */
+static bool take_word(struct sb_result *result, const struct sb_json *object)
+{
+    if (sb_json_text(object, "library"))
         *SB_VEC_ADD(&result->libraries) = (struct sb_library){
             take_text(object, "library"), take_text(object, "build_id"), take_text(object, "version")};
-    } else if (sb_json_text(object, "histogram")) {
-        take_latencies(result, object);
-    } else if (sb_json_text(object, "dump")) {
-        *SB_VEC_ADD(&result->dumps) = (struct sb_dump){take_text(object, "dump"), take_text(object, "text")};
-    } else if (sb_json_text(object, "warning")) {
+    else if (sb_json_text(object, "warning"))
         *SB_VEC_ADD(&result->warnings) = take_text(object, "warning");
-    } else {
-        return -EPROTO;
-    }
+    else
+        return false;
+    return true;
+}
+
+/* What it has found when nothing can be found against it any more. */
+static int take_finding(struct sb_result *result, const struct sb_json *object)
+{
+    static const char *const kinds[] = {"metric", "unavailable", "series", "histogram", "dump"};
+    const char *kind = NULL;
+    for (size_t i = 0; i < SB_COUNT(kinds) && !kind; i++)
+        kind = sb_json_text(object, kinds[i]) ? kinds[i] : NULL;
+    if (!kind)
+        return contradict(result, "a line of its output is not a result");
+    if (!(result->entered & TEAR_DOWN))
+        return contradict(result, "%s %.80s comes before the trial was torn down", kind,
+                          sb_json_text(object, kind));
+    if (!strcmp(kind, "metric"))
+        return take_metric(result, object);
+    if (!strcmp(kind, "unavailable"))
+        return take_unavailable(result, object);
+    if (!strcmp(kind, "series"))
+        take_series(result, object);
+    else if (!strcmp(kind, "histogram"))
+        take_latencies(result, object);
+    else
+        *SB_VEC_ADD(&result->dumps) = (struct sb_dump){take_text(object, "dump"), take_text(object, "text")};
     return 0;
+}
+
+static int take_object(struct sb_result *result, const struct sb_json *object)
+{
+    if (result->status != SB_STATUS_NONE)
+        return contradict(result, "something comes after its status, which was %s", names[result->status]);
+    if (sb_json_text(object, "status"))
+        return take_status(result, object);
+    if (sb_json_text(object, "phase"))
+        return take_phase(result, object);
+    return take_word(result, object) ? 0 : take_finding(result, object);
 }
 
 /* A line is one JSON object or it is nothing: half a line of a dying process is told, not guessed at. */
 int sb_result_take(struct sb_result *result, const char *line, size_t length)
 {
     struct sb_json *object = sb_json_parse(line, length);
-    int status = object ? take_object(result, object) : -EPROTO;
+    int status = object ? take_object(result, object)
+                        : contradict(result, "a line of its output is not a result: %.80s", line);
     sb_json_free(object);
     return status;
 }
 
-void sb_result_free(struct sb_result *result)
+void sb_result_forget(struct sb_result *result)
 {
     for (size_t i = 0; i < result->metrics.n; i++) {
         free(result->metrics.at[i].name);
@@ -259,19 +345,25 @@ void sb_result_free(struct sb_result *result)
         free(result->dumps.at[i].name);
         free(result->dumps.at[i].text);
     }
-    for (size_t i = 0; i < result->libraries.n; i++) {
-        free(result->libraries.at[i].path);
-        free(result->libraries.at[i].build_id);
-        free(result->libraries.at[i].version);
-    }
     SB_VEC_FREE(&result->metrics);
     SB_VEC_FREE(&result->unavailable);
     SB_VEC_FREE(&result->series);
     SB_VEC_FREE(&result->latencies);
     SB_VEC_FREE(&result->dumps);
+}
+
+void sb_result_free(struct sb_result *result)
+{
+    sb_result_forget(result);
+    for (size_t i = 0; i < result->libraries.n; i++) {
+        free(result->libraries.at[i].path);
+        free(result->libraries.at[i].build_id);
+        free(result->libraries.at[i].version);
+    }
     SB_VEC_FREE(&result->libraries);
     sb_words_free(&result->warnings);
     free(result->reason);
     free(result->phase);
+    free(result->contradiction);
     *result = (struct sb_result){0};
 }

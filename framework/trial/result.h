@@ -11,6 +11,10 @@
  *   {"dump":"buddyinfo","text":"..."}
  *   {"warning":"..."}
  *   {"status":"ok"}   or   {"status":"invalid","reason":"..."}     exactly once, last
+ *
+ * Phases come once each and in their order; what was found comes when the last of them has been entered, each
+ * thing once; a status of ok or disturbed only after measure, verify and tear-down. Anything else is an
+ * output that contradicts itself, and nothing of it is believed: it may be a plugin's.
  */
 #ifndef SB_TRIAL_RESULT_H
 #define SB_TRIAL_RESULT_H
@@ -87,6 +91,8 @@ struct sb_result {
     SB_RESULT_LIST(struct sb_dump, dumps);
     SB_RESULT_LIST(struct sb_library, libraries);
     struct sb_words warnings;
+    unsigned entered;    /* phases, a bit each */
+    char *contradiction; /* the first, or NULL */
 };
 
 /* Writers: one line each, flushed. */
@@ -100,8 +106,10 @@ void sb_write_library(FILE *out, const char *path, const char *build_id, const c
 void sb_write_warning(FILE *out, const char *text);
 void sb_write_status(FILE *out, enum sb_status status, const char *reason);
 
-/* Takes in one line; -EPROTO if it is none of the above. */
+/* Takes in one line; -EPROTO, with result->contradiction set, if it is none of the above or out of place. */
 int sb_result_take(struct sb_result *result, const char *line, size_t length);
+/* Forgets all that was found: numbers, series, histograms, dumps. */
+void sb_result_forget(struct sb_result *result);
 void sb_result_free(struct sb_result *result);
 
 void sb_latencies_bucket(struct sb_latencies *latencies, uint32_t index, uint64_t count);

@@ -160,8 +160,12 @@ static enum sb_status conclude(struct sb_result *result, int ended, const char *
         if (!strcmp(result->metrics.at[i].name, "operations"))
             operations = &result->metrics.at[i];
     }
-    if (result->status == SB_STATUS_OK && (!operations || sb_read_file(path, &file, NULL) ||
-                                           !(total_of(file, "Ir") > 0) || !(operations->value > 0))) {
+    if (result->contradiction) {
+        result->status = SB_STATUS_CRASHED;
+        free(result->reason);
+        result->reason = sb_printf("its output contradicts itself: %s", result->contradiction);
+    } else if (result->status == SB_STATUS_OK && (!operations || sb_read_file(path, &file, NULL) ||
+                                                  !(total_of(file, "Ir") > 0) || !(operations->value > 0))) {
         result->status = SB_STATUS_ERROR;
         result->reason = sb_strdup("valgrind left no counts of the measured phase");
     } else if (result->status == SB_STATUS_OK) {

@@ -424,6 +424,7 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
     if (!cycles || t->simulated)
         return 0;
     sb_write_phase(t->out, "survey");
+    t->bench.proving = true;
     checkpoint(t);
     for (uint64_t i = 1; i <= points && !status && *proved == SB_STATUS_OK; i++) {
         t->target = cycles * t->needs.cycle_operations * i / points;
@@ -432,6 +433,7 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
         if (!status && (i == 1 || i == points))
             *proved = prove(t, true, i == points, reason);
     }
+    t->bench.proving = false;
     return status;
 }
 

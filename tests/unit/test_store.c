@@ -18,7 +18,10 @@ static void results_survive_the_wire(void **state)
     size_t n = 0;
     FILE *out = open_memstream(&text, &n);
     (void)state;
+    sb_write_warning(out, "careful");
     sb_write_phase(out, "measure");
+    sb_write_phase(out, "verify");
+    sb_write_phase(out, "tear-down");
     sb_write_metric(out, "ops_per_s", "1/s", 1234567.25);
     sb_write_unavailable(out, "perf::CYCLES", "no \"PMU\"\n here");
     sb_write_series(out, &series);
@@ -27,13 +30,13 @@ static void results_survive_the_wire(void **state)
         sb_histogram_add(h, i * i * 16);
     sb_write_latencies(out, "alloc", "service time of a call", h);
     sb_write_dump(out, "buddyinfo", "Node 0\n");
-    sb_write_warning(out, "careful");
     sb_write_status(out, SB_STATUS_INVALID, "why");
     fclose(out);
     char *rest = NULL;
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         assert_int_equal(sb_result_take(&r, line, strlen(line)), 0);
-    assert_string_equal(r.phase, "measure");
+    assert_null(r.contradiction);
+    assert_string_equal(r.phase, "tear-down");
     assert_true(sb_result_metric(&r, "ops_per_s")->value == 1234567.25);
     assert_string_equal(r.unavailable.at[0].reason, "no \"PMU\"\n here");
     assert_true(r.series.at[0].n == 2 && r.series.at[0].key == 3 && r.series.at[0].at[1].y == -2);
@@ -47,11 +50,98 @@ static void results_survive_the_wire(void **state)
     assert_string_equal(r.warnings.at[0], "careful");
     assert_int_equal(r.status, SB_STATUS_INVALID);
     assert_string_equal(r.reason, "why");
-    assert_int_equal(sb_result_take(&r, "{\"what\":1}", 10), -EPROTO);
-    assert_int_equal(sb_result_take(&r, "hello", 5), -EPROTO);
-    assert_int_equal(sb_result_take(&r, "{\"status\":\"fine\"}", 17), -EPROTO);
     sb_result_free(&r);
     free(text);
+}
+
+/* The first thing wrong with some lines, or NULL. */
+static char *contradiction(const char *const *lines)
+{
+    struct sb_result r = {0};
+    for (size_t i = 0; lines[i]; i++) {
+        int status = sb_result_take(&r, lines[i], strlen(lines[i]));
+        assert_int_equal(status, r.contradiction ? -EPROTO : 0);
+        if (r.contradiction)
+            break;
+    }
+    char *text = r.contradiction ? sb_strdup(r.contradiction) : NULL;
+    sb_result_free(&r);
+    return text;
+}
+
+#define PHASE(name)  "{\"phase\":\"" name "\"}"
+#define METRIC(name) "{\"metric\":\"" name "\",\"unit\":\"1/s\",\"value\":9e12}"
+#define STATUS(name) "{\"status\":\"" name "\"}"
+#define WHOLE                                                                                                \
+    PHASE("setup"), PHASE("survey"), PHASE("warm-up"), PHASE("measure"), PHASE("verify"), PHASE("tear-down")
+
+/* A plugin shares the trial's process and may write where it writes: what it says is told apart by what it
+ * can't know to say in its place. */
+static void an_output_that_contradicts_itself_is_told(void **state)
+{
+    static const struct {
+        const char *wrong, *lines[12];
+    } cases[] = {
+        {NULL, {WHOLE, METRIC("ops_per_s"), STATUS("ok")}},
+        {NULL,
+         {PHASE("setup"), PHASE("warm-up"), PHASE("measure"), PHASE("verify"), PHASE("tear-down"),
+          STATUS("ok")}},
+        {NULL, {WHOLE, METRIC("lost_time"), STATUS("disturbed")}},
+        {NULL, {PHASE("setup"), "{\"warning\":\"x\"}", "{\"library\":\"x\"}", STATUS("error")}},
+        {NULL, {PHASE("setup"), PHASE("survey"), STATUS("invalid")}},
+        /* The forger of the attack: numbers and ok from within the survey. */
+        {"metric ops_per_s comes before the trial was torn down",
+         {PHASE("setup"), PHASE("survey"), METRIC("ops_per_s"), STATUS("ok")}},
+        {"its status is ok, but it was not measured, verified and torn down",
+         {PHASE("setup"), PHASE("survey"), STATUS("ok")}},
+        {"its status is ok, but it was not measured, verified and torn down",
+         {PHASE("setup"), PHASE("warm-up"), PHASE("measure"), PHASE("verify"), STATUS("ok")}},
+        {"its status is disturbed, but it was not measured, verified and torn down", {STATUS("disturbed")}},
+        {"series free_blocks comes before the trial was torn down",
+         {PHASE("measure"), "{\"series\":\"free_blocks\"}"}},
+        {"histogram alloc comes before the trial was torn down", {"{\"histogram\":\"alloc\"}"}},
+        {"unavailable ops_per_s comes before the trial was torn down", {"{\"unavailable\":\"ops_per_s\"}"}},
+        {"metric ops_per_s comes twice", {WHOLE, METRIC("ops_per_s"), METRIC("x"), METRIC("ops_per_s")}},
+        {"something comes after its status, which was ok", {WHOLE, STATUS("ok"), STATUS("ok")}},
+        {"something comes after its status, which was ok", {WHOLE, STATUS("ok"), METRIC("ops_per_s")}},
+        {"something comes after its status, which was error", {STATUS("error"), PHASE("setup")}},
+        {"phase measure was entered twice, or after a later one", {PHASE("measure"), PHASE("measure")}},
+        {"phase survey was entered twice, or after a later one", {PHASE("measure"), PHASE("survey")}},
+        {"a trial has no phase 'dessert'", {PHASE("dessert")}},
+        {"a trial has no status 'fine'", {WHOLE, STATUS("fine")}},
+        {"a line of its output is not a result: hello", {"hello"}},
+        {"a line of its output is not a result", {"{\"what\":1}"}},
+    };
+    (void)state;
+    for (size_t i = 0; i < SB_COUNT(cases); i++) {
+        char *found = contradiction(cases[i].lines);
+        if (cases[i].wrong) {
+            assert_non_null(found);
+            assert_string_equal(found, cases[i].wrong);
+        } else {
+            assert_null(found);
+        }
+        free(found);
+    }
+}
+
+/* Three million of them would be stored as they come. */
+static void a_trial_has_no_endless_metrics(void **state)
+{
+    struct sb_result r = {0};
+    int status = 0;
+    (void)state;
+    sb_result_take(&r, PHASE("tear-down"), strlen(PHASE("tear-down")));
+    for (int i = 0; !status && i < 10000; i++) {
+        char *line = sb_printf("{\"metric\":\"m%d\",\"unit\":\"\",\"value\":1}", i);
+        status = sb_result_take(&r, line, strlen(line));
+        free(line);
+    }
+    assert_int_equal(status, -EPROTO);
+    assert_string_equal(r.contradiction, "it has more than 4096 metrics");
+    sb_result_forget(&r);
+    assert_int_equal(r.metrics.n, 0);
+    sb_result_free(&r);
 }
 
 static char *temporary_path(void)
@@ -193,8 +283,12 @@ static void what_is_no_database_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(results_survive_the_wire),    cmocka_unit_test(a_database_keeps_everything),
-        cmocka_unit_test(files_of_version_1_are_read), cmocka_unit_test(nothing_is_overwritten),
+        cmocka_unit_test(results_survive_the_wire),
+        cmocka_unit_test(an_output_that_contradicts_itself_is_told),
+        cmocka_unit_test(a_trial_has_no_endless_metrics),
+        cmocka_unit_test(a_database_keeps_everything),
+        cmocka_unit_test(files_of_version_1_are_read),
+        cmocka_unit_test(nothing_is_overwritten),
         cmocka_unit_test(what_is_no_database_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,6 +162,32 @@ static inline void touch(const struct objects *o, void *block)
         memcpy(block, &tag, TAG);
 }
 
+/* All that touch() wrote. */
+static bool holds(const struct objects *o, const void *block)
+{
+    const unsigned char *bytes = block;
+    uint64_t tag = (uintptr_t)block;
+    if (o->touch != TOUCH_NONE && memcmp(block, &tag, TAG))
+        return false;
+    if (o->touch != TOUCH_FULL || o->size == TAG)
+        return true;
+    /* The first byte behind the tag is right, and each further one is as the one before it. */
+    return bytes[TAG] == (tag >> 4 & 0xff) && !memcmp(bytes + TAG, bytes + TAG + 1, o->size - TAG - 1);
+}
+
+static int bad_block(const struct objects *o, const void *block, const char *when)
+{
+    o->bench->fail(o->bench->context, "a block of %llu bytes at %p doesn't hold what was written into it, %s",
+                   (unsigned long long)o->size, block, when);
+    return -EBADMSG;
+}
+
+/* An allocator that gives the same block to all can't keep a tag. */
+static bool is_proving(const struct objects *o)
+{
+    return o->bench->proving && !(o->bench->allocator->flags & SB_ALLOCATOR_ALIASES);
+}
+
 static void count_pairs(const struct objects *o, struct sb_counts *counts)
 {
     counts->operations += o->batch;
@@ -187,10 +213,31 @@ static int step_pairs_singly(struct stream *s, struct sb_counts *counts)
     return 0;
 }
 
+/* In the survey a pair is proved like any other block: its contents last from the one call to the other. */
+static int step_pairs_proved(struct stream *s, struct sb_counts *counts)
+{
+    const struct objects *o = s->objects;
+    int status = 0;
+    for (uint64_t i = 0; i < o->batch && !status; i++) {
+        void *block = sb_source_alloc(&s->source, SB_GFP_KERNEL);
+        if (!block)
+            return -ENOMEM;
+        touch(o, block);
+        /* The compiler must not know what was just written. */
+        __asm__ volatile("" : : "r"(block) : "memory");
+        status = holds(o, block) ? 0 : bad_block(o, block, "at its free");
+        sb_source_free(&s->source, block);
+    }
+    count_pairs(o, counts);
+    return status;
+}
+
 /* Not timed apart; the operations' rate is what is measured. */
 static int step_pairs(struct stream *s, struct sb_counts *counts)
 {
     const struct objects *o = s->objects;
+    if (is_proving(o))
+        return step_pairs_proved(s, counts);
     if (sb_sampler_due(&s->sampler))
         return step_pairs_singly(s, counts);
     for (uint64_t i = 0; i < o->batch; i++) {
@@ -259,10 +306,26 @@ static void free_batch(struct stream *s, uint64_t first, uint64_t n)
     }
 }
 
-static void step_frees(struct stream *s, uint64_t n, struct sb_counts *counts)
+/* One by one in the survey, each proved just before it is freed: a free may damage another block of its
+ * batch. */
+static int free_proved(struct stream *s, uint64_t n)
 {
     const struct objects *o = s->objects;
-    if (sb_sampler_due(&s->sampler)) {
+    for (uint64_t i = s->at; i < s->at + n; i++) {
+        if (!holds(o, freed_at(s, i)))
+            return bad_block(o, freed_at(s, i), "at its free");
+        sb_source_free(&s->source, freed_at(s, i));
+    }
+    return 0;
+}
+
+static int step_frees(struct stream *s, uint64_t n, struct sb_counts *counts)
+{
+    const struct objects *o = s->objects;
+    int status = 0;
+    if (is_proving(o)) {
+        status = free_proved(s, n);
+    } else if (sb_sampler_due(&s->sampler)) {
         for (uint64_t i = s->at; i < s->at + n; i++)
             sb_sampler_free(&s->sampler, &s->source, freed_at(s, i));
         counts->sampled_frees += n;
@@ -277,6 +340,7 @@ static void step_frees(struct stream *s, uint64_t n, struct sb_counts *counts)
     counts->bytes += n * o->size;
     s->at += n;
     s->live -= n;
+    return status;
 }
 
 static int objects_step(void *state, struct sb_counts *counts)
@@ -284,13 +348,9 @@ static int objects_step(void *state, struct sb_counts *counts)
     struct stream *s = state;
     const struct objects *o = s->objects;
     uint64_t left = o->count - s->at, n = left < o->batch ? left : o->batch;
-    int status = 0;
     if (o->pattern == PATTERN_PAIR)
         return step_pairs(s, counts);
-    if (s->freeing)
-        step_frees(s, n, counts);
-    else
-        status = step_allocs(s, n, counts);
+    int status = s->freeing ? step_frees(s, n, counts) : step_allocs(s, n, counts);
     /* A step never crosses the turn: a batch is of one kind of call. */
     if (s->at == o->count) {
         s->freeing = !s->freeing;
@@ -320,16 +380,13 @@ static int objects_verify(void *self)
     bool keeps = !(bench->allocator->flags & SB_ALLOCATOR_ALIASES);
     for (uint32_t t = 0; t < bench->threads && o->pattern != PATTERN_PAIR && keeps; t++) {
         const struct stream *s = o->streams[t];
-        uint64_t first, end, tag;
+        uint64_t first, end;
         live_range(s, &first, &end);
         for (uint64_t i = first; i < end; i++) {
             const void *block = block_at(s, i);
             bench->live_block(bench->context, block, o->size, 0);
-            memcpy(&tag, block, TAG);
-            if (o->touch != TOUCH_NONE && tag != (uintptr_t)block) {
-                bench->fail(bench->context, "thread %u: a block doesn't hold what was written into it", t);
-                return -EBADMSG;
-            }
+            if (!holds(o, block))
+                return bad_block(o, block, "while it lives");
         }
     }
     return 0;

@@ -65,6 +65,7 @@ struct stream {
     uint64_t nr_ballast, ballast_capacity;
     void **blocks;
     uint64_t live, asked, target; /* in this cycle */
+    bool tagged;                  /* its blocks are all of the survey, and say whose they are */
     bool freeing;                 /* paced: one block a step */
 };
 
@@ -112,6 +113,25 @@ static int pressure_setup(const struct sb_bench *bench, const union sb_value *va
     return status;
 }
 
+/* A page of ballast, and a block of the survey, has its own address in its first bytes. */
+static void tag(void *block)
+{
+    uint64_t address = (uintptr_t)block;
+    memcpy(block, &address, sizeof(address));
+}
+
+static bool is_tagged(const void *block)
+{
+    uint64_t address = (uintptr_t)block;
+    return !memcmp(block, &address, sizeof(address));
+}
+
+static int bad_block(const struct pressure *p, const void *block, const char *what)
+{
+    p->bench->fail(p->bench->context, "%s at %p doesn't hold what was written into it", what, block);
+    return -EBADMSG;
+}
+
 /* Down to the last page: who may dip into the reserve has emptied it before the contest gives some back. */
 static int fill(struct stream *s)
 {
@@ -129,6 +149,7 @@ static int fill(struct stream *s)
             s->ballast = grown;
             s->ballast_capacity = capacity;
         }
+        tag(page);
         s->ballast[s->nr_ballast++] = page;
     }
     return 0;
@@ -172,6 +193,17 @@ static int pressure_thread_setup(void *self, uint32_t thread, void **state)
     return s->blocks ? 0 : -ENOMEM;
 }
 
+/* Blocks that were asked for while nothing was timed are proved to be still what they were. */
+static int prove_blocks(struct stream *s)
+{
+    const struct pressure *p = s->pressure;
+    for (uint64_t i = 0; i < s->live && s->tagged; i++) {
+        if (!is_tagged(s->blocks[i]))
+            return bad_block(p, s->blocks[i], "a block");
+    }
+    return 0;
+}
+
 /* Timed as a batch, or one by one. */
 static void free_some_blocks(struct stream *s, uint64_t most, struct sb_counts *counts)
 {
@@ -204,10 +236,13 @@ static int pressure_step(void *state, struct sb_counts *counts)
     struct stream *s = state;
     const struct pressure *p = s->pressure;
     uint64_t left = s->target - s->asked, n = left < p->batch ? left : p->batch, got = 0;
+    int status = 0;
     if (s->freeing) {
         free_some_blocks(s, 1, counts);
         return 0;
     }
+    if (!s->live)
+        s->tagged = p->bench->proving;
     bool singly = sb_sampler_due(&s->sampler);
     uint64_t start = p->bench->now();
     for (uint64_t i = 0; i < n; i++) {
@@ -219,6 +254,9 @@ static int pressure_step(void *state, struct sb_counts *counts)
         }
     }
     uint64_t end = p->bench->now();
+    /* One cycle may begin in the survey and end after it: its later blocks are tagged as well. */
+    for (uint64_t i = s->live - got; i < s->live && s->tagged; i++)
+        tag(s->blocks[i]);
     /* A NULL is this workload's result, and no failure of its own. */
     counts->attempts += n;
     counts->allocs += got;
@@ -234,8 +272,10 @@ static int pressure_step(void *state, struct sb_counts *counts)
     s->asked += n;
     if (s->asked < s->target)
         return 0;
+    if (p->bench->proving)
+        status = prove_blocks(s);
     free_some_blocks(s, p->bench->paced ? 1 : UINT64_MAX, counts);
-    return 0;
+    return status;
 }
 
 static int pressure_verify(void *self)
@@ -244,10 +284,17 @@ static int pressure_verify(void *self)
     const struct sb_bench *bench = p->bench;
     for (uint32_t t = 0; t < bench->threads; t++) {
         const struct stream *s = p->streams[t];
+        int status = 0;
         for (uint64_t i = 0; i < s->nr_ballast; i++)
             bench->live_block(bench->context, s->ballast[i], SB_PAGE_SIZE, p->ballast.align);
         for (uint64_t i = 0; i < s->live; i++)
             bench->live_block(bench->context, s->blocks[i], p->size, p->blocks.align);
+        for (uint64_t i = 0; i < s->nr_ballast && !status; i++)
+            status = is_tagged(s->ballast[i]) ? 0 : bad_block(p, s->ballast[i], "a page of ballast");
+        if (!status)
+            status = prove_blocks(p->streams[t]);
+        if (status)
+            return status;
     }
     return 0;
 }

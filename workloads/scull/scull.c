@@ -14,7 +14,8 @@
  *
  * What a byte must be follows from its position and a shift that is remembered per quantum in the host's own
  * memory, so that with source = random or file a block given out twice shows as wrong contents. Zeroes are
- * all alike; the host's search for overlapping addresses serves there.
+ * all alike; the host's search for overlapping addresses serves there. While the host says that nothing is
+ * timed every byte of what is read or freed is compared, whatever the source.
  */
 #include "scull.h"
 
@@ -348,6 +349,16 @@ static const char *expected(const struct scull *s, const struct device *device, 
     return s->source + (quantum * s->g.quantum + device->shifts[quantum]) % s->source_length;
 }
 
+/* What was written beyond a partly filled last quantum: its zeroes. */
+static const char *find_not_zero(const char *at, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        if (at[i])
+            return at + i;
+    }
+    return NULL;
+}
+
 /* Finds the slots of quanta first .. first + n - 1; fewer than n when an item can't be had. */
 static uint32_t find_slots(struct stream *stream, uint64_t device, uint64_t first, uint32_t n, void ***slots,
                            struct sb_counts *counts)
@@ -445,6 +456,30 @@ static int bad_contents(const struct stream *stream, uint64_t device, uint64_t q
     return -EBADMSG;
 }
 
+/* Every byte that writes have left in a quantum; -EBADMSG where one is another. */
+static int prove_quantum(const struct stream *stream, uint64_t device, uint64_t quantum, const char *found)
+{
+    const struct scull *s = stream->scull;
+    const char *wanted = expected(s, &stream->devices[device], quantum), *other;
+    uint64_t length = length_of(&s->g, quantum);
+    if (memcmp(found, wanted, length))
+        return bad_contents(stream, device, quantum, found, wanted, length);
+    if (s->g.touch != SCULL_TOUCH_FULL || !(other = find_not_zero(found + length, s->g.quantum - length)))
+        return 0;
+    s->bench->fail(
+        s->bench->context,
+        "thread %u, device %llu: the last quantum, %llu, is not zero behind the device's end, at offset %llu",
+        stream->thread, (unsigned long long)device, (unsigned long long)quantum,
+        (unsigned long long)(other - found));
+    return -EBADMSG;
+}
+
+/* While nothing is timed all that is read or freed is proved; null's blocks hold what anybody wrote last. */
+static bool is_proving(const struct scull *s)
+{
+    return s->bench->proving && !s->aliases;
+}
+
 /* n read calls: each copies a quantum to the user's buffer. */
 static int read_quanta(struct stream *stream, uint64_t device, uint64_t first, uint32_t n,
                        struct sb_counts *counts)
@@ -460,7 +495,7 @@ static int read_quanta(struct stream *stream, uint64_t device, uint64_t first, u
         /* The copy must happen although nobody reads it. */
         __asm__ volatile("" : : "r"(stream->buffer) : "memory");
         const char *wanted = expected(s, dev, first + i);
-        if (s->compare && memcmp(stream->buffer, wanted, length))
+        if ((s->compare || is_proving(s)) && memcmp(stream->buffer, wanted, length))
             return bad_contents(stream, device, first + i, stream->buffer, wanted, length);
         counts->bytes += length;
     }
@@ -468,24 +503,40 @@ static int read_quanta(struct stream *stream, uint64_t device, uint64_t first, u
     return 0;
 }
 
-/* Frees up to a batch of quanta of a device's first item, then the item itself; false when none is left. */
-static bool trim_some(struct stream *stream, uint64_t device, struct sb_counts *counts)
+/* Takes up to a batch of quanta out of a device's first item, with their numbers. */
+static uint32_t take_quanta(struct stream *stream, uint64_t device, void **blocks, uint64_t *numbers)
 {
-    struct scull *s = stream->scull;
-    struct device *dev = &stream->devices[device];
-    struct item *item = dev->list;
-    void *blocks[MAX_BATCH];
+    const struct scull *s = stream->scull;
+    const struct device *dev = &stream->devices[device];
     uint32_t n = 0;
-    if (!item) {
-        dev->quanta = dev->trimmed = 0;
-        return false;
-    }
     while (n < s->g.batch && stream->trim_at < s->g.qset) {
-        void **slot = &item->data[stream->trim_at++];
-        if (*slot)
+        void **slot = &dev->list->data[stream->trim_at++];
+        if (*slot) {
+            numbers[n] = dev->trimmed + stream->trim_at - 1;
             blocks[n++] = *slot;
+        }
         *slot = NULL;
     }
+    return n;
+}
+
+/* One by one in the survey, each proved just before it is freed: a free may damage another quantum of its
+ * batch. */
+static int free_proved(struct stream *stream, uint64_t device, void *const *blocks, const uint64_t *numbers,
+                       uint32_t n)
+{
+    int status = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!status)
+            status = prove_quantum(stream, device, numbers[i], blocks[i]);
+        sb_source_free(&stream->scull->quanta, blocks[i]);
+    }
+    return status;
+}
+
+static void free_timed(struct stream *stream, void *const *blocks, uint32_t n, struct sb_counts *counts)
+{
+    const struct scull *s = stream->scull;
     bool singly = sb_sampler_due(&stream->sampler);
     uint64_t start = s->bench->now();
     for (uint32_t i = 0; i < n; i++) {
@@ -495,14 +546,38 @@ static bool trim_some(struct stream *stream, uint64_t device, struct sb_counts *
             sb_source_free(&s->quanta, blocks[i]);
     }
     uint64_t end = s->bench->now();
-    counts->frees += n;
-    stream->live_quanta -= n;
     if (singly) {
         counts->sampled_frees += n;
     } else if (n) {
         counts->free_ticks += end - start;
         counts->free_batches++;
     }
+}
+
+/*
+ * Frees up to a batch of quanta of a device's first item, then the item itself; *left says whether there was
+ * one.
+ */
+static int trim_some(struct stream *stream, uint64_t device, bool *left, struct sb_counts *counts)
+{
+    struct scull *s = stream->scull;
+    struct device *dev = &stream->devices[device];
+    struct item *item = dev->list;
+    void *blocks[MAX_BATCH];
+    uint64_t numbers[MAX_BATCH];
+    int status = 0;
+    *left = item;
+    if (!item) {
+        dev->quanta = dev->trimmed = 0;
+        return 0;
+    }
+    uint32_t n = take_quanta(stream, device, blocks, numbers);
+    if (is_proving(s))
+        status = free_proved(stream, device, blocks, numbers, n);
+    else
+        free_timed(stream, blocks, n, counts);
+    counts->frees += n;
+    stream->live_quanta -= n;
     if (stream->trim_at == s->g.qset) {
         dev->list = item->next;
         dev->trimmed += s->g.qset;
@@ -512,7 +587,7 @@ static bool trim_some(struct stream *stream, uint64_t device, struct sb_counts *
         stream->live_items--;
         stream->live_qsets--;
     }
-    return true;
+    return status;
 }
 
 /* What each phase does on a device, in quanta. CLEAR and COPY work on pairs, from the even to the odd. */
@@ -610,11 +685,13 @@ static int step_phase(struct stream *stream, uint32_t n, struct sb_counts *count
         return read_some(stream, n, counts);
     if (stream->phase == PHASE_CLEAR || stream->phase == PHASE_TRIM) {
         uint64_t device = stream->device + (stream->phase == PHASE_CLEAR);
-        if (!trim_some(stream, device, counts)) {
+        bool left;
+        int status = trim_some(stream, device, &left, counts);
+        if (!left) {
             counts->counters[COUNT_TRIMS]++;
             stream->done = UINT64_MAX;
         }
-        return 0;
+        return status;
     }
     stream->done += n;
     if (stream->phase == PHASE_WRITE)
@@ -650,10 +727,9 @@ static int verify_device(const struct stream *stream, uint64_t number)
             if (!item->data[i])
                 continue;
             bench->live_block(bench->context, item->data[i], s->g.quantum, s->quanta.align);
-            const char *wanted = expected(s, dev, first + i);
-            uint64_t length = length_of(&s->g, first + i);
-            if (memcmp(item->data[i], wanted, length))
-                return bad_contents(stream, number, first + i, item->data[i], wanted, length);
+            int status = prove_quantum(stream, number, first + i, item->data[i]);
+            if (status)
+                return status;
         }
     }
     return 0;
@@ -737,8 +813,8 @@ void scull_thread_teardown(void *state)
         return;
     for (uint64_t d = 0; stream->devices && d < stream->scull->g.devices; d++) {
         stream->trim_at = 0;
-        while (trim_some(stream, d, &counts))
-            ;
+        for (bool left = true; left;)
+            trim_some(stream, d, &left, &counts);
         free(stream->devices[d].shifts);
     }
     free(stream->devices);

@@ -74,6 +74,12 @@ struct sb_bench {
     uint32_t paced;
     /* Since 1.2: the ticks that one call took, the clock's own cost in them. */
     void (*latency)(void *context, uint32_t thread, enum sb_call call, uint64_t ticks);
+    /*
+     * Since 1.3: not 0 while nothing is timed (the survey). The workload then compares what it reads, and
+     * each block before it frees it, with all that it wrote there; -EBADMSG from step() where they differ.
+     */
+    uint32_t proving;
+    uint32_t reserved;
 };
 
 /*
