@@ -28,7 +28,10 @@ while read -r animal property; do
 done <<'EOF'
 nothing none
 unaligned none
+mapped none
 one-cpu none
+foreign memory
+namesake memory
 alignment alignment
 hwcache alignment
 pages-low alignment
@@ -90,6 +93,73 @@ done
 expect 1 "$s" check "$BAD_PLUGINS/openfail.so"
 has out "the moon is in the wrong quarter"
 has out "Nothing could be tried."
+
+echo "== how rare a fault is seen is said"
+expect 0 "$s" check "$ZOO/zoo-nothing.so" --property contents --quick
+grep -qE '[0-9]+ blocks were compared when they were freed: damage that comes once in [0-9]+ frees or more often is seen with 95 %' out ||
+  fail "check doesn't say how rare a fault it sees"
+if [ "$sanitized" = 0 ]; then
+  expect 0 "$s" check slub --property contents
+  [ "$(grep -oE '[0-9]+ blocks were compared' out | grep -oE '[0-9]+')" -ge 1000000 ] || fail "a full check compares fewer than a million blocks: $(cat out)"
+fi
+
+echo "== what the machine cuts short is no fault of the plugin, and no pass"
+# kill_checks N: ends the first N checks from outside, as a kernel short of memory would
+kill_checks() {
+  local pid n=0 last=""
+  for _ in $(seq 2000); do
+    [ $n -lt "$1" ] || return
+    for pid in $(pgrep -x scullbench-chec); do
+      [ "$(readlink "/proc/$pid/cwd")" = "$dir" ] && [ "$pid" != "$last" ] && kill -KILL "$pid" 2> /dev/null && n=$((n + 1)) && last=$pid
+    done
+    sleep 0.01
+  done
+}
+kill_checks 1 &
+"$s" check "$ZOO/zoo-nothing.so" --property contents > out 2> err
+[ $? = 0 ] || { fail "a check that was killed once is not tried again"; cat out; }
+wait
+kill_checks 2 &
+"$s" check "$ZOO/zoo-nothing.so" --property contents > out 2> err
+[ $? = 1 ] || { fail "a check that was killed twice says something of the plugin"; cat out; }
+wait
+has out "untested"
+has out "the machine: "
+has out "killed from outside (signal 9)"
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null && [ "$sanitized" = 0 ]; then
+  # As a user who may start no thread: what the check can't try isn't the plugin's failure.
+  mkdir nobody && chmod 777 nobody "$dir"
+  (cd nobody && HOME=$dir/nobody XDG_CACHE_HOME= prlimit --nproc=1:1 setpriv --reuid=65534 --regid=65534 --clear-groups "$s" check "$ZOO/zoo-nothing.so" --quick) > out 2> err
+  [ $? = 1 ] || { fail "a check that can't start threads passes, or fails"; cat out err; }
+  [ "$(failing out)" = "" ] || { fail "the plugin answers for threads that can't be started: $(failing out)"; cat out; }
+fi
+
+echo "== what passed is known by its bytes: another build with the same build-id is checked"
+mkdir same
+cat > same.ini <<'INI'
+[experiment]
+repetitions = 1
+duration = 2ms
+warmup = 0ms
+survey = 0
+[machine]
+memory = 32MiB
+[matrix]
+allocator = zoo-nothing
+workload = objects
+INI
+cp "$ZOO/zoo-nothing.so" same/x.so
+chmod 644 same/x.so
+XDG_CACHE_HOME=$dir/cache expect 0 "$s" run same.ini --plugin-path same --db same1.db
+has err "checking zoo-nothing"
+XDG_CACHE_HOME=$dir/cache expect 0 "$s" run same.ini --plugin-path same --db same2.db
+grep -q "checking zoo-nothing" err && fail "what passed is checked again"
+[ "$(stat -c %a "$dir/cache/scullbench/checked")" = 600 ] || fail "others may write what is taken for checked"
+id=$(objcopy -O binary --only-section=.note.gnu.build-id same/x.so /dev/stdout | cksum)
+echo "other bytes" > extra && objcopy --add-section .extra=extra same/x.so
+[ "$id" = "$(objcopy -O binary --only-section=.note.gnu.build-id same/x.so /dev/stdout | cksum)" ] || fail "the test changed the build-id"
+XDG_CACHE_HOME=$dir/cache expect 0 "$s" run same.ini --plugin-path same --db same3.db
+has err "checking zoo-nothing"
 
 echo "== malloc libraries keep the promises, or say which arguments are wrong"
 for library in libjemalloc.so.2 libmimalloc.so.2 libtcmalloc_minimal.so.4 libtbbmalloc.so.2; do

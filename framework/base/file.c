@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,6 +40,20 @@ int sb_read_file(const char *path, char **text, size_t *length)
     int status = sb_read_fd(fd, text, length);
     close(fd);
     return status;
+}
+
+/* FNV-1a, as sb_hash: what decides is whether a file is the same, not who might have forged it. */
+uint64_t sb_hash_file(const char *path)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    char *bytes = NULL;
+    size_t n = 0;
+    if (sb_read_file(path, &bytes, &n))
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    free(bytes);
+    return hash;
 }
 
 /* For /sys and /proc, where a file is one line; a missing one is an answer, too. */

@@ -3,9 +3,13 @@
 #define SB_BASE_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Reads a file as a string with a 0 behind it (the caller's to free). Directories give -EISDIR. */
 int sb_read_file(const char *path, char **text, size_t *length);
+
+/* Of the file's bytes: another number means another file. 0 where it can't be read. */
+uint64_t sb_hash_file(const char *path);
 
 /* Reads what is left of an open file; `fd` stays open. */
 int sb_read_fd(int fd, char **text, size_t *length);

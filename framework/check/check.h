@@ -34,6 +34,7 @@ struct sb_check_line {
     enum sb_check_result result;
     char *why;        /* of anything but a pass, and what a pass doesn't say */
     bool met_a_fault; /* and left it to another property */
+    bool machine;     /* cut short by the machine, twice: says nothing of the plugin */
     char *ops;        /* the shortest failing sequence found, or NULL */
 };
 
@@ -41,6 +42,7 @@ struct sb_check_report {
     struct sb_check_line *at;
     size_t n, capacity;
     size_t failed, passed;
+    size_t machine; /* properties that the machine cut short */
 };
 
 struct sb_check_request {

@@ -88,7 +88,16 @@ static void explain_end(const struct gate *g, const struct sb_child_end *end, ui
     const char *doing = (const char *)(g->progress + 1), *colon = *doing ? ": " : "";
     o->fault = SB_FAULT_CRASH;
     o->at = *g->progress == UINT64_MAX ? SIZE_MAX : *g->progress ? (size_t)*g->progress - 1 : 0;
-    if (end->timed_out)
+    /* We kill at the time limit alone: who else does so is the kernel, short of memory, or a user. */
+    if (WIFSIGNALED(end->wait_status) && WTERMSIG(end->wait_status) == SIGKILL && !end->timed_out &&
+        !end->flooded) {
+        o->result = SB_CHECK_UNTESTED;
+        o->fault = SB_FAULT_MACHINE;
+        o->why =
+            sb_printf("the machine: %s%sthe process was killed from outside (signal 9), as a kernel short of "
+                      "memory does",
+                      doing, colon);
+    } else if (end->timed_out)
         o->why = sb_printf("%s%sit did not end within %llu s", doing, colon,
                            (unsigned long long)(limit / 1000000000));
     else if (WIFSIGNALED(end->wait_status))
@@ -231,15 +240,21 @@ static int try_property(const struct gate *g, const struct sb_property *property
     struct outcome o = {.result = SB_CHECK_UNTESTED};
     int status = 0;
     if (before)
-        o.why = sb_printf("%s failed first", before);
-    else
+        o.why = sb_printf("%s failed first, or could not be tried", before);
+    /* Once more, if it was not the plugin's doing; twice, and nothing is said of the plugin. */
+    for (int tries = 0; !before && !status && tries < 2 && (!tries || o.fault == SB_FAULT_MACHINE); tries++) {
+        free(o.why);
         status = run_child(g, property, g->request->ops, &o);
+    }
     if (!status) {
         struct sb_check_line *line = SB_VEC_ADD(report);
         *line = (struct sb_check_line){.property = property,
                                        .result = o.result,
                                        .why = o.why,
-                                       .met_a_fault = !before && o.fault != SB_FAULT_NONE};
+                                       .met_a_fault =
+                                           !before && o.fault != SB_FAULT_NONE && o.fault != SB_FAULT_MACHINE,
+                                       .machine = o.fault == SB_FAULT_MACHINE};
+        report->machine += line->machine;
         report->failed += o.result == SB_CHECK_FAIL;
         report->passed += o.result == SB_CHECK_PASS;
         if (o.result == SB_CHECK_FAIL && property->sequence && !g->request->quick && o.at != SIZE_MAX)
@@ -328,7 +343,14 @@ int sb_check_loaded(const struct sb_check_request *q, volatile sig_atomic_t *sto
     int status = open_gate(&g, why);
     *loaded = NULL;
     if (!status) {
-        status = run_child(&g, &none, NULL, &o);
+        for (int tries = 0; !status && tries < 2 && (!tries || o.fault == SB_FAULT_MACHINE); tries++) {
+            free(o.why);
+            status = run_child(&g, &none, NULL, &o);
+        }
+        if (!status && o.fault == SB_FAULT_MACHINE) {
+            *why = sb_strdup(o.why);
+            status = -EAGAIN;
+        }
         if (status && !*why)
             *why = status == -EINTR ? sb_strdup("interrupted")
                                     : sb_printf("%s can't be started: %s", g.program, strerror(-status));

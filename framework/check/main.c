@@ -18,7 +18,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Malloc run wild must not take the machine along. Reserved address space is free. */
@@ -74,18 +73,15 @@ static const struct sb_ini_section *allocator_of(const struct sb_ini *ini)
     return NULL;
 }
 
-/* What opening brought into the process: the same again only while no file of it changes. */
+/* What opening brought into the process: the same again only while no byte of it changes. */
 static void tell_loaded(const struct sb_objects *before, struct sb_finding *f)
 {
     struct sb_objects now = sb_objects_loaded();
     struct sb_text text = {0};
     for (size_t i = 0; i < now.n; i++) {
-        struct stat status = {0};
-        if (sb_objects_have(before, now.at[i].path))
-            continue;
-        stat(now.at[i].path, &status);
-        sb_text_printf(&text, "%s %s %lld %lld\n", now.at[i].path, now.at[i].build_id,
-                       (long long)status.st_size, (long long)status.st_mtime);
+        if (!sb_objects_have(before, now.at[i].path))
+            sb_text_printf(&text, "%s %016llx\n", now.at[i].path,
+                           (unsigned long long)sb_hash_file(now.at[i].path));
     }
     f->result = SB_CHECK_PASS;
     snprintf(f->why, sizeof(f->why), "%016llx", (unsigned long long)sb_hash(sb_text_get(&text)));
@@ -108,7 +104,8 @@ static void try_it(struct sb_ini *ini, const struct sb_plugin *plugin, const uni
     struct sb_objects before = sb_objects_loaded();
     limit_memory(memory);
     if (sb_world_open(&world, plugin, values, memory, seed, &why)) {
-        snprintf(f->why, sizeof(f->why), "%s", why);
+        f->fault = world.fault;
+        snprintf(f->why, sizeof(f->why), "%s%s", world.fault == SB_FAULT_MACHINE ? "the machine: " : "", why);
     } else if (!property) {
         tell_loaded(&before, f);
     } else {
@@ -127,6 +124,8 @@ int main(int argc, char **argv)
 {
     struct sb_diag diag = {.file = "standard input"};
     struct sb_finding finding = {.result = SB_CHECK_UNTESTED};
+    /* Started anew by /proc/self/exe it would go by that name. */
+    prctl(PR_SET_NAME, "scullbench-check");
     char *text = NULL;
     size_t length = 0;
     /* A gate that is killed leaves no child that eats the machine. */

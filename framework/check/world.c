@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "check/world.h"
 
+#include "trial/mappings.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -15,7 +17,8 @@
 
 /* As a reader of the report sees them; each is the name of the property that answers for it, but crash. */
 static const char *const fault_names[SB_FAULTS] = {
-    "none", "alignment", "overlap", "contents", "zeroing", "usable size", "check()", "snapshot", "crash",
+    "none",    "alignment", "overlap", "contents", "zeroing",     "usable size",
+    "check()", "snapshot",  "memory",  "crash",    "the machine",
 };
 
 const char *sb_fault_name(enum sb_fault fault)
@@ -249,6 +252,7 @@ struct helper {
     void *argument;
     struct sb_topology *topology;
     unsigned cpu;
+    bool started;
 };
 struct sb_helpers {
     struct helper at[2];
@@ -280,8 +284,12 @@ static void start_helpers(struct sb_world *w)
         h->topology = w->topology;
         h->cpu = cpus.n ? cpus.at[i % cpus.n].os : 0;
         pthread_barrier_init(&h->gate, NULL, 2);
-        if (pthread_create(&h->thread, NULL, serve, h))
-            abort();
+        int error = pthread_create(&h->thread, NULL, serve, h);
+        if (error) {
+            sb_world_fail(w, SB_FAULT_MACHINE, "a thread can't be started: %s", strerror(error));
+            break;
+        }
+        h->started = true;
     }
     SB_VEC_FREE(&cpus);
 }
@@ -291,6 +299,8 @@ void sb_world_on_thread(struct sb_world *w, unsigned thread, void (*function)(vo
     if (!w->helpers)
         start_helpers(w);
     struct helper *h = &w->helpers->at[thread];
+    if (!h->started)
+        return;
     h->function = function;
     h->argument = argument;
     pthread_barrier_wait(&h->gate);
@@ -482,6 +492,7 @@ static void do_free(struct sb_world *w, uint32_t slot)
     if (!b->handle)
         return;
     verify_block(w, b);
+    w->proved += w->fill;
     /* A block that lost its contents isn't given back: who knows whose memory that is. */
     if (w->fault != SB_FAULT_NONE)
         return;
@@ -525,6 +536,29 @@ void sb_world_verify(struct sb_world *w)
         if (w->slots[i].handle)
             verify_block(w, &w->slots[i]);
     }
+}
+
+/* In one pass over the kernel's list, which may be long. */
+void sb_world_judge_memory(struct sb_world *w)
+{
+    struct sb_mappings mappings = {0};
+    const char *base = w->memory.base;
+    for (uint32_t i = 0; i < SB_SLOTS && base && w->fault == SB_FAULT_NONE; i++) {
+        const struct sb_block *b = &w->slots[i];
+        for (uint32_t k = 0; b->handle && k < b->n; k++) {
+            if (b->areas[k] >= base && b->areas[k] + b->size <= base + w->memory.size)
+                continue;
+            if (!mappings.n)
+                mappings = sb_mappings_read(w->memory.fd);
+            if (!sb_mappings_cover(&mappings, b->areas[k], b->size))
+                sb_world_fail(
+                    w, SB_FAULT_MEMORY,
+                    "%s: %llu bytes at %p lie neither in the machine's memory nor in a second mapping of it; "
+                    "an allocator with memory of its own says SB_ALLOCATOR_OS_MEMORY",
+                    w->lanes[b->lane].name, (unsigned long long)b->size, (void *)b->areas[k]);
+        }
+    }
+    sb_mappings_free(&mappings);
 }
 
 void sb_world_free_all(struct sb_world *w)
@@ -590,8 +624,10 @@ int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const unio
     int status = sb_topology_load(&w->topology, why);
     if (!status && !(w->a->flags & SB_ALLOCATOR_OS_MEMORY))
         status = sb_physmem_open(&w->memory, machine, w->topology, why);
-    if (status)
+    if (status) {
+        w->fault = SB_FAULT_MACHINE;
         return status;
+    }
     w->host = (struct sb_host){.struct_size = sizeof(w->host),
                                .nr_cpus = sb_topology_nr_cpus(w->topology),
                                .nr_nodes = 1,

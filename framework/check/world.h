@@ -45,7 +45,9 @@ enum sb_fault {
     SB_FAULT_USABLE,
     SB_FAULT_CHECK,
     SB_FAULT_SNAPSHOT,
-    SB_FAULT_CRASH, /* seen by the parent */
+    SB_FAULT_MEMORY,
+    SB_FAULT_CRASH,   /* seen by the parent */
+    SB_FAULT_MACHINE, /* none of the plugin's: what the check itself needs could not be had */
     SB_FAULTS
 };
 const char *sb_fault_name(enum sb_fault fault);
@@ -85,6 +87,7 @@ struct sb_world {
     size_t lane_count;
     struct sb_block slots[SB_SLOTS];
     uint64_t live, live_bytes, tag, refused, served;
+    uint64_t proved;                          /* blocks whose contents were compared when they were freed */
     uint64_t aligned_refused, aligned_served; /* bits: alignments of sized allocations, by order */
     bool use_usable;                          /* blocks are filled up to what usable says */
     bool fill;                                /* with patterns, verified when freed */
@@ -112,6 +115,8 @@ void sb_world_free_all(struct sb_world *w);
 bool sb_world_lives(const struct sb_world *w, const char *at, uint64_t size);
 /* Verifies all that lives. */
 void sb_world_verify(struct sb_world *w);
+/* Whether all that lives lies in the machine's memory, or in a second mapping of it. */
+void sb_world_judge_memory(struct sb_world *w);
 void sb_world_fail(struct sb_world *w, enum sb_fault fault, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -99,7 +99,9 @@ static void print_report(const struct sb_check_report *report, const struct sb_c
         print_replay(line, q, operand);
     }
     /* What a pass means is said with it: promises that were tried, and no more. */
-    printf("\n%s\n", report->failed   ? "The plugin is invalid: its cells in a matrix get no numbers."
+    printf("\n%s\n", report->failed ? "The plugin is invalid: its cells in a matrix get no numbers."
+                     : report->machine
+                         ? "Not everything could be tried, for reasons that are not the plugin's."
                      : report->passed ? "No promise was seen broken."
                                       : "Nothing could be tried.");
     printf("Not asked for: that an allocator works on in a child after fork().\n");
@@ -164,7 +166,9 @@ static int check(const struct sb_plugin *plugin, const struct sb_verb *verb, con
     printf("%s, %s, build-id %.16s\n", plugin->name, plugin->path, plugin->build_id);
     print_report(&report, &request, operand);
     /* A plugin of which nothing could be tried has not passed. */
-    code = report.failed ? SB_EXIT_TRIALS_FAILED : report.passed ? SB_EXIT_OK : SB_EXIT_FAILURE;
+    code = report.failed                      ? SB_EXIT_TRIALS_FAILED
+           : report.passed && !report.machine ? SB_EXIT_OK
+                                              : SB_EXIT_FAILURE;
     if (status) {
         sb_error("%s", why);
         code = sb_stop ? SB_EXIT_INTERRUPTED : SB_EXIT_FAILURE;

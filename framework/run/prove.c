@@ -1,8 +1,8 @@
 /*
- * What passed is remembered by the plugin's build-id, its options, the libraries that it then loads, and the
- * version of scullbench, in
- * $XDG_CACHE_HOME/scullbench/checked (or ~/.cache/...): a line each. What failed is tried again each time,
- * for it says what is wrong. Where nothing can be remembered everything is checked each time.
+ * What passed is remembered in $XDG_CACHE_HOME/scullbench/checked (or ~/.cache/...), a line each: by the
+ * bytes of the plugin, of the libraries that it loads with its options, and of the program that checks, and
+ * by the options. A build-id is whatever the linker was told. What failed is tried again each time, for it
+ * says what is wrong. Where nothing can be remembered everything is checked each time.
  */
 #define _GNU_SOURCE
 #include "run/prove.h"
@@ -12,6 +12,8 @@
 #include "base/units.h"
 #include "check/check.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,20 +45,23 @@ static struct sb_words options_of(const struct sb_cell *cell)
 static char *key_of(const struct sb_plugin *plugin, const struct sb_words *options)
 {
     struct sb_text text = {0};
-    sb_text_printf(&text, "%s %s", SB_VERSION, plugin->path);
+    char *folder = sb_program_dir(), *check = sb_printf("%s/scullbench-check", folder ? folder : ".");
+    sb_text_printf(&text, "%016llx %s", (unsigned long long)sb_hash_file(check), plugin->path);
     for (size_t i = 0; i < options->n; i++)
         sb_text_printf(&text, "\n%s", options->at[i]);
-    char *key = sb_printf("%s-%016llx", plugin->build_id, (unsigned long long)sb_hash(text.at));
+    char *key = sb_printf("%016llx-%016llx", (unsigned long long)sb_hash_file(plugin->path),
+                          (unsigned long long)sb_hash(text.at));
     sb_text_free(&text);
+    free(check);
+    free(folder);
     return key;
 }
 
-/* A build without an id can't be told from the next one. */
-static bool is_known(const char *path, const struct sb_plugin *plugin, const char *key)
+static bool is_known(const char *path, const char *key)
 {
     char *text = NULL, *line;
     bool known = false;
-    if (!path || !strcmp(plugin->build_id, "none") || sb_read_file(path, &text, NULL))
+    if (!path || sb_read_file(path, &text, NULL))
         return false;
     size_t n = strlen(key);
     for (line = text; (line = strstr(line, key)) && !known; line += n)
@@ -73,10 +78,11 @@ static void remember(const char *path, const char *key)
     if (slash) {
         *slash = '\0';
         sb_make_dirs(folder);
-        FILE *file = fopen(path, "a");
-        if (file) {
-            fprintf(file, "%s\n", key);
-            fclose(file);
+        /* Ours alone: who can write it decides what is measured unchecked. */
+        int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (fd >= 0) {
+            dprintf(fd, "%s\n", key);
+            close(fd);
         }
     }
     free(folder);
@@ -107,7 +113,15 @@ static int check_it(const struct sb_check_request *request, volatile sig_atomic_
     struct sb_check_report report;
     int status = sb_check(&report, request, stop, why);
     *failure = status ? NULL : first_failure(&report);
-    *passed = !status && !report.failed && report.passed;
+    *passed = !status && !report.failed && report.passed && !report.machine;
+    for (size_t i = 0; i < report.n && !status && !*failure; i++) {
+        if (!report.at[i].machine)
+            continue;
+        *why = sb_printf(
+            "the check of %s before the run was cut short twice, and nothing is said of the plugin: %s: %s",
+            request->plugin->name, report.at[i].property->name, report.at[i].why);
+        status = -EAGAIN;
+    }
     sb_check_report_free(&report);
     return status;
 }
@@ -143,8 +157,7 @@ static void free_verdicts(struct verdicts *verdicts)
 static int prove_options(const struct sb_cell *cell, const struct sb_words *options, const char *key,
                          const char *path, volatile sig_atomic_t *stop, char **failure, char **why)
 {
-    const struct sb_plugin *plugin = cell->allocator->plugin;
-    struct sb_check_request request = {.plugin = plugin,
+    struct sb_check_request request = {.plugin = cell->allocator->plugin,
                                        .options = options,
                                        .seed = 1,
                                        .memory = UINT64_C(64) << 20,
@@ -162,7 +175,7 @@ static int prove_options(const struct sb_cell *cell, const struct sb_words *opti
         goto out;
     }
     line = loaded ? sb_printf("%s-%s", key, loaded) : NULL;
-    if (line && !is_known(path, plugin, line)) {
+    if (line && !is_known(path, line)) {
         if (!isatty(STDERR_FILENO))
             fprintf(stderr, "checking %s\n", cell->allocator->name);
         status = check_it(&request, stop, failure, &passed, why);

@@ -5,10 +5,9 @@
  * tell, and none can tell it wrongly. Memory from the OS has no frame that a process may know.
  */
 #include "trial/inside.h"
+#include "trial/mappings.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { PAGE = 4096, MOST = 256 };
 
@@ -35,29 +34,22 @@ static size_t first_pages(const struct trial *t, struct page *pages)
     return n;
 }
 
-/* One pass over the mappings: vmalloc's may be tens of thousands. */
-static void find_frames(struct page *pages, size_t n)
+static void find_frames(int fd, struct page *pages, size_t n)
 {
-    FILE *maps = fopen("/proc/self/maps", "r");
-    char line[512];
-    while (maps && fgets(line, sizeof(line), maps)) {
-        unsigned long from, to, offset;
-        if (!strstr(line, SB_PHYSMEM_NAME) || sscanf(line, "%lx-%lx %*4s %lx", &from, &to, &offset) != 3)
-            continue;
-        for (size_t i = 0; i < n; i++) {
-            if (pages[i].at >= from && pages[i].at < to)
-                pages[i].frame = (int64_t)((pages[i].at - from + offset) / PAGE);
-        }
+    struct sb_mappings mappings = sb_mappings_read(fd);
+    for (size_t i = 0; i < n; i++) {
+        const struct sb_mapping *m = sb_mappings_find(&mappings, pages[i].at);
+        if (m)
+            pages[i].frame = (int64_t)((pages[i].at - m->from + m->offset) / PAGE);
     }
-    if (maps)
-        fclose(maps);
+    sb_mappings_free(&mappings);
 }
 
 void sb_trial_map_addresses(struct trial *t)
 {
     struct page *pages = sb_calloc(MOST, sizeof(*pages));
     size_t n = first_pages(t, pages);
-    find_frames(pages, n);
+    find_frames(t->memory.fd, pages, n);
     for (size_t i = 0; i < n; i++) {
         uintptr_t number = pages[i].at / PAGE;
         sb_trial_add_point(t, "virtual_page", 0, "pages", pages[i].offset, (double)number);

@@ -17,6 +17,7 @@
 #include "measure/footprint.h"
 #include "trial/inside.h"
 #include "trial/layout.h"
+#include "trial/mappings.h"
 #include "trial/simulate.h"
 
 #include <errno.h>
@@ -294,9 +295,35 @@ static int by_address(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
+/* A block from elsewhere has neither the pages, nor the node, nor the end that the trial says it has. */
+static char *find_foreign_block(const struct trial *t)
+{
+    const char *base = t->memory.base;
+    struct sb_mappings mappings = {0};
+    char *why = NULL;
+    for (size_t i = 0; i < t->blocks.n && base && !why; i++) {
+        const struct block *b = &t->blocks.at[i];
+        if (b->at >= base && b->at + b->size <= base + t->memory.size)
+            continue;
+        /* Read where it is needed: vmalloc's are tens of thousands. */
+        if (!mappings.n)
+            mappings = sb_mappings_read(t->memory.fd);
+        if (!sb_mappings_cover(&mappings, b->at, b->size))
+            why = sb_printf(
+                "a block of %llu bytes at %p lies neither in the trial's memory nor in a second mapping of "
+                "it; an allocator with memory of its own says SB_ALLOCATOR_OS_MEMORY",
+                (unsigned long long)b->size, (const void *)b->at);
+    }
+    sb_mappings_free(&mappings);
+    return why;
+}
+
 /* Sorted by address, an overlap is always one of neighbours. */
 static char *find_bad_block(struct trial *t)
 {
+    char *foreign = find_foreign_block(t);
+    if (foreign)
+        return foreign;
     if (t->blocks.n)
         qsort(t->blocks.at, t->blocks.n, sizeof(*t->blocks.at), by_address);
     for (size_t i = 0; i < t->blocks.n; i++) {

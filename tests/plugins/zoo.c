@@ -18,6 +18,9 @@
 
 enum {
     NOTHING = 1,
+    FOREIGN,   /* has memory of its own and doesn't say so */
+    NAMESAKE,  /* likewise, in a file that goes by the name of the machine's */
+    MAPPED,    /* nothing: maps the machine's memory a second time and serves from there */
     ALIGNMENT, /* alignments beyond 64 are forgotten */
     UNALIGNED, /* alignments beyond 16 are refused, which breaks no promise */
     ONE_CPU,   /* serves threads that can't migrate alone, as memory per CPU does in effect: no promise */
@@ -112,6 +115,27 @@ static void unlock(struct zoo *z)
         pthread_mutex_unlock(&z->lock);
 }
 
+/* Where the animal's blocks come from. */
+static void *memory_of(const struct sb_host *host)
+{
+    int fd = -1, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    if (BREAKS != FOREIGN && BREAKS != NAMESAKE && BREAKS != MAPPED)
+        return host->memory;
+    if (BREAKS == MAPPED)
+        fd = host->memory_fd;
+    if (BREAKS == NAMESAKE) {
+        fd = memfd_create("scullbench-ram", MFD_CLOEXEC);
+        if (fd < 0 || ftruncate(fd, (off_t)host->memory_size))
+            return NULL;
+    }
+    if (fd >= 0)
+        flags = MAP_SHARED;
+    void *at = mmap(NULL, host->memory_size, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (BREAKS == NAMESAKE)
+        close(fd);
+    return at == MAP_FAILED ? NULL : at;
+}
+
 static int zoo_open(const struct sb_host *host, const union sb_value *values, void **self)
 {
     struct zoo *z;
@@ -129,7 +153,11 @@ static int zoo_open(const struct sb_host *host, const union sb_value *values, vo
     z->host = host;
     z->opener = pthread_self();
     pthread_mutex_init(&z->lock, NULL);
-    z->base = z->at = host->memory;
+    z->base = z->at = memory_of(host);
+    if (!z->base) {
+        free(z);
+        return -ENOMEM;
+    }
     z->end = z->base + host->memory_size;
     if (BREAKS == LEAK_FILE && dup(host->memory_fd) < 0)
         return -EMFILE;
@@ -146,6 +174,8 @@ static void zoo_close(void *self)
         free(c);
     }
     pthread_mutex_destroy(&z->lock);
+    if (z->base != z->host->memory)
+        munmap(z->base, z->host->memory_size);
     if (BREAKS == LEAK_MAP)
         mmap(NULL, 4096, opened++ % 2 ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (BREAKS != LEAK_HEAP)
