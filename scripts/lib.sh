@@ -5,7 +5,7 @@ say() { if [ -t 2 ]; then printf '\033[1m%s\033[0m\n' "$*" >&2; else printf '%s\
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_packages="cmake ninja-build gcc libc6-dev pkg-config libhwloc-dev libpfm4-dev libinih-dev libsqlite3-dev libjansson-dev libcmocka-dev gnuplot-nox"
-malloc_packages="libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2"
+malloc_packages="libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 libtbbmalloc2 electric-fence libgc1"
 cross_packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
 # Installs those of the named Debian packages that are missing.

@@ -8,6 +8,12 @@
  * dependencies, is proved by the file it lies in (dladdr); a library without a malloc of its own is refused.
  * It is never closed: thread exit may still run its code.
  *
+ * What the library itself calls by such names must reach it as well: a malloc that calls its own memalign
+ * would else be served by glibc's, which stands first in every search, and be measured as glibc.
+ * RTLD_DEEPBIND turns the order round; that it did is proved by the library's own relocations, and where it
+ * didn't (the library was in the process before) it is refused. The way out is env.LD_PRELOAD, which makes it
+ * the process's own malloc.
+ *
  * What is held is read from the library's own statistics where it has some (mallinfo2, mallctl,
  * mi_process_info, MallocExtension_GetNumericProperty), as a difference from what it held when the plugin was
  * opened. Of what is handed out nothing is said: blocks cached by threads count as used there. The host reads
@@ -19,6 +25,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <gnu/libc-version.h>
+#include <link.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +64,7 @@ static const struct sb_option options[OPTIONS] = {
                        "name of its malloc; empty: found by prefix"},
     [OPTION_FREE] = {"free", SB_OPTION_TEXT, 0, "", 0, 0, NULL, "name of its free; empty: found by prefix"},
     [OPTION_CALLOC] = {"calloc", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                       "name of its calloc; empty: found by prefix"},
+                       "name of its calloc; empty: found by prefix, else malloc and memset"},
     [OPTION_ALIGNED] = {"aligned", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                         "name of its aligned allocation; empty: found by prefix"},
     [OPTION_USABLE] = {"usable", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
@@ -82,7 +89,7 @@ struct library {
     void (*sized_free)(void *block, size_t size,
                        int flags); /* NULL: not used; functions of two arguments ignore flags */
     bool size_first;               /* of aligned's two arguments */
-    bool own;                      /* the process's: mallinfo2 knows it */
+    bool own;                      /* glibc's: mallinfo2 knows it */
     void (*flush)(void);           /* as an option names it, or NULL */
     void *handle;
     size_t baseline;
@@ -229,7 +236,7 @@ static bool take_family(struct library *library, const struct names *names)
     memcpy(&library->usable, &symbols[USABLE], sizeof(symbols[0]));
     memcpy(&library->sized_free, &symbols[SIZED_FREE], sizeof(symbols[0]));
     library->size_first = names->size_first;
-    return library->malloc && library->free && library->calloc && library->aligned;
+    return library->malloc && library->free && library->aligned;
 }
 
 /* A family with the prefix and the names that the options give in place of its own. */
@@ -257,7 +264,7 @@ static struct names overridden(const struct names *family, const union sb_value 
 static void tell_missing(const struct sb_host *host, const char *file, const struct library *library,
                          const struct names *names)
 {
-    const bool has[] = {true, library->free, library->calloc, library->aligned};
+    const bool has[] = {true, library->free, true, library->aligned};
     char text[512] = "";
     for (size_t i = FREE, n = 0; i <= ALIGNED && n < sizeof(text); i++)
         if (!has[i])
@@ -268,6 +275,97 @@ static void tell_missing(const struct sb_host *host, const char *file, const str
                text);
 }
 
+/* ---- whose functions the library's own calls reach ---- */
+
+/* A sanitizer must come first in every search, and stops the process where it doesn't. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1, DEEPBIND = 0 };
+#else
+enum { SANITIZED = 0, DEEPBIND = RTLD_DEEPBIND };
+#endif
+
+/* Where glibc keeps addresses of its tables as they are in memory; other loaders as they are in the file. */
+static const void *dynamic(const struct link_map *map, ElfW(Sxword) tag)
+{
+    for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
+        if (d->d_tag == tag)
+            return (const void *)(d->d_un.d_ptr < map->l_addr ? map->l_addr + d->d_un.d_ptr : d->d_un.d_ptr);
+    }
+    return NULL;
+}
+
+static size_t dynamic_size(const struct link_map *map, ElfW(Sxword) tag)
+{
+    for (const ElfW(Dyn) *d = map->l_ld; d->d_tag != DT_NULL; d++) {
+        if (d->d_tag == tag)
+            return d->d_un.d_val;
+    }
+    return 0;
+}
+
+/* Names of memory functions, in C and, mangled, in C++; a family's own beside them. */
+static bool is_memory_function(const char *name, const struct names *family)
+{
+    static const char *const plain[] = {"malloc",       "free",     "calloc",        "realloc",
+                                        "reallocarray", "memalign", "aligned_alloc", "posix_memalign",
+                                        "valloc",       "pvalloc",  "cfree",         "malloc_usable_size"};
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+        if (!strcmp(name, plain[i]))
+            return true;
+    }
+    for (int i = 0; i < FUNCTIONS; i++) {
+        if (family->name[i] && !strcmp(name, family->name[i]))
+            return true;
+    }
+    return !strncmp(name, "_Zn", 3) || !strncmp(name, "_Zd", 3);
+}
+
+/*
+ * The first memory function that the library defines and yet finds elsewhere, in one of its tables of
+ * relocations; all slots are filled, for it was opened with RTLD_NOW.
+ */
+static const char *find_stranger(const struct link_map *map, const ElfW(Rela) * table, size_t bytes,
+                                 const struct names *family, const void *own)
+{
+    const ElfW(Sym) *symbols = dynamic(map, DT_SYMTAB);
+    const char *strings = dynamic(map, DT_STRTAB);
+    for (size_t i = 0; table && symbols && strings && i < bytes / sizeof(*table); i++) {
+        const ElfW(Sym) *symbol = &symbols[ELF64_R_SYM(table[i].r_info)];
+        const char *name = strings + symbol->st_name;
+        const void *slot;
+        if (symbol->st_shndx == SHN_UNDEF || !is_memory_function(name, family))
+            continue;
+        memcpy(&slot, (const char *)(map->l_addr + table[i].r_offset), sizeof(slot)); /* NOLINT */
+        if (!same_file(slot, own))
+            return name;
+    }
+    return NULL;
+}
+
+/* -EXDEV where the library's own calls reach somebody else. */
+static int prove_itself(const struct sb_host *host, const char *file, const struct library *library,
+                        const struct names *family)
+{
+    struct link_map *map = NULL;
+    const char *name;
+    const void *own = dlsym(library->handle, family->name[MALLOC]);
+    if (SANITIZED || dlinfo(library->handle, RTLD_DI_LINKMAP, &map) || !map)
+        return 0;
+    name = find_stranger(map, dynamic(map, DT_JMPREL), dynamic_size(map, DT_PLTRELSZ), family, own);
+    if (!name)
+        name = find_stranger(map, dynamic(map, DT_RELA), dynamic_size(map, DT_RELASZ), family, own);
+    if (!name)
+        return 0;
+    host->fail(
+        host->context,
+        "library = %s: what it calls as %s is another library's and not its own, so that library would be "
+        "measured in its place; leave library out and write env.LD_PRELOAD = %s, which makes it the "
+        "process's "
+        "own malloc",
+        file, name, file);
+    return -EXDEV;
+}
+
 static int load(const struct sb_host *host, struct library *library, const union sb_value *values)
 {
     enum { COUNT = sizeof(families) / sizeof(families[0]) };
@@ -275,7 +373,7 @@ static int load(const struct sb_host *host, struct library *library, const union
     char buffer[FUNCTIONS][128];
     struct names names;
     bool part = false;
-    library->handle = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    library->handle = dlopen(file, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | DEEPBIND);
     if (!library->handle) {
         host->fail(host->context, "library = %s: %s", file, dlerror());
         return -ENOENT;
@@ -285,7 +383,7 @@ static int load(const struct sb_host *host, struct library *library, const union
         library->malloc = NULL;
         names = overridden(&families[i], values, buffer);
         if (take_family(library, &names))
-            return 0;
+            return prove_itself(host, file, library, &names);
         part = library->malloc;
     }
     /* The last family has the plain names, which are what a user overrides. */
@@ -296,8 +394,8 @@ static int load(const struct sb_host *host, struct library *library, const union
     else
         host->fail(host->context,
                    "library = %s: it has no malloc of its own (looked for mi_malloc, tc_malloc, "
-                   "scalable_malloc and malloc, each with free, calloc and an aligned one; the options "
-                   "prefix, malloc, free, calloc and aligned name others)",
+                   "scalable_malloc and malloc, each with free and an aligned one; the options prefix, "
+                   "malloc, free and aligned name others)",
                    file);
     return -ENOSYS;
 }
@@ -324,21 +422,53 @@ static bool order_is_right(const struct library *library)
     return right;
 }
 
+/* The loader only warns of a preload that it can't load, and the process's malloc is then glibc's. */
+static int prove_preloads(const struct sb_host *host)
+{
+    const char *preloads = getenv("LD_PRELOAD");
+    char *list = strdup(preloads ? preloads : ""), *state = NULL;
+    int status = list ? 0 : -ENOMEM;
+    for (char *file = list ? strtok_r(list, " :", &state) : NULL; file && !status;
+         file = strtok_r(NULL, " :", &state)) {
+        void *handle = dlopen(file, RTLD_LAZY | RTLD_NOLOAD);
+        if (handle) {
+            dlclose(handle);
+        } else {
+            host->fail(host->context,
+                       "LD_PRELOAD: %s was not loaded, so the process's own malloc is not what it was "
+                       "meant to be",
+                       file);
+            status = -ENOENT;
+        }
+    }
+    free(list);
+    return status;
+}
+
+/* The process's own: glibc's, or that of the first library that was preloaded and has one. */
+static int take_own(const struct sb_host *host, struct library *library)
+{
+    Dl_info where;
+    const void *own = dlsym(RTLD_DEFAULT, "malloc");
+    *library = (struct library){.malloc = malloc,
+                                .free = free,
+                                .calloc = calloc,
+                                .aligned = aligned_alloc,
+                                .usable = malloc_usable_size,
+                                .own = same_file(own, dlsym(RTLD_DEFAULT, "gnu_get_libc_version"))};
+    /* Its own statistics and version are asked for, not glibc's. */
+    if (!library->own && own && dladdr(own, &where))
+        library->handle = dlopen(where.dli_fname, RTLD_NOW | RTLD_NOLOAD);
+    return prove_preloads(host);
+}
+
 static int malloc_open(const struct sb_host *host, const union sb_value *values, void **self)
 {
     struct library *library = calloc(1, sizeof(*library));
     int status = 0;
     if (!library)
         return -ENOMEM;
-    if (*values[OPTION_LIBRARY].s)
-        status = load(host, library, values);
-    else
-        *library = (struct library){.malloc = malloc,
-                                    .free = free,
-                                    .calloc = calloc,
-                                    .aligned = aligned_alloc,
-                                    .usable = malloc_usable_size,
-                                    .own = true};
+    status = *values[OPTION_LIBRARY].s ? load(host, library, values) : take_own(host, library);
     if (!status && values[OPTION_USE_SIZED_FREE].u && !library->sized_free) {
         host->fail(host->context,
                    "use_sized_free: the library has no free that is told the size; sized_free names one");
@@ -349,7 +479,7 @@ static int malloc_open(const struct sb_host *host, const union sb_value *values,
         host->fail(host->context, "flush: the library has no function %s", values[OPTION_FLUSH].s);
         status = -ENOSYS;
     }
-    if (!status && !library->own &&
+    if (!status && *values[OPTION_LIBRARY].s &&
         (*values[OPTION_ALIGNED].s || values[OPTION_ALIGNED_ORDER].u != ORDER_KNOWN) &&
         !order_is_right(library)) {
         host->fail(host->context,
@@ -394,13 +524,21 @@ static void *alloc_aligned(const struct library *library, size_t size, size_t al
     return block;
 }
 
+static void *alloc_zeroed(const struct library *library, size_t size)
+{
+    if (library->calloc)
+        return library->calloc(1, size);
+    void *block = library->malloc(size);
+    return block ? memset(block, 0, size) : NULL;
+}
+
 /* Libraries align small blocks to 8 only, whatever max_align_t says. */
 static void *malloc_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
 {
     const struct library *library = self;
     if (__builtin_expect(align > 8, 0))
         return alloc_aligned(library, size, align, gfp);
-    return __builtin_expect(gfp & SB_GFP_ZERO, 0) ? library->calloc(1, size) : library->malloc(size);
+    return __builtin_expect(gfp & SB_GFP_ZERO, 0) ? alloc_zeroed(library, size) : library->malloc(size);
 }
 
 /* One free for aligned blocks too: of those that have two, tbbmalloc says they may be mixed. */

@@ -217,8 +217,8 @@ static const struct {
     {"all-threads", "check"},
 };
 
-static const char *standing_in_the_way(const struct sb_check_report *report,
-                                       const struct sb_property *property)
+static const struct sb_check_line *standing_in_the_way(const struct sb_check_report *report,
+                                                       const struct sb_property *property)
 {
     for (size_t i = 0; i < SB_COUNT(needs); i++) {
         if (strcmp(needs[i].property, property->name))
@@ -227,7 +227,7 @@ static const char *standing_in_the_way(const struct sb_check_report *report,
             const struct sb_check_line *line = &report->at[j];
             if (!strcmp(line->property->name, needs[i].needs) &&
                 (line->result == SB_CHECK_FAIL || line->result == SB_CHECK_UNTESTED))
-                return needs[i].needs;
+                return line;
         }
     }
     return NULL;
@@ -236,11 +236,12 @@ static const char *standing_in_the_way(const struct sb_check_report *report,
 static int try_property(const struct gate *g, const struct sb_property *property,
                         struct sb_check_report *report)
 {
-    const char *before = standing_in_the_way(report, property);
+    const struct sb_check_line *before = standing_in_the_way(report, property);
     struct outcome o = {.result = SB_CHECK_UNTESTED};
     int status = 0;
     if (before)
-        o.why = sb_printf("%s failed first, or could not be tried", before);
+        o.why = sb_printf("%s %s", before->property->name,
+                          before->result == SB_CHECK_FAIL ? "failed first" : "could not be tried");
     /* Once more, if it was not the plugin's doing; twice, and nothing is said of the plugin. */
     for (int tries = 0; !before && !status && tries < 2 && (!tries || o.fault == SB_FAULT_MACHINE); tries++) {
         free(o.why);

@@ -11,6 +11,7 @@
 #include "trial/layout.h"
 #include "trial/reporter.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,8 +150,13 @@ int main(int argc, char **argv)
     sb_layout_restart(argv, text, length, 0);
     /* What the plugin prints is nobody's result. */
     FILE *out = sb_reporter_open();
-    if (!out)
+    if (!out) {
+        finding.fault = SB_FAULT_MACHINE;
+        snprintf(finding.why, sizeof(finding.why), "the machine: the result's way out can't be made: %s",
+                 strerror(errno));
+        write_finding(stdout, &finding);
         return 2;
+    }
     const struct sb_ini_entry *file = section ? sb_ini_entry(section, "file") : NULL;
     struct sb_plugin *plugin = file ? sb_plugin_load(file->value) : NULL;
     if (!plugin || plugin->refused) {

@@ -69,8 +69,10 @@ int main(int argc, char **argv)
     sb_layout_restart(argv, text, length, spec.trial[SB_TRIAL_LAYOUT].u);
     FILE *out = sb_reporter_open();
     if (!out) {
-        sb_error("standard output can't be used: %s", strerror(errno));
-        return 2;
+        char *why = sb_printf("the result's way out can't be made: %s", strerror(errno));
+        sb_write_status(stdout, SB_STATUS_ERROR, why);
+        free(why);
+        return 1;
     }
     enum sb_status status = simulate ? sb_simulate(&spec, text, out) : sb_trial_run(&spec, out);
     if (status == SB_STATUS_OK) {

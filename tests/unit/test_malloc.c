@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "plugin/plugin.h"
 
+#include <dlfcn.h>
 #include <malloc.h>
 
 enum { BLOCKS = 4000 };
@@ -116,6 +117,61 @@ static void tbbmalloc(void **state)
     serves_itself("libtbbmalloc.so.2");
 }
 
+/* Their malloc is one line that calls another public name of their own. */
+static void what_calls_itself_is_served_by_itself(void **state)
+{
+    static const char *const ways[] = {"memalign", "posix", "realloc", "calloc"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        struct opened o;
+        char path[512];
+        snprintf(path, sizeof(path), "%s/selfcall-%s.so", SELFCALL_DIR, ways[i]);
+        open_library(&o, path);
+        if (o.status)
+            fail_msg("%s: %s", path, o.host.failure);
+        void *handle = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+        unsigned long *entered = dlsym(handle, "selfcall_entered"), before = *entered;
+        for (int k = 0; k < 1000; k++) {
+            /* calloc is what calls malloc in the last one. */
+            void *block =
+                o.p->sized.alloc(o.self, 100, 0, i == 3 ? SB_GFP_KERNEL | SB_GFP_ZERO : SB_GFP_KERNEL);
+            assert_non_null(block);
+            o.p->sized.free(o.self, block, 100);
+        }
+        assert_int_equal(*entered - before, 1000);
+        dlclose(handle);
+        close_library(&o);
+    }
+}
+
+/* Loaded before by somebody else, its calls are bound, and to glibc: no number, and the way out. */
+static void what_is_bound_to_another_is_refused(void **state)
+{
+    struct opened o;
+    char path[512], way_out[600];
+    (void)state;
+    snprintf(path, sizeof(path), "%s/selfcall-bound.so", SELFCALL_DIR);
+    assert_non_null(dlopen(path, RTLD_NOW | RTLD_LOCAL));
+    open_library(&o, path);
+    assert_int_not_equal(o.status, 0);
+    assert_non_null(strstr(o.host.failure, "what it calls as memalign is another library's and not its own"));
+    snprintf(way_out, sizeof(way_out), "env.LD_PRELOAD = %s", path);
+    assert_non_null(strstr(o.host.failure, way_out));
+    close_library(&o);
+}
+
+static void a_preload_that_is_not_loaded_is_told(void **state)
+{
+    struct opened o;
+    (void)state;
+    setenv("LD_PRELOAD", "/nowhere/libfast.so", 1);
+    open_library(&o, "");
+    unsetenv("LD_PRELOAD");
+    assert_int_not_equal(o.status, 0);
+    assert_non_null(strstr(o.host.failure, "LD_PRELOAD: /nowhere/libfast.so was not loaded"));
+    close_library(&o);
+}
+
 static void glibc(void **state)
 {
     struct opened o;
@@ -145,9 +201,15 @@ static void what_has_no_malloc_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(glibc),     cmocka_unit_test(jemalloc),
-        cmocka_unit_test(mimalloc),  cmocka_unit_test(tcmalloc),
-        cmocka_unit_test(tbbmalloc), cmocka_unit_test(what_has_no_malloc_is_refused),
+        cmocka_unit_test(glibc),
+        cmocka_unit_test(jemalloc),
+        cmocka_unit_test(mimalloc),
+        cmocka_unit_test(tcmalloc),
+        cmocka_unit_test(tbbmalloc),
+        cmocka_unit_test(what_has_no_malloc_is_refused),
+        cmocka_unit_test(what_calls_itself_is_served_by_itself),
+        cmocka_unit_test(what_is_bound_to_another_is_refused),
+        cmocka_unit_test(a_preload_that_is_not_loaded_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
