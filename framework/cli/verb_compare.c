@@ -65,8 +65,15 @@ int sb_verb_compare(const struct sb_verb *verb, struct sb_words *operands, struc
         (format ? sb_compare_print_json : sb_compare_print)(&compare, stdout);
         /* A gate in somebody's CI must fail closed: a question that can't be answered is no pass. */
         size_t slower = fail ? sb_compare_count_slower(&compare, limit) : 0, needed;
+        size_t unresolved = fail ? sb_compare_count_undecidable(&compare, limit) : 0;
         if (fail && !compare.has_direction) {
             sb_error("--fail-if-slower: of %s neither more nor less is better", compare.metric);
+            code = SB_EXIT_USAGE;
+        } else if (fail && !slower && unresolved) {
+            sb_error("--fail-if-slower: in %zu comparison%s the medians of %s are nearer than what it is "
+                     "known to; a "
+                     "metric over many calls, such as throughput or alloc_ns, can tell",
+                     unresolved, unresolved == 1 ? "" : "s", compare.metric);
             code = SB_EXIT_USAGE;
         } else if (fail && !slower && !sb_compare_can_separate(&compare, &needed)) {
             sb_error("--fail-if-slower: with so few processes nothing can be found slower; repetitions = %zu "

@@ -86,6 +86,11 @@ double sb_label_tics(const struct sb_axis *axis, char direction, struct sb_text 
 double sb_tics_height(const struct sb_axis *axis);
 /* A name as a cell of a TSV: gnuplot takes tabs and double quotes there for its own. */
 void sb_tsv_name(struct sb_text *data, const char *name);
+/*
+ * A hatched band from the foot of an axis ('x' or 'y') to `step`, in units of `scale`: what lies there is
+ * known to be smaller than that, and no more. Nothing where `step` is 0.
+ */
+void sb_add_step_band(struct sb_figure *figure, char axis, double step, double scale, const char *unit);
 /* A legend below the plot where there is more than one entry; makes the figure higher for it. */
 void sb_add_key(struct sb_figure *figure, const struct sb_axis *axis, size_t extra);
 

@@ -4,6 +4,7 @@
 
 #include "base/diag.h"
 #include "plan/plan.h"
+#include "report/contrast.h"
 #include "report/findings.h"
 #include "report/metrics.h"
 
@@ -48,33 +49,18 @@ static bool comparable(const struct sb_cell_row *a, const struct sb_cell_row *b,
 static void set_numbers(struct sb_compare *c, struct sb_comparison *row, const struct sb_view_cell *x,
                         const struct sb_view_cell *y, const struct sb_view *xs, const struct sb_view *ys)
 {
-    size_t nx, ny;
-    double *a = sb_view_samples(xs, x, c->metric, &nx), *b = sb_view_samples(ys, y, c->metric, &ny);
-    /* A ratio of medians needs both above zero, and so does each resample of either. */
-    bool positive = true;
-    for (size_t i = 0; i < nx; i++)
-        positive &= a[i] > 0;
-    for (size_t i = 0; i < ny; i++)
-        positive &= b[i] > 0;
-    row->p = row->adjusted = NAN;
-    row->ratio = (struct sb_ratio){NAN, NAN, NAN};
-    if (!nx || !ny) {
-        row->missing = sb_printf("%s has no number: %s", nx ? row->baseline : row->allocator,
-                                 nx ? sb_view_reason(ys, y, c->metric) : sb_view_reason(xs, x, c->metric));
-    } else {
-        row->p = row->adjusted = nx > 1 && ny > 1 ? sb_rank_sum_p(a, nx, b, ny) : NAN;
-        /* Seeded by what is compared: the order of rows changes nothing. */
-        uint64_t seed = sb_hash(x->row->label) ^ sb_hash(y->row->label);
-        if (positive)
-            row->ratio = sb_ratio_of_medians(a, nx, b, ny, c->confidence, c->interval, seed);
-        if (isnan(row->p))
-            row->missing = sb_strdup("one run: nothing says how far apart two of the same would be");
-    }
-    /* Last, since it sorts in place: the resamples above were drawn in the order of the processes. */
-    row->x = sb_summarise(a, nx, c->confidence);
-    row->y = sb_summarise(b, ny, c->confidence);
-    free(a);
-    free(b);
+    struct sb_contrast pair = sb_contrast_of(xs, x, ys, y, c->metric, c->confidence, c->interval);
+    row->x = pair.x;
+    row->y = pair.y;
+    row->ratio = pair.ratio;
+    row->p = row->adjusted = pair.p;
+    row->resolved = pair.resolved || !row->x.n || !row->y.n;
+    if (!row->x.n || !row->y.n)
+        row->missing =
+            sb_printf("%s has no number: %s", row->x.n ? row->baseline : row->allocator,
+                      row->x.n ? sb_view_reason(ys, y, c->metric) : sb_view_reason(xs, x, c->metric));
+    else if (row->resolved && isnan(row->p))
+        row->missing = sb_strdup("one run: nothing says how far apart two of the same would be");
 }
 
 /* Fewer processes than were asked for are told with whose they are. */
@@ -184,6 +170,8 @@ static void pair_twins(struct sb_compare *c)
 static enum sb_verdict verdict_of(const struct sb_compare *c, const struct sb_comparison *row, double p)
 {
     struct sb_ratio direction = row->ratio;
+    if (!row->resolved)
+        return SB_VERDICT_NOT_RESOLVED;
     if (isnan(row->ratio.value) && row->x.n && row->y.n) {
         double d = row->x.median - row->y.median;
         double r = d > 0 ? 2 : d < 0 ? 0.5 : 1;
@@ -205,6 +193,25 @@ static void judge(struct sb_compare *c)
         row->alone = verdict_of(c, row, row->p);
     }
     free(p);
+}
+
+size_t sb_compare_count_unresolved(const struct sb_compare *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->rows.n; i++)
+        n += !c->rows.at[i].resolved;
+    return n;
+}
+
+size_t sb_compare_count_undecidable(const struct sb_compare *c, double share)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->rows.n; i++) {
+        const struct sb_comparison *row = &c->rows.at[i];
+        double most = fabs(row->x.median - row->y.median) + 2 * fmax(row->x.step, row->y.step);
+        n += !row->resolved && !(most <= share * row->y.median);
+    }
+    return n;
 }
 
 bool sb_compare_can_separate(const struct sb_compare *c, size_t *needed)
@@ -230,7 +237,13 @@ static void note_power(struct sb_compare *c)
     for (size_t i = 0; i < c->rows.n; i++)
         m += !isnan(c->rows.at[i].p);
     bool can = sb_compare_can_separate(c, &needed);
-    if (!m && c->rows.n)
+    size_t unresolved = sb_compare_count_unresolved(c);
+    if (unresolved)
+        *SB_VEC_ADD(&c->notes) =
+            sb_printf("NOT RESOLVED: in %zu of %zu comparisons the medians of %s are less than two "
+                      "steps of what it is known to apart; they get no p and no verdict",
+                      unresolved, c->rows.n, c->metric);
+    if (!m && c->rows.n > unresolved)
         *SB_VEC_ADD(&c->notes) =
             sb_strdup("NOTHING CAN BE SEPARATED HERE: no row has two processes or more on both "
                       "sides");
@@ -474,7 +487,7 @@ static char *describe_floor(const struct sb_compare *aa)
     size_t n = 0, separated = 0;
     for (size_t i = 0; i < aa->rows.n; i++) {
         const struct sb_comparison *row = &aa->rows.at[i];
-        if (row->missing || isnan(row->ratio.value))
+        if (row->missing || !row->resolved || isnan(row->ratio.value))
             continue;
         off[n++] = fabs(row->ratio.value - 1);
         separated += row->alone != SB_VERDICT_NOT_SEPARATED;

@@ -17,6 +17,7 @@ struct sb_comparison {
     struct sb_summary x, y;         /* of the allocator, and of what it is compared with */
     struct sb_ratio ratio;          /* x over y */
     double p, adjusted;             /* rank sum; by Holm for all comparisons of the call */
+    bool resolved;                  /* else the medians are nearer than what the metric is known to */
     enum sb_verdict verdict, alone; /* by the adjusted p; by its own */
     char *missing;                  /* why it is not compared, or NULL */
     char *lacking;                  /* which repetitions of either have no number, or NULL */
@@ -64,6 +65,13 @@ void sb_compare_print_json(const struct sb_compare *compare, FILE *out);
  * comparisons; if not, `*needed` gets the number of processes a side from which on it does.
  */
 bool sb_compare_can_separate(const struct sb_compare *compare, size_t *needed);
+
+/*
+ * Comparisons whose medians are less than two steps of the metric apart; of them those that may be slower by
+ * more than `share` for all that is known.
+ */
+size_t sb_compare_count_unresolved(const struct sb_compare *compare);
+size_t sb_compare_count_undecidable(const struct sb_compare *compare, double share);
 
 /* Comparisons that are slower by more than `share`, or whose number got lost; cells that the other run lacks.
  */

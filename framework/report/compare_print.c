@@ -10,7 +10,8 @@
 /* Faster and slower are words of time; a footprint is better or worse; a count of calls neither. */
 static const char *word(const struct sb_compare *c, enum sb_verdict verdict)
 {
-    if (verdict == SB_VERDICT_NOT_SEPARATED || verdict == SB_VERDICT_NONE)
+    if (verdict == SB_VERDICT_NOT_SEPARATED || verdict == SB_VERDICT_NONE ||
+        verdict == SB_VERDICT_NOT_RESOLVED)
         return sb_verdict_name(verdict);
     if (!c->has_direction)
         return verdict == SB_VERDICT_SLOWER ? "higher" : "lower";
@@ -25,17 +26,39 @@ static bool within_floor(const struct sb_compare *c, const struct sb_comparison 
            (row->verdict == SB_VERDICT_FASTER || row->verdict == SB_VERDICT_SLOWER);
 }
 
+/* Whose step it is that hides the difference: the clock's, as a rule. */
+static char *verdict_words(const struct sb_compare *c, const struct sb_comparison *row)
+{
+    if (row->resolved)
+        return sb_strdup(word(c, row->verdict));
+    char *step = sb_format_si(fmax(row->x.step, row->y.step));
+    char *text = sb_printf("not resolved%s (known to ±%s %s)", strcmp(c->unit, "ns") ? "" : " by the clock",
+                           step, c->unit);
+    free(step);
+    return text;
+}
+
 /* The absolute values stand beside every ratio. */
 static void print_row(const struct sb_compare *c, const struct sb_comparison *row, FILE *out)
 {
     /* Both medians stand beside the ratio: a large one of two small numbers is seen to be that. */
-    char *mine = sb_format_si(row->x.median), *theirs = sb_format_si(row->y.median), ratio[64], p[32];
+    char *mine = sb_format_reading(sb_reading_of(&row->x)),
+         *theirs = sb_format_reading(sb_reading_of(&row->y));
+    char *verdict = row->missing ? sb_strdup(row->missing) : verdict_words(c, row), ratio[64], p[32];
     fprintf(out, "  %-20s %-16s", row->allocator, row->baseline);
     if (!row->x.n || !row->y.n) {
         fprintf(out, "  not compared: %s\n", row->missing);
         goto out;
     }
-    if (isnan(row->ratio.value))
+    if (!row->resolved)
+        snprintf(ratio, sizeof(ratio), "-");
+    else if (sb_reading_is_below(sb_reading_of(&row->y)))
+        snprintf(ratio, sizeof(ratio), "over %.3g",
+                 sb_reading_low(sb_reading_of(&row->x)) / sb_reading_high(sb_reading_of(&row->y)));
+    else if (sb_reading_is_below(sb_reading_of(&row->x)))
+        snprintf(ratio, sizeof(ratio), "under %.3g",
+                 sb_reading_high(sb_reading_of(&row->x)) / sb_reading_low(sb_reading_of(&row->y)));
+    else if (isnan(row->ratio.value))
         snprintf(ratio, sizeof(ratio), "none, of zeroes");
     else
         snprintf(ratio, sizeof(ratio), isnan(row->ratio.low) ? "%.3f" : "%.3f [%.3f, %.3f]", row->ratio.value,
@@ -43,10 +66,11 @@ static void print_row(const struct sb_compare *c, const struct sb_comparison *ro
     /* Further digits would be of a precision that the ranks of ten processes don't have. */
     snprintf(p, sizeof(p), row->adjusted < 0.0001 ? "<0.0001" : "%.4f", row->adjusted);
     fprintf(out, " %9s %3zu %9s %3zu  %-22s %8s  %s%s%s%s\n", mine, row->x.n, theirs, row->y.n, ratio,
-            isnan(row->adjusted) ? "-" : p, row->missing ? row->missing : word(c, row->verdict),
+            isnan(row->adjusted) ? "-" : p, verdict,
             within_floor(c, row) ? ", but within what A/A runs of this workload show" : "",
             row->lacking ? "; " : "", row->lacking ? row->lacking : "");
 out:
+    free(verdict);
     free(mine);
     free(theirs);
 }
@@ -116,6 +140,7 @@ static void set_summary(struct sb_json *o, const char *key, const struct sb_summ
     sb_json_set_real(v, "low", s->low);
     sb_json_set_real(v, "high", s->high);
     sb_json_set_real(v, "coverage", s->coverage);
+    sb_json_set_real(v, "step", s->step);
     sb_json_set(o, key, v);
 }
 

@@ -23,7 +23,8 @@ struct calls {
     bool *drawn;           /* of the series */
     struct sb_range range; /* n: calls */
     size_t least_processes, most_processes;
-    double resolution;
+    double resolution; /* of the clock */
+    bool below;        /* some of it is shorter */
     bool cdf;
 };
 
@@ -44,10 +45,9 @@ static bool is_known(double ns)
     return !isnan(ns) && !isinf(ns);
 }
 
-/* Nothing is below what the clock can tell; half a step stands for it on an axis that has no zero. */
-static double shown(const struct calls *q, double ns)
+static bool is_below(const struct calls *q, double ns)
 {
-    return fmax(ns, q->resolution / 2);
+    return sb_reading_is_below((struct sb_reading){ns, q->resolution});
 }
 
 /* A row for each bucket that has calls, with the share of all that lie in it or below: the distribution
@@ -59,10 +59,17 @@ static size_t cdf_rows(struct calls *q, const struct sb_histogram *h, struct sb_
     uint64_t seen = 0, last = 0;
     for (size_t i = 0; i < SB_HISTOGRAM_BUCKETS; i++) {
         double ns = fmin(sb_histogram_value(i), (double)h->max) / SB_HISTOGRAM_UNITS;
+        /* Of all that is shorter than the step only the number is known: the curve begins at the step with
+         * it. */
+        if (!is_below(q, ns) && seen && !rows) {
+            sb_text_printf(data, "%.6g\t%.5f\n", q->resolution, 100 * (double)seen / (double)h->n);
+            rows++;
+        }
         seen += h->counts[i];
-        if (!h->counts[i] || (seen < h->n && (seen - last) * FINEST < h->n))
+        q->below |= is_below(q, ns) && h->counts[i];
+        if (is_below(q, ns) || !h->counts[i] || (seen < h->n && (seen - last) * FINEST < h->n))
             continue;
-        sb_text_printf(data, "%.6g\t%.5f\n", shown(q, ns), 100 * (double)seen / (double)h->n);
+        sb_text_printf(data, "%.6g\t%.5f\n", ns, 100 * (double)seen / (double)h->n);
         last = seen;
         rows++;
     }
@@ -75,9 +82,10 @@ static size_t percentile_rows(struct calls *q, const struct sb_histogram *h, str
     size_t rows = 0;
     for (size_t i = 0; i <= STEPS; i++) {
         double ns = sb_histogram_quantile(h, share_at(i));
-        if (!is_known(ns))
+        q->below |= is_below(q, ns);
+        if (!is_known(ns) || is_below(q, ns))
             continue;
-        sb_text_printf(data, "%.4f\t%.6g\n", place_of(share_at(i)), shown(q, ns));
+        sb_text_printf(data, "%.4f\t%.6g\n", place_of(share_at(i)), ns);
         rows++;
     }
     return rows;
@@ -98,14 +106,15 @@ static void mark_rows(struct calls *q, const struct sb_histogram *h, const doubl
     for (size_t i = 0; i < MARKED; i++) {
         double ns = sb_histogram_quantile(h, marked[i]), least = low[STEPS + 1 + i],
                most = high[STEPS + 1 + i];
-        if (!is_known(ns))
+        if (!is_known(ns) || is_below(q, ns))
             continue;
-        least = shown(q, is_known(least) ? least : ns);
-        most = shown(q, is_known(most) ? most : ns);
+        /* A whisker that leads into the band ends at its edge. */
+        least = fmin(ns, fmax(is_known(least) ? least : ns, q->resolution));
+        most = is_known(most) ? most : ns;
         if (q->cdf)
-            sb_text_printf(data, "%.6g\t%.5f\t%.6g\t%.6g\n", shown(q, ns), 100 * marked[i], least, most);
+            sb_text_printf(data, "%.6g\t%.5f\t%.6g\t%.6g\n", ns, 100 * marked[i], least, most);
         else
-            sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g\n", place_of(marked[i]), shown(q, ns), least, most);
+            sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g\n", place_of(marked[i]), ns, least, most);
         rows++;
     }
     sb_text_printf(data, "%s\n\n", rows ? "" : "-\t-\t-\t-\n");
@@ -193,20 +202,13 @@ static const struct {
     {"response", "response time of calls", "response (ns)", "time from when a call was due to its end"},
 };
 
-/* What lies below is known to be shorter than that, and no more. */
+/* The axis begins within the band, for what lies there has no place of its own. */
 static void add_step(const struct calls *q, struct sb_figure *f)
 {
-    if (q->resolution <= 0)
+    if (!q->below)
         return;
-    if (q->cdf)
-        sb_text_printf(&f->script,
-                       "set arrow 1 from %.6g, graph 0 to %.6g, graph 1 nohead dt 3 lw 1 lc rgb '#888888'\n",
-                       q->resolution, q->resolution);
-    else
-        sb_text_printf(&f->script,
-                       "set arrow 1 from graph 0, first %.6g to graph 1, first %.6g nohead dt 3 lw 1 lc rgb "
-                       "'#888888'\n",
-                       q->resolution, q->resolution);
+    sb_add_step_band(f, q->cdf ? 'x' : 'y', q->resolution, 1, "ns");
+    sb_text_printf(&f->script, "set %crange [%.6g:*]\n", q->cdf ? 'x' : 'y', q->resolution / 2);
 }
 
 /* n is that of calls, and processes are named beside it: calls of one process are not independent. */
@@ -229,9 +231,10 @@ static void finish(struct calls *q, size_t k, struct sb_text *data)
                       ? sb_printf("%zu calls", q->range.most_n)
                       : sb_printf("%zu to %zu calls", q->range.least_n, q->range.most_n);
     char *what = sb_printf("%s; %s of a cell, those of all processes together%s; known to 0.4 %% and to the "
-                           "clock's step of %.3g ns, the dotted line; a call that is timed alone takes some "
+                           "clock's step of %.3g ns%s; a call that is timed alone takes some "
                            "nanoseconds longer than in a batch",
-                           kinds[k].what, calls, q->cdf ? "" : "; both axes logarithmic", q->resolution);
+                           kinds[k].what, calls, q->cdf ? "" : "; both axes logarithmic", q->resolution,
+                           q->below ? ": what is shorter lies somewhere in the hatched band" : "");
     struct sb_range processes = {0, 0, q->least_processes, q->most_processes};
     char *note = sb_printf("%s a cell; whiskers: range of the processes' own", calls);
     sb_figure_caption(

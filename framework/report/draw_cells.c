@@ -7,6 +7,7 @@
 #include "report/chart.h"
 
 #include "base/diag.h"
+#include "report/contrast.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -40,13 +41,35 @@ static bool has_metric(const struct sb_chart *c, const char *metric)
     return false;
 }
 
+/* What is shorter than its step is no number: its place is in the band below. */
+static struct sb_summary number_of(const struct sb_chart *c, const struct sb_view_cell *cell,
+                                   const char *metric)
+{
+    struct sb_summary s = sb_view_metric(c->view, cell, metric);
+    if (s.n && sb_reading_is_below(sb_reading_of(&s)))
+        s.n = 0;
+    return s;
+}
+
+/* The step of the cells that lie below theirs; 0: none does. */
+static double step_below(const struct sb_chart *c, const char *metric)
+{
+    double step = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        struct sb_summary s = sb_view_metric(c->view, &c->view->cells.at[c->cells[i]], metric);
+        if (s.n && sb_reading_is_below(sb_reading_of(&s)))
+            step = fmax(step, s.step);
+    }
+    return step;
+}
+
 /* Over the intervals of all cells, so that no whisker leaves the axis and one scale fits the whole chart. */
 static struct sb_range range_of(const struct sb_chart *c, const char *metric)
 {
     struct sb_range r;
     sb_range_start(&r);
     for (size_t i = 0; i < c->n; i++) {
-        struct sb_summary s = sb_view_metric(c->view, &c->view->cells.at[c->cells[i]], metric);
+        struct sb_summary s = number_of(c, &c->view->cells.at[c->cells[i]], metric);
         sb_range_add(&r, &s);
     }
     return r;
@@ -89,7 +112,7 @@ static void keep_allocators(struct sb_chart *c, wanted_fn wanted, const void *co
 /* `context`: the metric. */
 static bool has_number(const struct sb_chart *c, const struct sb_view_cell *cell, const void *context)
 {
-    return sb_view_metric(c->view, cell, context).n;
+    return number_of(c, cell, context).n;
 }
 
 /* The columns of every chart of medians begin alike, so that a user who knows one file knows all. */
@@ -147,7 +170,7 @@ static bool bar_rows(const struct bars *b, size_t s, struct sb_text *data)
         const struct sb_view_cell *cell = sb_chart_cell(b->chart, &b->x, x, &b->series, s);
         struct sb_summary sum = {0};
         if (cell)
-            sum = sb_view_metric(b->chart->view, cell, b->metric);
+            sum = number_of(b->chart, cell, b->metric);
         if (!sum.n)
             continue;
         char *colour = bar_colour(b, x, s);
@@ -176,9 +199,12 @@ static bool dot_rows(const struct bars *b, size_t s, struct sb_text *data)
         double *samples = NULL, at = bar_place(b, x, s, &width);
         if (cell)
             samples = sb_view_samples(b->chart->view, cell, b->metric, &n);
+        double step = cell ? sb_view_step(b->chart->view, cell, b->metric) : 0;
         for (size_t i = 0; i < n && n > 1; i++)
-            sb_text_printf(data, "%.4f\t%.6g\n", at + width * 0.6 * ((double)i / (double)(n - 1) - 0.5),
-                           samples[i] / b->scale);
+            /* Not '0': no axis would have room for it, and nobody measured it. */
+            if (!sb_reading_is_below((struct sb_reading){samples[i], step}))
+                sb_text_printf(data, "%.4f\t%.6g\n", at + width * 0.6 * ((double)i / (double)(n - 1) - 0.5),
+                               samples[i] / b->scale);
         any |= n > 1;
         free(samples);
     }
@@ -260,6 +286,7 @@ int sb_draw_bars(struct sb_chart *c, char **why)
     char *title = sb_metric_title(b.metric), *label = sb_metric_label(c->view, b.metric);
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s", c->where, title));
     y_axis(f, prefix, label, &r, b.logarithmic, is_share(b.metric));
+    sb_add_step_band(f, 'y', step_below(c, b.metric), b.scale, sb_metric_unit(c->view, b.metric));
     write_bars(&b, f, &r);
     char *what = sb_printf("%s%s%s", label, r.most_n > 1 ? "; dots: every process" : "",
                            b.logarithmic ? "; logarithmic axis" : "");
@@ -302,7 +329,7 @@ static size_t line_rows(const struct sb_chart *c, const struct sb_axis *x, const
         const struct sb_view_cell *cell = sb_chart_cell(c, x, i, series, s);
         struct sb_summary sum = {0};
         if (cell)
-            sum = sb_view_metric(c->view, cell, metric);
+            sum = number_of(c, cell, metric);
         if (!sum.n)
             continue;
         value_row(data, x->ordered ? x->numbers[i] : (double)i, &sum, scale);
@@ -434,30 +461,20 @@ static const char *baseline_of(const struct sb_chart *c)
     return first;
 }
 
-/* As `compare` does it, to the digit: two numbers for one ratio would be one too many. */
+/* The same that `compare` prints. */
 static struct sb_ratio ratio_to(const struct sb_chart *c, const struct sb_view_cell *x,
                                 const struct sb_view_cell *y, const char *metric, struct sb_range *r)
 {
-    struct sb_ratio ratio = {NAN, NAN, NAN};
-    size_t nx = 0, ny = 0;
-    double *a = sb_view_samples(c->view, x, metric, &nx), *b = sb_view_samples(c->view, y, metric, &ny);
-    bool positive = nx && ny;
-    for (size_t i = 0; i < nx; i++)
-        positive &= a[i] > 0;
-    for (size_t i = 0; i < ny; i++)
-        positive &= b[i] > 0;
-    /* The seed is that of `compare`, and so is the interval. */
-    if (positive) {
-        ratio = sb_ratio_of_medians(a, nx, b, ny, c->view->confidence, SB_INTERVAL_PERCENTILE,
-                                    sb_hash(x->row->label) ^ sb_hash(y->row->label));
-        size_t least = nx < ny ? nx : ny, most = nx > ny ? nx : ny;
-        r->least_n = least < r->least_n ? least : r->least_n;
-        r->most_n = most > r->most_n ? most : r->most_n;
-        r->min = fmin(r->min, isnan(ratio.low) ? ratio.value : ratio.low);
-        r->max = fmax(r->max, isnan(ratio.high) ? ratio.value : ratio.high);
-    }
-    free(a);
-    free(b);
+    struct sb_contrast contrast =
+        sb_contrast_of(c->view, x, c->view, y, metric, c->view->confidence, SB_INTERVAL_PERCENTILE);
+    struct sb_ratio ratio = contrast.ratio;
+    if (isnan(ratio.value))
+        return ratio;
+    size_t nx = contrast.x.n, ny = contrast.y.n, least = nx < ny ? nx : ny, most = nx > ny ? nx : ny;
+    r->least_n = least < r->least_n ? least : r->least_n;
+    r->most_n = most > r->most_n ? most : r->most_n;
+    r->min = fmin(r->min, isnan(ratio.low) ? ratio.value : ratio.low);
+    r->max = fmax(r->max, isfinite(ratio.high) ? ratio.high : ratio.value);
     return ratio;
 }
 
@@ -467,6 +484,9 @@ struct ratios {
     struct sb_range range;
     bool zeroes; /* some cell has a number and no ratio */
 };
+
+/* Beyond every axis: where a median may be nothing for all that is known, the ratio has no upper end. */
+#define BEYOND 1e300
 
 /* Series stand a little above and below their row, so that intervals of the same row don't hide each other.
  */
@@ -487,7 +507,8 @@ static size_t ratio_rows(const struct sb_chart *c, struct ratios *q, size_t s, s
         char *colour = q->rows.allocators ? sb_shade(q->rows.colours[i], s, q->series.labels.n)
                                           : sb_shade(q->series.colours[s], 0, 1);
         sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g\t%s\t", (double)i + place, ratio.value,
-                       interval ? ratio.low : ratio.value, interval ? ratio.high : ratio.value, colour);
+                       interval ? ratio.low : ratio.value, interval ? fmin(ratio.high, BEYOND) : ratio.value,
+                       colour);
         sb_tsv_name(data, q->series.labels.at[s]);
         sb_text_printf(data, "\t");
         sb_tsv_name(data, q->rows.labels.at[i]);
@@ -583,9 +604,12 @@ int sb_draw_ratio(struct sb_chart *c, char **why)
                                  few ? ", which so few processes make too narrow" : "");
         sb_figure_caption(
             c, f, &q.range,
-            &(struct sb_caption){.what = what,
-                                 .spread = spread,
-                                 .more = q.zeroes ? " Where a value is 0 there is no ratio." : NULL});
+            &(struct sb_caption){
+                .what = what,
+                .spread = spread,
+                .more = q.zeroes ? " Where a value is 0, or shorter than the clock's step, or two are "
+                                   "less than two steps apart, there is no ratio."
+                                 : NULL});
         sb_caption_missing(c, f, q.metric, NULL, NULL);
         free(spread);
         free(what);
@@ -637,7 +661,7 @@ static const struct sb_view_cell *best_of(const struct sb_chart *c, const struct
         const struct sb_view_cell *cell = sb_chart_cell(c, &m->x, x, &m->y, y);
         struct sb_summary s = {0};
         if (cell && strcmp(cell->row->allocator, "null"))
-            s = sb_view_metric(c->view, cell, m->metric);
+            s = number_of(c, cell, m->metric);
         if (s.n && (!best || (m->direction > 0 ? s.median > value : s.median < value))) {
             best = cell;
             value = s.median;
@@ -658,7 +682,10 @@ static void matrix_cell(const struct sb_chart *c, struct matrix *m, size_t x, si
     if (other)
         theirs = sb_view_metric(c->view, other, m->metric);
     sb_range_add(&m->range, &mine);
-    if (!mine.n || !theirs.n || theirs.median <= 0 || mine.median < 0) {
+    bool below = mine.n && theirs.n && cell != other &&
+                 (sb_reading_is_below(sb_reading_of(&mine)) || sb_reading_is_below(sb_reading_of(&theirs)) ||
+                  (mine.median != theirs.median && !sb_are_resolved(&mine, &theirs)));
+    if (!mine.n || !theirs.n || theirs.median <= 0 || mine.median < 0 || below) {
         /* Not '-', which stands for a missing number in every script. */
         const char *text = !cell ? " " : mine.n ? "\u2013" : "n/a";
         sb_text_printf(data, "%zu\t%zu\t0xffffff\t0x777777\t%s\t%zu\n", x, y, text, mine.n);
@@ -731,12 +758,14 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
             .what = what,
             .spread = "intervals stand in the tables and in the charts of ratios, for there is no room "
                       "for them here",
-            .more = c->plot->baseline ? " Blue: better, orange: worse, the deeper the further. n/a: skipped "
-                                        "or not measured, the "
-                                        "table of cells says why; \u2013: nothing to divide by."
-                                      : " The deeper the blue, the nearer to the best. n/a: skipped or not "
-                                        "measured, the table of "
-                                        "cells says why; \u2013: nothing to divide by.",
+            .more = c->plot->baseline
+                        ? " Blue: better, orange: worse, the deeper the further. n/a: skipped "
+                          "or not measured, the "
+                          "table of cells says why; \u2013: nothing to divide by, or nearer than the clock "
+                          "can tell."
+                        : " The deeper the blue, the nearer to the best. n/a: skipped or not "
+                          "measured, the table of "
+                          "cells says why; \u2013: nothing to divide by, or nearer than the clock can tell.",
             .note = "ratios of medians; intervals: see the tables"});
     free(what);
     free(other);

@@ -3,6 +3,7 @@
  * histograms as rows of one number each, for other programs to draw.
  */
 #include "base/json.h"
+#include "report/metrics.h"
 #include "report/report.h"
 #include "report/series.h"
 #include "report/view.h"
@@ -12,9 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What stands behind the name of a metric that is known to a step. */
+static const char *const bounds[] = {"low", "high"};
+
 struct columns {
     struct sb_words swept;
     struct sb_words metrics; /* in the order in which they first appear */
+    struct sb_words coarse;  /* of them those known to no better than a percent, in some trial */
 };
 
 /* In order of appearance: the first trial's metrics lead, what others add follows. */
@@ -27,9 +32,36 @@ static void find_columns(const struct sb_data *data, struct columns *c)
             sb_words_add_once(&c->swept, data->cells.at[i].swept.at[j].name);
     }
     for (size_t i = 0; i < data->trials.n; i++) {
-        for (size_t j = 0; j < data->trials.at[i].result.metrics.n; j++)
-            sb_words_add_once(&c->metrics, data->trials.at[i].result.metrics.at[j].name);
+        const struct sb_result *r = &data->trials.at[i].result;
+        for (size_t j = 0; j < r->metrics.n; j++) {
+            const struct sb_metric *m = &r->metrics.at[j];
+            sb_words_add_once(&c->metrics, m->name);
+            if (sb_metric_step(r, m) > 0.01 * m->value)
+                sb_words_add_once(&c->coarse, m->name);
+        }
     }
+}
+
+/* A metric of a trial with what it is known to; n = 0 where the trial hasn't got it. */
+static struct sb_reading reading_of(const struct sb_result *r, const char *name, bool *has)
+{
+    const struct sb_metric *m = sb_result_metric(r, name);
+    *has = m;
+    return m ? (struct sb_reading){m->value, sb_metric_step(r, m)} : (struct sb_reading){NAN, 0};
+}
+
+/* One shorter than its step has bounds and no value. */
+static void csv_reading(FILE *out, const struct sb_result *r, const char *name, bool coarse)
+{
+    bool has;
+    struct sb_reading reading = reading_of(r, name, &has);
+    fputc(',', out);
+    if (has && !(coarse && sb_reading_is_below(reading)))
+        fprintf(out, "%.17g", reading.value);
+    if (coarse && has)
+        fprintf(out, ",%.17g,%.17g", sb_reading_low(reading), sb_reading_high(reading));
+    else if (coarse)
+        fputs(",,", out);
 }
 
 /* Nothing at all for what isn't there. */
@@ -63,6 +95,12 @@ static void write_csv(const struct sb_data *data, const struct columns *c, FILE 
     for (size_t i = 0; i < c->metrics.n; i++) {
         fputc(',', out);
         csv_text(out, c->metrics.at[i]);
+        for (size_t k = 0; k < SB_COUNT(bounds) && sb_words_has(&c->coarse, c->metrics.at[i]); k++) {
+            char *name = sb_printf("%s.%s", c->metrics.at[i], bounds[k]);
+            fputc(',', out);
+            csv_text(out, name);
+            free(name);
+        }
     }
     fputs(",unavailable\n", out);
     for (size_t i = 0; i < data->trials.n; i++) {
@@ -79,17 +117,27 @@ static void write_csv(const struct sb_data *data, const struct columns *c, FILE 
             fputc(',', out);
             csv_text(out, sb_swept_value(cell, c->swept.at[j]));
         }
-        for (size_t j = 0; j < c->metrics.n; j++) {
-            const struct sb_metric *m = sb_result_metric(&t->result, c->metrics.at[j]);
-            fputc(',', out);
-            if (m)
-                fprintf(out, "%.17g", m->value);
-        }
+        for (size_t j = 0; j < c->metrics.n; j++)
+            csv_reading(out, &t->result, c->metrics.at[j], sb_words_has(&c->coarse, c->metrics.at[j]));
         char *unavailable = reasons_of(&t->result);
         fputc(',', out);
         csv_text(out, unavailable);
         free(unavailable);
         fputc('\n', out);
+    }
+}
+
+/* A number that isn't finite is null. */
+static void json_reading(struct sb_json *o, const struct sb_result *r, const char *name, bool coarse)
+{
+    bool has;
+    struct sb_reading reading = reading_of(r, name, &has);
+    double values[] = {has ? sb_reading_low(reading) : NAN, has ? sb_reading_high(reading) : NAN};
+    sb_json_set_real(o, name, coarse && sb_reading_is_below(reading) ? NAN : reading.value);
+    for (size_t k = 0; k < SB_COUNT(bounds) && coarse; k++) {
+        char *key = sb_printf("%s.%s", name, bounds[k]);
+        sb_json_set_real(o, key, values[k]);
+        free(key);
     }
 }
 
@@ -110,13 +158,8 @@ static struct sb_json *trial_json(const struct sb_data *data, const struct sb_tr
     sb_json_set_text(o, "reason", t->result.reason);
     for (size_t j = 0; j < c->swept.n; j++)
         sb_json_set_text(o, c->swept.at[j], sb_swept_value(cell, c->swept.at[j]));
-    for (size_t j = 0; j < c->metrics.n; j++) {
-        const struct sb_metric *m = sb_result_metric(&t->result, c->metrics.at[j]);
-        if (m)
-            sb_json_set_real(o, c->metrics.at[j], m->value);
-        else
-            sb_json_set_text(o, c->metrics.at[j], NULL);
-    }
+    for (size_t j = 0; j < c->metrics.n; j++)
+        json_reading(o, &t->result, c->metrics.at[j], sb_words_has(&c->coarse, c->metrics.at[j]));
     struct sb_json *unavailable = sb_json_object();
     for (size_t i = 0; i < t->result.unavailable.n; i++)
         sb_json_set_text(unavailable, t->result.unavailable.at[i].name, t->result.unavailable.at[i].reason);
@@ -141,6 +184,7 @@ static void write_trials(const struct sb_data *data, bool json, FILE *out)
     }
     sb_words_free(&c.swept);
     sb_words_free(&c.metrics);
+    sb_words_free(&c.coarse);
 }
 
 /* One number of one trial, with where it belongs. */

@@ -100,6 +100,10 @@ static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell
         sb_text_printf(out, "\">n/a (%zu)</td>", sb_words_number(reasons, reason));
         return;
     }
+    if (sb_reading_is_below(sb_reading_of(&s))) {
+        sb_text_printf(out, "<td data-v=\"%.9g\">&lt; %.3g</td>", s.median, s.step);
+        return;
+    }
     /* Sorting goes by data-v, which has all digits; what is read has three. */
     double values[] = {s.median, s.low, s.high};
     char *texts[3];

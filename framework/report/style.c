@@ -200,6 +200,31 @@ void sb_tsv_name(struct sb_text *data, const char *name)
     }
 }
 
+void sb_add_step_band(struct sb_figure *f, char axis, double step, double scale, const char *unit)
+{
+    if (!(step > 0))
+        return;
+    char *words = sb_printf("less than the step of %.3g %s", step, unit), *text = sb_gp_text(words);
+    double at = step / scale;
+    /* Hatched, and behind all that was measured. */
+    if (axis == 'y')
+        sb_text_printf(
+            &f->script,
+            "set object 1 rectangle from graph 0, graph 0 to graph 1, first %.6g behind fc rgb '#aaaaaa' fs "
+            "pattern 4 noborder\nset label 1 %s at graph 0.01, first %.6g offset 0,-0.7 left font small tc "
+            "rgb '#555555' front\n",
+            at, text, at);
+    else
+        sb_text_printf(
+            &f->script,
+            "set object 1 rectangle from graph 0, graph 0 to first %.6g, graph 1 behind fc rgb '#aaaaaa' fs "
+            "pattern 4 noborder\nset label 1 %s at first %.6g, graph 0.04 rotate by 90 left font small tc "
+            "rgb '#555555' front\n",
+            at, text, 0.7 * at);
+    free(text);
+    free(words);
+}
+
 /* At 8 points gnuplot reserves 1.7 mm for a character and 11 for a sample; a column of a paper has 84. */
 void sb_add_key(struct sb_figure *f, const struct sb_axis *axis, size_t extra)
 {

@@ -11,10 +11,16 @@
 
 static void print_number(FILE *out, struct sb_summary s, int width, int digits)
 {
-    if (s.n)
+    char *text = s.n ? sb_printf("%s%.*f", sb_reading_is_below(sb_reading_of(&s)) ? "<" : "", digits,
+                                 fmax(s.median, s.step))
+                     : NULL;
+    if (text && !sb_reading_is_below(sb_reading_of(&s)))
         fprintf(out, " %*.*f", width, digits, s.median);
+    else if (text)
+        fprintf(out, " %*s", width, text);
     else
         fprintf(out, " %*s", width, "-");
+    free(text);
 }
 
 /* Paced calls have no rate of their own: their response times stand in its place. */
@@ -28,10 +34,13 @@ static bool print_paced(const struct sb_view *view, const struct sb_view_cell *c
     bool paced = !sb_view_latencies(view, cell, "response", shares, 4, h, low, high, &why) && h->n;
     if (paced) {
         fprintf(out, "  response in ns from when calls were due, %llu calls:", (unsigned long long)h->n);
+        double step = sb_view_metric(view, cell, "clock_resolution").median;
         for (size_t i = 0; i < 4; i++) {
             double value = sb_histogram_quantile(h, shares[i]);
             if (isinf(value))
                 fprintf(out, " %s not served", names[i]);
+            else if (sb_reading_is_below((struct sb_reading){value, step}))
+                fprintf(out, " %s <%.0f", names[i], step);
             else if (!isnan(value))
                 fprintf(out, " %s %.0f", names[i], value);
         }

@@ -242,6 +242,19 @@ static void add_head(struct sb_table *t, const char *text)
     *SB_VEC_ADD(&t->heads) = sb_strdup(text);
 }
 
+/* A reading of less than a step is no number: "< 10", and to a program the bounds that it lies between. */
+static void set_below(struct sb_table_cell *cell)
+{
+    struct sb_reading r = sb_reading_of(&cell->value);
+    if (!cell->value.n || !sb_reading_is_below(r))
+        return;
+    free(cell->text);
+    cell->text = sb_printf("< %.3g", r.step);
+    cell->value.median = NAN;
+    cell->value.low = sb_reading_low(r);
+    cell->value.high = sb_reading_high(r);
+}
+
 /* The reason is the table of cells' to give, which has room for it. */
 static void add_metric(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *cell,
                        const char *metric)
@@ -251,6 +264,7 @@ static void add_metric(struct sb_table *t, const struct sb_view *v, const struct
         c->value = sb_view_metric(v, cell, metric);
     /* What stands in place of a number; a cell that the matrix lacks reads alike. */
     c->text = sb_strdup(cell && cell->row->skip ? "skipped" : "n/a");
+    set_below(c);
 }
 
 static bool lacks_any(const struct sb_table *t)
@@ -430,16 +444,16 @@ static void add_latency(struct sb_table *t, double ns, double low, double high, 
                         const struct sb_summary *step)
 {
     struct sb_table_cell *cell = SB_VEC_ADD(&t->cells);
-    bool below = step->n && ns < step->median, known = isfinite(ns) && !below;
-    cell->text = below ? sb_printf("< %.3g", step->median) : sb_strdup(isinf(ns) ? "not served" : "n/a");
+    bool known = isfinite(ns);
+    cell->text = sb_strdup(isinf(ns) ? "not served" : "n/a");
     if (known)
-        cell->value = (struct sb_summary){.n = processes, .median = ns, .low = low, .high = high};
+        cell->value = (struct sb_summary){
+            .n = processes, .median = ns, .low = low, .high = high, .step = step->n ? step->median : 0};
     if (known && isnan(low + high))
         cell->value.low = cell->value.high = NAN;
     if (isinf(ns)) /* "inf" to a program: of the calls that were due so many were never begun */
         cell->value = (struct sb_summary){.n = processes, .median = INFINITY, .low = NAN, .high = NAN};
-    if (below) /* known to lie below the clock's step, and no more */
-        cell->value = (struct sb_summary){.n = processes, .median = NAN, .low = 0, .high = step->median};
+    set_below(cell);
 }
 
 /* Cells that sampled no calls have no row; that is a setting of the run and not a finding. */

@@ -3,6 +3,7 @@
 #include "report/view.h"
 
 #include "plan/plan.h"
+#include "report/metrics.h"
 
 #include <errno.h>
 
@@ -392,6 +393,8 @@ static const char too_short[] =
     "a batch of calls takes less than a hundred steps of this clock: raise the workload's "
     "batch, or give it more to do";
 
+static const char below_step[] = "it is shorter than the step of this clock, and no more is known of it";
+
 /* Timed in batches that are too short for the clock; of a whole cell or not at all. */
 static bool is_too_short(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
 {
@@ -413,12 +416,24 @@ double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *c
     return samples;
 }
 
+double sb_view_step(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
+{
+    double step = 0;
+    for (size_t i = cell->first_trial; i < cell->last_trial; i++) {
+        const struct sb_result *r = &view->data.trials.at[view->order[i]].result;
+        const struct sb_metric *m = r->status == SB_STATUS_OK ? sb_result_metric(r, name) : NULL;
+        step = m ? fmax(step, sb_metric_step(r, m)) : step;
+    }
+    return step;
+}
+
 struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell,
                                  const char *name)
 {
     size_t n;
     double *samples = sb_view_samples(view, cell, name, &n);
     struct sb_summary s = sb_summarise(samples, n, view->confidence);
+    s.step = n ? sb_view_step(view, cell, name) : 0;
     free(samples);
     return s;
 }
@@ -545,6 +560,9 @@ const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell
     if (is_too_short(view, cell, name))
         return too_short;
     const char *reason = unavailable_reason(view, cell, name);
+    struct sb_summary s = sb_view_metric(view, cell, name);
+    if (s.n && sb_reading_is_below(sb_reading_of(&s)))
+        return below_step;
     if (!reason)
         reason = failure_reason(view, cell);
     return reason ? reason : cell->trials ? "no trial reported it" : "no trial was run";
@@ -608,6 +626,16 @@ char *sb_format_si(double value)
     }
     int digits = fabs(value) >= 99.95 ? 0 : fabs(value) >= 9.995 ? 1 : 2;
     return sb_printf("%.*f%s%s", digits, value, *prefixes[i] ? " " : "", prefixes[i]);
+}
+
+char *sb_format_reading(struct sb_reading r)
+{
+    char *number = sb_format_si(sb_reading_is_below(r) ? r.step : r.value);
+    if (!sb_reading_is_below(r))
+        return number;
+    char *text = sb_printf("<%s", number);
+    free(number);
+    return text;
 }
 
 const char *sb_data_fact(const struct sb_data *data, const char *name)

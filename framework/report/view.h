@@ -93,6 +93,9 @@ const struct sb_data *sb_view_head(const struct sb_view *view, size_t source);
 double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
                         size_t *n);
 
+/* The largest step of the metric in the ok trials of a cell: what its values are known to. */
+double sb_view_step(const struct sb_view *view, const struct sb_view_cell *cell, const char *name);
+
 /* Summary of a metric over the ok trials of a cell; n = 0 where none has it. */
 struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell,
                                  const char *name);
@@ -133,5 +136,7 @@ char *sb_machine_name(const struct sb_data *data);
 
 /* "3.21 M" with the prefixes of SI, four digits at most. The caller frees it. */
 char *sb_format_si(double value);
+/* The same, or "<10" of a value below its step. The caller frees it. */
+char *sb_format_reading(struct sb_reading reading);
 
 #endif

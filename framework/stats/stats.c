@@ -67,7 +67,7 @@ static bool has_two_groups(const double *x, size_t n)
 
 struct sb_summary sb_summarise(double *samples, size_t n, double confidence)
 {
-    struct sb_summary s = {n, NAN, NAN, NAN, NAN, NAN, 0, false, false, 0};
+    struct sb_summary s = {.n = n, .median = NAN, .min = NAN, .max = NAN, .low = NAN, .high = NAN};
     if (!n)
         return s;
     s.median = sb_median(samples, n);
@@ -222,7 +222,38 @@ void sb_holm(double *p, size_t n)
 
 /* ---- verdicts ---- */
 
-static const char *const verdicts[] = {"not compared", "faster", "slower", "not separated"};
+double sb_reading_low(struct sb_reading r)
+{
+    return r.step > 0 ? fmax(0, r.value - r.step) : r.value;
+}
+
+double sb_reading_high(struct sb_reading r)
+{
+    return r.value + r.step;
+}
+
+bool sb_reading_is_below(struct sb_reading r)
+{
+    /* One step, read back from a bucket of a histogram, is a little less than a step. */
+    const double bucket = 1.0 / 128;
+    return r.step > 0 && r.value < r.step * (1 - bucket);
+}
+
+struct sb_reading sb_reading_of(const struct sb_summary *s)
+{
+    return (struct sb_reading){s->median, s->step};
+}
+
+/* Each of the two may be off by a step, towards the other. Of products of doubles the last digit is not to
+ * decide. */
+bool sb_are_resolved(const struct sb_summary *x, const struct sb_summary *y)
+{
+    const double rounding = 1e-9;
+    double step = fmax(x->step, y->step);
+    return !(step > 0) || fabs(x->median - y->median) >= 2 * step * (1 - rounding);
+}
+
+static const char *const verdicts[] = {"not compared", "faster", "slower", "not separated", "not resolved"};
 
 const char *sb_verdict_name(enum sb_verdict verdict)
 {

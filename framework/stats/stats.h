@@ -20,6 +20,7 @@ struct sb_summary {
     double median, min, max;
     double low, high, coverage;
     bool reached; /* coverage is at least the confidence asked for */
+    double step;  /* of the instrument: values are known to ± so much; 0: exactly. Set by who knows it */
     bool bimodal; /* two groups far apart: the median of all may be neither's */
     size_t far;   /* samples further from the median than SB_FAR of it, which its interval needn't show */
 };
@@ -27,6 +28,22 @@ struct sb_summary {
 
 /* Sorts `samples` in place. n = 0 gives NaN throughout. `confidence` lies between 0 and 1. */
 struct sb_summary sb_summarise(double *samples, size_t n, double confidence);
+
+/*
+ * A value with its resolution. It lies somewhere between low and high; one below its step is no number, for
+ * all that is known is that it is smaller than that.
+ */
+struct sb_reading {
+    double value, step; /* not negative; step 0: exact */
+};
+double sb_reading_low(struct sb_reading reading);
+double sb_reading_high(struct sb_reading reading);
+bool sb_reading_is_below(struct sb_reading reading);
+
+/* The median's, and whether two medians are at least two steps apart: nearer ones can't be told from equal.
+ */
+struct sb_reading sb_reading_of(const struct sb_summary *summary);
+bool sb_are_resolved(const struct sb_summary *x, const struct sb_summary *y);
 
 /* How far the interval reaches from the median, as a share of it: what precision means. NaN without one. */
 double sb_half_width(const struct sb_summary *summary);
@@ -66,7 +83,13 @@ struct sb_ratio {
 struct sb_ratio sb_ratio_of_medians(const double *x, size_t nx, const double *y, size_t ny, double confidence,
                                     enum sb_interval_kind kind, uint64_t seed);
 
-enum sb_verdict { SB_VERDICT_NONE, SB_VERDICT_FASTER, SB_VERDICT_SLOWER, SB_VERDICT_NOT_SEPARATED };
+enum sb_verdict {
+    SB_VERDICT_NONE,
+    SB_VERDICT_FASTER,
+    SB_VERDICT_SLOWER,
+    SB_VERDICT_NOT_SEPARATED,
+    SB_VERDICT_NOT_RESOLVED /* the instrument can't tell */
+};
 const char *sb_verdict_name(enum sb_verdict verdict);
 
 /*

@@ -41,7 +41,9 @@ set xrange [0:4.15]
 set xtics norotate ('0' 0, '50' 0.30103, '90' 1, '99' 2, '99.9' 3, '99.99' 4)
 set bars 0.5
 set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05 height 0.8
-set arrow 1 from graph 0, first 10.0149 to graph 1, first 10.0149 nohead dt 3 lw 1 lc rgb '#888888'
+set object 1 rectangle from graph 0, graph 0 to graph 1, first 10.0149 behind fc rgb '#aaaaaa' fs pattern 4 noborder
+set label 1 t('less than the step of 10 ns') at graph 0.01, first 10.0149 offset 0,-0.7 left font small tc rgb '#555555' front
+set yrange [5.00747:*]
 plot data index 0 using 1:2 with lines lw 1.3 dt 1 lc rgb '#555555' notitle, data index 1 using 1:2:3:4 with yerrorbars pt 2 ps 0.8 lw 1 lc rgb '#555555' notitle, keyentry with linespoints pt 2 ps 0.8 dt 1 lc rgb '#555555' title t('null'), \
   data index 2 using 1:2 with lines lw 1.3 dt 1 lc rgb '#e69f00' notitle, data index 3 using 1:2:3:4 with yerrorbars pt 5 ps 0.8 lw 1 lc rgb '#e69f00' notitle, keyentry with linespoints pt 5 ps 0.8 dt 1 lc rgb '#e69f00' title t('buddy'), \
   data index 4 using 1:2 with lines lw 1.3 dt 1 lc rgb '#0072b2' notitle, data index 5 using 1:2:3:4 with yerrorbars pt 7 ps 0.8 lw 1 lc rgb '#0072b2' notitle, keyentry with linespoints pt 7 ps 0.8 dt 1 lc rgb '#0072b2' title t('slub-shared (percpu=yes)'), \

@@ -1,0 +1,64 @@
+/* A difference that the instrument can't show is no difference that was measured: then there is neither ratio
+ * nor p. */
+#include "report/contrast.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* A ratio of medians needs both above zero, and so does each resample of either. */
+static bool all_positive(const double *samples, size_t n)
+{
+    bool positive = true;
+    for (size_t i = 0; i < n; i++)
+        positive &= samples[i] > 0;
+    return positive;
+}
+
+/* Sorting would change the order that resamples are drawn in. */
+static struct sb_summary summary_of(const double *samples, size_t n, double step, double confidence)
+{
+    double *copy = sb_calloc(n + 1, sizeof(*copy));
+    for (size_t i = 0; i < n; i++)
+        copy[i] = samples[i];
+    struct sb_summary s = sb_summarise(copy, n, confidence);
+    s.step = step;
+    free(copy);
+    return s;
+}
+
+/* Medians that are known to a step each leave the ratio no more certain than that, however alike processes
+ * are. */
+static void widen(struct sb_ratio *ratio, const struct sb_summary *x, const struct sb_summary *y)
+{
+    struct sb_reading a = sb_reading_of(x), b = sb_reading_of(y);
+    if (!(a.step + b.step > 0) || isnan(ratio->low))
+        return;
+    ratio->low = fmin(ratio->low, sb_reading_low(a) / sb_reading_high(b));
+    ratio->high = fmax(ratio->high, sb_reading_high(a) / sb_reading_low(b));
+}
+
+struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view_cell *x,
+                                  const struct sb_view *ys, const struct sb_view_cell *y, const char *metric,
+                                  double confidence, enum sb_interval_kind kind)
+{
+    struct sb_contrast contrast = {.ratio = {NAN, NAN, NAN}, .p = NAN};
+    size_t nx, ny;
+    double *a = sb_view_samples(xs, x, metric, &nx), *b = sb_view_samples(ys, y, metric, &ny);
+    contrast.x = summary_of(a, nx, sb_view_step(xs, x, metric), confidence);
+    contrast.y = summary_of(b, ny, sb_view_step(ys, y, metric), confidence);
+    contrast.resolved = sb_are_resolved(&contrast.x, &contrast.y);
+    if (nx && ny && contrast.resolved) {
+        contrast.p = nx > 1 && ny > 1 ? sb_rank_sum_p(a, nx, b, ny) : NAN;
+        /* Of a median that is shorter than the step only that much is known, and no ratio. */
+        bool known = !sb_reading_is_below(sb_reading_of(&contrast.x)) &&
+                     !sb_reading_is_below(sb_reading_of(&contrast.y));
+        if (known && all_positive(a, nx) && all_positive(b, ny)) {
+            contrast.ratio = sb_ratio_of_medians(a, nx, b, ny, confidence, kind,
+                                                 sb_hash(x->row->label) ^ sb_hash(y->row->label));
+            widen(&contrast.ratio, &contrast.x, &contrast.y);
+        }
+    }
+    free(a);
+    free(b);
+    return contrast;
+}

@@ -1,0 +1,21 @@
+/* Two cells held against each other in one metric: the one ratio and the one test that every output shows. */
+#ifndef SB_REPORT_CONTRAST_H
+#define SB_REPORT_CONTRAST_H
+
+#include "report/view.h"
+
+struct sb_contrast {
+    struct sb_summary x, y;
+    /* Of the medians, x over y, its interval no narrower than their steps; NaN: a value is zero or missing,
+       or a median below its step. */
+    struct sb_ratio ratio;
+    double p;      /* rank sum; NaN where a side has fewer than two, or the medians are not resolved */
+    bool resolved; /* the medians are at least two steps of the metric apart, or it has no step */
+};
+
+/* Seeded by what is compared: the order of rows and the kind of output change nothing. */
+struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view_cell *x,
+                                  const struct sb_view *ys, const struct sb_view_cell *y, const char *metric,
+                                  double confidence, enum sb_interval_kind kind);
+
+#endif
