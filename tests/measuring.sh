@@ -100,6 +100,47 @@ has err "before their rate was steady in 3 of 3 trials"
 [ "$(sql unsteady.db "select group_concat(distinct value) from metric where name = 'steady'")" = 0.0 ] || fail "steady isn't 0"
 [ "$(sql unsteady.db "select count(*) from warning where trial is null")" -ge 1 ] || fail "the run's warning isn't stored"
 
+echo "== what crosses between CPUs is counted, and how far they are apart is measured"
+if [ "$(nproc)" -ge 2 ]; then
+  cat > cross.ini <<'INI'
+[experiment]
+repetitions = 2
+duration = 30ms
+warmup = 5ms
+steady = off
+survey = 0
+[machine]
+memory = 32MiB
+[pmu]
+provider = none
+[allocator apart]
+plugin = buddy
+nodes = 2
+page_lists = no
+[allocator together]
+plugin = buddy
+nodes = 1
+page_lists = no
+[workload scullp]
+device_size = 1MiB
+order = 0
+[matrix]
+allocator = apart, together, null
+workload = scullp
+threads = 1, 2
+INI
+  expect 0 "$s" run cross.ini --db cross.db
+  crossed() { sql cross.db "select $1 from metric join trial on trial = number join cell on cell.id = cell where metric.name = 'crossed_blocks' and allocator = '$2' and threads = $3"; }
+  [ "$(crossed 'count(*)' together 2)" = 2 ] && [ "$(crossed 'min(value) > 0' together 2)" = 1 ] || fail "nothing crosses between two CPUs in one zone: $(crossed value together 2)"
+  [ "$(crossed 'max(value)' apart 2)" = 0.0 ] || fail "blocks cross between zones of a CPU each: $(crossed value apart 2)"
+  [ "$(crossed 'max(value)' together 1)" = 0.0 ] || fail "blocks cross with one thread: $(crossed value together 1)"
+  [ "$(crossed 'count(*)' null 2)" = 0 ] || fail "null knows what crosses"
+  [ "$(sql cross.db "select count(*) from metric join trial on trial = number join cell on cell.id = cell where metric.name = 'cpu_distance_ns' and threads = 2 and value > 1 and value < 100000")" = 6 ] || fail "the CPUs' distance isn't measured"
+  sql cross.db "select distinct reason from unavailable where name = 'cpu_distance_ns'" > out
+  has out "one thread has no other to be far from"
+  [ "$(sql cross.db "select count(*) from series where name = 'start_phase'")" = 6 ] || fail "start phases of two threads are not stored"
+fi
+
 echo "== intervals too short for the clock are refused, with advice"
 expect 0 "$s" run base.ini --db short.db --set experiment.repetitions=1 --set fifo.batch=1 --set matrix.workload=fifo --set matrix.allocator=slub
 expect 0 "$s" compare short.db short.db --metric alloc_ns

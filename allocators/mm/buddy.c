@@ -12,7 +12,26 @@
  * 6.1 claims a page block that is less than half free; the watermark boost after a fallback; and that 6.1
  * puts a block to the tail when its buddy's buddy is free, hoping for a merge.
  */
+#define _GNU_SOURCE
 #include "page_internal.h"
+
+#include <sched.h>
+
+/*
+ * A CPU's number as a page has room for: of more than 255 CPUs two share one, and what crosses between those
+ * is not counted. Whoever migrates meanwhile is counted as where it was.
+ */
+static uint8_t giver(const struct sb_mm *mm)
+{
+    int cpu = 0;
+#ifdef SB_HAVE_RSEQ
+    if (mm->rseq)
+        return (uint8_t)(1 + sb_rseq_cpu() % 255);
+#endif
+    (void)mm;
+    cpu = sched_getcpu();
+    return (uint8_t)(1 + (cpu < 0 ? 0 : cpu) % 255);
+}
 
 static void count_free(struct sb_zone *zone, int64_t pages)
 {
@@ -46,6 +65,7 @@ void sb_buddy_give(struct sb_mm *mm, struct sb_zone *zone, struct sb_page *page,
 {
     uint64_t pfn = sb_page_to_pfn(mm, page);
     count_free(zone, INT64_C(1) << order);
+    page->giver = giver(mm);
     sb_page_set_flags(page, 0);
     while (order < SB_MAX_ORDER) {
         uint64_t buddy_pfn = pfn ^ (UINT64_C(1) << order);
@@ -173,6 +193,8 @@ struct sb_page *sb_buddy_take(struct sb_mm *mm, struct sb_zone *zone, unsigned o
     if (!page)
         return NULL;
     count_free(zone, -(INT64_C(1) << order));
+    zone->nr_given++;
+    zone->nr_crossed += page->giver && page->giver != giver(mm);
     page->order = (uint8_t)order;
     sb_page_set_flags(page, SB_PG_ALLOCATED);
     return page;

@@ -257,6 +257,9 @@ static int start_zones(struct sb_mm *mm, const struct sb_bootmem *boot, const st
     set_zones(mm, config->dma32_end);
     for (unsigned i = 0; i < mm->nr_nodes * SB_NR_ZONES; i++)
         free_boot_pages(mm, boot, &mm->zones[i]);
+    /* No CPU has given these back: boot had them. */
+    for (uint64_t pfn = 0; pfn < mm->nr_pages; pfn++)
+        mm->memmap[pfn].giver = 0;
     /* What boot took; it is nobody's to free. */
     mm->nr_reserved = mm->nr_pages - sb_mm_free_pages(mm);
     set_watermarks(mm);

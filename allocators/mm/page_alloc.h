@@ -33,9 +33,10 @@ enum sb_page_user { SB_PAGE_PLAIN, SB_PAGE_SLUB, SB_PAGE_SLAB, SB_PAGE_SLOB };
 struct sb_page {
     uint32_t flags; /* read without a lock by those who look for a buddy: only by sb_page_flags */
     uint8_t order;
-    uint8_t zone; /* index into mm->zones */
-    uint8_t user; /* enum sb_page_user */
-    uint8_t pad;
+    uint8_t zone;  /* index into mm->zones */
+    uint8_t user;  /* enum sb_page_user */
+    uint8_t giver; /* buddy: who gave the block back last, as buddy.c numbers them; 0: nobody yet; under the
+                      zone's lock */
     struct sb_list link;  /* buddy: free list; slab allocators: slab list */
     struct sb_page *head; /* first page of the block; valid on every page of an allocated one */
     void *owner;          /* slab allocators: the cache */
@@ -79,6 +80,8 @@ struct sb_zone {
     uint64_t start_pfn, end_pfn;
     uint64_t nr_free_pages;
     uint64_t nr_allocated; /* blocks outside the buddy: in users' hands or on per-CPU lists */
+    uint64_t nr_given;     /* blocks that the buddy has given out, ever */
+    uint64_t nr_crossed;   /* of them those that another CPU had given back last */
     struct sb_free_area free_area[SB_NR_ORDERS];
     uint64_t managed; /* pages that were ever given to the buddy */
     uint64_t watermark[SB_NR_WMARKS];

@@ -69,6 +69,15 @@ void sb_mm_snapshot(struct sb_mm *mm, struct sb_snapshot *snapshot)
             snapshot->free_blocks[order] += zone->free_area[order].nr_free;
         snapshot->metadata_bytes += sb_stacks_bytes(&zone->pcp);
     }
+    /* A host of an older version has no room for them. */
+    if (snapshot->struct_size <
+        offsetof(struct sb_snapshot, crossed_blocks) + sizeof(snapshot->crossed_blocks))
+        return;
+    snapshot->has |= SB_HAS_SHARED;
+    for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
+        snapshot->shared_blocks += zone->nr_given;
+        snapshot->crossed_blocks += zone->nr_crossed;
+    }
 }
 
 /* Longer lines are cut at 511 bytes; no line of /proc comes near. */

@@ -6,6 +6,8 @@
 
 #include "config/ini.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* With a precision to reach, trials are left over when all is well. */
@@ -196,6 +198,88 @@ static void find_missing(const struct sb_view *v, struct sb_words *out)
     }
 }
 
+/* What one process ran at, and what may tell why. */
+struct process {
+    double rate, crossed, distance;
+};
+
+static int by_rate(const void *a, const void *b)
+{
+    const struct process *x = a, *y = b;
+    return sb_by_value(&x->rate, &y->rate);
+}
+
+static double value_of(const struct sb_result *r, const char *name)
+{
+    const struct sb_metric *m = sb_result_metric(r, name);
+    return m ? m->value : NAN;
+}
+
+/* The cell's ok processes by rate; the caller frees them. */
+static struct process *processes_of(const struct sb_view *v, const struct sb_view_cell *cell, size_t *n)
+{
+    struct process *all = sb_calloc(cell->ok + 1, sizeof(*all));
+    *n = 0;
+    for (size_t i = cell->first_trial; i < cell->last_trial && *n < cell->ok; i++) {
+        const struct sb_trial_row *t = &v->data.trials.at[v->order[i]];
+        const struct sb_metric *rate = sb_result_metric(&t->result, "ops_per_s");
+        if (t->result.status == SB_STATUS_OK && !t->simulated && rate)
+            all[(*n)++] = (struct process){rate->value, value_of(&t->result, "crossed_blocks"),
+                                           value_of(&t->result, "cpu_distance_ns")};
+    }
+    qsort(all, *n, sizeof(*all), by_rate);
+    return all;
+}
+
+/* "18 around 7.2 M operations / s (crossed_blocks 36 %, cpu_distance_ns 228)" */
+static void describe_group(const struct process *p, size_t n, struct sb_text *text)
+{
+    double *rates = sb_calloc(n, sizeof(*rates)), *crossed = sb_calloc(n, sizeof(*crossed)),
+           *distance = sb_calloc(n, sizeof(*distance));
+    for (size_t i = 0; i < n; i++) {
+        rates[i] = p[i].rate;
+        crossed[i] = p[i].crossed;
+        distance[i] = p[i].distance;
+    }
+    char *rate = sb_format_si(sb_median(rates, n));
+    double share = sb_median(crossed, n), ns = sb_median(distance, n);
+    sb_text_printf(text, "%zu around %s operations / s", n, rate);
+    if (!isnan(share) || !isnan(ns))
+        sb_text_printf(text, " (");
+    if (!isnan(share))
+        sb_text_printf(text, "crossed_blocks %.0f %%%s", share, isnan(ns) ? ")" : ", ");
+    if (!isnan(ns))
+        sb_text_printf(text, "cpu_distance_ns %.0f)", ns);
+    free(rate);
+    free(rates);
+    free(crossed);
+    free(distance);
+}
+
+/* The median of two groups may be neither's: each is told by itself, with what may set them apart. */
+static void find_groups(const struct sb_view *v, struct sb_words *out)
+{
+    for (size_t i = 0; i < v->cells.n; i++) {
+        size_t n, cut;
+        struct process *p = processes_of(v, &v->cells.at[i], &n);
+        double *rates = sb_calloc(n + 1, sizeof(*rates));
+        for (size_t k = 0; k < n; k++)
+            rates[k] = p[k].rate;
+        cut = sb_split_groups(rates, n);
+        if (cut) {
+            struct sb_text text = {0};
+            sb_text_printf(&text, "%s: two groups of processes, ", v->cells.at[i].label);
+            describe_group(p, cut, &text);
+            sb_text_printf(&text, " and ");
+            describe_group(p + cut, n - cut, &text);
+            sb_text_printf(&text, ".");
+            *SB_VEC_ADD(out) = text.at;
+        }
+        free(rates);
+        free(p);
+    }
+}
+
 struct sb_disturbance sb_find_disturbed(const struct sb_view *v)
 {
     struct sb_disturbance d = {0};
@@ -236,6 +320,7 @@ struct sb_words sb_find_warnings(const struct sb_view *v)
     find_of_trials(v, &out);
     find_unsteady(v, &out);
     find_spread(v, &out);
+    find_groups(v, &out);
     return out;
 }
 

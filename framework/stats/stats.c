@@ -49,7 +49,7 @@ static size_t lower_rank(size_t n, double confidence, double *coverage)
  * a twentieth of the median: two levels of a few percent apart mislead nobody. Samples of one normal or
  * log-normal group look like that less than once in a hundred (a test draws them).
  */
-static bool has_two_groups(const double *x, size_t n)
+size_t sb_split_groups(const double *x, size_t n)
 {
     size_t cut = 0, least = n / 5 > 3 ? n / 5 : 3;
     double widest = 0;
@@ -60,9 +60,10 @@ static bool has_two_groups(const double *x, size_t n)
         }
     }
     if (n < 10 || cut < least || n - cut < least)
-        return false;
-    return widest > 1.5 * (x[cut - 1] - x[0]) && widest > 1.5 * (x[n - 1] - x[cut]) &&
-           widest >= 0.05 * fabs(middle_of_sorted(x, n));
+        return 0;
+    bool apart = widest > 1.5 * (x[cut - 1] - x[0]) && widest > 1.5 * (x[n - 1] - x[cut]) &&
+                 widest >= 0.05 * fabs(middle_of_sorted(x, n));
+    return apart ? cut : 0;
 }
 
 struct sb_summary sb_summarise(double *samples, size_t n, double confidence)
@@ -85,7 +86,7 @@ struct sb_summary sb_summarise(double *samples, size_t n, double confidence)
     } else {
         s.coverage = 1 - exp2(1 - (double)n);
     }
-    s.bimodal = has_two_groups(samples, n);
+    s.bimodal = sb_split_groups(samples, n) != 0;
     for (size_t i = 0; i < n; i++)
         s.far += fabs(samples[i] - s.median) > SB_FAR * fabs(s.median);
     return s;

@@ -48,6 +48,9 @@ bool sb_are_resolved(const struct sb_summary *x, const struct sb_summary *y);
 /* How far the interval reaches from the median, as a share of it: what precision means. NaN without one. */
 double sb_half_width(const struct sb_summary *summary);
 
+/* Where the upper of two groups far apart begins in sorted samples; 0: there is one group. */
+size_t sb_split_groups(const double *sorted, size_t n);
+
 /* For qsort: doubles, ascending. */
 int sb_by_value(const void *a, const void *b);
 

@@ -22,7 +22,7 @@
 /* Single calls as the workload times them, then a paced trial's steps from when they were due. */
 enum { SB_RESPONSE = SB_CALLS, SB_HISTOGRAMS };
 
-enum order { ORDER_SETUP, ORDER_SURVEY, ORDER_WARMUP, ORDER_MEASURE, ORDER_TEARDOWN };
+enum order { ORDER_SETUP, ORDER_SURVEY, ORDER_WARMUP, ORDER_DISTANCE, ORDER_MEASURE, ORDER_TEARDOWN };
 
 struct block {
     const char *at;
@@ -44,7 +44,9 @@ struct worker {
     uint64_t backlog;                         /* paced: calls that were due in the window and weren't begun */
     double warmup_ns, spread; /* of the warm-up: its length, and the last windows' coefficient of variation */
     uint64_t warmup_operations;
+    double start_phase; /* where in its cycle it stood when the measured phase began, from 0 to 1 */
     bool steady;
+    double distance_ns;    /* to the next worker's CPU; of the last one unused */
     struct sb_usage usage; /* of the measured phase */
     struct sb_pmu_counters pmu;
     struct sb_pmu_reading *readings;
@@ -91,13 +93,15 @@ struct trial {
         size_t n, capacity;
     } series;
     uint64_t peak_requested;
-    struct sb_snapshot at_end; /* when the measured phase was over */
+    struct sb_snapshot at_begin, at_end; /* before the measured phase, and when it was over */
     struct sb_account account_at_end;
     int64_t resident_at_end, pss_at_end;
     double kept_bytes; /* held when everything was freed; negative: not known */
     int64_t resident_before, pss_before;
     struct sb_watch watch;
-    int stops; /* how often the process was continued in the measured phase */
+    struct sb_ball *balls; /* one between each two workers, while their CPUs' distance is measured */
+    double distance_ns, distance_end_ns; /* before and after the measured phase; NaN: one thread */
+    int stops;                           /* how often the process was continued in the measured phase */
     struct {
         struct sb_dump *at;
         size_t n, capacity;
@@ -108,6 +112,10 @@ struct trial {
 void sb_worker_survey(struct worker *w);
 void sb_worker_warm_up(struct worker *w);
 void sb_worker_measure(struct worker *w);
+void sb_worker_play(struct worker *w);
+/* The longest way of a cache line between neighbours; NaN where there are none. `command` has the workers
+ * play. */
+double sb_trial_distance(struct trial *t, int (*command)(struct trial *t, enum order order));
 /* The first failure of a worker is kept, with its text or NULL, which is taken over. */
 void sb_worker_fail(struct worker *w, int status, char *why);
 

@@ -200,6 +200,27 @@ static void report_foreign_threads(struct trial *t)
                          "trial's CPUs they took time from the workers");
 }
 
+/* Beside a rate that depends on who meets whom. */
+static void report_start_phases(struct trial *t)
+{
+    /* The texts are borrowed: the series is only written out. */
+    char name[] = "start_phase", unit[] = "% of a cycle";
+    struct sb_series series = {
+        name, unit, 0, sb_calloc(t->spec->threads, sizeof(*series.at)), t->spec->threads, 0};
+    for (uint32_t i = 0; i < t->spec->threads; i++)
+        series.at[i] = (struct sb_point){i, 100 * t->workers[i].start_phase};
+    if (t->spec->threads > 1)
+        sb_write_series(t->out, &series);
+    free(series.at);
+}
+
+static void report_distance(struct trial *t)
+{
+    static const char one[] = "one thread has no other to be far from";
+    number_or(t, "cpu_distance_ns", "ns", t->distance_ns > 0, t->distance_ns, one);
+    number_or(t, "cpu_distance_end_ns", "ns", t->distance_end_ns > 0, t->distance_end_ns, one);
+}
+
 /* What the machine did beside, and to, the measured threads. */
 static void report_watch(struct trial *t)
 {
@@ -484,6 +505,21 @@ static void report_fragmentation(struct trial *t, size_t peak)
               known ? sb_extfrag_index(blocks, HUGE_ORDER) / 1000.0 : 0, none);
 }
 
+/* Pages that pass from one CPU to another by lists that all share, in the measured phase. */
+static void report_crossed(struct trial *t)
+{
+    bool known = t->at_begin.has & t->at_end.has & SB_HAS_SHARED;
+    double shared = (double)(t->at_end.shared_blocks - t->at_begin.shared_blocks),
+           crossed = (double)(t->at_end.crossed_blocks - t->at_begin.crossed_blocks), allocs = 0;
+    for (uint32_t i = 0; i < t->spec->threads; i++)
+        allocs += (double)t->workers[i].counts.allocs;
+    const char *reason =
+        !known ? "the allocator doesn't say" : "its own lists served each CPU: nothing was shared";
+    number_or(t, "crossed_blocks", "%", known && shared > 0, 100 * crossed / shared, reason);
+    number_or(t, "shared_blocks_per_alloc", "blocks per allocation", known && allocs > 0, shared / allocs,
+              reason);
+}
+
 static void report_memory(struct trial *t)
 {
     static const char aliases[] = "the allocator hands out the same addresses again and again";
@@ -510,6 +546,7 @@ static void report_memory(struct trial *t)
     number_or(t, "internal_fragmentation", "%", requested > 0 && handed > 0, 100 * (1 - requested / handed),
               reason);
     report_end(t, os);
+    report_crossed(t);
     report_fragmentation(t, peak);
 }
 
@@ -540,6 +577,8 @@ void sb_trial_report(struct trial *t)
     }
     report_rates(t);
     report_warmup(t);
+    report_start_phases(t);
+    report_distance(t);
     report_paced(t);
     report_latencies(t);
     report_watch(t);

@@ -122,6 +122,8 @@ void sb_worker_warm_up(struct worker *w)
     w->warmup_operations = w->counts.operations - started;
     if (spec[SB_TRIAL_WARMUP].u)
         draw_start_phase(w);
+    /* Counted from the first operation of the survey on: cycles are whole from there. */
+    w->start_phase = (double)(w->counts.operations % cycle) / (double)cycle;
 }
 
 /* ---- the measured phase ---- */

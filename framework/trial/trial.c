@@ -154,6 +154,9 @@ static void serve(struct worker *w)
         case ORDER_WARMUP:
             sb_worker_warm_up(w);
             break;
+        case ORDER_DISTANCE:
+            sb_worker_play(w);
+            break;
         case ORDER_MEASURE:
             sb_worker_measure(w);
             break;
@@ -510,10 +513,13 @@ static int measure(struct trial *t)
     for (uint32_t i = 0; i < t->spec->threads; i++)
         threads[i] = t->workers[i].thread;
     int stops = continued;
+    t->distance_ns = sb_trial_distance(t, command);
+    look(t, &t->at_begin, &(struct sb_account){0});
     sb_watch_begin(&t->watch, t->spec->cpus, t->spec->threads, threads);
     status = command(t, ORDER_MEASURE);
     sb_watch_end(&t->watch, t->spec->cpus, t->spec->threads, threads);
     t->stops = continued - stops;
+    t->distance_end_ns = sb_trial_distance(t, command);
     free(threads);
     t->bench.latency_period = 0;
     look(t, &t->at_end, &t->account_at_end);

@@ -399,9 +399,93 @@ static void boot_memory_stays_out_of_the_zones(void **state)
     close_mm(&t, &mm);
 }
 
+/* The two CPUs that a test may use, or the same one twice. */
+static void find_two_cpus(int cpus[2])
+{
+    cpu_set_t set;
+    int n = 0;
+    cpus[0] = cpus[1] = sched_getcpu();
+    sched_getaffinity(0, sizeof(set), &set);
+    for (int cpu = 0; cpu < CPU_SETSIZE && n < 2; cpu++) {
+        if (CPU_ISSET(cpu, &set))
+            cpus[n++] = cpu;
+    }
+}
+
+static void go_to(int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+enum { CROSSING = 64 };
+
+static void take_some(struct sb_mm *mm, struct sb_page **pages)
+{
+    for (int i = 0; i < CROSSING; i++) {
+        pages[i] = sb_alloc_pages(mm, SB_GFP_KERNEL, 0);
+        assert_non_null(pages[i]);
+    }
+}
+
+static void give_some(struct sb_mm *mm, struct sb_page **pages)
+{
+    for (int i = 0; i < CROSSING; i++)
+        sb_free_pages(mm, pages[i], 0);
+}
+
+/* What one CPU gives back and the other takes has crossed; what none has given yet, or the same one, has not.
+ */
+static void blocks_that_cross_cpus_are_counted(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_page *pages[CROSSING];
+    struct sb_snapshot s = {.struct_size = sizeof(s)},
+                       old = {.struct_size = offsetof(struct sb_snapshot, shared_blocks)};
+    cpu_set_t before;
+    int cpus[2];
+    (void)state;
+    sched_getaffinity(0, sizeof(before), &before);
+    find_two_cpus(cpus);
+    if (cpus[0] == cpus[1])
+        skip();
+    go_to(cpus[1]);
+    open_mm(&t, &mm, 64, test_cpus());
+    go_to(cpus[0]);
+    take_some(&mm, pages);
+    sb_mm_snapshot(&mm, &s);
+    assert_true(s.has & SB_HAS_SHARED);
+    assert_int_equal(s.shared_blocks, CROSSING);
+    assert_int_equal(s.crossed_blocks, 0);
+    give_some(&mm, pages);
+    take_some(&mm, pages); /* the same ones again, by the same CPU */
+    s = (struct sb_snapshot){.struct_size = sizeof(s)};
+    sb_mm_snapshot(&mm, &s);
+    assert_int_equal(s.shared_blocks, 2 * CROSSING);
+    assert_int_equal(s.crossed_blocks, 0);
+    give_some(&mm, pages);
+    go_to(cpus[1]);
+    take_some(&mm, pages);
+    s = (struct sb_snapshot){.struct_size = sizeof(s)};
+    sb_mm_snapshot(&mm, &s);
+    assert_int_equal(s.shared_blocks, 3 * CROSSING);
+    assert_int_equal(s.crossed_blocks, CROSSING);
+    /* A host that knows nothing of it has no room for it. */
+    sb_mm_snapshot(&mm, &old);
+    assert_int_equal(old.has & SB_HAS_SHARED, 0);
+    assert_int_equal(old.crossed_blocks, 0);
+    give_some(&mm, pages);
+    close_mm(&t, &mm);
+    sched_setaffinity(0, sizeof(before), &before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_that_cross_cpus_are_counted), /* before others stay on one CPU */
         cmocka_unit_test(lists_hold_back_and_are_drained),
         cmocka_unit_test(cold_pages_pass_by_the_lists),
         cmocka_unit_test(zones_serve_whom_they_should),

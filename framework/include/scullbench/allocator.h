@@ -122,6 +122,7 @@ struct sb_bulk_ops {
 #define SB_HAS_HELD        UINT32_C(0x04)
 #define SB_HAS_FREE_BLOCKS UINT32_C(0x08)
 #define SB_HAS_METADATA    UINT32_C(0x10)
+#define SB_HAS_SHARED      UINT32_C(0x20) /* since 1.3 */
 
 /* The allocator's books at one moment, taken while nothing else runs. */
 struct sb_snapshot {
@@ -132,6 +133,12 @@ struct sb_snapshot {
     uint64_t held_bytes;                /* pages taken out of the free pool: handed out, or kept in slabs */
     uint64_t metadata_bytes;            /* the allocator's own structures beside the pages held */
     uint64_t free_blocks[SB_NR_ORDERS]; /* free blocks of the page allocator by order */
+    /*
+     * Since 1.3, so only where struct_size has them: blocks that lists which all CPUs share have given out
+     * since open, and of them those that another CPU had given back last. Blocks that a CPU's own lists serve
+     * are in neither.
+     */
+    uint64_t shared_blocks, crossed_blocks;
 };
 
 #define SB_ALLOCATOR_OS_MEMORY UINT32_C(0x1) /* takes memory from the OS, not from sb_host.memory */
