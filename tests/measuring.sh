@@ -278,8 +278,8 @@ expect 0 "$s" compare wide.db --baseline slub
 has out "corrected for 4 comparisons (Holm)"
 has out "noise floor: not known"
 expect 0 "$s" compare wide.db wide.db
-[ "$(grep -cE "^  .*not separated" out)" = 6 ] || fail "a run differs from itself"
-has out "1.000 ["
+[ "$(grep -cE "^  .*not resolved" out)" = 6 ] || fail "a run differs from itself"
+[ "$(grep -cE "^  .* - +- +not resolved" out)" = 6 ] || fail "what isn't resolved has a ratio or p"
 expect 0 "$s" run base.ini --db few.db --set experiment.repetitions=3
 expect 0 "$s" compare few.db --baseline slub
 has out "NOTHING CAN BE SEPARATED HERE"
@@ -318,7 +318,9 @@ cp wide.db lost.db
 sqlite3 lost.db "update trial set status = 'crashed', reason = 'ended by a signal' where cell in (select id from cell where allocator = 'slub' and workload = 'fifo')"
 expect 4 "$s" compare wide.db lost.db --fail-if-slower 50%
 has out "not compared: slub has no number: ended by a signal"
-expect 0 "$s" compare one.db one.db
+cp one.db other.db
+sqlite3 other.db "update metric set value = value * 1.1 where name = 'ops_per_s'"
+expect 0 "$s" compare one.db other.db
 has out "one run"
 
 echo "== the same twice: the noise floor"

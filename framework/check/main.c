@@ -171,6 +171,7 @@ int main(int argc, char **argv)
         return 2;
     try_it(&ini, plugin, values, &finding);
     write_finding(out, &finding);
+    sb_reporter_end(out);
     /* Threads may still wait, and structures be damaged. */
     _exit(0);
 }

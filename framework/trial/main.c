@@ -75,14 +75,11 @@ int main(int argc, char **argv)
         return 1;
     }
     enum sb_status status = simulate ? sb_simulate(&spec, text, out) : sb_trial_run(&spec, out);
-    if (status == SB_STATUS_OK) {
-        /* Only then nothing is still running, or corrupt. */
-        sb_trial_spec_free(&spec);
-        free(text);
-        fclose(out);
-    } else {
-        fflush(out);
+    sb_reporter_end(out);
+    /* Only then nothing is still running, or corrupt. */
+    if (status != SB_STATUS_OK)
         _exit(1);
-    }
+    sb_trial_spec_free(&spec);
+    free(text);
     return 0;
 }

@@ -296,7 +296,11 @@ static void report_rates(struct trial *t)
     if (t->spec->trial[SB_TRIAL_RATE].u) {
         static const char paced[] =
             "calls were paced: their rate is what was asked for; see their response times";
-        metric(t, "paced_ops_per_s", "1/s", operations);
+        if (operations > 0)
+            metric(t, "paced_ops_per_s", "1/s", operations);
+        else
+            sb_write_unavailable(t->out, "paced_ops_per_s",
+                                 "the calls of the window finished not one operation");
         sb_write_unavailable(t->out, "ops_per_s", paced);
         sb_write_unavailable(t->out, "bytes_per_s", paced);
     } else {

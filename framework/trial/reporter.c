@@ -24,8 +24,10 @@ static struct {
     sem_t filled, emptied;
     const char *bytes;
     size_t n;
+    pthread_t thread;
     int fd;
     bool apart; /* has a table of its own */
+    bool over;
     int error;
 } reporter;
 
@@ -56,10 +58,11 @@ static void *serve(void *unused)
     sem_post(&reporter.emptied);
     for (;;) {
         wait_for(&reporter.filled);
+        if (reporter.over)
+            return NULL;
         write_all();
         sem_post(&reporter.emptied);
     }
-    return NULL;
 }
 
 static ssize_t hand_over(void *cookie, const char *bytes, size_t n)
@@ -76,14 +79,12 @@ static ssize_t hand_over(void *cookie, const char *bytes, size_t n)
 static int start(void)
 {
     pthread_attr_t attributes;
-    pthread_t thread;
     sigset_t all, before;
     sigfillset(&all);
     pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN + 65536);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    int status = pthread_create(&thread, &attributes, serve, NULL);
+    int status = pthread_create(&reporter.thread, &attributes, serve, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return status;
@@ -107,4 +108,12 @@ FILE *sb_reporter_open(void)
     dup2(STDERR_FILENO, STDOUT_FILENO);
     out = fopencookie(NULL, "w", functions);
     return out;
+}
+
+void sb_reporter_end(FILE *out)
+{
+    fflush(out);
+    reporter.over = true;
+    sem_post(&reporter.filled);
+    pthread_join(reporter.thread, NULL);
 }

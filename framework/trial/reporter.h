@@ -12,4 +12,10 @@
  */
 FILE *sb_reporter_open(void);
 
+/*
+ * Flushes, and ends the thread: sanitizers wait a second at exit for one that still runs. Nothing is freed,
+ * for what the heap is worth by now isn't known. Nothing is written to the stream after it.
+ */
+void sb_reporter_end(FILE *out);
+
 #endif

@@ -311,6 +311,20 @@ static void what_is_never_served_is_counted(void **state)
     assert_int_equal(workers[0].histograms[SB_RESPONSE].n, 100);
 }
 
+/* The window may hold the first halves of operations alone: the machine disturbed nothing. */
+static void paced_calls_need_not_finish_an_operation(void **state)
+{
+    (void)state;
+    spec.trial[SB_TRIAL_RATE].u = 100000;
+    script.idle = true;
+    sb_worker_measure(&workers[0]);
+    assert_null(sb_trial_disturbance(&trial));
+    struct sb_result r = report();
+    assert_null(sb_result_metric(&r, "paced_ops_per_s"));
+    assert_metric(&r, "responses_timed", 100);
+    sb_result_free(&r);
+}
+
 /* The same seed gives the same place; threads stand at different ones. */
 static void start_phases_come_from_the_seed(void **state)
 {
@@ -356,6 +370,7 @@ int main(void)
         TEST(time_of_somebody_is_a_result),
         TEST(a_stall_is_felt_by_all_calls_due_meanwhile),
         TEST(what_is_never_served_is_counted),
+        TEST(paced_calls_need_not_finish_an_operation),
         TEST(start_phases_come_from_the_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

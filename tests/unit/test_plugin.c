@@ -24,9 +24,14 @@ static void expect_refusal(const char *file, const char *words)
 static void refusals_say_what_to_do(void **state)
 {
     (void)state;
-    expect_refusal("old-major", "built for plugin ABI 0.2, this scullbench has 1.2; rebuild it");
-    expect_refusal(
-        "newer", "built for plugin ABI 1.3, this scullbench has 1.2: use a newer scullbench, or rebuild it");
+    char words[128];
+    snprintf(words, sizeof(words), "built for plugin ABI 0.%d, this scullbench has %d.%d; rebuild it",
+             SB_ABI_MINOR, SB_ABI_MAJOR, SB_ABI_MINOR);
+    expect_refusal("old-major", words);
+    snprintf(words, sizeof(words),
+             "built for plugin ABI %d.%d, this scullbench has %d.%d: use a newer scullbench, or rebuild it",
+             SB_ABI_MAJOR, SB_ABI_MINOR + 1, SB_ABI_MAJOR, SB_ABI_MINOR);
+    expect_refusal("newer", words);
     expect_refusal("nothing", "offers no interface (sized, cache, pages or percpu)");
     expect_refusal("no-plugin", "exports neither scullbench_allocator nor scullbench_workload");
     expect_refusal("not-there", "No such file or directory");
