@@ -164,6 +164,15 @@ for verb in "TERM report $data/sample.db --out cut" "HUP report $data/sample.db 
 done
 [ -e cut/index.html ] && fail "a page was written of a report that was cut off"
 
+echo "== where every call is shorter than the clock's step, the band is the chart"
+cp "$data/sample.db" coarse.db
+sqlite3 coarse.db "update metric set value = 1e9 where name = 'clock_resolution'"
+printf '[plot p]\nkind = percentiles\n[plot c]\nkind = cdf\n' > calls.ini
+expect 0 "$s" report coarse.db --out coarse --plots calls.ini
+for kind in percentiles cdf; do
+  has coarse/figures/$kind-*-scullv-1-thread.svg "less than the step of 1e+09 ns"
+done
+
 echo "== a baseline may be a variant"
 expect 0 "$s" compare "$data/sample.db" --baseline "slub-shared (percpu=no)"
 has out "slub-shared (percpu=yes) slub-shared (percpu=no)"

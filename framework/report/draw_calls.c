@@ -24,7 +24,7 @@ struct calls {
     struct sb_range range; /* n: calls */
     size_t least_processes, most_processes;
     double resolution; /* of the clock */
-    bool below;        /* some of it is shorter */
+    bool below, above; /* some of it is shorter; some isn't */
     bool cdf;
 };
 
@@ -95,6 +95,7 @@ static size_t percentile_rows(struct calls *q, const struct sb_histogram *h, str
 static void curve_rows(struct calls *q, const struct sb_histogram *h, struct sb_text *data)
 {
     size_t rows = q->cdf ? cdf_rows(q, h, data) : percentile_rows(q, h, data);
+    q->above |= rows > 0;
     sb_text_printf(data, "%s\n\n", rows ? "" : "-\t-\n");
 }
 
@@ -202,13 +203,16 @@ static const struct {
     {"response", "response time of calls", "response (ns)", "time from when a call was due to its end"},
 };
 
-/* The axis begins within the band, for what lies there has no place of its own. */
+/* The axis begins within the band, for what lies there has no place of its own. Where all does, nothing else
+ * says where the axis ends. */
 static void add_step(const struct calls *q, struct sb_figure *f)
 {
     if (!q->below)
         return;
     sb_add_step_band(f, q->cdf ? 'x' : 'y', q->resolution, 1, "ns");
-    sb_text_printf(&f->script, "set %crange [%.6g:*]\n", q->cdf ? 'x' : 'y', q->resolution / 2);
+    char *end = q->above ? sb_strdup("*") : sb_printf("%.6g", 2 * q->resolution);
+    sb_text_printf(&f->script, "set %crange [%.6g:%s]\n", q->cdf ? 'x' : 'y', q->resolution / 2, end);
+    free(end);
 }
 
 /* n is that of calls, and processes are named beside it: calls of one process are not independent. */

@@ -379,7 +379,7 @@ static void show(struct progress *p, const struct sb_cell *cell, const struct sb
     p->last_ns = now;
     char *eta = time_left(p);
     fprintf(stderr, "%s[%zu/%s%zu] %3zu %%, %s, %s%s", p->terminal ? "\r\033[K" : "", done,
-            p->may_end ? "at most " : "", all, all ? 100 * done / all : 100, eta, cell->label,
+            p->may_end ? "at most " : "", all, done < all ? 100 * done / all : 100, eta, cell->label,
             p->terminal ? "" : "\n");
     free(eta);
     fflush(stderr);
