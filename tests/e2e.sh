@@ -71,6 +71,11 @@ workload = scullc, scullc-file, scullp, scullv
 scullc.quantum = 1000B, 4000B
 INI
 
+sanitized=$(grep -c '^SANITIZE:STRING=..*' "$build/CMakeCache.txt")
+# With sanitizers a check takes a quarter of a minute, and check.sh makes them all.
+unchecked=()
+[ "$sanitized" = 0 ] || unchecked=(--no-check)
+
 echo "== every config that is shipped can be planned"
 for config in "$tests"/../configs/*.ini; do
   "$s" plan "$config" > out 2> err
@@ -82,7 +87,6 @@ for config in "$tests"/../configs/*.ini; do
   esac
 done
 # Sanitizers put a malloc of their own in the process, which these libraries were not made to stand beside.
-sanitized=$(grep -c '^SANITIZE:STRING=..*' "$build/CMakeCache.txt")
 if [ "$sanitized" = 0 ] && [ "$(ldconfig -p | grep -cE 'lib(jemalloc.so.2|mimalloc.so.2|tcmalloc_minimal.so.4|tbbmalloc.so.2) ')" -ge 4 ]; then
   expect 0 "$s" run "$tests/../configs/mallocs.ini" --db mallocs.db --set experiment.repetitions=1 --set experiment.duration=5ms \
     --set experiment.warmup=0ms --set experiment.steady=off --set experiment.survey=1 --set pmu.provider=none --set matrix.threads=1
@@ -92,7 +96,7 @@ fi
 echo "== the plan's cells are the run's cells"
 expect 0 "$s" plan small.ini
 # bump can't reuse memory before all is free, so long streams may exhaust it; all else must be ok.
-expect 0 "$s" run small.ini --db a.db --dump --set matrix.exclude=bump/*
+expect 0 "$s" run small.ini "${unchecked[@]}" --db a.db --dump --set matrix.exclude=bump/*
 has out "of null"
 has out "scullbench report a.db"
 expect 0 "$s" plan small.ini --set matrix.exclude=bump/*
@@ -118,7 +122,7 @@ expect 0 "$s" export a.db --format json
 
 echo "== an existing database is never overwritten"
 before=$(cksum a.db)
-expect 2 "$s" run small.ini --db a.db
+expect 2 "$s" run small.ini "${unchecked[@]}" --db a.db
 has err "exists"
 [ "$before" = "$(cksum a.db)" ] || fail "the database changed"
 
@@ -199,7 +203,7 @@ allocator = null, malloc, buddy, slub, kmalloc, vmalloc, bootmem
 workload = atomic, nowait
 threads = 1
 INI
-expect 0 "$s" run pressure.ini --db pressure.db
+expect 0 "$s" run pressure.ini "${unchecked[@]}" --db pressure.db
 has out "success %"
 expect 0 "$s" export pressure.db
 cp out pressure.csv
@@ -374,7 +378,7 @@ wait $pid
 [ "$(find /tmp -maxdepth 1 -name 'scullbench-??????' | wc -l)" -le "$before" ] || fail "a check that was cut off leaves its file in /tmp"
 
 echo "== Ctrl-C keeps what is finished"
-"$s" run small.ini --db int.db --set experiment.repetitions=200 > int.out 2> int.err &
+"$s" run small.ini "${unchecked[@]}" --db int.db --set experiment.repetitions=200 > int.out 2> int.err &
 pid=$!
 until_trials int.db 3 $pid
 kill -INT $pid
