@@ -20,7 +20,7 @@ double sb_trial_window_share(const struct trial *t)
     double shortest = INFINITY, longest = 0;
     for (uint32_t i = 0; i < t->spec->threads; i++) {
         shortest = fmin(shortest, t->workers[i].closed_ns);
-        longest = fmax(longest, t->workers[i].whole_ns);
+        longest = fmax(longest, t->workers[i].closed_ns);
     }
     /* Of a fixed number of operations nobody said how long they take: as long as whoever took longest. */
     double asked =

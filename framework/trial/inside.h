@@ -36,11 +36,10 @@ struct worker {
     void *state;
     int status; /* of its first failure; 0 while all is well */
     char *why;
-    struct sb_counts counts;        /* since the phase began */
-    uint64_t begin_tick, open_tick; /* when its measured phase began, and when it saw the window open */
-    uint64_t opened_operations, opened_bytes; /* before the common window opened */
+    struct sb_counts counts;                  /* since the phase began */
+    uint64_t open_tick;                       /* when it saw the common window open */
     uint64_t closed_operations, closed_bytes; /* what lies in it */
-    double closed_ns, whole_ns;               /* its length, and the time from begin to close */
+    double closed_ns;                         /* its length */
     uint64_t backlog;                         /* paced: calls that were due in the window and weren't begun */
     double warmup_ns, spread; /* of the warm-up: its length, and the last windows' coefficient of variation */
     uint64_t warmup_operations;
@@ -75,11 +74,10 @@ struct trial {
     uint64_t target;                 /* survey: operations since its start */
     bool simulated;                  /* under valgrind: counts alone, no times */
     _Atomic uint32_t steady_threads; /* warm-up */
-    /* Measured phase: who has lined up and who has begun; the earliest begin, and the latest of all; from
-       when to when the common window lasts. */
+    /* Measured phase: who has lined up and who has begun; the earliest begin; when the common window closes,
+       0 while it isn't open. */
     _Atomic uint32_t arrived, begun;
-    _Atomic uint64_t start_tick, latest_begin, window_end_tick;
-    _Atomic bool window_open;
+    _Atomic uint64_t start_tick, window_end_tick;
 
     pthread_mutex_t fail_lock;
     char fail_text[512];

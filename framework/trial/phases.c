@@ -2,10 +2,10 @@
  * What a worker does in each phase: survey, warm-up, measured phase. Time is the trial's clock alone, and the
  * work is the workload's step(), so a test can put a clock and a step of its own in their place.
  *
- * The common window. Workers line up, start their counters, and begin; the window opens when the last of them
- * has begun, and closes `duration` later, or when the first has done its operations. Each worker takes its
- * own counts at the first step boundary after either, and waits for nobody. One that was kept from the CPU at
- * the start so delays the window, and is never measured over what is left of it alone.
+ * The common window. Workers line up and begin; the window opens when the last of them has begun, and closes
+ * `duration` later, or when the first has done its operations. Each worker starts its counters and its first
+ * step when the window opens, and takes its counts at the first step boundary after the close. One that was
+ * kept from the CPU at the start so delays the window, and is never measured over what is left of it alone.
  */
 #include "trial/inside.h"
 
@@ -128,21 +128,12 @@ void sb_worker_warm_up(struct worker *w)
 
 /* ---- the measured phase ---- */
 
-static void open_window(struct worker *w, uint64_t tick)
-{
-    w->opened_operations = w->counts.operations;
-    w->opened_bytes = w->counts.bytes;
-    w->open_tick = tick;
-}
-
 /* What lies in the common window: all steps up to the first one that ends after its close. */
 static void close_window(struct worker *w, uint64_t tick)
 {
-    const struct trial *t = w->trial;
-    w->closed_operations = w->counts.operations - w->opened_operations;
-    w->closed_bytes = w->counts.bytes - w->opened_bytes;
-    w->closed_ns = (double)(tick - w->open_tick) * t->clock->ns_per_tick;
-    w->whole_ns = (double)(tick - w->begin_tick) * t->clock->ns_per_tick;
+    w->closed_operations = w->counts.operations;
+    w->closed_bytes = w->counts.bytes;
+    w->closed_ns = (double)(tick - w->open_tick) * w->trial->clock->ns_per_tick;
 }
 
 static uint64_t duration_in_ticks(const struct trial *t)
@@ -159,9 +150,6 @@ static void line_up(struct worker *w)
     uint64_t start;
     if (atomic_fetch_add(&t->arrived, 1) + 1 == t->spec->threads) {
         start = t->clock->now() + (uint64_t)(LEAD_NS / t->clock->ns_per_tick);
-        /* Paced calls are due at times that no delay of a worker may move. */
-        bool paced = t->spec->trial[SB_TRIAL_RATE].u && !t->spec->trial[SB_TRIAL_OPERATIONS].u;
-        atomic_store(&t->window_end_tick, paced ? start + duration_in_ticks(t) : UINT64_MAX);
         atomic_store(&t->start_tick, start);
     }
     while (!(start = atomic_load(&t->start_tick)))
@@ -170,34 +158,33 @@ static void line_up(struct worker *w)
         ;
 }
 
-/* The last to begin opens the window, which counts from the latest begin of all. */
+/*
+ * The last to begin opens the window, and the others wait for that: a step done alone, however long, would
+ * lie across the opening. Paced calls are due at times that no delay of a worker may move.
+ */
 static void begin(struct worker *w)
 {
     struct trial *t = w->trial;
-    w->begin_tick = t->clock->now();
-    uint64_t latest = atomic_load(&t->latest_begin);
-    while (latest < w->begin_tick && !atomic_compare_exchange_weak(&t->latest_begin, &latest, w->begin_tick))
-        ;
-    if (atomic_fetch_add(&t->begun, 1) + 1 < t->spec->threads)
+    const union sb_value *spec = t->spec->trial;
+    uint64_t now = t->clock->now();
+    if (spec[SB_TRIAL_RATE].u)
         return;
-    if (!t->spec->trial[SB_TRIAL_OPERATIONS].u && !t->spec->trial[SB_TRIAL_RATE].u)
-        atomic_store(&t->window_end_tick, atomic_load(&t->latest_begin) + duration_in_ticks(t));
-    atomic_store_explicit(&t->window_open, true, memory_order_release);
+    if (atomic_fetch_add(&t->begun, 1) + 1 == t->spec->threads)
+        atomic_store(&t->window_end_tick,
+                     spec[SB_TRIAL_OPERATIONS].u ? UINT64_MAX : now + duration_in_ticks(t));
+    while (!atomic_load(&t->window_end_tick))
+        now = t->clock->now();
 }
 
 static void measure_closed(struct worker *w)
 {
     struct trial *t = w->trial;
     uint64_t (*now)(void) = t->clock->now;
-    uint64_t operations = t->spec->trial[SB_TRIAL_OPERATIONS].u, tick;
-    bool open = false, closed = false;
-    for (;;) {
-        tick = now();
-        if (!open && atomic_load_explicit(&t->window_open, memory_order_acquire)) {
-            open_window(w, tick);
-            open = true;
-        }
-        if (open && !closed && tick >= atomic_load_explicit(&t->window_end_tick, memory_order_relaxed)) {
+    uint64_t operations = t->spec->trial[SB_TRIAL_OPERATIONS].u, never = UINT64_MAX, tick = now();
+    bool closed = false;
+    w->open_tick = tick;
+    for (;; tick = now()) {
+        if (!closed && tick >= atomic_load_explicit(&t->window_end_tick, memory_order_relaxed)) {
             close_window(w, tick);
             closed = true;
         }
@@ -206,11 +193,7 @@ static void measure_closed(struct worker *w)
             break;
         step(w);
     }
-    /* Done before the last one began: there is no window common to all. */
-    if (!open)
-        open_window(w, tick);
     if (!closed) {
-        uint64_t never = UINT64_MAX;
         atomic_compare_exchange_strong(&t->window_end_tick, &never, tick);
         close_window(w, tick);
     }
@@ -228,11 +211,11 @@ static void measure_paced(struct worker *w)
     uint64_t (*now)(void) = t->clock->now;
     double distance = 1e9 / (double)t->spec->trial[SB_TRIAL_RATE].u / t->clock->ns_per_tick;
     double first = (double)t->start_tick + distance * w->index / t->spec->threads;
-    uint64_t operations = t->spec->trial[SB_TRIAL_OPERATIONS].u, end = t->window_end_tick, calls = 0,
-             tick = now();
+    uint64_t operations = t->spec->trial[SB_TRIAL_OPERATIONS].u, calls = 0, tick = now();
+    uint64_t end = operations ? UINT64_MAX : t->start_tick + duration_in_ticks(t);
     uint64_t last = operations ? UINT64_MAX : end + (end - t->start_tick);
     bool closed = false;
-    open_window(w, w->begin_tick);
+    w->open_tick = tick;
     while (!w->status && tick < last && (!operations || w->counts.operations < operations)) {
         uint64_t due = (uint64_t)(first + distance * (double)calls);
         if (due >= end)
@@ -294,12 +277,13 @@ void sb_worker_measure(struct worker *w)
 {
     struct trial *t = w->trial;
     w->counts = (struct sb_counts){0};
-    if (!t->simulated)
+    if (!t->simulated) {
         line_up(w);
+        begin(w);
+    }
+    /* Waiting for others is in no count, nor are the system calls that start the counters. */
     struct sb_usage before = sb_usage_now();
     sb_pmu_start(&w->pmu);
-    /* Starting counters takes microseconds of system calls; they are nobody's operations. */
-    begin(w);
     sb_measured_phase(w);
     sb_pmu_stop(&w->pmu);
     w->usage = sb_usage_since(&before);
