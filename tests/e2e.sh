@@ -112,7 +112,7 @@ expect 0 "$s" export a.db
 cp out a.csv
 [ "$(tail -n +2 a.csv | wc -l)" = "$planned" ] || fail "the plan has $planned trials, the run another number"
 [ "$(column status a.csv | sort -u)" = ok ] || fail "not all trials are ok"
-head -1 a.csv | grep -q '^trial,allocator,workload,threads,repetition,status,simulated,retry,reason,scullc.quantum,' || fail "CSV header"
+head -1 a.csv | grep -q '^trial,allocator,workload,threads,repetition,status,simulated,retry,memory_file,reason,scullc.quantum,' || fail "CSV header"
 for name in ops_per_s alloc_ns free_ns bytes_per_s footprint kept_bytes; do
   head -1 a.csv | grep -q ",$name" || fail "no column $name"
 done

@@ -37,7 +37,7 @@ done <<'EOF'
 ini\.h framework/config/ini.c
 hwloc framework/topology/topology.c
 dlfcn\.h framework/plugin/plugin.c allocators/malloc/malloc.c
-perfmon/ framework/measure/pmu.c
+perfmon/ framework/measure/pmu_names.c
 sqlite3\.h framework/store/store.c
 jansson\.h framework/base/json.c
 EOF

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,16 +18,14 @@ enum { LAST_WORDS = 2000, IN = 0, OUT = 1, ERR = 2, GRACE_NS = 200000000 };
 
 extern char **environ;
 
-/* A child under way; all of it belongs to one call of sb_child_run. */
-struct child {
+struct sb_child_under_way {
+    const struct sb_child *of;
     pid_t pid;
     int fds[3]; /* our ends; -1 when closed */
     const char *input;
     struct sb_text line, errors;
     size_t said; /* bytes of its standard output */
     bool flooded;
-    void (*take)(void *, const char *, size_t);
-    void *context;
 };
 
 /* Close-on-exec: a child must not hold the ends of its siblings' pipes, or end of file never comes. */
@@ -49,7 +48,7 @@ static int make_pipes(int pipes[3][2])
  * A process group of its own, so that Ctrl-C reaches us alone and killing reaches all it has started.
  * Signals we catch or ignore are given back their defaults.
  */
-static int spawn(struct child *c, char *const argv[])
+static int spawn(struct sb_child_under_way *c)
 {
     int pipes[3][2];
     posix_spawn_file_actions_t actions;
@@ -71,7 +70,14 @@ static int spawn(struct child *c, char *const argv[])
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     for (int i = 0; i < 3; i++)
         posix_spawn_file_actions_adddup2(&actions, pipes[i][i == IN ? 0 : 1], i);
-    status = -posix_spawn(&c->pid, argv[0], &actions, &attributes, argv, environ);
+    /* Onto itself it would stay close-on-exec. */
+    int fd = c->of->fd == SB_CHILD_FD ? dup(c->of->fd) : c->of->fd;
+    if (fd > 0)
+        posix_spawn_file_actions_adddup2(&actions, fd, SB_CHILD_FD);
+    status = -posix_spawn(&c->pid, c->of->argv[0], &actions, &attributes, c->of->argv,
+                          c->of->environment ? c->of->environment : environ);
+    if (fd > 0 && fd != c->of->fd)
+        close(fd);
     for (int i = 0; i < 3; i++) {
         close(pipes[i][i == IN ? 0 : 1]);
         c->fds[i] = pipes[i][i == IN ? 1 : 0];
@@ -82,15 +88,24 @@ static int spawn(struct child *c, char *const argv[])
     return status;
 }
 
-static void shut(struct child *c, int which)
+static void shut(struct sb_child_under_way *c, int which)
 {
     if (c->fds[which] >= 0)
         close(c->fds[which]);
     c->fds[which] = -1;
 }
 
+static void forget(struct sb_child_under_way *c)
+{
+    for (int i = 0; i < 3; i++)
+        shut(c, i);
+    sb_text_free(&c->line);
+    sb_text_free(&c->errors);
+    free(c);
+}
+
 /* Non-blocking: a child that doesn't read must not keep us from reading it, or from its deadline. */
-static void feed(struct child *c)
+static void feed(struct sb_child_under_way *c)
 {
     ssize_t n = write(c->fds[IN], c->input, strlen(c->input));
     if (n > 0)
@@ -100,7 +115,7 @@ static void feed(struct child *c)
 }
 
 /* A line may come in pieces, and several in one piece. */
-static void take_lines(struct child *c, const char *bytes, size_t n)
+static void take_lines(struct sb_child_under_way *c, const char *bytes, size_t n)
 {
     while (n) {
         /* What has no end yet waits for the next piece; a last line without an end is dropped, for it is
@@ -110,7 +125,7 @@ static void take_lines(struct child *c, const char *bytes, size_t n)
         sb_text_add(&c->line, bytes, part);
         if (!newline)
             return;
-        c->take(c->context, c->line.at, c->line.n);
+        c->of->take(c->of->context, c->line.at, c->line.n);
         c->line.n = 0;
         bytes += part + 1;
         n -= part + 1;
@@ -118,7 +133,7 @@ static void take_lines(struct child *c, const char *bytes, size_t n)
 }
 
 /* A child may print megabytes; the end is what explains its end. */
-static void keep_errors(struct child *c, const char *bytes, size_t n)
+static void keep_errors(struct sb_child_under_way *c, const char *bytes, size_t n)
 {
     sb_text_add(&c->errors, bytes, n);
     if (c->errors.n > 8 * LAST_WORDS) {
@@ -128,7 +143,7 @@ static void keep_errors(struct child *c, const char *bytes, size_t n)
 }
 
 /* Until there is nothing now; end of file closes our end. */
-static void drain(struct child *c, int which)
+static void drain(struct sb_child_under_way *c, int which)
 {
     char buffer[65536];
     ssize_t n = 0;
@@ -149,9 +164,10 @@ static void drain(struct child *c, int which)
 }
 
 /* Until both outputs are closed, the time is up, or we are told to stop. */
-static void converse(struct child *c, uint64_t deadline_ns, volatile sig_atomic_t *stop,
-                     struct sb_child_end *end)
+static void converse(struct sb_child_under_way *c, struct sb_child_end *end)
 {
+    uint64_t deadline_ns = c->of->deadline_ns;
+    volatile sig_atomic_t *stop = c->of->stop;
     uint64_t ended_ns = 0;
     while (c->fds[OUT] >= 0 || c->fds[ERR] >= 0) {
         uint64_t now = sb_now_ns();
@@ -183,9 +199,9 @@ static void converse(struct child *c, uint64_t deadline_ns, volatile sig_atomic_
 }
 
 /* A child may close its outputs and live on: it has until its deadline. */
-static void await(struct child *c, uint64_t deadline_ns, volatile sig_atomic_t *stop,
-                  struct sb_child_end *end)
+static void await(struct sb_child_under_way *c, struct sb_child_end *end)
 {
+    volatile sig_atomic_t *stop = c->of->stop;
     bool kill_it = end->timed_out || end->stopped || end->flooded;
     for (;;) {
         if (kill_it)
@@ -194,7 +210,7 @@ static void await(struct child *c, uint64_t deadline_ns, volatile sig_atomic_t *
         if (pid == c->pid || (pid < 0 && errno != EINTR))
             break;
         if (!kill_it && pid == 0) {
-            if (*stop || sb_now_ns() >= deadline_ns) {
+            if (*stop || sb_now_ns() >= c->of->deadline_ns) {
                 end->stopped = *stop;
                 end->timed_out = !*stop;
                 kill_it = true;
@@ -207,30 +223,53 @@ static void await(struct child *c, uint64_t deadline_ns, volatile sig_atomic_t *
     kill(-c->pid, SIGKILL);
 }
 
-/* What is still in the pipes after the end is read too: a crashed trial's last results are there. */
-int sb_child_run(char *const argv[], const char *input, uint64_t deadline_ns, volatile sig_atomic_t *stop,
-                 void (*take)(void *, const char *, size_t), void *context, struct sb_child_end *end)
+int sb_child_start(const struct sb_child *child, struct sb_child_under_way **under_way)
 {
-    struct child c = {.fds = {-1, -1, -1}, .input = input, .take = take, .context = context};
+    struct sb_child_under_way *c = sb_calloc(1, sizeof(*c));
+    *c = (struct sb_child_under_way){
+        .of = child, .fds = {-1, -1, -1}, .input = child->input ? child->input : ""};
+    int status = spawn(c);
+    /* So that it reads while we do something else: what a pipe doesn't take waits for the conversation. */
+    if (!status)
+        feed(c);
+    else
+        forget(c);
+    *under_way = status ? NULL : c;
+    return status;
+}
+
+/* What is still in the pipes after the end is read too: a crashed trial's last results are there. */
+void sb_child_finish(struct sb_child_under_way *c, struct sb_child_end *end)
+{
     *end = (struct sb_child_end){0};
-    int status = spawn(&c, argv);
-    if (!status) {
-        converse(&c, deadline_ns, stop, end);
-        await(&c, deadline_ns, stop, end);
-        /* Non-blocking still: what grandchildren might write later isn't waited for. */
-        for (int i = OUT; i <= ERR; i++) {
-            if (c.fds[i] >= 0)
-                drain(&c, i);
-        }
-        end->flooded |= c.flooded;
+    converse(c, end);
+    await(c, end);
+    /* Non-blocking still: what grandchildren might write later isn't waited for. */
+    for (int i = OUT; i <= ERR; i++) {
+        if (c->fds[i] >= 0)
+            drain(c, i);
     }
-    for (int i = 0; i < 3; i++)
-        shut(&c, i);
-    if (c.errors.n > LAST_WORDS)
-        end->last_words = sb_strdup(c.errors.at + c.errors.n - LAST_WORDS);
-    else if (c.errors.n)
-        end->last_words = sb_strdup(c.errors.at);
-    sb_text_free(&c.line);
-    sb_text_free(&c.errors);
+    end->flooded |= c->flooded;
+    if (c->errors.n > LAST_WORDS)
+        end->last_words = sb_strdup(c->errors.at + c->errors.n - LAST_WORDS);
+    else if (c->errors.n)
+        end->last_words = sb_strdup(c->errors.at);
+    forget(c);
+}
+
+void sb_child_kill(struct sb_child_under_way *c)
+{
+    struct sb_child_end end = {.stopped = true};
+    await(c, &end);
+    forget(c);
+}
+
+int sb_child_run(const struct sb_child *child, struct sb_child_end *end)
+{
+    struct sb_child_under_way *under_way;
+    int status = sb_child_start(child, &under_way);
+    *end = (struct sb_child_end){0};
+    if (!status)
+        sb_child_finish(under_way, end);
     return status;
 }

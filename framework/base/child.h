@@ -18,13 +18,32 @@ struct sb_child_end {
     char *last_words; /* end of its standard error; the caller's to free; NULL if it said nothing */
 };
 
+/* The number under which a child finds the descriptor that it was given. */
+enum { SB_CHILD_FD = 3 };
+
+struct sb_child {
+    char *const *argv;
+    char *const *environment; /* NULL: ours */
+    const char *input;        /* NULL: none */
+    int fd;                   /* for it to have as SB_CHILD_FD; 0: none */
+    uint64_t deadline_ns;     /* CLOCK_MONOTONIC */
+    volatile sig_atomic_t *stop;
+    void (*take)(void *context, const char *line, size_t length); /* each whole line of its output */
+    void *context;
+};
+
 /*
- * Runs argv[0] in a process group of its own. `take` gets each whole line of its output. Ends when the child
- * has ended, at `deadline_ns` (CLOCK_MONOTONIC), when `*stop` is set, or when it says more than it may. 0 or
- * a negative errno.
+ * Runs argv[0] in a process group of its own. Ends when the child has ended, at its deadline, when `*stop` is
+ * set, or when it says more than it may. 0 or a negative errno.
  */
-int sb_child_run(char *const argv[], const char *input, uint64_t deadline_ns, volatile sig_atomic_t *stop,
-                 void (*take)(void *context, const char *line, size_t length), void *context,
-                 struct sb_child_end *end);
+int sb_child_run(const struct sb_child *child, struct sb_child_end *end);
+
+/* The same in two steps, with something else in between; what `child` points to must live until the second.
+ */
+struct sb_child_under_way;
+int sb_child_start(const struct sb_child *child, struct sb_child_under_way **under_way);
+void sb_child_finish(struct sb_child_under_way *under_way, struct sb_child_end *end);
+/* In place of finishing: killed, and nothing of what it said is taken. */
+void sb_child_kill(struct sb_child_under_way *under_way);
 
 #endif

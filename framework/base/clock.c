@@ -112,7 +112,7 @@ static void measure_cost(struct sb_clock *clock)
     clock->resolution_ns = (double)(unit ? unit : 1) * clock->ns_per_tick;
 }
 
-const struct sb_clock *sb_clock_init(void)
+const struct sb_clock *sb_clock_init(double ns_per_tick)
 {
     static struct sb_clock clock;
     if (clock.now)
@@ -130,7 +130,7 @@ const struct sb_clock *sb_clock_init(void)
     clock.name = "CNTVCT_EL0";
 #endif
     if (clock.now != sb_now_ns)
-        clock.ns_per_tick = calibrate(clock.now);
+        clock.ns_per_tick = ns_per_tick > 0 ? ns_per_tick : calibrate(clock.now);
     measure_cost(&clock);
     return &clock;
 }

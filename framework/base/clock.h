@@ -19,7 +19,8 @@ struct sb_clock {
     const char *name;
 };
 
-const struct sb_clock *sb_clock_init(void);
+/* `ns_per_tick`: as another process of this machine has measured it, which takes 10 ms; 0: measured now. */
+const struct sb_clock *sb_clock_init(double ns_per_tick);
 
 uint64_t sb_now_ns(void); /* CLOCK_MONOTONIC */
 

@@ -30,6 +30,7 @@ static const struct unit *units_of(uint32_t kind, size_t *n, const char **names)
 {
     switch (kind) {
     case SB_OPTION_SIZE:
+    case SB_KIND_ROOM:
         *n = SB_COUNT(size_units);
         *names = unit_names[0];
         return size_units;
@@ -96,6 +97,8 @@ static const char *kind_name(uint32_t kind)
         return "percentage";
     if (kind == SB_KIND_RATE)
         return "rate";
+    if (kind == SB_KIND_ROOM)
+        return kind_name(SB_OPTION_SIZE);
     if (kind == SB_KIND_COUNTS)
         return "number or range such as 5..50,";
     return kind < SB_COUNT(names) ? names[kind] : "?";
@@ -106,6 +109,8 @@ static const char *absent_word(const struct sb_option *option)
 {
     if (option->kind == SB_KIND_RATE)
         return "none";
+    if (option->kind == SB_KIND_ROOM)
+        return "auto";
     return option->kind == SB_KIND_SHARE && !option->min ? "off" : NULL;
 }
 

@@ -120,7 +120,13 @@ static int run_child(const struct gate *g, const struct sb_property *property, c
     *o = (struct outcome){.result = SB_CHECK_FAIL};
     /* The last child's progress must not explain this one's end. */
     memset((void *)g->progress, 0, SB_PROGRESS_BYTES);
-    int status = sb_child_run(argv, text, sb_now_ns() + limit, g->stop, take_line, o, &end);
+    const struct sb_child child = {.argv = argv,
+                                   .input = text,
+                                   .deadline_ns = sb_now_ns() + limit,
+                                   .stop = g->stop,
+                                   .take = take_line,
+                                   .context = o};
+    int status = sb_child_run(&child, &end);
     free(text);
     if (status)
         return status;

@@ -138,16 +138,13 @@ int main(int argc, char **argv)
     }
     struct sb_ini ini = sb_ini_parse_literal(text, length, &diag);
     const struct sb_ini_section *section = allocator_of(&ini);
-    for (size_t i = 0; section && i < section->n; i++) {
-        if (sb_env_name(section->at[i].key))
-            setenv(sb_env_name(section->at[i].key), section->at[i].value, 1);
-    }
     if (!strcmp(value_of(&ini, "property"), "close")) {
         /* glibc counts what waits in a thread's cache as in use; without it that is what was not freed. */
         sb_layout_want_tunable("glibc.malloc.tcache_count", "0");
     }
     /* The same addresses every time, and room for libraries' thread-local storage. */
-    sb_layout_restart(argv, text, length, 0);
+    if (!sb_layout_is_set())
+        sb_layout_restart(argv, text, length, section, 0);
     /* What the plugin prints is nobody's result. */
     FILE *out = sb_reporter_open();
     if (!out) {

@@ -623,7 +623,7 @@ int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const unio
     w->lane_count = sb_lanes_make(w->a, w->lanes);
     int status = sb_topology_load(&w->topology, why);
     if (!status && !(w->a->flags & SB_ALLOCATOR_OS_MEMORY))
-        status = sb_physmem_open(&w->memory, machine, w->topology, why);
+        status = sb_physmem_open(&w->memory, machine, (struct sb_physmem_given){0}, w->topology, why);
     if (status) {
         w->fault = SB_FAULT_MACHINE;
         return status;

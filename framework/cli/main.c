@@ -66,17 +66,16 @@ const struct sb_verb sb_verbs[] = {
      "With one database every allocator is compared with --baseline; with two, each cell of DB2 with the "
      "same cell of "
      "DB, or\n"
-     "with that of --baseline. Ratios are of medians, with bootstrap intervals over processes; verdicts take "
-     "the "
-     "rank sum\n"
-     "test, corrected for the number of comparisons (Holm), and the interval. Exit status 4: "
-     "--fail-if-slower found "
-     "one.\n",
+     "with that of --baseline. Ratios are medians of those within blocks of one run, with intervals by "
+     "ranks, or of\n"
+     "the medians of two runs, with bootstrap intervals; verdicts take the rank sum test, corrected for the "
+     "number\n"
+     "of comparisons (Holm), and the interval. Exit status 4: --fail-if-slower found one.\n",
      {{"--baseline", "ALLOCATOR", "what to compare with"},
       {"--metric", "NAME", "throughput, or any metric that export shows (default: throughput)"},
       {"--fail-if-slower", "PERCENT",
        "exit with 4 if a verdict is slower by more than this, or a number is lost"},
-      {"--interval", "percentile|bca", "kind of bootstrap interval (default: percentile)"},
+      {"--interval", "percentile|bca", "kind of bootstrap interval, of two runs (default: percentile)"},
       {"--aa", "DB", "the A/A run to quote (default: the latest of this machine beside DB)"},
       {"--anyway", NULL, "compare although machines or settings differ"},
       {"--format", "text|json", "what to print (default: text)"}},

@@ -159,7 +159,7 @@ static int run_workload(struct dump *d, const union sb_value *values)
                                  .seed = d->host.seed,
                                  .allocator = &d->plugin->allocator,
                                  .self = d->self,
-                                 .now = sb_clock_init()->now,
+                                 .now = sb_clock_init(0)->now,
                                  .context = d,
                                  .fail = take_fail,
                                  .live_block = ignore_block};
@@ -227,13 +227,16 @@ static int open_memory(struct dump *d, const char *size)
     for (uint32_t i = 0; i < table->n; i++)
         sb_option_parse(&table->options[i], table->options[i].fallback, &machine[i], &why);
     machine[SB_MACHINE_PREFAULT].u = 0;
-    if (sb_option_parse(&table->options[SB_MACHINE_MEMORY], size ? size : "64MiB",
-                        &machine[SB_MACHINE_MEMORY], &why)) {
+    if (sb_option_parse(&table->options[SB_MACHINE_MEMORY], size ? size : "auto", &machine[SB_MACHINE_MEMORY],
+                        &why)) {
         sb_error("--memory: %s", why);
         free(why);
         return SB_EXIT_USAGE;
     }
-    if (sb_topology_load(&d->topology, &why) || sb_physmem_open(&d->memory, machine, d->topology, &why)) {
+    if (!machine[SB_MACHINE_MEMORY].u)
+        machine[SB_MACHINE_MEMORY].u = UINT64_C(64) << 20;
+    if (sb_topology_load(&d->topology, &why) ||
+        sb_physmem_open(&d->memory, machine, (struct sb_physmem_given){0}, d->topology, &why)) {
         sb_error("%s", why);
         free(why);
         return SB_EXIT_FAILURE;

@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "report/compare.h"
 #include "report/report.h"
+#include "run/process.h"
 #include "run/prove.h"
 #include "run/run.h"
 #include "trial/simulate.h"
@@ -182,7 +183,7 @@ static int print_trial(const struct sb_plan *plan, const char *number)
         free(why);
         return SB_EXIT_USAGE;
     }
-    char *text = sb_plan_trial_text(plan, &plan->trials.at[value.u - 1]);
+    char *text = sb_plan_trial_text(plan, &plan->trials.at[value.u - 1], NULL);
     fputs(text, stdout);
     free(text);
     return SB_EXIT_OK;

@@ -86,14 +86,22 @@ static const struct sb_option experiment_options[] = {
 
 static const struct sb_option machine_options[] = {
     [SB_MACHINE_MEMORY] =
-        {"memory", SB_OPTION_SIZE, 0, "512MiB", 8 * MIB, 1048576 * MIB, NULL,
+        {"memory", SB_KIND_ROOM, 0, "auto", 8 * MIB, 1048576 * MIB, NULL,
          "size of the memory file that is the machine's RAM for the allocators; a multiple of "
-         "4MiB"},
+         "4MiB; auto: what the largest cell of the workload needs, the same for all of them"},
     [SB_MACHINE_PAGES] = {"pages", SB_OPTION_ENUM, 0, "4KiB", 0, 0, pages,
                           "what backs the memory file: 4 KiB pages, transparent huge pages, or 2 MiB hugetlb "
                           "pages"},
     [SB_MACHINE_PREFAULT] = {"prefault", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
                              "touch the whole memory file before anything is measured"},
+    [SB_MACHINE_MEMORY_REUSE] = {"memory_reuse", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+                                 "trials of one block run on the same physical pages, cleared in between; "
+                                 "no, or with prefault = no or "
+                                 "order = sequential: each makes its own"},
+    [SB_MACHINE_KEEP_BUSY] = {"keep_busy", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+                              "the CPUs of a trial don't go idle from the end of the trial before to its "
+                              "warm-up: its main thread works "
+                              "on the first, and threads of the lowest priority spin on all"},
     [SB_MACHINE_CPUS] = {"cpus", SB_OPTION_TEXT, 0, "all", 0, 0, NULL,
                          "CPUs to use, as an hwloc location: all, pu:0-3, core:even, numa:1.core:0-3, ~pu:0; "
                          "several separated by blanks"},

@@ -33,8 +33,17 @@ const struct sb_option sb_trial_options[SB_TRIAL_KEYS] = {
                                 "as in [experiment]"},
     [SB_TRIAL_LOST_TIME] = {"lost_time", SB_KIND_SHARE, 0, "5%", 0, 100000, NULL, "as in [experiment]"},
     [SB_TRIAL_EVENTS] = {"events", SB_OPTION_TEXT, 0, "none", 0, 0, NULL, "as in [pmu]"},
+    [SB_TRIAL_EVENT_CODES] = {"event_codes", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                              "the kernel's codes of the events, as `plan` writes them"},
     [SB_TRIAL_SIMULATE] = {"simulate", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
                            "under valgrind, for instructions and cache misses alone"},
+    [SB_TRIAL_NS_PER_TICK] = {"ns_per_tick", SB_OPTION_TEXT, 0, "0", 0, 0, NULL,
+                              "of the CPU's counter, as the run has measured it; 0: the trial does"},
+    [SB_TRIAL_MEMORY_FILE] =
+        {"memory_file", SB_OPTION_INT, 0, "0", 0, 1023, NULL,
+         "descriptor of the memory file that the process was given; 0: it makes its own"},
+    [SB_TRIAL_MEMORY_PRESENT] = {"memory_present", SB_OPTION_SIZE, 0, "0B", 0, UINT64_MAX, NULL,
+                                 "what of that file trials before have bound, touched and written to"},
     [SB_TRIAL_DUMP] = {"dump", SB_OPTION_BOOL, 0, "no", 0, 0, NULL, "store the texts of dump"},
 };
 

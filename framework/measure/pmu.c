@@ -1,6 +1,5 @@
 /*
- * libpfm4 and perf_event_open; the only file that includes either (their headers and the kernel's can't be
- * mixed, so this one takes libpfm4's copy of the kernel's definitions).
+ * perf_event_open; the only file that includes it.
  *
  * Events outside of groups are opened one by one: a group that doesn't fit is not counted at all, single
  * events are multiplexed and say so by running < enabled. Values are read by rdpmc where the kernel maps the
@@ -13,12 +12,14 @@
 #include "base/file.h"
 
 #include <errno.h>
-#include <perfmon/pfmlib.h>
-#include <perfmon/pfmlib_perf_event.h>
+#include <linux/perf_event.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* ---- the kernel ---- */
@@ -26,7 +27,7 @@
 /* The calling thread on any CPU; inherited by nobody. */
 static int real_open(void *attr, int group_fd)
 {
-    return perf_event_open(attr, 0, -1, group_fd, PERF_FLAG_FD_CLOEXEC);
+    return (int)syscall(SYS_perf_event_open, attr, 0, -1, group_fd, PERF_FLAG_FD_CLOEXEC);
 }
 
 static int real_enable(int fd, bool on)
@@ -172,21 +173,25 @@ static enum sb_role role_of(const struct sb_pmu_event *e)
     return SB_ROLE_OTHER;
 }
 
-/* libpfm4 names are looked up once; what comes out is opened again by each thread. */
-static void prepare_event(struct sb_pmu_event *event)
+/* Once; what comes out is opened again by each thread. */
+static void prepare_event(struct sb_pmu_event *event, sb_pmu_encoder encode, void *context)
 {
     struct perf_event_attr *attr = sb_calloc(1, sizeof(*attr));
-    pfm_perf_encode_arg_t arg = {.attr = attr, .size = sizeof(arg)};
-    attr->size = sizeof(*attr);
-    int status = pfm_get_os_event_encoding(event->name, PFM_PLM0 | PFM_PLM3, PFM_OS_PERF_EVENT, &arg);
     event->attr = attr;
-    if (status != PFM_SUCCESS) {
-        /* These three are typing mistakes; whatever else libpfm4 says is about the machine. */
-        event->unknown = status == PFM_ERR_NOTFOUND || status == PFM_ERR_ATTR || status == PFM_ERR_UMASK;
-        event->reason = sb_printf("libpfm4 can't encode it: %s; `showevtinfo` of libpfm4 lists what it knows",
-                                  pfm_strerror(status));
+    encode(context, event, &event->code);
+    if (event->reason)
         return;
-    }
+    attr->size = sizeof(*attr);
+    attr->type = (uint32_t)event->code.type;
+    attr->config = event->code.config;
+    attr->config1 = event->code.config1;
+    attr->config2 = event->code.config2;
+    /* The single bits lie in the word between these two. */
+    _Static_assert(offsetof(struct perf_event_attr, wakeup_events) ==
+                       offsetof(struct perf_event_attr, read_format) + 2 * sizeof(uint64_t),
+                   "it is one word");
+    memcpy((char *)&attr->read_format + sizeof(attr->read_format), &event->code.flags,
+           sizeof(event->code.flags));
     /* With both times: the one without the other can't tell a counter that waited from one that saw
        nothing. */
     attr->disabled = 1;
@@ -263,10 +268,47 @@ static void probe_group(struct sb_pmu *pmu, uint32_t group)
     }
 }
 
-void sb_pmu_prepare(struct sb_pmu *pmu, const char *list)
+char *sb_pmu_codes(const struct sb_pmu *pmu)
+{
+    struct sb_text text = {0};
+    sb_text_add(&text, "", 0);
+    for (size_t i = 0; i < pmu->n; i++) {
+        const struct sb_pmu_event *e = &pmu->at[i];
+        if (e->reason)
+            sb_text_printf(&text, "%s!%s", i ? "|" : "", e->reason);
+        else
+            sb_text_printf(&text, "%s%llx:%llx:%llx:%llx:%llx", i ? "|" : "",
+                           (unsigned long long)e->code.type, (unsigned long long)e->code.config,
+                           (unsigned long long)e->code.config1, (unsigned long long)e->code.config2,
+                           (unsigned long long)e->code.flags);
+    }
+    return text.at;
+}
+
+void sb_pmu_encode_code(void *context, struct sb_pmu_event *event, struct sb_pmu_code *code)
+{
+    const char **at = context;
+    size_t n = strcspn(*at, "|");
+    uint64_t *const to[] = {&code->type, &code->config, &code->config1, &code->config2, &code->flags};
+    const char *p = *at, *end = *at + n;
+    if (n && *p == '!') {
+        event->reason = sb_strndup(p + 1, n - 1);
+    } else {
+        size_t i = 0;
+        for (; i < SB_COUNT(to) && p < end; i++) {
+            char *rest;
+            *to[i] = strtoull(p, &rest, 16);
+            p = *rest == ':' ? rest + 1 : rest;
+        }
+        if (!n || i < SB_COUNT(to) || p != end)
+            event->reason = sb_strdup("the trial's text has no code for it");
+    }
+    *at = end + (*end == '|');
+}
+
+void sb_pmu_prepare(struct sb_pmu *pmu, const char *list, sb_pmu_encoder encode, void *context)
 {
     struct sb_words words = sb_split(list);
-    int status = pfm_initialize();
     uint32_t group = 0, last = 0;
     *pmu = (struct sb_pmu){0};
     for (size_t i = 0; i < words.n; i++) {
@@ -284,10 +326,8 @@ void sb_pmu_prepare(struct sb_pmu *pmu, const char *list)
         if (wrong) {
             event->reason = sb_strdup(wrong);
             event->unknown = true;
-        } else if (status == PFM_SUCCESS) {
-            prepare_event(event);
         } else {
-            event->reason = sb_printf("libpfm4 can't be initialised: %s", pfm_strerror(status));
+            prepare_event(event, encode, context);
         }
     }
     choose_leaders(pmu);
@@ -304,16 +344,6 @@ void sb_pmu_free(struct sb_pmu *pmu)
         free(pmu->at[i].attr);
     }
     SB_VEC_FREE(pmu);
-}
-
-/* Instructions are what every PMU counts. */
-bool sb_pmu_machine_has_hardware(void)
-{
-    struct sb_pmu pmu;
-    sb_pmu_prepare(&pmu, "perf::INSTRUCTIONS");
-    bool has = pmu.n && pmu.at[0].hardware && !pmu.at[0].reason;
-    sb_pmu_free(&pmu);
-    return has;
 }
 
 /* ---- counting ---- */
@@ -364,7 +394,7 @@ static bool read_fast(const struct sb_pmu_counter *c, uint64_t *value)
         __asm__ volatile("" ::: "memory");
         index = page->index;
         count = page->offset;
-        if (!page->cap_usr_rdpmc || !index)
+        if (!page->cap_user_rdpmc || !index)
             return false;
         /* Counters are narrower than a word and sign-extended by the protocol. */
         unsigned unused = 64 - page->pmc_width;

@@ -1,5 +1,5 @@
 /*
- * Event counters by libpfm4's names, counted through perf_event_open.
+ * Event counters, counted through perf_event_open.
  *
  * Each event is tried once when the list is prepared; one that can't be opened keeps the kernel's reason,
  * and is never reported as a number. `{A, B}` in the list is a group: its events are on the hardware
@@ -16,6 +16,11 @@
 /* What an event means to the ratios that are made of it. */
 enum sb_role { SB_ROLE_OTHER, SB_ROLE_CYCLES, SB_ROLE_INSTRUCTIONS };
 
+/* What the kernel calls an event: members of struct perf_event_attr, `flags` its word of single bits. */
+struct sb_pmu_code {
+    uint64_t type, config, config1, config2, flags;
+};
+
 struct sb_pmu_event {
     char *name;   /* as the user wrote it */
     char *reason; /* why it can't be counted, with a remedy; NULL if it can */
@@ -26,7 +31,8 @@ struct sb_pmu_event {
     enum sb_role role;
     uint32_t group; /* 0: none; events of one number are counted together */
     size_t leader;  /* the event that is opened first of its group; its own index outside of groups */
-    void *attr;     /* struct perf_event_attr */
+    struct sb_pmu_code code;
+    void *attr; /* struct perf_event_attr */
 };
 
 struct sb_pmu {
@@ -34,11 +40,19 @@ struct sb_pmu {
     size_t n, capacity;
 };
 
-/* Looks up and tries every event of a comma list. */
-void sb_pmu_prepare(struct sb_pmu *pmu, const char *list);
+/* Fills in the code of event->name; where there is none, event->reason, and `unknown` where that is a
+ * mistake. */
+typedef void (*sb_pmu_encoder)(void *context, struct sb_pmu_event *event, struct sb_pmu_code *code);
+
+/* Encodes and tries every event of a comma list. */
+void sb_pmu_prepare(struct sb_pmu *pmu, const char *list, sb_pmu_encoder encode, void *context);
 void sb_pmu_free(struct sb_pmu *pmu);
-/* Whether the machine has hardware counters that we may use. */
-bool sb_pmu_machine_has_hardware(void);
+
+/* Codes and reasons of prepared events as one line of text, for a process without their names; the caller's
+ * to free. */
+char *sb_pmu_codes(const struct sb_pmu *pmu);
+/* An encoder for the same list; `context` is a pointer to that text, which it moves on. */
+void sb_pmu_encode_code(void *context, struct sb_pmu_event *event, struct sb_pmu_code *code);
 
 struct sb_pmu_reading {
     uint64_t value, enabled_ns, running_ns;

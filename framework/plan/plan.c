@@ -10,6 +10,8 @@
 
 #include "base/units.h"
 #include "config/trial_spec.h"
+#include "measure/pmu_names.h"
+#include "plan/memory.h"
 #include "scullbench/random.h"
 
 #include <stdlib.h>
@@ -467,7 +469,7 @@ static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *ne
         reason =
             sb_printf("the workload holds %.1f MiB live; the machine has %.0f MiB",
                       (double)needs->live_bytes * threads / (1 << 20), (double)machine_ram() / (1 << 20));
-    } else if (!(a->flags & (SB_ALLOCATOR_ALIASES | SB_ALLOCATOR_OS_MEMORY)) &&
+    } else if (!(a->flags & (SB_ALLOCATOR_ALIASES | SB_ALLOCATOR_OS_MEMORY)) && memory &&
                needs->live_bytes > memory / (threads ? threads : 1)) {
         reason = sb_printf("the workload holds %.1f MiB live; [machine] memory is %.0f MiB",
                            (double)needs->live_bytes * threads / (1 << 20), (double)memory / (1 << 20));
@@ -502,6 +504,14 @@ static void judge(struct sb_cell *cell)
     cell->skip = text;
     cell->route = sb_route_name(route);
     cell->cycle_operations = needs.cycle_operations;
+    cell->keep_busy = machine[SB_MACHINE_KEEP_BUSY].u;
+    cell->memory_bytes = machine[SB_MACHINE_MEMORY].u;
+    cell->memory_reuse = machine[SB_MACHINE_MEMORY_REUSE].u && machine[SB_MACHINE_PREFAULT].u;
+    cell->pages = (enum sb_pages_kind)machine[SB_MACHINE_PAGES].u;
+    cell->node = machine[SB_MACHINE_NODE].s;
+    cell->finite = needs.finite;
+    if (!(cell->allocator->plugin->allocator.flags & (SB_ALLOCATOR_ALIASES | SB_ALLOCATOR_OS_MEMORY)))
+        cell->held_bytes = sb_memory_held(&cell->allocator->plugin->allocator, &needs, cell->threads);
     /* The survey's length depends on the allocator: it counts as nothing. */
     cell->least_ns =
         trial[SB_TRIAL_WARMUP].u + (trial[SB_TRIAL_OPERATIONS].u ? 0 : trial[SB_TRIAL_DURATION].u);
@@ -734,7 +744,7 @@ static void check_events(struct planner *p)
     /* Then no counter is opened, and a name that isn't used can't be wrong. */
     if (p->plan->provider == SB_PROVIDER_NONE)
         return;
-    sb_pmu_prepare(&p->plan->pmu, p->experiment->pmu[SB_PMU_EVENTS].s);
+    sb_pmu_prepare(&p->plan->pmu, p->experiment->pmu[SB_PMU_EVENTS].s, sb_pmu_encode_name, NULL);
     for (size_t i = 0; i < p->plan->pmu.n; i++) {
         if (p->plan->pmu.at[i].unknown && events)
             sb_diag_at(p->diag, events->line, "events: '%s': %s", p->plan->pmu.at[i].name,
@@ -891,6 +901,7 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
             check_rate(&p, &plan->cells.at[i]);
     }
     group_cells(plan);
+    sb_plan_size_memory(plan, machine_ram());
     order_trials(&p);
     /* A run of nothing would look like success. */
     if (!plan->cells.n && !diag->n)
@@ -930,10 +941,12 @@ char *sb_plan_cell_text(const struct sb_cell *cell)
 }
 
 /* The seed and numbers are the trial's, all else is the cell's. */
-char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial)
+char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial,
+                         const struct sb_trial_given *given)
 {
     const struct sb_cell *cell = &plan->cells.at[trial->cell];
     struct sb_text text = {0};
+    char *codes = plan->pmu.n ? sb_pmu_codes(&plan->pmu) : NULL;
     sb_text_printf(&text, "; trial %u of %zu: %s, repetition %u\n; run it alone: scullbench-trial < this\n",
                    trial->number, plan->trials.n, cell->label, trial->repetition);
     for (size_t i = 0; i < cell->settings.n; i++) {
@@ -947,8 +960,14 @@ char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *tria
                 trial->number, cell->id, trial->repetition, (unsigned long long)trial->seed,
                 (unsigned long long)trial->layout, trial->simulated ? "yes" : "no",
                 plan->dump ? "yes" : "no");
+        if (!strcmp(section->kind, "trial") && codes)
+            sb_text_printf(&text, "event_codes = %s\n", codes);
+        if (!strcmp(section->kind, "trial") && given)
+            sb_text_printf(&text, "ns_per_tick = %.17g\nmemory_file = %d\nmemory_present = %lluB\n",
+                           given->ns_per_tick, given->memory_file, (unsigned long long)given->memory_present);
         for (size_t j = 0; j < section->n; j++)
             sb_text_printf(&text, "%s = %s\n", section->at[j].key, section->at[j].value);
     }
+    free(codes);
     return text.at;
 }

@@ -35,7 +35,14 @@ struct sb_cell {
     const char *route; /* the interface that serves the workload's blocks */
     struct sb_cpus cpus;
     uint64_t time_limit_ns;
-    uint64_t least_ns;         /* shortest time one trial can take */
+    uint64_t least_ns;     /* shortest time one trial can take */
+    bool keep_busy;        /* its CPUs, before its warm-up */
+    uint64_t memory_bytes; /* of the memory file; 0 while it isn't known */
+    bool memory_reuse;     /* it is its block's */
+    enum sb_pages_kind pages;
+    const char *node;          /* as [machine] says; the settings' */
+    uint64_t held_bytes;       /* what the workload's blocks take in it */
+    bool finite;               /* the workload uses all of it up */
     uint64_t cycle_operations; /* of the workload, per thread */
     uint32_t group;            /* cells of one number differ in the allocator alone: they are compared */
     struct sb_ini settings;    /* sections trial, machine, allocator, workload: all that decides, as text */
@@ -49,6 +56,13 @@ struct sb_trial {
     uint64_t seed;
     uint64_t layout; /* 0: nothing is drawn */
     bool simulated;  /* the one under valgrind */
+};
+
+/* What a run gives to a trial beside its cell's settings; keys of config/trial_spec.h. */
+struct sb_trial_given {
+    int memory_file; /* 0: none */
+    uint64_t memory_present;
+    double ns_per_tick;
 };
 
 struct sb_plan {
@@ -95,7 +109,9 @@ void sb_plan_free(struct sb_plan *plan);
  */
 char *sb_plan_cell_text(const struct sb_cell *cell);
 
-/* The trial as INI text for scullbench-trial; the caller frees it. */
-char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial);
+/* The trial as INI text for scullbench-trial, which finds the rest by itself where `given` is NULL. The
+   caller frees it. */
+char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial,
+                         const struct sb_trial_given *given);
 
 #endif

@@ -189,7 +189,8 @@ static int pack(const char *work, const char *name, const char *archive, char **
          numbers[] = "--numeric-owner", mode[] = "--mode=u=rwX,go=rX",
          *argv[] = {tar, create, local, sort, when, owner, group, numbers, mode, with, in, to, folder, NULL};
     struct sb_child_end end = {0};
-    int status = tar ? sb_child_run(argv, "", UINT64_MAX, &sb_stop, ignore, NULL, &end) : -ENOENT;
+    const struct sb_child child = {.argv = argv, .deadline_ns = UINT64_MAX, .stop = &sb_stop, .take = ignore};
+    int status = tar ? sb_child_run(&child, &end) : -ENOENT;
     if (status)
         *why = sb_printf("tar can't be started: %s", strerror(-status));
     else if (end.stopped) {

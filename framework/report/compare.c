@@ -175,7 +175,7 @@ static enum sb_verdict verdict_of(const struct sb_compare *c, const struct sb_co
     if (isnan(row->ratio.value) && row->x.n && row->y.n) {
         double d = row->x.median - row->y.median;
         double r = d > 0 ? 2 : d < 0 ? 0.5 : 1;
-        direction = (struct sb_ratio){r, r, r};
+        direction = (struct sb_ratio){r, r, r, 0};
     }
     return sb_judge(&direction, p, c->confidence, c->more_is_better);
 }

@@ -85,9 +85,35 @@ static bool was_printed(const struct sb_compare *c, size_t row)
     return false;
 }
 
+/* Which kinds of ratio there are, and how their intervals were found. */
+static char *ratio_words(const struct sb_compare *c)
+{
+    size_t least = SIZE_MAX, most = 0;
+    bool medians = false;
+    for (size_t i = 0; i < c->rows.n; i++) {
+        const struct sb_ratio *r = &c->rows.at[i].ratio;
+        medians |= !r->blocks && !isnan(r->value);
+        if (r->blocks) {
+            least = r->blocks < least ? r->blocks : least;
+            most = r->blocks > most ? r->blocks : most;
+        }
+    }
+    struct sb_text text = {0};
+    if (most)
+        sb_text_printf(&text,
+                       "ratios: medians of those within %zu%s%.0zu blocks, with %g %% intervals by ranks",
+                       least, most > least ? " to " : "", most > least ? most : 0, 100 * c->confidence);
+    if (medians || !most)
+        sb_text_printf(&text, "%s of the medians, with %g %% bootstrap intervals (%s)",
+                       most ? "; else" : "ratios", 100 * c->confidence,
+                       c->interval == SB_INTERVAL_BCA ? "BCa" : "percentile");
+    return text.at;
+}
+
 static void print_text(const struct sb_compare *c, FILE *out)
 {
     size_t n = 0;
+    char *ratios = ratio_words(c);
     for (size_t i = 0; i < c->rows.n; i++)
         n += !isnan(c->rows.at[i].p);
     for (size_t i = 0; i < c->notes.n; i++)
@@ -104,7 +130,7 @@ static void print_text(const struct sb_compare *c, FILE *out)
         }
     }
     fprintf(out,
-            "\nmedians of %s (%s, %s) over n processes; ratios with %g %% bootstrap intervals (%s).\n"
+            "\nmedians of %s (%s, %s) over n processes; %s.\n"
             "p: rank sum test, corrected for %zu comparisons (Holm). Separated: p under %g and the interval "
             "leaves out 1.\n"
             "An interval is its comparison's own, not corrected; not separated doesn't mean equal.\n",
@@ -112,7 +138,8 @@ static void print_text(const struct sb_compare *c, FILE *out)
             !c->has_direction   ? "neither more nor less is better"
             : c->more_is_better ? "more is better"
                                 : "less is better",
-            100 * c->confidence, c->interval == SB_INTERVAL_BCA ? "BCa" : "percentile", n, 1 - c->confidence);
+            ratios, n, 1 - c->confidence);
+    free(ratios);
     if (c->floor)
         fprintf(out, "noise floor: %s.\n", c->floor);
 }
@@ -168,6 +195,7 @@ void sb_compare_print_json(const struct sb_compare *c, FILE *out)
         set_summary(r, "value", &row->x);
         set_summary(r, "baseline_value", &row->y);
         sb_json_set_real(r, "ratio", row->ratio.value);
+        sb_json_set_int(r, "blocks", (int64_t)row->ratio.blocks);
         sb_json_set_real(r, "ratio_low", row->ratio.low);
         sb_json_set_real(r, "ratio_high", row->ratio.high);
         sb_json_set_real(r, "p", row->p);

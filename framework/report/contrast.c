@@ -37,11 +37,26 @@ static void widen(struct sb_ratio *ratio, const struct sb_summary *x, const stru
     ratio->high = fmax(ratio->high, sb_reading_high(a) / sb_reading_low(b));
 }
 
+/* None where the two were measured apart, or hardly together. */
+static struct sb_ratio ratio_in_blocks(const struct sb_view *xs, const struct sb_view_cell *x,
+                                       const struct sb_view *ys, const struct sb_view_cell *y,
+                                       const char *metric, double confidence)
+{
+    struct sb_ratio ratio = {NAN, NAN, NAN, 0};
+    double *a = NULL, *b = NULL;
+    size_t n = xs == ys ? sb_view_blocks(xs, x, y, metric, &a, &b) : 0;
+    if (n > 1)
+        ratio = sb_ratio_in_blocks(a, b, n, confidence);
+    free(a);
+    free(b);
+    return ratio;
+}
+
 struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view_cell *x,
                                   const struct sb_view *ys, const struct sb_view_cell *y, const char *metric,
                                   double confidence, enum sb_interval_kind kind)
 {
-    struct sb_contrast contrast = {.ratio = {NAN, NAN, NAN}, .p = NAN};
+    struct sb_contrast contrast = {.ratio = {NAN, NAN, NAN, 0}, .p = NAN};
     size_t nx, ny;
     double *a = sb_view_samples(xs, x, metric, &nx), *b = sb_view_samples(ys, y, metric, &ny);
     contrast.x = summary_of(a, nx, sb_view_step(xs, x, metric), confidence);
@@ -53,12 +68,23 @@ struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view
         bool known = !sb_reading_is_below(sb_reading_of(&contrast.x)) &&
                      !sb_reading_is_below(sb_reading_of(&contrast.y));
         if (known && all_positive(a, nx) && all_positive(b, ny)) {
-            contrast.ratio = sb_ratio_of_medians(a, nx, b, ny, confidence, kind,
-                                                 sb_hash(x->row->label) ^ sb_hash(y->row->label));
+            contrast.ratio = ratio_in_blocks(xs, x, ys, y, metric, confidence);
+            if (!contrast.ratio.blocks)
+                contrast.ratio = sb_ratio_of_medians(a, nx, b, ny, confidence, kind,
+                                                     sb_hash(x->row->label) ^ sb_hash(y->row->label));
             widen(&contrast.ratio, &contrast.x, &contrast.y);
         }
     }
     free(a);
     free(b);
     return contrast;
+}
+
+double sb_contrast_ratio(const struct sb_view *view, const struct sb_view_cell *x,
+                         const struct sb_view_cell *y, const char *metric)
+{
+    /* Against itself it is 1, whatever the instrument can tell. */
+    if (x == y)
+        return sb_view_metric(view, x, metric).median > 0 ? 1 : NAN;
+    return sb_contrast_of(view, x, view, y, metric, view->confidence, SB_INTERVAL_PERCENTILE).ratio.value;
 }

@@ -6,8 +6,8 @@
 
 struct sb_contrast {
     struct sb_summary x, y;
-    /* Of the medians, x over y, its interval no narrower than their steps; NaN: a value is zero or missing,
-       or a median below its step. */
+    /* x over y, in blocks where they were measured so, else of the medians; its interval no narrower than
+       their steps; NaN: a value is zero or missing, or a median below its step. */
     struct sb_ratio ratio;
     double p;      /* rank sum; NaN where a side has fewer than two, or the medians are not resolved */
     bool resolved; /* the medians are at least two steps of the metric apart, or it has no step */
@@ -17,5 +17,9 @@ struct sb_contrast {
 struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view_cell *x,
                                   const struct sb_view *ys, const struct sb_view_cell *y, const char *metric,
                                   double confidence, enum sb_interval_kind kind);
+
+/* The ratio alone, as above; NaN where there is none. */
+double sb_contrast_ratio(const struct sb_view *view, const struct sb_view_cell *x,
+                         const struct sb_view_cell *y, const char *metric);
 
 #endif

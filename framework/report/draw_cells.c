@@ -482,7 +482,8 @@ struct ratios {
     struct sb_axis rows, series;
     const char *metric, *baseline;
     struct sb_range range;
-    bool zeroes; /* some cell has a number and no ratio */
+    bool zeroes;                /* some cell has a number and no ratio */
+    bool in_blocks, of_medians; /* which ratios there are */
 };
 
 /* Beyond every axis: where a median may be nothing for all that is known, the ratio has no upper end. */
@@ -496,12 +497,14 @@ static size_t ratio_rows(const struct sb_chart *c, struct ratios *q, size_t s, s
     for (size_t i = 0; i < q->rows.labels.n; i++) {
         const struct sb_view_cell *cell = sb_chart_cell(c, &q->rows, i, &q->series, s);
         const struct sb_view_cell *base = cell ? sb_view_beside(c->view, cell, q->baseline) : NULL;
-        struct sb_ratio ratio = {NAN, NAN, NAN};
+        struct sb_ratio ratio = {NAN, NAN, NAN, 0};
         if (base && base != cell)
             ratio = ratio_to(c, cell, base, q->metric, &q->range);
         q->zeroes |= base && base != cell && isnan(ratio.value) && sb_view_metric(c->view, cell, q->metric).n;
         if (isnan(ratio.value))
             continue;
+        q->in_blocks |= ratio.blocks > 0;
+        q->of_medians |= !ratio.blocks;
         bool interval = !isnan(ratio.low);
         double place = 0.44 * (((double)s + 0.5) / (double)q->series.labels.n - 0.5);
         char *colour = q->rows.allocators ? sb_shade(q->rows.colours[i], s, q->series.labels.n)
@@ -597,11 +600,21 @@ int sb_draw_ratio(struct sb_chart *c, char **why)
         struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s beside %s", c->where, title, q.baseline));
         sb_text_printf(&f->data, "# y\tratio\tlow\thigh\tcolour\tseries\tlabel\n%s", sb_text_get(&data));
         write_ratios(f, &q, &plots);
-        char *what = sb_printf("ratios of the medians of %s to those of %s", label, q.baseline);
+        char *what =
+            sb_printf("%s of %s to %s of %s",
+                      !q.in_blocks    ? "ratios of the medians"
+                      : !q.of_medians ? "medians of the ratios within blocks"
+                                      : "ratios, within blocks where there are any, else of medians,",
+                      label, q.in_blocks && !q.of_medians ? "that" : "those", q.baseline);
         /* Resamples of so few values can't be as spread as the values of as many processes would be. */
         bool few = 1 - exp2(1 - (double)q.range.least_n) < c->view->confidence;
-        char *spread = sb_printf("whiskers: %g %% bootstrap intervals%s", 100 * c->view->confidence,
-                                 few ? ", which so few processes make too narrow" : "");
+        char *spread = few && !q.of_medians
+                           ? sb_strdup("whiskers: smallest to largest ratio")
+                           : sb_printf("whiskers: %g %% %s%s", 100 * c->view->confidence,
+                                       !q.in_blocks    ? "bootstrap intervals"
+                                       : !q.of_medians ? "intervals by ranks"
+                                                       : "intervals, by ranks or bootstrap",
+                                       few ? ", which so few processes make too narrow" : "");
         sb_figure_caption(
             c, f, &q.range,
             &(struct sb_caption){

@@ -87,7 +87,7 @@ static char *reasons_of(const struct sb_result *r)
 /* A metric that a trial hasn't got is an empty cell: not zero, and not a column less. */
 static void write_csv(const struct sb_data *data, const struct columns *c, FILE *out)
 {
-    fputs("trial,allocator,workload,threads,repetition,status,simulated,retry,reason", out);
+    fputs("trial,allocator,workload,threads,repetition,status,simulated,retry,memory_file,reason", out);
     for (size_t i = 0; i < c->swept.n; i++) {
         fputc(',', out);
         csv_text(out, c->swept.at[i]);
@@ -110,8 +110,9 @@ static void write_csv(const struct sb_data *data, const struct columns *c, FILE 
         csv_text(out, cell->allocator);
         fputc(',', out);
         csv_text(out, cell->workload);
-        fprintf(out, ",%lld,%lld,%s,%s,%lld,", (long long)cell->threads, (long long)t->repetition,
-                sb_status_name(t->result.status), t->simulated ? "yes" : "no", (long long)t->retry);
+        fprintf(out, ",%lld,%lld,%s,%s,%lld,%lld,", (long long)cell->threads, (long long)t->repetition,
+                sb_status_name(t->result.status), t->simulated ? "yes" : "no", (long long)t->retry,
+                (long long)t->memory_file);
         csv_text(out, t->result.reason);
         for (size_t j = 0; j < c->swept.n; j++) {
             fputc(',', out);
@@ -155,6 +156,7 @@ static struct sb_json *trial_json(const struct sb_data *data, const struct sb_tr
     sb_json_set_text(o, "status", sb_status_name(t->result.status));
     sb_json_set_text(o, "simulated", t->simulated ? "yes" : "no");
     sb_json_set_int(o, "retry", t->retry);
+    sb_json_set_int(o, "memory_file", t->memory_file);
     sb_json_set_text(o, "reason", t->result.reason);
     for (size_t j = 0; j < c->swept.n; j++)
         sb_json_set_text(o, c->swept.at[j], sb_swept_value(cell, c->swept.at[j]));

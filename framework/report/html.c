@@ -3,6 +3,7 @@
  * warnings, what was skipped or failed and why, and the config. Every text from outside is escaped.
  */
 #include "report/html.h"
+#include "report/contrast.h"
 
 #include "base/file.h"
 #include "report/findings.h"
@@ -137,15 +138,13 @@ static void add_reasons(struct sb_words *reasons, struct sb_text *out)
 static void cell_of_null(const struct sb_view *v, const struct sb_view_cell *cell, struct sb_text *out)
 {
     const struct sb_view_cell *null = sb_view_beside(v, cell, "null");
-    struct sb_summary mine = sb_view_metric(v, cell, "ops_per_s"), floor = {0};
-    if (null)
-        floor = sb_view_metric(v, null, "ops_per_s");
-    if (mine.n && floor.n && floor.median > 0)
-        sb_text_printf(out, "<td data-v=\"%.9g\">%.3f</td>", mine.median / floor.median,
-                       mine.median / floor.median);
+    double ratio = null ? sb_contrast_ratio(v, cell, null, "ops_per_s") : (double)NAN;
+    if (!isnan(ratio))
+        sb_text_printf(out, "<td data-v=\"%.9g\">%.3f</td>", ratio, ratio);
     else
         sb_text_printf(out, "<td class=none title=\"%s\">n/a</td>",
-                       mine.n ? "null was not measured here" : "it has no rate of its own");
+                       sb_view_metric(v, cell, "ops_per_s").n ? "null was not measured here"
+                                                              : "it has no rate of its own");
 }
 
 /* The columns' order is that of the heads in add_table. */

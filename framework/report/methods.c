@@ -211,6 +211,24 @@ static bool is(const char *value, const char *wanted)
     return value && !strcmp(value, wanted);
 }
 
+static bool any_trial(const struct sb_view *v, bool (*is_so)(const struct sb_trial_row *))
+{
+    bool any = false;
+    for (size_t i = 0; i < v->data.trials.n; i++)
+        any |= is_so(&v->data.trials.at[i]);
+    return any;
+}
+
+static bool has_shared_memory(const struct sb_trial_row *t)
+{
+    return t->memory_file > 0;
+}
+
+static bool was_kept_busy(const struct sb_trial_row *t)
+{
+    return sb_result_metric(&t->result, "kept_busy_ns") != NULL;
+}
+
 /* Who had memory from where, and who touched it first. */
 static void say_memory(const struct sb_view *v, struct sb_text *s)
 {
@@ -232,12 +250,17 @@ static void say_memory(const struct sb_view *v, struct sb_text *s)
                            ? "; its pages were first touched by whoever used them, survey and "
                              "warm-up included"
                            : "");
-        sb_text_printf(s, "%s.", os ? "; malloc libraries took theirs from the operating system" : "");
+        sb_text_printf(s, "%s.%s", os ? "; malloc libraries took theirs from the operating system" : "",
+                       any_trial(v, has_shared_memory)
+                           ? " Cells of one block ran on the same physical pages, cleared in between."
+                           : "");
     } else if (os) {
         sb_text_printf(s, " The allocators took memory from the operating system.");
     }
     if (placement)
         sb_text_printf(s, " Threads were pinned, one to a CPU, placement %s.", placement);
+    if (any_trial(v, was_kept_busy))
+        sb_text_printf(s, " Until its warm-up a trial's CPUs were kept busy, so that none came out of idle.");
     free(memory);
     free(pages);
     free(prefault);
@@ -500,15 +523,25 @@ static void say_checks(const struct sb_view *v, struct sb_text *s)
 static void say_statistics(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
+    const char *order = sb_data_meta(&v->data, "order");
+    char *ratios = order && !strcmp(order, "interleaved")
+                       ? sb_printf("medians of the ratios within blocks, each block holding one process of "
+                                   "every cell, with %g "
+                                   "%% intervals by order statistics of those ratios",
+                                   100 * v->confidence)
+                       : sb_printf("ratios of medians with %g %% bootstrap intervals (percentile, 9999 "
+                                   "resamples of each side)",
+                                   100 * v->confidence);
     sb_text_printf(
         &s,
         "We report medians over processes with distribution-free %g %% intervals by order statistics (or the "
-        "range, where there are too few processes, as the tables say); ratios are ratios of medians with %g "
-        "%% bootstrap intervals (percentile, 9999 resamples of each side), each its own and not corrected "
+        "range, where there are too few processes, as the tables say); ratios are %s, each its own and not "
+        "corrected "
         "for their number; where a verdict (faster, slower) is quoted it is scullbench compare's, by the "
         "Wilcoxon rank "
         "sum test, corrected by Holm for the number of comparisons. ",
-        100 * v->confidence, 100 * v->confidence);
+        100 * v->confidence, ratios);
+    free(ratios);
     say_latencies(v, &s);
     say_excluded(v, &s);
     say_checks(v, &s);

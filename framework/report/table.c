@@ -1,6 +1,7 @@
 /* The table on the terminal: for each group of comparable cells a row per allocator, beside null. */
 #define _GNU_SOURCE
 #include "base/diag.h"
+#include "report/contrast.h"
 #include "report/findings.h"
 #include "report/report.h"
 #include "report/view.h"
@@ -56,9 +57,8 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
                       FILE *out)
 {
     const struct sb_view_cell *floor = sb_view_beside(view, cell, "null");
-    struct sb_summary rate = sb_view_metric(view, cell, "ops_per_s"), null = {0};
-    if (floor)
-        null = sb_view_metric(view, floor, "ops_per_s");
+    struct sb_summary rate = sb_view_metric(view, cell, "ops_per_s");
+    double of_null = floor ? sb_contrast_ratio(view, cell, floor, "ops_per_s") : (double)NAN;
     fprintf(out, "  %-*s %3zu", width, cell->variant, rate.n);
     /* A paced cell was measured well: its answer is another number. */
     if (!rate.n && cell->ok && print_paced(view, cell, out))
@@ -73,8 +73,8 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
     char *stopped = sb_view_stopped(view, cell), *spread = sb_view_spread(&rate),
          *missing = sb_view_missing(view, cell, "ops_per_s");
     fprintf(out, " %9s  %-19s", median, range);
-    if (null.n && null.median > 0)
-        fprintf(out, " %7.3f", rate.median / null.median);
+    if (!isnan(of_null))
+        fprintf(out, " %7.3f", of_null);
     else
         fprintf(out, " %7s", "-");
     print_number(out, sb_view_metric(view, cell, "alloc_ns"), 9, 1);
@@ -141,10 +141,15 @@ static void print_legend(const struct sb_view *view, FILE *out)
         apart |= s.bimodal || s.far;
     }
     char *interval = most > 1 ? sb_view_interval(view, least > 1 ? least : 2, most) : NULL;
+    const char *order = sb_data_meta(&view->data, "order"),
+               *ratio = order && !strcmp(order, "interleaved")
+                            ? "median of the ratios to null's within blocks"
+                            : "ratio of the medians";
     fprintf(
         out,
         "\nops/s, alloc and free ns, footprint (held / requested at the fullest checkpoint): medians of n "
-        "processes.\n");
+        "processes;\nof null: %s.\n",
+        ratio);
     if (interval)
         fprintf(out, "interval: %s.\n", interval);
     fprintf(

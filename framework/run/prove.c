@@ -234,19 +234,6 @@ int sb_run_prove(struct sb_plan *plan, volatile sig_atomic_t *stop, size_t *inva
     return status;
 }
 
-/* As the cell's trials will have it; they may sweep over it. */
-static uint64_t memory_of(const struct sb_cell *cell)
-{
-    const struct sb_option *option = &sb_tables[SB_TABLE_MACHINE].options[SB_MACHINE_MEMORY];
-    const struct sb_ini_section *section = sb_ini_section((struct sb_ini *)&cell->settings, "machine", "");
-    const struct sb_ini_entry *entry = section ? sb_ini_entry(section, option->name) : NULL;
-    union sb_value value = {0};
-    char *why = NULL;
-    sb_option_parse(option, entry ? entry->value : option->fallback, &value, &why);
-    free(why);
-    return value.u;
-}
-
 static char *open_once(const struct sb_cell *cell, const struct sb_words *options, uint64_t memory,
                        volatile sig_atomic_t *stop)
 {
@@ -267,7 +254,7 @@ size_t sb_run_openings(const struct sb_plan *plan, volatile sig_atomic_t *stop, 
         if (cell->skip)
             continue;
         struct sb_words options = options_of(cell);
-        uint64_t memory = memory_of(cell);
+        uint64_t memory = cell->memory_bytes;
         char *with = key_of(cell->allocator->plugin, &options),
              *key = sb_printf("%s-%llu", with, (unsigned long long)memory);
         if (!find_verdict(&verdicts, key)) {

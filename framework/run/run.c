@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "base/file.h"
 #include "base/stop.h"
+#include "run/process.h"
 #include "run/watch.h"
 #include "stats/stats.h"
 #include "trial/watch.h"
@@ -19,19 +20,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* Beside this program, wherever that is: never one found on PATH that may be of another version. */
-char *sb_trial_program(char **why)
-{
-    char *folder = sb_program_dir();
-    char *path = sb_printf("%s/scullbench-trial", folder ? folder : ".");
-    free(folder);
-    if (!access(path, X_OK))
-        return path;
-    *why = sb_printf("%s, which runs the trials, is missing: build or install all of scullbench", path);
-    free(path);
-    return NULL;
-}
 
 /* Both numbers: readers of a paper need L#, those at the machine P#. */
 static char *cpu_list(const struct sb_cell *cell)
@@ -247,70 +235,6 @@ int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char 
     return status;
 }
 
-/* What is wrong with a line is remembered in the result. */
-static void take_line(void *context, const char *line, size_t length)
-{
-    sb_result_take(context, line, length);
-}
-
-/* The reason is the result's from here on. */
-static void set_status(struct sb_result *result, enum sb_status status, char *reason)
-{
-    result->status = status;
-    free(result->reason);
-    result->reason = reason;
-}
-
-/* The last line that says something; never NULL. */
-static char *last_line(const char *words)
-{
-    size_t n = words ? strlen(words) : 0;
-    /* What a program says last before it dies is mostly why. */
-    while (n && (unsigned char)words[n - 1] <= ' ')
-        n--;
-    size_t start = n;
-    while (start && words[start - 1] != '\n' && n - start < 200)
-        start--;
-    return n ? sb_strndup(words + start, n - start) : sb_strdup("");
-}
-
-/* What the process's end means where it didn't say so itself, or says something else. */
-static void judge_end(struct sb_result *result, const struct sb_child_end *end, uint64_t limit_ns)
-{
-    const char *phase = result->phase ? result->phase : "start";
-    char *last = last_line(end->last_words);
-    if (end->flooded)
-        set_status(
-            result, SB_STATUS_CRASHED,
-            sb_printf(
-                "killed in phase %s, for its output has no end: more than %d MiB, or a line of more than "
-                "%d MiB",
-                phase, SB_CHILD_OUTPUT_MIB, SB_CHILD_LINE_MIB));
-    else if (result->contradiction)
-        set_status(result, SB_STATUS_CRASHED,
-                   sb_printf("its output contradicts itself: %s", result->contradiction));
-    else if (end->timed_out)
-        set_status(
-            result, SB_STATUS_TIMEOUT,
-            sb_printf("killed after its time limit of %.1f s, in phase %s", (double)limit_ns / 1e9, phase));
-    else if (WIFSIGNALED(end->wait_status))
-        set_status(result, SB_STATUS_CRASHED,
-                   sb_printf("ended by signal %d (%s) in phase %s", WTERMSIG(end->wait_status),
-                             strsignal(WTERMSIG(end->wait_status)), phase));
-    else if (result->status == SB_STATUS_NONE)
-        set_status(result, SB_STATUS_CRASHED,
-                   sb_printf("ended with exit status %d and without a result in phase %s%s%s",
-                             WEXITSTATUS(end->wait_status), phase, *last ? "; its last words: " : "", last));
-    /* exit() handlers of a plugin ran after it: who knows what else isn't as it says. */
-    else if (result->status == SB_STATUS_OK && WEXITSTATUS(end->wait_status))
-        set_status(result, SB_STATUS_CRASHED,
-                   sb_printf("ended with exit status %d after its result", WEXITSTATUS(end->wait_status)));
-    /* Who wrote them isn't known. */
-    if (result->status == SB_STATUS_CRASHED)
-        sb_result_forget(result);
-    free(last);
-}
-
 /* Trials of one kind: under valgrind they take a hundred times as long, and come last. */
 struct kind {
     uint64_t spent_ns;
@@ -385,50 +309,18 @@ static void show(struct progress *p, const struct sb_cell *cell, const struct sb
     fflush(stderr);
 }
 
-/* A trial on its way into the database: the same text each time, until nothing disturbs it. */
-struct attempt {
-    const struct sb_trial *trial;
-    int64_t number; /* in the database: retries follow all that is planned */
-    int64_t retry;
+/* What a run is made of; lives as long as sb_run. */
+struct run {
+    struct sb_store *store;
+    const struct sb_plan *plan;
+    struct sb_run_outcome *outcome;
+    struct progress progress;
+    struct cell_state *states;
+    struct sb_run_watch watch;
+    struct sb_processes processes;
+    struct sb_trial_row waiting; /* measured and not stored yet; number 0: none */
+    size_t extra;                /* retries so far */
 };
-
-/* The deadline counts from before the process starts: loading is part of what can hang. */
-static int run_trial(struct sb_store *store, const struct sb_plan *plan, const struct attempt *attempt,
-                     char *program, struct sb_result *result, bool *interrupted, char **why)
-{
-    const struct sb_trial *trial = attempt->trial;
-    const struct sb_cell *cell = &plan->cells.at[trial->cell];
-    char *text = sb_plan_trial_text(plan, trial), started[32];
-    char die[] = "--die-with-parent", *argv[] = {program, die, NULL};
-    struct sb_child_end end;
-    uint64_t start = sb_now_ns();
-    sb_utc(started, sizeof(started), 0);
-    int status = sb_child_run(argv, text, start + cell->time_limit_ns, &sb_stop, take_line, result, &end);
-    free(text);
-    if (status) {
-        *why = sb_printf("%s can't be started: %s", program, strerror(-status));
-        return status;
-    }
-    /* A trial that was cut off is no result of its allocator, and isn't stored. */
-    *interrupted = end.stopped;
-    if (!end.stopped) {
-        judge_end(result, &end, cell->time_limit_ns);
-        struct sb_trial_row row = {.number = attempt->number,
-                                   .cell = cell->id,
-                                   .repetition = trial->repetition,
-                                   .retry = attempt->retry,
-                                   .seed = trial->seed,
-                                   .layout = trial->layout,
-                                   .simulated = trial->simulated,
-                                   .wall_ns = (int64_t)(sb_now_ns() - start),
-                                   .started = started,
-                                   .last_words = end.last_words,
-                                   .result = *result};
-        status = sb_store_add_trial(store, &row, why);
-    }
-    free(end.last_words);
-    return status;
-}
 
 /* Under valgrind everything takes some hundred times as long; more than this is not worth the wait. */
 static bool short_enough(const struct sb_cell *cell, const struct cell_state *state)
@@ -507,38 +399,72 @@ static void count_left(const struct sb_plan *plan, const struct cell_state *stat
         p->of[plan->trials.at[i].simulated].left += is_wanted(plan, &plan->trials.at[i], states);
 }
 
-/* What a run is made of; lives as long as sb_run. */
-struct run {
-    struct sb_store *store;
-    const struct sb_plan *plan;
-    struct sb_run_outcome *outcome;
-    struct progress progress;
-    struct cell_state *states;
-    struct sb_run_watch watch;
-    char *program;
-    size_t extra; /* retries so far */
-};
+static void free_row(struct sb_trial_row *row)
+{
+    sb_result_free(&row->result);
+    free(row->started);
+    free(row->last_words);
+    *row = (struct sb_trial_row){0};
+}
+
+static int store_waiting(struct run *run, char **why)
+{
+    struct sb_trial_row *row = &run->waiting;
+    int status = row->number ? sb_store_add_trial(run->store, row, why) : 0;
+    free_row(row);
+    return status;
+}
+
+/* While it sets up, the one before it is stored, unless that would take its CPUs. */
+static int start_trial(struct run *run, const struct sb_trial *trial, struct sb_process **process, char **why)
+{
+    int status = 0;
+    *process = NULL;
+    if (!sb_process_leaves_room(&run->processes, trial))
+        status = store_waiting(run, why);
+    if (!status)
+        status = sb_process_start(&run->processes, trial, process, why);
+    if (!status && store_waiting(run, why)) {
+        sb_process_kill(*process);
+        status = -EIO;
+    }
+    return status;
+}
+
+/* What came of it waits for the next one's setup to be stored. */
+static int run_trial(struct run *run, const struct sb_trial *trial, int64_t number, int64_t retry, char **why)
+{
+    struct sb_process *process;
+    int status = start_trial(run, trial, &process, why);
+    if (status)
+        return status;
+    sb_process_finish(process, &run->waiting, &run->outcome->interrupted);
+    run->waiting.number = number;
+    run->waiting.retry = retry;
+    if (run->outcome->interrupted)
+        free_row(&run->waiting);
+    return 0;
+}
 
 /* Once, and again at once while it is disturbed: what is compared with it runs beside it. */
-static int run_repetition(struct run *run, const struct sb_trial *trial, struct sb_result *result, char **why)
+static int run_repetition(struct run *run, const struct sb_trial *trial, char **why)
 {
     const struct sb_plan *plan = run->plan;
     const struct sb_cell *cell = &plan->cells.at[trial->cell];
-    int64_t retries = (int64_t)plan->experiment->values[SB_EXPERIMENT_RETRIES].u;
-    struct attempt attempt = {trial, trial->number, 0};
-    for (;; attempt.retry++) {
-        int status =
-            run_trial(run->store, plan, &attempt, run->program, result, &run->outcome->interrupted, why);
+    const struct sb_result *result = &run->waiting.result;
+    int64_t retries = (int64_t)plan->experiment->values[SB_EXPERIMENT_RETRIES].u, number = trial->number;
+    for (int64_t retry = 0;; retry++) {
+        int status = run_trial(run, trial, number, retry, why);
         bool again = !status && !run->outcome->interrupted && result->status == SB_STATUS_DISTURBED;
         run->outcome->disturbed += again;
-        run->outcome->lost += again && attempt.retry == retries;
-        if (!again || attempt.retry == retries)
+        run->outcome->lost += again && retry == retries;
+        if (!again || retry == retries)
             return status;
         if (!trial->simulated)
-            sb_run_watch_take(&run->watch, (uint32_t)attempt.number, result);
+            sb_run_watch_take(&run->watch, (uint32_t)number, result);
         show_failure(&run->progress, cell, result);
-        sb_result_free(result);
-        attempt.number = (int64_t)(plan->trials.n + ++run->extra);
+        /* Retries follow all that is planned. */
+        number = (int64_t)(plan->trials.n + ++run->extra);
     }
 }
 
@@ -547,8 +473,8 @@ static int run_planned(struct run *run, size_t i, char **why)
 {
     const struct sb_trial *trial = &run->plan->trials.at[i];
     const struct sb_cell *cell = &run->plan->cells.at[trial->cell];
+    const struct sb_result *result = &run->waiting.result;
     struct progress *p = &run->progress;
-    struct sb_result result = {0};
     /* The plan has all repetitions there could be; which are needed is seen on the way. */
     if (!is_wanted(run->plan, trial, run->states))
         return 0;
@@ -557,22 +483,21 @@ static int run_planned(struct run *run, size_t i, char **why)
     if (p->terminal || !i)
         show(p, cell, NULL);
     uint64_t start = sb_now_ns();
-    int status = run_repetition(run, trial, &result, why);
+    int status = run_repetition(run, trial, why);
     if (!status && !run->outcome->interrupted) {
         struct kind *kind = &p->of[trial->simulated];
         kind->done++;
         kind->left--;
         kind->spent_ns += sb_now_ns() - start;
         run->outcome->done++;
-        run->outcome->failed += result.status != SB_STATUS_OK && result.status != SB_STATUS_DISTURBED;
+        run->outcome->failed += result->status != SB_STATUS_OK && result->status != SB_STATUS_DISTURBED;
         /* What ran under valgrind has no times to learn from. */
         if (!trial->simulated) {
-            learn(run->plan, &run->states[trial->cell], &result);
-            sb_run_watch_take(&run->watch, trial->number, &result);
+            learn(run->plan, &run->states[trial->cell], result);
+            sb_run_watch_take(&run->watch, trial->number, result);
         }
-        show(p, cell, &result);
+        show(p, cell, result);
     }
-    sb_result_free(&result);
     return status;
 }
 
@@ -584,11 +509,11 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
                       .outcome = outcome,
                       .progress = {.terminal = isatty(STDERR_FILENO),
                                    .may_end = plan->most_repetitions > plan->least_repetitions},
-                      .states = sb_calloc(plan->cells.n, sizeof(*run.states)),
-                      .program = sb_trial_program(why)};
+                      .states = sb_calloc(plan->cells.n, sizeof(*run.states))};
     struct progress *p = &run.progress;
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
-    int status = run.program ? 0 : -ENOENT;
+    char *ignored = NULL;
+    int status = sb_processes_begin(&run.processes, plan, why);
     *outcome = (struct sb_run_outcome){0};
     sb_catch_stop();
     /* A child that dies while we write to it must not take us along. */
@@ -597,6 +522,9 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
         status = run_planned(&run, i, why);
     if (p->terminal)
         fprintf(stderr, "\n");
+    if (store_waiting(&run, status ? &ignored : why) && !status)
+        status = -EIO;
+    free(ignored);
     if (!status)
         status = sb_run_watch_conclude(&run.watch, store, why);
     outcome->imprecise = count_imprecise(plan, run.states);
@@ -606,6 +534,6 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
     for (size_t i = 0; i < plan->cells.n; i++)
         free(run.states[i].rates);
     free(run.states);
-    free(run.program);
+    sb_processes_end(&run.processes);
     return status;
 }

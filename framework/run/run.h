@@ -23,7 +23,4 @@ int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char 
 /* 0, or a negative errno with a sentence in `*why` when the run itself can't go on. */
 int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_outcome *outcome, char **why);
 
-/* The trial program beside this one; NULL with a sentence in `*why` where it isn't there. */
-char *sb_trial_program(char **why);
-
 #endif

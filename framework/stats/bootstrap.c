@@ -79,7 +79,7 @@ static void bca_shares(const double *sorted, double value, double acceleration, 
 struct sb_ratio sb_ratio_of_medians(const double *x, size_t nx, const double *y, size_t ny, double confidence,
                                     enum sb_interval_kind kind, uint64_t seed)
 {
-    struct sb_ratio r = {NAN, NAN, NAN};
+    struct sb_ratio r = {NAN, NAN, NAN, 0};
     struct sb_random random = sb_random_fork(seed, nx * 1000 + ny);
     double shares[2] = {(1 - confidence) / 2, 1 - (1 - confidence) / 2};
     if (!nx || !ny)

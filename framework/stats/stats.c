@@ -92,6 +92,18 @@ struct sb_summary sb_summarise(double *samples, size_t n, double confidence)
     return s;
 }
 
+struct sb_ratio sb_ratio_in_blocks(const double *x, const double *y, size_t n, double confidence)
+{
+    double *ratios = sb_calloc(n + 1, sizeof(*ratios));
+    for (size_t i = 0; i < n; i++)
+        ratios[i] = x[i] / y[i];
+    struct sb_summary s = sb_summarise(ratios, n, confidence);
+    free(ratios);
+    if (n < 2)
+        return (struct sb_ratio){s.median, NAN, NAN, n};
+    return (struct sb_ratio){s.median, s.low, s.high, n};
+}
+
 double sb_half_width(const struct sb_summary *s)
 {
     if (s->n < 2 || !(fabs(s->median) > 0))

@@ -78,9 +78,16 @@ void sb_holm(double *p, size_t n);
 enum sb_interval_kind { SB_INTERVAL_PERCENTILE, SB_INTERVAL_BCA };
 
 struct sb_ratio {
-    double value;     /* median of x over median of y */
-    double low, high; /* bootstrap interval; NaN where a side has fewer than two samples */
+    double value;     /* the median of the ratios in blocks; or, where blocks is 0, of medians */
+    double low, high; /* by ranks, or bootstrap; NaN where there are fewer than two samples */
+    size_t blocks;    /* in each of which both sides were measured one soon after the other */
 };
+
+/*
+ * Of n blocks, x[i] and y[i] being of the same one: what disturbs a block disturbs both, and cancels. The
+ * interval is sb_summarise's. Positive samples only.
+ */
+struct sb_ratio sb_ratio_in_blocks(const double *x, const double *y, size_t n, double confidence);
 
 /* Resamples both sides on their own, 9999 times. Positive samples only. */
 struct sb_ratio sb_ratio_of_medians(const double *x, size_t nx, const double *y, size_t ny, double confidence,

@@ -36,7 +36,7 @@ static const char schema[] =
     "CREATE TABLE trial(number INTEGER PRIMARY KEY, cell INTEGER, repetition INTEGER, seed INTEGER, status "
     "TEXT,"
     " reason TEXT, phase TEXT, last_words TEXT, started TEXT, wall_ns INTEGER, layout INTEGER, simulated "
-    "INTEGER, retry INTEGER);"
+    "INTEGER, retry INTEGER, memory_file INTEGER);"
     "CREATE TABLE metric(trial INTEGER, name TEXT, unit TEXT, value REAL);"
     "CREATE TABLE unavailable(trial INTEGER, name TEXT, reason TEXT);"
     "CREATE TABLE series(trial INTEGER, name TEXT, key INTEGER, unit TEXT, points TEXT);"
@@ -357,10 +357,10 @@ int sb_store_add_trial(struct sb_store *store, const struct sb_trial_row *t, cha
     int status = execute(store, "BEGIN IMMEDIATE", why);
     if (status)
         return status;
-    status = insert(store, why, "INSERT INTO trial VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)", "iiiitttttiiii",
+    status = insert(store, why, "INSERT INTO trial VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)", "iiiitttttiiiii",
                     t->number, t->cell, t->repetition, (int64_t)t->seed, sb_status_name(t->result.status),
                     t->result.reason, t->result.phase, t->last_words, t->started, t->wall_ns,
-                    (int64_t)t->layout, (int64_t)t->simulated, t->retry);
+                    (int64_t)t->layout, (int64_t)t->simulated, t->retry, t->memory_file);
     if (!status)
         status = insert_result(store, t->number, &t->result, why);
     return finish(store, status, why);
@@ -416,7 +416,7 @@ static char *as_of_version(const struct sb_store *store, const char *sql)
     static const struct {
         int since;
         const char *column;
-    } added[] = {{2, " settings"}, {2, " layout"}, {2, " simulated"}, {3, " retry"}};
+    } added[] = {{2, " settings"}, {2, " layout"}, {2, " simulated"}, {3, " retry"}, {3, " memory_file"}};
     char *text = sb_strdup(sql);
     for (size_t i = 0; i < SB_COUNT(added); i++) {
         char *at = store->version < added[i].since ? strstr(text, added[i].column) : NULL;
@@ -502,6 +502,7 @@ static void take_trial(void *context, sqlite3_stmt *s)
     t->layout = (uint64_t)sqlite3_column_int64(s, 10);
     t->simulated = sqlite3_column_int64(s, 11);
     t->retry = sqlite3_column_int64(s, 12);
+    t->memory_file = sqlite3_column_int64(s, 13);
 }
 
 /* Trials come in the order of their numbers, and so do their metrics: no search needed but a step ahead. */
@@ -595,7 +596,7 @@ int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
          take_cell},
         {"SELECT cell, name, value FROM swept ORDER BY rowid", take_swept},
         {"SELECT number, cell, repetition, seed, status, reason, phase, last_words, started, wall_ns, "
-         "layout, simulated, retry FROM trial ORDER BY number",
+         "layout, simulated, retry, memory_file FROM trial ORDER BY number",
          take_trial},
         {"SELECT trial, name, unit, value FROM metric ORDER BY rowid", take_metric},
         {"SELECT trial, name, reason FROM unavailable ORDER BY rowid", take_unavailable},

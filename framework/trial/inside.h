@@ -69,6 +69,8 @@ struct trial {
     struct sb_pmu pmu;
     struct worker *workers;
 
+    cpu_set_t anywhere; /* where the process may run */
+
     pthread_barrier_t gate;
     enum order order;
     uint64_t target;                 /* survey: operations since its start */

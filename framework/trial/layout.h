@@ -7,18 +7,33 @@
 #ifndef SB_TRIAL_LAYOUT_H
 #define SB_TRIAL_LAYOUT_H
 
+#include "config/ini.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /*
- * Starts this program anew with `text` as its standard input, randomisation off, the environment padded as
- * `layout` says, and room for libraries' static thread-local storage. Returns only in the program so started,
- * or where it can't be started.
+ * Our environment for a program that is to be laid out: with the variables of the allocator's section (or
+ * NULL), room for libraries' static thread-local storage, and padded as `layout` says. `program` is the path
+ * it is started by. The caller's to free.
  */
-void sb_layout_restart(char **argv, const char *text, size_t length, uint64_t layout);
+char **sb_layout_environment(const char *program, char *const *argv, const struct sb_ini_section *allocator,
+                             uint64_t layout);
+void sb_layout_free_environment(char **environment);
 
-/* Asks glibc for a tunable in the program that sb_layout_restart starts; one that the user has set stays. */
+/* From here on programs that we start have no randomisation; returns what unfix() takes. */
+int sb_layout_fix(void);
+void sb_layout_unfix(int before);
+
+/* Whether this program was started with such an environment. */
+bool sb_layout_is_set(void);
+
+/* Starts this program anew so, with `text` as its standard input. Returns only where it can't be started. */
+void sb_layout_restart(char **argv, const char *text, size_t length, const struct sb_ini_section *allocator,
+                       uint64_t layout);
+
+/* Asks glibc for a tunable in programs that we start; one that the user has set stays. */
 void sb_layout_want_tunable(const char *name, const char *value);
 
 /* Whether the kernel's randomisation is off in this process, and a trial's warning where it isn't. */

@@ -60,13 +60,9 @@ int main(int argc, char **argv)
         free(text);
         return 2;
     }
-    for (size_t i = 0; i < spec.allocator.section->n; i++) {
-        const char *name = sb_env_name(spec.allocator.section->at[i].key);
-        if (name)
-            setenv(name, spec.allocator.section->at[i].value, 1);
-    }
     bool simulate = spec.trial[SB_TRIAL_SIMULATE].u && !sb_simulated();
-    sb_layout_restart(argv, text, length, spec.trial[SB_TRIAL_LAYOUT].u);
+    if (!sb_layout_is_set())
+        sb_layout_restart(argv, text, length, spec.allocator.section, spec.trial[SB_TRIAL_LAYOUT].u);
     FILE *out = sb_reporter_open();
     if (!out) {
         char *why = sb_printf("the result's way out can't be made: %s", strerror(errno));

@@ -8,23 +8,31 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/memfd.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define ALIGNMENT (UINT64_C(4) << 20)
 
-static int make_file(struct sb_physmem *memory, enum sb_pages_kind pages, char **why)
+int sb_physmem_make_file(enum sb_pages_kind pages)
 {
     /* Of huge pages there must be enough in the OS's pool, which only root fills. */
     unsigned flags = MFD_CLOEXEC | (pages == SB_PAGES_2MIB ? MFD_HUGETLB | MFD_HUGE_2MB : 0U);
-    memory->fd = memfd_create(SB_PHYSMEM_NAME, flags);
-    if (memory->fd >= 0 && !ftruncate(memory->fd, (off_t)memory->size))
+    int fd = memfd_create(SB_PHYSMEM_NAME, flags);
+    return fd >= 0 ? fd : -errno;
+}
+
+/* A given one has at least what is present. */
+static int size_file(struct sb_physmem *memory, uint64_t present, char **why)
+{
+    if (memory->fd >= 0 && (memory->size <= present || !ftruncate(memory->fd, (off_t)memory->size)))
         return 0;
-    int status = -errno;
+    int status = memory->fd < 0 ? memory->fd : -errno;
     *why = sb_printf("the memory file of %llu MiB can't be made: %s",
-                     (unsigned long long)(memory->size >> 20), strerror(errno));
+                     (unsigned long long)(memory->size >> 20), strerror(-status));
     return status;
 }
 
@@ -90,6 +98,29 @@ static int prefault(const struct sb_physmem *memory, char **why)
 }
 
 /*
+ * Every allocator finds zeroes, whoever ran before. Written by the kernel, through its own mapping: the first
+ * touch of each page through ours costs microseconds under hypervisors that shadow page tables.
+ */
+static void clear(const struct sb_physmem *memory, uint64_t bytes)
+{
+    enum { PAGE = 4096, PAGES = 256 };
+    static const char zeroes[PAGE];
+    struct iovec parts[PAGES];
+    uint64_t done = 0;
+    for (size_t i = 0; i < PAGES; i++)
+        parts[i] = (struct iovec){(void *)zeroes, PAGE};
+    while (done < bytes) {
+        ssize_t n = pwritev(memory->fd, parts, PAGES, (off_t)done);
+        if (n <= 0)
+            break;
+        done += (uint64_t)n;
+    }
+    /* Files of huge pages can't be written to. */
+    if (done < bytes)
+        memset((char *)memory->base + done, 0, bytes - done);
+}
+
+/*
  * On a machine of several nodes each gets its part, as the model divides memory: nodes are ranges of it, in
  * whole largest blocks. Where the OS doesn't let us bind to all of them, it is one node, with a warning.
  */
@@ -114,18 +145,26 @@ static void spread(struct sb_physmem *memory, const struct sb_topology *topology
     free(why);
 }
 
-int sb_physmem_open(struct sb_physmem *memory, const union sb_value *machine,
+int sb_physmem_open(struct sb_physmem *memory, const union sb_value *machine, struct sb_physmem_given given,
                     const struct sb_topology *topology, char **why)
 {
     enum sb_pages_kind pages = (enum sb_pages_kind)machine[SB_MACHINE_PAGES].u;
     /* No memory at all is a state that close() can be called in. */
     *memory = (struct sb_physmem){.fd = -1, .size = machine[SB_MACHINE_MEMORY].u, .nr_nodes = 1};
     int status = 0;
+    if (!memory->size) {
+        *why = sb_printf("[machine] memory = auto is for configs: a trial's text has a size");
+        return -EINVAL;
+    }
     if (memory->size % ALIGNMENT) {
         *why = sb_printf("[machine] memory is not a multiple of 4MiB");
         return -EINVAL;
     }
-    status = make_file(memory, pages, why);
+    memory->fd = given.fd ? given.fd : sb_physmem_make_file(pages);
+    status = size_file(memory, given.present, why);
+    /* What a plugin starts has no business with it. */
+    if (!status)
+        fcntl(memory->fd, F_SETFD, FD_CLOEXEC);
     if (!status)
         status = map_file(memory, pages, why);
     if (!status && pages == SB_PAGES_THP)
@@ -137,6 +176,8 @@ int sb_physmem_open(struct sb_physmem *memory, const union sb_value *machine,
         spread(memory, topology);
     if (!status && machine[SB_MACHINE_PREFAULT].u)
         status = prefault(memory, why);
+    if (!status)
+        clear(memory, given.present < memory->size ? given.present : memory->size);
     if (status)
         sb_physmem_close(memory);
     return status;

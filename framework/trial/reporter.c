@@ -29,6 +29,7 @@ static struct {
     bool apart; /* has a table of its own */
     bool over;
     int error;
+    char buffer[65536];
 } reporter;
 
 static void wait_for(sem_t *semaphore)
@@ -107,6 +108,8 @@ FILE *sb_reporter_open(void)
         close(reporter.fd);
     dup2(STDERR_FILENO, STDOUT_FILENO);
     out = fopencookie(NULL, "w", functions);
+    if (out)
+        setvbuf(out, reporter.buffer, _IOFBF, sizeof(reporter.buffer));
     return out;
 }
 

@@ -21,14 +21,19 @@ const char *sb_status_name(enum sb_status status)
     return names[status];
 }
 
-/* Flushed line by line: what is known must be out before the next phase can crash. */
 static void write_line(FILE *out, struct sb_json *object)
 {
     char *line = sb_json_print(object, false);
     fprintf(out, "%s\n", line);
-    fflush(out);
     free(line);
     sb_json_free(object);
+}
+
+/* What is known must be out before the next phase can crash; numbers come all at once, at the end. */
+static void write_now(FILE *out, struct sb_json *object)
+{
+    write_line(out, object);
+    fflush(out);
 }
 
 /* Every line is told apart by its first key. */
@@ -41,7 +46,7 @@ static struct sb_json *named(const char *kind, const char *name)
 
 void sb_write_phase(FILE *out, const char *phase)
 {
-    write_line(out, named("phase", phase));
+    write_now(out, named("phase", phase));
 }
 
 /* A value that isn't finite goes out as null, and comes back as not there. */
@@ -107,12 +112,12 @@ void sb_write_library(FILE *out, const char *path, const char *build_id, const c
     struct sb_json *object = named("library", path);
     sb_json_set_text(object, "build_id", build_id);
     sb_json_set_text(object, "version", version);
-    write_line(out, object);
+    write_now(out, object);
 }
 
 void sb_write_warning(FILE *out, const char *text)
 {
-    write_line(out, named("warning", text));
+    write_now(out, named("warning", text));
 }
 
 void sb_write_status(FILE *out, enum sb_status status, const char *reason)
@@ -120,7 +125,7 @@ void sb_write_status(FILE *out, enum sb_status status, const char *reason)
     struct sb_json *object = named("status", names[status]);
     if (reason)
         sb_json_set_text(object, "reason", reason);
-    write_line(out, object);
+    write_now(out, object);
 }
 
 void sb_latencies_bucket(struct sb_latencies *l, uint32_t index, uint64_t count)

@@ -1,6 +1,6 @@
 /*
- * What one trial found, and its form on the wire: one JSON object a line, written as soon as it is known, so
- * that a trial that dies leaves what it had.
+ * What one trial found, and its form on the wire: one JSON object a line. Phases, libraries and warnings are
+ * out as soon as they are known, so that a trial that dies leaves what it had.
  *
  *   {"phase":"measure"}
  *   {"metric":"ops_per_s","unit":"1/s","value":1234.5}
@@ -95,7 +95,7 @@ struct sb_result {
     char *contradiction; /* the first, or NULL */
 };
 
-/* Writers: one line each, flushed. */
+/* Writers: one line each; what a trial that dies should leave, and the status, is flushed. */
 void sb_write_phase(FILE *out, const char *phase);
 void sb_write_metric(FILE *out, const char *name, const char *unit, double value);
 void sb_write_unavailable(FILE *out, const char *name, const char *reason);

@@ -90,7 +90,13 @@ static int run_child(char *const argv[], const char *text, struct taker *taker, 
 {
     volatile sig_atomic_t never = 0;
     struct sb_child_end end;
-    int status = sb_child_run(argv, text, UINT64_MAX, &never, take_line, taker, &end);
+    const struct sb_child child = {.argv = argv,
+                                   .input = text,
+                                   .deadline_ns = UINT64_MAX,
+                                   .stop = &never,
+                                   .take = take_line,
+                                   .context = taker};
+    int status = sb_child_run(&child, &end);
     if (end.last_words)
         fputs(end.last_words, stderr);
     free(end.last_words);

@@ -523,8 +523,10 @@ static int measure(struct trial *t)
     free(threads);
     t->bench.latency_period = 0;
     look(t, &t->at_end, &t->account_at_end);
-    t->resident_at_end = sb_resident_bytes();
-    t->pss_at_end = sb_pss_bytes();
+    if (t->allocator->allocator.flags & SB_ALLOCATOR_OS_MEMORY) {
+        t->resident_at_end = sb_resident_bytes();
+        t->pss_at_end = sb_pss_bytes();
+    }
     return status;
 }
 
@@ -541,8 +543,10 @@ static enum sb_status run_phases(struct trial *t, char **reason)
     }
     /* The harness's own memory, sources and shadows and stacks, is all there now: what grows is the
      * allocator's. */
-    t->resident_before = sb_resident_bytes();
-    t->pss_before = sb_pss_bytes();
+    if (t->allocator->allocator.flags & SB_ALLOCATOR_OS_MEMORY) {
+        t->resident_before = sb_resident_bytes();
+        t->pss_before = sb_pss_bytes();
+    }
     status = survey(t, &proved, reason);
     if (proved != SB_STATUS_OK)
         return proved;
@@ -615,6 +619,19 @@ static void report_libraries(struct trial *t, const struct sb_objects *before)
     sb_text_free(&version);
 }
 
+/* The trial's own CPU is at work until the workers are, and no other is taken. */
+static void stay_on_first_cpu(const struct trial *t)
+{
+    cpu_set_t first;
+    if (!t->spec->machine[SB_MACHINE_KEEP_BUSY].u)
+        return;
+    CPU_ZERO(&first);
+    if (t->spec->cpus[0] < CPU_SETSIZE)
+        CPU_SET(t->spec->cpus[0], &first);
+    /* Where it may not the workers can't either, and say so. */
+    sched_setaffinity(0, sizeof(first), &first);
+}
+
 /* Everything up to the opened workload. */
 static int open_all(struct trial *t, char **reason)
 {
@@ -630,7 +647,9 @@ static int open_all(struct trial *t, char **reason)
                                .context = t,
                                .fail = take_fail};
     if (!(a->flags & SB_ALLOCATOR_OS_MEMORY)) {
-        status = sb_physmem_open(&t->memory, t->spec->machine, t->topology, reason);
+        const struct sb_physmem_given given = {(int)t->spec->trial[SB_TRIAL_MEMORY_FILE].u,
+                                               t->spec->trial[SB_TRIAL_MEMORY_PRESENT].u};
+        status = sb_physmem_open(&t->memory, t->spec->machine, given, t->topology, reason);
         if (status)
             return status;
         t->host.memory = t->memory.base;
@@ -644,7 +663,10 @@ static int open_all(struct trial *t, char **reason)
             sb_write_warning(t->out, t->memory.warning);
     }
     struct sb_objects before = sb_objects_loaded();
+    /* Threads that an allocator starts are to run where it likes. */
+    sched_setaffinity(0, sizeof(t->anywhere), &t->anywhere);
     status = a->open(&t->host, t->allocator_options, &t->a);
+    stay_on_first_cpu(t);
     if (!status)
         report_libraries(t, &before);
     sb_objects_free(&before);
@@ -726,6 +748,8 @@ static void free_trial(struct trial *t)
 static enum sb_status run_all(struct trial *t, struct sb_diag *diag, char **reason)
 {
     sb_write_phase(t->out, "setup");
+    sched_getaffinity(0, sizeof(t->anywhere), &t->anywhere);
+    stay_on_first_cpu(t);
     sb_layout_shift_mappings(t->spec->trial[SB_TRIAL_LAYOUT].u);
     if (!sb_layout_is_fixed())
         sb_write_warning(t->out, sb_layout_not_fixed);
@@ -741,8 +765,9 @@ static enum sb_status run_all(struct trial *t, struct sb_diag *diag, char **reas
         *reason = sb_strdup("the trial's text has errors, shown above");
         return SB_STATUS_ERROR;
     }
+    const char *codes = t->spec->trial[SB_TRIAL_EVENT_CODES].s;
     if (!t->simulated)
-        sb_pmu_prepare(&t->pmu, t->spec->trial[SB_TRIAL_EVENTS].s);
+        sb_pmu_prepare(&t->pmu, t->spec->trial[SB_TRIAL_EVENTS].s, sb_pmu_encode_code, &codes);
     if (open_all(t, reason) || start_workers(t, reason))
         return SB_STATUS_ERROR;
     return run_phases(t, reason);
@@ -756,7 +781,7 @@ enum sb_status sb_trial_run(const struct sb_trial_spec *spec, FILE *out)
     char *reason = NULL;
     *t = (struct trial){.spec = spec,
                         .out = out,
-                        .clock = sb_clock_init(),
+                        .clock = sb_clock_init(strtod(spec->trial[SB_TRIAL_NS_PER_TICK].s, NULL)),
                         .memory = {.fd = -1},
                         .kept_bytes = -1,
                         .simulated = sb_simulated()};

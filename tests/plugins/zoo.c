@@ -53,6 +53,7 @@ enum {
     LEAK_MAP,        /* close leaves a mapping behind */
     LEAK_FILE,       /* close leaves a file open */
     REOPEN,          /* can be opened fifty times */
+    STAINER, /* refuses memory that isn't clear, and leaves none of it clear: no promise, if opened once */
 };
 
 enum { CLASSES = 24, MOST_BLOCKS = 1 << 17, HEADER = 64, CANARY = 0x5ca1ab1e };
@@ -136,6 +137,17 @@ static void *memory_of(const struct sb_host *host)
     return at == MAP_FAILED ? NULL : at;
 }
 
+static int stain(const struct sb_host *host)
+{
+    const char *at = host->memory;
+    if (*at || memcmp(at, at + 1, host->memory_size - 1) != 0) {
+        host->fail(host->context, "the memory was used before");
+        return -EINVAL;
+    }
+    memset(host->memory, 0x5a, host->memory_size);
+    return 0;
+}
+
 static int zoo_open(const struct sb_host *host, const union sb_value *values, void **self)
 {
     struct zoo *z;
@@ -153,6 +165,10 @@ static int zoo_open(const struct sb_host *host, const union sb_value *values, vo
     z->host = host;
     z->opener = pthread_self();
     pthread_mutex_init(&z->lock, NULL);
+    if (BREAKS == STAINER && stain(host)) {
+        free(z);
+        return -EINVAL;
+    }
     z->base = z->at = memory_of(host);
     if (!z->base) {
         free(z);

@@ -157,7 +157,7 @@ static void diagnostics_in_line_order(void **state)
 
 static void clock_runs_forward(void **state)
 {
-    const struct sb_clock *clock = sb_clock_init();
+    const struct sb_clock *clock = sb_clock_init(0);
     (void)state;
     assert_true(clock->ns_per_tick > 0);
     assert_true(clock->cost_ns >= 0);

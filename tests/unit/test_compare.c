@@ -153,8 +153,8 @@ static void export_has_bounds_and_no_zero(void **state)
     assert_int_equal(sb_export(path, SB_EXPORT_TRIALS, false, out, &why), 0);
     fclose(out);
     assert_non_null(strstr(text, ",alloc_p50_ns,alloc_p50_ns.low,alloc_p50_ns.high,clock_resolution,"));
-    assert_non_null(strstr(text, "\n1,slub,objects,1,1,ok,no,0,,100,90,110,10,"));
-    assert_non_null(strstr(text, "\n2,slab,objects,1,1,ok,no,0,,,0,10,10,"));
+    assert_non_null(strstr(text, "\n1,slub,objects,1,1,ok,no,0,0,,100,90,110,10,"));
+    assert_non_null(strstr(text, "\n2,slab,objects,1,1,ok,no,0,0,,,0,10,10,"));
     free(text);
 }
 

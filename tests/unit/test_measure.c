@@ -4,7 +4,7 @@
 #include "measure/footprint.h"
 #include "measure/frag.h"
 #include "measure/histogram.h"
-#include "measure/pmu.h"
+#include "measure/pmu_names.h"
 #include "scullbench/random.h"
 
 #include <math.h>
@@ -22,7 +22,7 @@ static void unknown_event_is_a_mistake(void **state)
 {
     struct sb_pmu pmu;
     (void)state;
-    sb_pmu_prepare(&pmu, "perf::PAGE-FAULTS, perf::PAGE-FALTS, none");
+    sb_pmu_prepare(&pmu, "perf::PAGE-FAULTS, perf::PAGE-FALTS, none", sb_pmu_encode_name, NULL);
     assert_int_equal(pmu.n, 2);
     assert_false(pmu.at[0].unknown);
     assert_true(pmu.at[1].unknown);
@@ -38,7 +38,7 @@ static void page_faults_are_counted_or_explained(void **state)
     struct sb_pmu_reading reading;
     enum { PAGES = 100 };
     (void)state;
-    sb_pmu_prepare(&pmu, "perf::PAGE-FAULTS");
+    sb_pmu_prepare(&pmu, "perf::PAGE-FAULTS", sb_pmu_encode_name, NULL);
     sb_pmu_open(&pmu, &counters);
     sb_pmu_start(&counters);
     char *memory = mmap(NULL, PAGES * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -4,10 +4,10 @@
  */
 #include "test.h"
 
-#include "measure/pmu.h"
+#include "measure/pmu_names.h"
 
 #include <errno.h>
-#include <perfmon/pfmlib_perf_event.h>
+#include <linux/perf_event.h>
 
 enum { MOST = 16, FIRST_FD = 100 };
 
@@ -117,7 +117,7 @@ static void expect_reason(int error, const char *list, const char *words)
     struct sb_pmu pmu;
     fake.refuse_all = error;
     assert_false(sb_pmu_machine_has_hardware());
-    sb_pmu_prepare(&pmu, list);
+    sb_pmu_prepare(&pmu, list, sb_pmu_encode_name, NULL);
     assert_false(pmu.at[0].unknown);
     if (!pmu.at[0].reason || !strstr(pmu.at[0].reason, words))
         fail_msg("errno %d is explained by '%s', which lacks '%s'", error, pmu.at[0].reason, words);
@@ -142,7 +142,7 @@ static void refused_kernel_mode_leaves_user_mode(void **state)
     struct sb_pmu pmu;
     (void)state;
     fake.refuse_kernel = EACCES;
-    sb_pmu_prepare(&pmu, "perf::CYCLES, perf::CONTEXT-SWITCHES");
+    sb_pmu_prepare(&pmu, "perf::CYCLES, perf::CONTEXT-SWITCHES", sb_pmu_encode_name, NULL);
     assert_null(pmu.at[0].reason);
     assert_true(pmu.at[0].user_only);
     /* Switches happen in kernel mode: counted in user mode they would be 0. */
@@ -154,7 +154,7 @@ static void roles_are_known(void **state)
 {
     struct sb_pmu pmu;
     (void)state;
-    sb_pmu_prepare(&pmu, "perf::CYCLES, perf::INSTRUCTIONS, perf::PAGE-FAULTS");
+    sb_pmu_prepare(&pmu, "perf::CYCLES, perf::INSTRUCTIONS, perf::PAGE-FAULTS", sb_pmu_encode_name, NULL);
     assert_int_equal(pmu.at[0].role, SB_ROLE_CYCLES);
     assert_int_equal(pmu.at[1].role, SB_ROLE_INSTRUCTIONS);
     assert_int_equal(pmu.at[2].role, SB_ROLE_OTHER);
@@ -170,7 +170,7 @@ static void values_are_scaled_and_never_made_up(void **state)
     struct sb_pmu_reading r;
     (void)state;
     fake.no_pages = true;
-    sb_pmu_prepare(&pmu, "perf::CYCLES, perf::PAGE-FAULTS, perf::INSTRUCTIONS");
+    sb_pmu_prepare(&pmu, "perf::CYCLES, perf::PAGE-FAULTS, perf::INSTRUCTIONS", sb_pmu_encode_name, NULL);
     sb_pmu_open(&pmu, &c);
     sb_pmu_start(&c);
     for (size_t i = 0; i < 3; i++)
@@ -194,7 +194,8 @@ static void a_group_is_opened_under_its_hardware_event(void **state)
     struct sb_pmu pmu;
     struct sb_pmu_counters c;
     (void)state;
-    sb_pmu_prepare(&pmu, "perf::PAGE-FAULTS, {perf::CPU-CLOCK, perf::CYCLES, perf::INSTRUCTIONS}");
+    sb_pmu_prepare(&pmu, "perf::PAGE-FAULTS, {perf::CPU-CLOCK, perf::CYCLES, perf::INSTRUCTIONS}",
+                   sb_pmu_encode_name, NULL);
     assert_int_equal(pmu.n, 4);
     assert_int_equal(pmu.at[0].group, 0);
     assert_string_equal(pmu.at[1].name, "perf::CPU-CLOCK");
@@ -220,7 +221,7 @@ static void a_group_is_counted_whole_or_not(void **state)
     struct sb_pmu pmu;
     (void)state;
     fake.refuse_at = EINVAL;
-    sb_pmu_prepare(&pmu, "{perf::CYCLES, perf::INSTRUCTIONS}, perf::PAGE-FAULTS");
+    sb_pmu_prepare(&pmu, "{perf::CYCLES, perf::INSTRUCTIONS}, perf::PAGE-FAULTS", sb_pmu_encode_name, NULL);
     assert_non_null(pmu.at[0].reason);
     assert_non_null(strstr(pmu.at[0].reason, "together with perf::INSTRUCTIONS"));
     assert_non_null(strstr(pmu.at[1].reason, "put fewer between the braces"));
@@ -236,7 +237,7 @@ static void braces_that_do_not_fit_are_mistakes(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct sb_pmu pmu;
         bool unknown = false;
-        sb_pmu_prepare(&pmu, lists[i]);
+        sb_pmu_prepare(&pmu, lists[i], sb_pmu_encode_name, NULL);
         for (size_t j = 0; j < pmu.n; j++)
             unknown |= pmu.at[j].unknown;
         if (!unknown)
@@ -249,7 +250,7 @@ static void braces_that_do_not_fit_are_mistakes(void **state)
 static void put_on_hardware(int fd, uint32_t index, int64_t offset)
 {
     struct perf_event_mmap_page *page = &fake.at[fd - FIRST_FD].page;
-    page->cap_usr_rdpmc = 1;
+    page->cap_user_rdpmc = 1;
     page->index = index;
     page->offset = offset;
     page->pmc_width = 48;
@@ -261,7 +262,7 @@ static void counters_are_read_from_user_mode(void **state)
     struct sb_pmu_counters c;
     struct sb_pmu_reading r;
     (void)state;
-    sb_pmu_prepare(&pmu, "perf::CYCLES");
+    sb_pmu_prepare(&pmu, "perf::CYCLES", sb_pmu_encode_name, NULL);
     sb_pmu_open(&pmu, &c);
     int i = c.at[0].fd - FIRST_FD;
     put_on_hardware(c.at[0].fd, 2, 1000);
@@ -290,7 +291,7 @@ static void without_an_index_the_kernel_is_asked(void **state)
     struct sb_pmu_counters c;
     struct sb_pmu_reading r;
     (void)state;
-    sb_pmu_prepare(&pmu, "perf::CYCLES");
+    sb_pmu_prepare(&pmu, "perf::CYCLES", sb_pmu_encode_name, NULL);
     sb_pmu_open(&pmu, &c);
     int i = c.at[0].fd - FIRST_FD;
     put_on_hardware(c.at[0].fd, 1, 0);
@@ -311,7 +312,7 @@ static void a_thread_that_cannot_open_counts_nothing(void **state)
     struct sb_pmu_counters c;
     struct sb_pmu_reading r;
     (void)state;
-    sb_pmu_prepare(&pmu, "{perf::CYCLES, perf::INSTRUCTIONS}");
+    sb_pmu_prepare(&pmu, "{perf::CYCLES, perf::INSTRUCTIONS}", sb_pmu_encode_name, NULL);
     fake.refuse_all = EMFILE;
     sb_pmu_open(&pmu, &c);
     assert_true(c.at[0].fd < 0 && c.at[1].fd < 0);

@@ -180,6 +180,28 @@ static void bootstrap_of_a_ratio(void **state)
     assert_true(isnan(r.low) && !isnan(r.value));
 }
 
+/* Ten blocks, each with a disturbance of its own that hits both: what is left are 0.90 to 0.99. */
+static void blocks_cancel_what_they_share(void **state)
+{
+    double x[10], y[10];
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        y[i] = 100 * pow(3, (i * 7) % 10);
+        x[i] = y[i] * (0.90 + 0.01 * i);
+    }
+    struct sb_ratio r = sb_ratio_in_blocks(x, y, 10, 0.95);
+    near(r.value, 0.945, 1e-12);
+    /* The second and the ninth of ten. */
+    near(r.low, 0.91, 1e-12);
+    near(r.high, 0.98, 1e-12);
+    assert_int_equal(r.blocks, 10);
+    r = sb_ratio_in_blocks(x, y, 3, 0.95);
+    near(r.low, 0.90, 1e-12);
+    near(r.high, 0.92, 1e-12);
+    r = sb_ratio_in_blocks(x, y, 1, 0.95);
+    assert_true(isnan(r.low) && isnan(r.high) && r.value > 0.89);
+}
+
 static void the_same_samples_give_the_same_interval(void **state)
 {
     (void)state;
@@ -190,7 +212,7 @@ static void the_same_samples_give_the_same_interval(void **state)
 
 static void verdicts_need_both(void **state)
 {
-    struct sb_ratio faster = {1.1, 1.05, 1.15}, across = {1.1, 0.99, 1.2}, unknown = {1.1, NAN, NAN};
+    struct sb_ratio faster = {1.1, 1.05, 1.15, 0}, across = {1.1, 0.99, 1.2, 0}, unknown = {1.1, NAN, NAN, 0};
     (void)state;
     assert_int_equal(sb_judge(&faster, 0.01, 0.95, true), SB_VERDICT_FASTER);
     assert_int_equal(sb_judge(&faster, 0.01, 0.95, false), SB_VERDICT_SLOWER);
@@ -257,6 +279,7 @@ int main(void)
         cmocka_unit_test(rank_sums),
         cmocka_unit_test(holm),
         cmocka_unit_test(bootstrap_of_a_ratio),
+        cmocka_unit_test(blocks_cancel_what_they_share),
         cmocka_unit_test(the_same_samples_give_the_same_interval),
         cmocka_unit_test(verdicts_need_both),
         cmocka_unit_test(two_groups_are_seen_and_one_is_not),

@@ -3,7 +3,7 @@ set encoding utf8
 data = 'ratio-beside-scullc-scullc-quantum-4000b.tsv'
 # On paper the caption has these two.
 title = 'scullc, scullc.quantum=4000B: throughput beside malloc'
-note = 'n = 3, median, whiskers: 95 % bootstrap intervals, which so few processes make too narrow; AMD EPYC, 2 CPUs'
+note = 'n = 3, median, whiskers: smallest to largest ratio; AMD EPYC, 2 CPUs'
 # What TeX takes for its own is escaped when the output is TeX's; in tics gnuplot's own % as well.
 tex = 0
 tex1(c) = strlen(c) == 0 ? '' : strstrt('#$%&_{}', c) ? '\'.c : c eq '\' ? '\textbackslash{}' : \
