@@ -172,8 +172,9 @@ static void begin(struct worker *w)
     if (atomic_fetch_add(&t->begun, 1) + 1 == t->spec->threads)
         atomic_store(&t->window_end_tick,
                      spec[SB_TRIAL_OPERATIONS].u ? UINT64_MAX : now + duration_in_ticks(t));
+    /* Reading the clock is as good a pause as any. */
     while (!atomic_load(&t->window_end_tick))
-        now = t->clock->now();
+        (void)t->clock->now();
 }
 
 static void measure_closed(struct worker *w)
