@@ -65,9 +65,13 @@ static int create_store(struct sb_store **store, const char *given, const struct
 static void print_end(const struct sb_run_outcome *outcome, const struct sb_plan *plan, const char *path)
 {
     printf("\n%zu of %zu trials are in %s", outcome->done, outcome->planned, path);
-    if (plan->precision > 0 && !outcome->interrupted && outcome->imprecise)
-        printf("; %zu cell%s used up %u repetitions without coming within ±%g %%", outcome->imprecise,
-               outcome->imprecise == 1 ? "" : "s", plan->most_repetitions, 100 * plan->precision);
+    bool left_open = !outcome->interrupted && outcome->open_cells;
+    if (plan->precision > 0 && left_open)
+        printf("; %zu cell%s used up %u repetitions without coming within ±%g %%", outcome->open_cells,
+               outcome->open_cells == 1 ? "" : "s", plan->most_repetitions, 100 * plan->precision);
+    if (plan->decide > 0 && left_open)
+        printf("; %zu comparison%s with %s could not be decided within %u repetitions", outcome->open_cells,
+               outcome->open_cells == 1 ? "" : "s", plan->baseline->name, plan->most_repetitions);
     if (outcome->failed)
         printf("; %zu of them failed, each with its reason", outcome->failed);
     size_t again = outcome->disturbed - outcome->lost;
@@ -204,6 +208,17 @@ static size_t print_provider(const struct sb_plan *plan)
     return simulated;
 }
 
+static void print_until(const struct sb_plan *plan, size_t fewest)
+{
+    printf(" to %u, until ", plan->most_repetitions);
+    if (plan->decide > 0)
+        printf("it is decided who is faster than %s or within ±%g %%,", plan->baseline->name,
+               100 * plan->decide);
+    else
+        printf("±%g %%", 100 * plan->precision);
+    printf(" at %g %% confidence: %zu to %zu trials", 100 * plan->confidence, fewest, plan->trials.n);
+}
+
 /* Skipped cells and missing events stand at the end, where they are seen. Returns how many allocators can't
  * be opened. */
 static size_t print_plan(const struct sb_plan *plan)
@@ -238,13 +253,12 @@ static size_t print_plan(const struct sb_plan *plan)
     }
     if (plan->provider == SB_PROVIDER_AUTO || plan->provider == SB_PROVIDER_CACHEGRIND)
         simulated = print_provider(plan);
-    /* Setting up and tearing down a process takes a third of a second or so, more with much memory. */
+    /* Setting up and tearing down a process takes a twentieth of a second or so, more with much memory. */
     size_t measured = plan->cells.n - skipped, fewest = measured * plan->least_repetitions;
-    double least = (double)plan->least_ns / 1e9, likely = least + 0.3 * (double)fewest;
+    double least = (double)plan->least_ns / 1e9, likely = least + 0.06 * (double)fewest;
     printf("\n%zu cells, %zu skipped, repetitions %u", plan->cells.n, skipped, plan->least_repetitions);
     if (plan->most_repetitions > plan->least_repetitions)
-        printf(" to %u, until ±%g %% at %g %% confidence: %zu to %zu trials", plan->most_repetitions,
-               100 * plan->precision, 100 * plan->confidence, fewest, plan->trials.n);
+        print_until(plan, fewest);
     else
         printf(": %zu trials", plan->trials.n);
     printf("; at least %.0f s, likely %s %.0f s%s\n", least,

@@ -314,13 +314,30 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
     bool range = sb_counts_most(e->values[SB_EXPERIMENT_REPETITIONS]) >
                  sb_counts_least(e->values[SB_EXPERIMENT_REPETITIONS]);
     const struct sb_ini_entry *repetitions = sb_ini_entry(section, "repetitions"),
-                              *precision = sb_ini_entry(section, "precision");
+                              *precision = sb_ini_entry(section, "precision"),
+                              *decide = sb_ini_entry(section, "decide"),
+                              *baseline = sb_ini_entry(section, "baseline");
     if ((repetitions && said(diag, repetitions->line)) || (precision && said(diag, precision->line)))
         return; /* one that can't be read is told as that */
-    if (range && repetitions && !e->values[SB_EXPERIMENT_PRECISION].u)
+    if (decide && said(diag, decide->line))
+        return;
+    bool decides = e->values[SB_EXPERIMENT_DECIDE].u != 0;
+    if (range && repetitions && !e->values[SB_EXPERIMENT_PRECISION].u && !decides)
         sb_diag_at(diag, repetitions->line,
-                   "repetitions: '%s' is a range, but no precision says when to stop; add precision = 1%%",
+                   "repetitions: '%s' is a range, but neither precision nor decide says when to stop; add "
+                   "precision = "
+                   "1%% or decide = 3%%",
                    repetitions->value);
+    if (decides && precision && e->values[SB_EXPERIMENT_PRECISION].u)
+        sb_diag_at(diag, decide->line, "both precision and decide are given; a run ends by one rule");
+    if (decides && !range)
+        sb_diag_at(diag, decide->line,
+                   "decide needs a range of repetitions to choose from, such as repetitions = 5..50");
+    if (decides && e->values[SB_EXPERIMENT_ORDER].u == SB_ORDER_SEQUENTIAL)
+        sb_diag_at(diag, decide->line,
+                   "decide compares within blocks, which order = sequential doesn't have");
+    if (baseline && !decides)
+        sb_diag_at(diag, baseline->line, "baseline is read by decide alone, which isn't given");
     if (precision && e->values[SB_EXPERIMENT_PRECISION].u && !range)
         sb_diag_at(diag, precision->line,
                    "precision needs a range of repetitions to choose from, such as repetitions = 5..50");

@@ -24,11 +24,19 @@ static const struct sb_option experiment_options[] = {
                             "every random choice of the run comes from it"},
     [SB_EXPERIMENT_REPETITIONS] = {"repetitions", SB_KIND_COUNTS, 0, "10", 1, 1000, NULL,
                                    "trials of each cell, each in a fresh process; a range: at least and at "
-                                   "most, as precision asks"},
+                                   "most, as precision or decide asks"},
     [SB_EXPERIMENT_PRECISION] =
         {"precision", SB_KIND_SHARE, 0, "off", 0, 50000, NULL,
          "a cell is repeated until the interval of its median rate reaches no further than this from the "
          "median, or repetitions are used up"},
+    [SB_EXPERIMENT_DECIDE] =
+        {"decide", SB_KIND_SHARE, 0, "off", 0, 50000, NULL,
+         "cells are repeated until it is certain that they are faster or slower than the baseline's, or that "
+         "they "
+         "differ by less than this, or until that can't be reached in the repetitions that are left"},
+    [SB_EXPERIMENT_BASELINE] =
+        {"baseline", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+         "the allocator that decide decides against; by default the first of the matrix"},
     [SB_EXPERIMENT_CONFIDENCE] = {"confidence", SB_KIND_SHARE, 0, "95%", 80000, 99900, NULL,
                                   "of every interval and comparison"},
     [SB_EXPERIMENT_LAYOUT] =

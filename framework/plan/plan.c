@@ -703,14 +703,17 @@ static void check_rate(struct planner *p, const struct sb_cell *cell)
 {
     struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
     const struct sb_ini_section *section = sb_ini_section(ini, "experiment", "");
-    const struct sb_ini_entry *precision = section ? sb_ini_entry(section, "precision") : NULL;
+    const struct sb_ini_entry *precision = section ? sb_ini_entry(section, "precision") : NULL,
+                              *decide = section ? sb_ini_entry(section, "decide") : NULL;
     const char *rate =
         text_of(cell, "experiment", section, &sb_tables[SB_TABLE_EXPERIMENT].options[SB_EXPERIMENT_RATE]);
-    if (p->plan->precision > 0 && strcmp(rate, "none"))
-        sb_diag_at(
-            p->diag, precision ? precision->line : 0,
-            "precision is that of the rate, but rate = %s fixes it; give a number of repetitions instead",
-            rate);
+    if ((p->plan->precision > 0 || p->plan->decide > 0) && strcmp(rate, "none"))
+        sb_diag_at(p->diag,
+                   precision ? precision->line
+                   : decide  ? decide->line
+                             : 0,
+                   "%s is that of the rate, but rate = %s fixes it; give a number of repetitions instead",
+                   p->plan->precision > 0 ? "precision" : "what decide decides", rate);
 }
 
 /* duration and operations exclude each other, also when one of them is swept. */
@@ -847,6 +850,31 @@ static void read_time_limit(const struct planner *p, struct sb_cell *cell)
     free(why);
 }
 
+/* Who is decided against: the one that is named, else the first of the matrix. */
+static void find_baseline(struct planner *p)
+{
+    struct sb_plan *plan = p->plan;
+    const char *name = p->experiment->values[SB_EXPERIMENT_BASELINE].s;
+    struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
+    const struct sb_ini_section *section = sb_ini_section(ini, "experiment", "");
+    const struct sb_ini_entry *entry = section ? sb_ini_entry(section, "baseline") : NULL;
+    if (!(plan->decide > 0) || !plan->allocators.n)
+        return;
+    const char **names = sb_calloc(plan->allocators.n, sizeof(*names));
+    for (size_t i = 0; i < plan->allocators.n; i++) {
+        names[i] = plan->allocators.at[i].name;
+        if (!plan->baseline && (!*name || !strcmp(names[i], name)))
+            plan->baseline = &plan->allocators.at[i];
+    }
+    if (!plan->baseline) {
+        char *hint = sb_diag_hint(name, names, plan->allocators.n);
+        sb_diag_at(p->diag, entry ? entry->line : 0, "baseline: '%s' is no allocator of the matrix%s", name,
+                   hint);
+        free(hint);
+    }
+    free(names);
+}
+
 void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
                   const struct sb_topology *topology, const struct sb_plugins *plugins, bool twins,
                   struct sb_diag *diag)
@@ -859,6 +887,7 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
         .least_repetitions = sb_counts_least(experiment->values[SB_EXPERIMENT_REPETITIONS]),
         .most_repetitions = sb_counts_most(experiment->values[SB_EXPERIMENT_REPETITIONS]),
         .precision = sb_share(experiment->values[SB_EXPERIMENT_PRECISION]),
+        .decide = sb_share(experiment->values[SB_EXPERIMENT_DECIDE]),
         .confidence = sb_share(experiment->values[SB_EXPERIMENT_CONFIDENCE]),
         .provider = (enum sb_provider)experiment->pmu[SB_PMU_PROVIDER].u,
     };
@@ -873,6 +902,7 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
     }
     if (twins)
         add_twins(plan);
+    find_baseline(&p);
     check_exclusive(&p);
     check_excludes(&p);
     check_machine(&p);

@@ -46,14 +46,20 @@ static bool comparable(const struct sb_cell_row *a, const struct sb_cell_row *b,
            includes(b, a, siblings);
 }
 
+static struct sb_level level_of(const struct sb_compare *c)
+{
+    return (struct sb_level){c->confidence, c->anytime};
+}
+
 static void set_numbers(struct sb_compare *c, struct sb_comparison *row, const struct sb_view_cell *x,
                         const struct sb_view_cell *y, const struct sb_view *xs, const struct sb_view *ys)
 {
-    struct sb_contrast pair = sb_contrast_of(xs, x, ys, y, c->metric, c->confidence, c->interval);
+    struct sb_contrast pair = sb_contrast_of(xs, x, ys, y, c->metric, level_of(c), c->interval);
     row->x = pair.x;
     row->y = pair.y;
     row->ratio = pair.ratio;
     row->p = row->adjusted = pair.p;
+    row->p_beyond = pair.p_beyond;
     row->resolved = pair.resolved || !row->x.n || !row->y.n;
     if (!row->x.n || !row->y.n)
         row->missing =
@@ -190,6 +196,8 @@ static void judge(struct sb_compare *c)
         struct sb_comparison *row = &c->rows.at[i];
         row->adjusted = p[i];
         row->verdict = verdict_of(c, row, row->adjusted);
+        if (row->verdict == SB_VERDICT_NOT_SEPARATED && row->p_beyond * (double)c->rows.n < 1 - c->confidence)
+            row->verdict = SB_VERDICT_WITHIN;
         row->alone = verdict_of(c, row, row->p);
     }
     free(p);
@@ -223,9 +231,14 @@ bool sb_compare_can_separate(const struct sb_compare *c, size_t *needed)
         if (isnan(row->p))
             continue;
         m++;
-        smallest = fmin(smallest, sb_smallest_p(row->x.n, row->y.n));
+        smallest = fmin(smallest, c->anytime && row->ratio.blocks
+                                      ? sb_sign_p_of(0, row->ratio.blocks, row->ratio.blocks)
+                                      : sb_smallest_p(row->x.n, row->y.n));
     }
-    for (*needed = 2; sb_smallest_p(*needed, *needed) * (double)m >= 1 - c->confidence; ++*needed)
+    for (*needed = 2;
+         (c->anytime ? sb_sign_p_of(0, *needed, *needed) : sb_smallest_p(*needed, *needed)) * (double)m >=
+         1 - c->confidence;
+         ++*needed)
         ;
     return m && smallest * (double)m < 1 - c->confidence;
 }
@@ -511,6 +524,7 @@ static int open_twins(struct sb_compare *aa, const char *db, const char *metric,
     *aa = (struct sb_compare){.interval = SB_INTERVAL_PERCENTILE};
     int status = sb_view_open(&aa->views[0], db, why);
     aa->confidence = aa->views[0].confidence;
+    aa->anytime = aa->views[0].anytime;
     if (!status)
         status = find_metric(aa, metric, why);
     if (!status) {
@@ -595,6 +609,7 @@ int sb_compare(struct sb_compare *c, const struct sb_compare_request *q, char **
     if (!status && c->two)
         status = sb_view_open(&c->views[1], q->other, why);
     c->confidence = c->views[0].confidence;
+    c->anytime = c->views[0].anytime || (c->two && c->views[1].anytime);
     if (!status)
         status = check_baseline(c, q->baseline, why);
     if (!status)

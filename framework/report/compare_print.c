@@ -11,7 +11,7 @@
 static const char *word(const struct sb_compare *c, enum sb_verdict verdict)
 {
     if (verdict == SB_VERDICT_NOT_SEPARATED || verdict == SB_VERDICT_NONE ||
-        verdict == SB_VERDICT_NOT_RESOLVED)
+        verdict == SB_VERDICT_NOT_RESOLVED || verdict == SB_VERDICT_WITHIN)
         return sb_verdict_name(verdict);
     if (!c->has_direction)
         return verdict == SB_VERDICT_SLOWER ? "higher" : "lower";
@@ -29,6 +29,8 @@ static bool within_floor(const struct sb_compare *c, const struct sb_comparison 
 /* Whose step it is that hides the difference: the clock's, as a rule. */
 static char *verdict_words(const struct sb_compare *c, const struct sb_comparison *row)
 {
+    if (row->verdict == SB_VERDICT_WITHIN)
+        return sb_printf("within ±%g %%", 100 * sb_view_decide(&c->views[0]));
     if (row->resolved)
         return sb_strdup(word(c, row->verdict));
     char *step = sb_format_si(fmax(row->x.step, row->y.step));
@@ -101,8 +103,9 @@ static char *ratio_words(const struct sb_compare *c)
     struct sb_text text = {0};
     if (most)
         sb_text_printf(&text,
-                       "ratios: medians of those within %zu%s%.0zu blocks, with %g %% intervals by ranks",
-                       least, most > least ? " to " : "", most > least ? most : 0, 100 * c->confidence);
+                       "ratios: medians of those within %zu%s%.0zu blocks, with %g %% intervals by ranks%s",
+                       least, most > least ? " to " : "", most > least ? most : 0, 100 * c->confidence,
+                       c->anytime ? ", valid at any time" : "");
     if (medians || !most)
         sb_text_printf(&text, "%s of the medians, with %g %% bootstrap intervals (%s)",
                        most ? "; else" : "ratios", 100 * c->confidence,
@@ -131,14 +134,16 @@ static void print_text(const struct sb_compare *c, FILE *out)
     }
     fprintf(out,
             "\nmedians of %s (%s, %s) over n processes; %s.\n"
-            "p: rank sum test, corrected for %zu comparisons (Holm). Separated: p under %g and the interval "
+            "p: %s, corrected for %zu comparisons (Holm). Separated: p under %g and the interval "
             "leaves out 1.\n"
             "An interval is its comparison's own, not corrected; not separated doesn't mean equal.\n",
             c->metric, c->unit,
             !c->has_direction   ? "neither more nor less is better"
             : c->more_is_better ? "more is better"
                                 : "less is better",
-            ratios, n, 1 - c->confidence);
+            ratios,
+            c->anytime ? "signs within blocks, valid at any time (Robbins' mixture)" : "rank sum test", n,
+            1 - c->confidence);
     free(ratios);
     if (c->floor)
         fprintf(out, "noise floor: %s.\n", c->floor);

@@ -15,12 +15,12 @@ static bool all_positive(const double *samples, size_t n)
 }
 
 /* Sorting would change the order that resamples are drawn in. */
-static struct sb_summary summary_of(const double *samples, size_t n, double step, double confidence)
+static struct sb_summary summary_of(const double *samples, size_t n, double step, struct sb_level level)
 {
     double *copy = sb_calloc(n + 1, sizeof(*copy));
     for (size_t i = 0; i < n; i++)
         copy[i] = samples[i];
-    struct sb_summary s = sb_summarise(copy, n, confidence);
+    struct sb_summary s = sb_summarise(copy, n, level);
     s.step = step;
     free(copy);
     return s;
@@ -37,16 +37,31 @@ static void widen(struct sb_ratio *ratio, const struct sb_summary *x, const stru
     ratio->high = fmax(ratio->high, sb_reading_high(a) / sb_reading_low(b));
 }
 
-/* None where the two were measured apart, or hardly together. */
+/* Both bounds must be left out, from the inside. */
+static double p_beyond(const double *x, const double *y, size_t n, double share, double ratio)
+{
+    if (!(share > 0) || fabs(ratio - 1) >= share)
+        return NAN;
+    return fmax(sb_sign_p(x, y, n, 1 - share), sb_sign_p(x, y, n, 1 + share));
+}
+
+/* None where the two were measured apart, or hardly together. At any time only signs within blocks have a p.
+ */
 static struct sb_ratio ratio_in_blocks(const struct sb_view *xs, const struct sb_view_cell *x,
                                        const struct sb_view *ys, const struct sb_view_cell *y,
-                                       const char *metric, double confidence)
+                                       const char *metric, struct sb_level level,
+                                       struct sb_contrast *contrast)
 {
     struct sb_ratio ratio = {NAN, NAN, NAN, 0};
     double *a = NULL, *b = NULL;
     size_t n = xs == ys ? sb_view_blocks(xs, x, y, metric, &a, &b) : 0;
-    if (n > 1)
-        ratio = sb_ratio_in_blocks(a, b, n, confidence);
+    if (n > 1 && all_positive(a, n) && all_positive(b, n)) {
+        ratio = sb_ratio_in_blocks(a, b, n, level);
+        if (level.anytime) {
+            contrast->p = sb_sign_p(a, b, n, 1);
+            contrast->p_beyond = p_beyond(a, b, n, sb_view_decide(xs), ratio.value);
+        }
+    }
     free(a);
     free(b);
     return ratio;
@@ -54,13 +69,13 @@ static struct sb_ratio ratio_in_blocks(const struct sb_view *xs, const struct sb
 
 struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view_cell *x,
                                   const struct sb_view *ys, const struct sb_view_cell *y, const char *metric,
-                                  double confidence, enum sb_interval_kind kind)
+                                  struct sb_level level, enum sb_interval_kind kind)
 {
-    struct sb_contrast contrast = {.ratio = {NAN, NAN, NAN, 0}, .p = NAN};
+    struct sb_contrast contrast = {.ratio = {NAN, NAN, NAN, 0}, .p = NAN, .p_beyond = NAN};
     size_t nx, ny;
     double *a = sb_view_samples(xs, x, metric, &nx), *b = sb_view_samples(ys, y, metric, &ny);
-    contrast.x = summary_of(a, nx, sb_view_step(xs, x, metric), confidence);
-    contrast.y = summary_of(b, ny, sb_view_step(ys, y, metric), confidence);
+    contrast.x = summary_of(a, nx, sb_view_step(xs, x, metric), level);
+    contrast.y = summary_of(b, ny, sb_view_step(ys, y, metric), level);
     contrast.resolved = sb_are_resolved(&contrast.x, &contrast.y);
     if (nx && ny && contrast.resolved) {
         contrast.p = nx > 1 && ny > 1 ? sb_rank_sum_p(a, nx, b, ny) : NAN;
@@ -68,9 +83,9 @@ struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view
         bool known = !sb_reading_is_below(sb_reading_of(&contrast.x)) &&
                      !sb_reading_is_below(sb_reading_of(&contrast.y));
         if (known && all_positive(a, nx) && all_positive(b, ny)) {
-            contrast.ratio = ratio_in_blocks(xs, x, ys, y, metric, confidence);
+            contrast.ratio = ratio_in_blocks(xs, x, ys, y, metric, level, &contrast);
             if (!contrast.ratio.blocks)
-                contrast.ratio = sb_ratio_of_medians(a, nx, b, ny, confidence, kind,
+                contrast.ratio = sb_ratio_of_medians(a, nx, b, ny, level.confidence, kind,
                                                      sb_hash(x->row->label) ^ sb_hash(y->row->label));
             widen(&contrast.ratio, &contrast.x, &contrast.y);
         }
@@ -86,5 +101,5 @@ double sb_contrast_ratio(const struct sb_view *view, const struct sb_view_cell *
     /* Against itself it is 1, whatever the instrument can tell. */
     if (x == y)
         return sb_view_metric(view, x, metric).median > 0 ? 1 : NAN;
-    return sb_contrast_of(view, x, view, y, metric, view->confidence, SB_INTERVAL_PERCENTILE).ratio.value;
+    return sb_contrast_of(view, x, view, y, metric, sb_view_level(view), SB_INTERVAL_PERCENTILE).ratio.value;
 }

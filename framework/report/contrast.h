@@ -9,14 +9,18 @@ struct sb_contrast {
     /* x over y, in blocks where they were measured so, else of the medians; its interval no narrower than
        their steps; NaN: a value is zero or missing, or a median below its step. */
     struct sb_ratio ratio;
-    double p;      /* rank sum; NaN where a side has fewer than two, or the medians are not resolved */
+    double p; /* rank sum, or of a run that ended by its results signs within blocks; NaN where a side has
+                 fewer than two, or the medians are not resolved */
+    /* Of a run that was to decide: p, at any time, of the ratio being further from 1 than what counts. Else
+     * NaN. */
+    double p_beyond;
     bool resolved; /* the medians are at least two steps of the metric apart, or it has no step */
 };
 
 /* Seeded by what is compared: the order of rows and the kind of output change nothing. */
 struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view_cell *x,
                                   const struct sb_view *ys, const struct sb_view_cell *y, const char *metric,
-                                  double confidence, enum sb_interval_kind kind);
+                                  struct sb_level level, enum sb_interval_kind kind);
 
 /* The ratio alone, as above; NaN where there is none. */
 double sb_contrast_ratio(const struct sb_view *view, const struct sb_view_cell *x,

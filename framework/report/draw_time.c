@@ -106,7 +106,7 @@ static size_t add_series(struct lines *q, const struct runs *runs, point_fn valu
             if (!isnan(v))
                 samples[n++] = v;
         }
-        struct sb_summary s = sb_summarise(samples, n, q->chart->view->confidence);
+        struct sb_summary s = sb_summarise(samples, n, sb_view_level(q->chart->view));
         if (!s.n)
             continue;
         q->spread |= s.max > s.min;
@@ -250,7 +250,7 @@ static void add_panel(struct sb_figure *f, size_t panel, const char *name, const
 /* ---- free blocks by order ---- */
 
 /* Medians of each order for itself: no one process need have had all of them at once. */
-static bool order_rows(const struct runs *runs, double confidence, double *most, struct sb_range *range,
+static bool order_rows(const struct runs *runs, struct sb_level level, double *most, struct sb_range *range,
                        struct sb_text *data)
 {
     size_t points = sb_series_points(&runs->at[0]);
@@ -264,7 +264,7 @@ static bool order_rows(const struct runs *runs, double confidence, double *most,
                 if (!isnan(v))
                     samples[n++] = v;
             }
-            struct sb_summary s = sb_summarise(samples, n, confidence);
+            struct sb_summary s = sb_summarise(samples, n, level);
             if (!s.n)
                 continue;
             sb_range_add(range, &s);
@@ -350,7 +350,7 @@ static bool take_orders(const struct sb_chart *c, struct panels *q, const struct
 {
     size_t points = sb_series_points(&runs->at[0]);
     (void)name;
-    if (!points || !order_rows(runs, c->view->confidence, &q->most, &q->range, &q->data))
+    if (!points || !order_rows(runs, sb_view_level(c->view), &q->most, &q->range, &q->data))
         return false;
     q->points = fmax(q->points, (double)points);
     q->operations = fmax(q->operations, sb_series_operations(&runs->at[0], points - 1));

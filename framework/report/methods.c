@@ -535,12 +535,17 @@ static void say_statistics(const struct sb_view *v, struct sb_words *out)
     sb_text_printf(
         &s,
         "We report medians over processes with distribution-free %g %% intervals by order statistics (or the "
-        "range, where there are too few processes, as the tables say); ratios are %s, each its own and not "
-        "corrected "
-        "for their number; where a verdict (faster, slower) is quoted it is scullbench compare's, by the "
-        "Wilcoxon rank "
-        "sum test, corrected by Holm for the number of comparisons. ",
-        100 * v->confidence, ratios);
+        "range, where there are too few processes, as the tables say)%s; ratios are %s, each its own and not "
+        "corrected for their number; where a verdict (faster, slower) is quoted it is scullbench compare's, "
+        "by %s, "
+        "corrected by Holm for the number of comparisons. ",
+        100 * v->confidence,
+        v->anytime
+            ? ", which hold for all moments at which the run looked whether to go on (Robbins' mixture)"
+            : "",
+        ratios,
+        v->anytime ? "the signs of the differences within blocks, likewise valid at any time"
+                   : "the Wilcoxon rank sum test");
     free(ratios);
     say_latencies(v, &s);
     say_excluded(v, &s);

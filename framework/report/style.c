@@ -332,7 +332,7 @@ static char *n_text(const struct sb_range *r)
 /* What whiskers are, in two words: the caption says it in full. */
 static char *short_interval(const struct sb_view *view, const struct sb_range *r)
 {
-    bool range = r->least_n < 2 || 1 - exp2(1 - (double)r->least_n) < view->confidence;
+    bool range = r->least_n < sb_least_samples(sb_view_level(view));
     return range ? sb_strdup("range") : sb_printf("%g %% interval", 100 * view->confidence);
 }
 

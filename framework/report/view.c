@@ -249,6 +249,14 @@ static void add_cell(struct sb_view *view, const struct sb_cell_row *row, bool t
     free(variant);
 }
 
+/* A run with a precision to reach, or a verdict. */
+static bool ends_by_results(const struct sb_view *view, size_t source)
+{
+    const char *precision = sb_data_meta(sb_view_head(view, source), "precision"),
+               *decide = sb_data_meta(sb_view_head(view, source), "decide");
+    return (precision && strtod(precision, NULL) > 0) || (decide && strtod(decide, NULL) > 0);
+}
+
 /*
  * Failed trials are counted here and nowhere summed: a metric is over ok trials alone, with n beside
  * it.
@@ -266,6 +274,8 @@ int sb_view_open_all(struct sb_view *view, const struct sb_words *dbs, char **wh
     if (!(view->confidence > 0 &&
           view->confidence < 1)) /* altered by hand: nothing could be computed with it */
         view->confidence = 0.95;
+    for (size_t i = 0; i < view->sources.n; i++)
+        view->anytime |= ends_by_results(view, i);
     bool twice = view->sources.n > 1 && any_twice(view);
     for (size_t i = 0; i < view->data.cells.n; i++)
         add_cell(view, &view->data.cells.at[i], twice);
@@ -359,6 +369,21 @@ char *sb_view_status(const struct sb_view_cell *cell)
     if (lost)
         sb_text_printf(&text, "%s%zu of %zu disturbed", text.n ? ", " : "", lost, cell->trials);
     return text.n ? text.at : sb_strdup("ok");
+}
+
+double sb_view_decide(const struct sb_view *view)
+{
+    double share = 0;
+    for (size_t i = 0; i < view->sources.n && !(share > 0); i++) {
+        const char *decide = sb_data_meta(sb_view_head(view, i), "decide");
+        share = decide ? strtod(decide, NULL) : 0;
+    }
+    return share;
+}
+
+struct sb_level sb_view_level(const struct sb_view *view)
+{
+    return (struct sb_level){view->confidence, view->anytime};
 }
 
 const struct sb_data *sb_view_head(const struct sb_view *view, size_t source)
@@ -474,7 +499,7 @@ struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_vie
 {
     size_t n;
     double *samples = sb_view_samples(view, cell, name, &n);
-    struct sb_summary s = sb_summarise(samples, n, view->confidence);
+    struct sb_summary s = sb_summarise(samples, n, sb_view_level(view));
     s.step = n ? sb_view_step(view, cell, name) : 0;
     free(samples);
     return s;
@@ -532,18 +557,19 @@ int sb_view_latencies(const struct sb_view *view, const struct sb_view_cell *cel
 /* n below which the range is all there is: with n samples it covers 1 - 2^(1 - n). */
 char *sb_view_interval(const struct sb_view *view, size_t least_n, size_t most_n)
 {
-    size_t enough = 2;
+    size_t enough = sb_least_samples(sb_view_level(view));
     double percent = 100 * view->confidence;
-    /* The fewest processes whose smallest and largest have the median between them so surely. */
-    while (1 - exp2(1 - (double)enough) < view->confidence)
-        enough++;
+    const char *when = view->anytime ? ", valid at any time" : "";
     if (least_n >= enough)
-        return sb_printf("%g %% interval of the median by ranks", percent);
+        return sb_printf("%g %% interval of the median by ranks%s", percent, when);
+    if (least_n == most_n && view->anytime)
+        return sb_printf("smallest to largest (%zu processes are too few for %g %% at any time)", least_n,
+                         percent);
     if (least_n == most_n)
         return sb_printf("smallest to largest (%g %% of confidence: %zu processes are too few for %g %%)",
                          100 * (1 - exp2(1 - (double)least_n)), least_n, percent);
-    return sb_printf("%g %% interval of the median by ranks, or with fewer than %zu processes the range",
-                     percent, enough);
+    return sb_printf("%g %% interval of the median by ranks%s, or with fewer than %zu processes the range",
+                     percent, when, enough);
 }
 
 /* What that run asked for, as a share; 0: nothing. */

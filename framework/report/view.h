@@ -50,6 +50,7 @@ struct sb_view {
     struct sb_words allocators, workloads; /* in the order of the config; allocators as variants */
     struct sb_words bases;                 /* the allocators without their databases */
     double confidence;                     /* as a share */
+    bool anytime;                          /* a run ended when its results were as it liked them */
 };
 
 /* To be closed in any case. */
@@ -85,6 +86,11 @@ size_t sb_view_lost(const struct sb_view_cell *cell);
  * sb_view_reason says why. The caller frees it.
  */
 char *sb_view_missing(const struct sb_view *view, const struct sb_view_cell *cell, const char *name);
+
+/* Of every interval and test. */
+struct sb_level sb_view_level(const struct sb_view *view);
+/* The difference that counts, as a share, in the first of the runs that was to decide; 0: none was. */
+double sb_view_decide(const struct sb_view *view);
 
 /* The first database's meta and facts are the view's own. */
 const struct sb_data *sb_view_head(const struct sb_view *view, size_t source);

@@ -8,8 +8,8 @@
 #include "base/file.h"
 #include "base/stop.h"
 #include "run/process.h"
+#include "run/stopping.h"
 #include "run/watch.h"
-#include "stats/stats.h"
 #include "trial/watch.h"
 
 #include <errno.h>
@@ -123,6 +123,9 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
     add_number(head, "least_repetitions", plan->least_repetitions);
     add_number(head, "most_repetitions", plan->most_repetitions);
     add_number(head, "precision", plan->precision);
+    add_number(head, "decide", plan->decide);
+    if (plan->decide > 0)
+        sb_pairs_add(&head->meta, "baseline", plan->baseline->name);
     add_number(head, "confidence", plan->confidence);
     add_number(head, "retries", (double)e->values[SB_EXPERIMENT_RETRIES].u);
     sb_pairs_add(&head->meta, "order",
@@ -248,14 +251,6 @@ struct progress {
     bool may_end;      /* before all are done, for cells may be precise enough */
 };
 
-/* What is known of a cell so far. */
-struct cell_state {
-    double *rates; /* of its ok trials */
-    size_t n, capacity;
-    size_t tried; /* trials, whatever became of them */
-    bool precise;
-};
-
 /*
  * On a terminal one line that is overwritten; elsewhere a line every five seconds, and one for every
  * failure.
@@ -315,88 +310,21 @@ struct run {
     const struct sb_plan *plan;
     struct sb_run_outcome *outcome;
     struct progress progress;
-    struct cell_state *states;
+    struct sb_stopping *stopping;
     struct sb_run_watch watch;
     struct sb_processes processes;
     struct sb_trial_row waiting; /* measured and not stored yet; number 0: none */
     size_t extra;                /* retries so far */
 };
 
-/* Under valgrind everything takes some hundred times as long; more than this is not worth the wait. */
-static bool short_enough(const struct sb_cell *cell, const struct cell_state *state)
-{
-    /* Two cycles are the least that a simulated trial needs: one to warm up, one to count. */
-    enum { SLOWER = 100, MOST_SECONDS = 10 };
-    if (!state->n)
-        return false;
-    return 2 * (double)cell->cycle_operations * SLOWER / state->rates[state->n - 1] <= MOST_SECONDS;
-}
-
-/* A cell that never gave a number won't. */
-static bool is_done(const struct sb_plan *plan, const struct cell_state *state)
-{
-    return state->precise || (!state->n && state->tried >= plan->least_repetitions);
-}
-
-/* Cells that are compared go on together, so that what drifts does so for all of them. */
-static bool group_is_done(const struct sb_plan *plan, const struct sb_cell *cell,
-                          const struct cell_state *states)
-{
-    for (size_t i = 0; i < plan->cells.n; i++) {
-        if (plan->cells.at[i].group == cell->group && !plan->cells.at[i].skip && !is_done(plan, &states[i]))
-            return false;
-    }
-    return true;
-}
-
-/* Whether a trial is still needed, after what is known. */
-static bool is_wanted(const struct sb_plan *plan, const struct sb_trial *trial,
-                      const struct cell_state *states)
-{
-    const struct sb_cell *cell = &plan->cells.at[trial->cell];
-    const struct cell_state *state = &states[trial->cell];
-    if (cell->skip)
-        return false;
-    if (trial->simulated)
-        return plan->provider == SB_PROVIDER_CACHEGRIND || short_enough(cell, state);
-    if (trial->repetition <= plan->least_repetitions)
-        return true;
-    /* One after the other nothing drifts together, and the others' turn has not come. */
-    if (plan->experiment->values[SB_EXPERIMENT_ORDER].u == SB_ORDER_SEQUENTIAL)
-        return !is_done(plan, state);
-    return !(state->tried >= plan->least_repetitions && !state->n) && !group_is_done(plan, cell, states);
-}
-
-/* The interval is that of the ranks, so its width says when to stop whatever the distribution. */
-static void learn(const struct sb_plan *plan, struct cell_state *state, const struct sb_result *result)
-{
-    const struct sb_metric *rate = sb_result_metric(result, "ops_per_s");
-    state->tried++;
-    if (result->status != SB_STATUS_OK || !rate)
-        return;
-    state->rates = sb_vec_grow(state->rates, &state->capacity, state->n, sizeof(*state->rates));
-    state->rates[state->n++] = rate->value;
-    /* The same function as the reports': what stops the run is what they print. */
-    struct sb_summary s = sb_summarise(state->rates, state->n, plan->confidence);
-    state->precise = plan->precision > 0 && state->n >= plan->least_repetitions && s.reached &&
-                     sb_half_width(&s) <= plan->precision;
-}
-
-static size_t count_imprecise(const struct sb_plan *plan, const struct cell_state *states)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < plan->cells.n; i++)
-        n += plan->precision > 0 && !plan->cells.at[i].skip && states[i].n && !states[i].precise;
-    return n;
-}
-
 /* What is left at most: trials that cells known to be precise enough won't need don't count. */
-static void count_left(const struct sb_plan *plan, const struct cell_state *states, size_t from,
-                       struct progress *p)
+static void count_left(struct run *run, size_t from)
 {
-    p->of[0].left = p->of[1].left = 0;
-    for (size_t i = from; i < plan->trials.n; i++)
-        p->of[plan->trials.at[i].simulated].left += is_wanted(plan, &plan->trials.at[i], states);
+    struct progress *p = &run->progress;
+    size_t left[2];
+    sb_stopping_count_left(run->stopping, from, left);
+    p->of[0].left = left[0];
+    p->of[1].left = left[1];
 }
 
 static void free_row(struct sb_trial_row *row)
@@ -476,10 +404,10 @@ static int run_planned(struct run *run, size_t i, char **why)
     const struct sb_result *result = &run->waiting.result;
     struct progress *p = &run->progress;
     /* The plan has all repetitions there could be; which are needed is seen on the way. */
-    if (!is_wanted(run->plan, trial, run->states))
+    if (!sb_stopping_wants(run->stopping, trial))
         return 0;
     /* Counted anew each time: cells become precise, and failing ones are given up. */
-    count_left(run->plan, run->states, i, p);
+    count_left(run, i);
     if (p->terminal || !i)
         show(p, cell, NULL);
     uint64_t start = sb_now_ns();
@@ -493,7 +421,7 @@ static int run_planned(struct run *run, size_t i, char **why)
         run->outcome->failed += result->status != SB_STATUS_OK && result->status != SB_STATUS_DISTURBED;
         /* What ran under valgrind has no times to learn from. */
         if (!trial->simulated) {
-            learn(run->plan, &run->states[trial->cell], result);
+            sb_stopping_learn(run->stopping, trial, result);
             sb_run_watch_take(&run->watch, trial->number, result);
         }
         show(p, cell, result);
@@ -509,7 +437,7 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
                       .outcome = outcome,
                       .progress = {.terminal = isatty(STDERR_FILENO),
                                    .may_end = plan->most_repetitions > plan->least_repetitions},
-                      .states = sb_calloc(plan->cells.n, sizeof(*run.states))};
+                      .stopping = sb_stopping_begin(plan)};
     struct progress *p = &run.progress;
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     char *ignored = NULL;
@@ -527,13 +455,11 @@ int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_out
     free(ignored);
     if (!status)
         status = sb_run_watch_conclude(&run.watch, store, why);
-    outcome->imprecise = count_imprecise(plan, run.states);
+    outcome->open_cells = sb_stopping_open_cells(run.stopping);
     /* Trials that weren't needed were never planned, to the reader of the last line. */
     outcome->planned = outcome->done + (outcome->interrupted ? p->of[0].left + p->of[1].left : 0);
     sigaction(SIGPIPE, &before, NULL);
-    for (size_t i = 0; i < plan->cells.n; i++)
-        free(run.states[i].rates);
-    free(run.states);
+    sb_stopping_free(run.stopping);
     sb_processes_end(&run.processes);
     return status;
 }

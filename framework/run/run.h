@@ -11,7 +11,7 @@ struct sb_run_outcome {
     size_t disturbed;    /* trials that were disturbed, and repetitions that were so to the last retry: */
     size_t lost;         /* those have no number */
     bool interrupted;    /* by SIGINT or SIGTERM: what was done is kept */
-    size_t imprecise;    /* cells that used up their repetitions without being as precise as asked */
+    size_t open_cells;   /* that ended neither as precise as was asked for nor decided */
 };
 
 /* The machine's state, with what of it speaks against this plan. */

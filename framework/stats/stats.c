@@ -29,7 +29,7 @@ double sb_median(double *samples, size_t n)
  * The rank of the interval's lower end, from 1, and what the interval covers: the largest k that leaves less
  * than half of 1 - confidence of Binomial(n, 1/2) below it. 0: there is none.
  */
-static size_t lower_rank(size_t n, double confidence, double *coverage)
+static size_t fixed_rank(size_t n, double confidence, double *coverage)
 {
     double tail = 0, p = exp(-(double)n * log(2)), half = (1 - confidence) / 2;
     size_t k = 0;
@@ -41,6 +41,57 @@ static size_t lower_rank(size_t n, double confidence, double *coverage)
         k++;
     }
     return k;
+}
+
+/*
+ * The mixture, over all shares that signs could have, of how much likelier s of n are than with a half: under
+ * the half it exceeds 1 / alpha at any time with a probability of alpha at most.
+ */
+static double log_mixture(size_t s, size_t n)
+{
+    return (double)n * log(2) + lgamma((double)s + 1) + lgamma((double)(n - s) + 1) - lgamma((double)n + 2);
+}
+
+static size_t anytime_rank(size_t n, double confidence, double *coverage)
+{
+    size_t k = 0;
+    while (2 * k < n && log_mixture(k, n) >= -log(1 - confidence))
+        k++;
+    if (k)
+        *coverage = confidence;
+    return k;
+}
+
+static size_t lower_rank(size_t n, struct sb_level level, double *coverage)
+{
+    return level.anytime ? anytime_rank(n, level.confidence, coverage)
+                         : fixed_rank(n, level.confidence, coverage);
+}
+
+size_t sb_least_samples(struct sb_level level)
+{
+    double coverage;
+    size_t n = 2;
+    while (!lower_rank(n, level, &coverage))
+        n++;
+    return n;
+}
+
+double sb_sign_p_of(size_t below, size_t above, size_t n)
+{
+    /* Who lies on it may be counted to either side, so to the lesser. */
+    size_t less = below < above ? below : above, s = less + (n - below - above);
+    return n ? fmin(1, exp(-log_mixture(2 * s < n ? s : n / 2, n))) : (double)NAN;
+}
+
+double sb_sign_p(const double *x, const double *y, size_t n, double ratio)
+{
+    size_t below = 0, above = 0;
+    for (size_t i = 0; i < n; i++) {
+        below += x[i] / y[i] < ratio;
+        above += x[i] / y[i] > ratio;
+    }
+    return sb_sign_p_of(below, above, n);
 }
 
 /*
@@ -66,7 +117,7 @@ size_t sb_split_groups(const double *x, size_t n)
     return apart ? cut : 0;
 }
 
-struct sb_summary sb_summarise(double *samples, size_t n, double confidence)
+struct sb_summary sb_summarise(double *samples, size_t n, struct sb_level level)
 {
     struct sb_summary s = {.n = n, .median = NAN, .min = NAN, .max = NAN, .low = NAN, .high = NAN};
     if (!n)
@@ -78,13 +129,13 @@ struct sb_summary sb_summarise(double *samples, size_t n, double confidence)
     s.high = s.max;
     if (n == 1)
         return s;
-    size_t k = lower_rank(n, confidence, &s.coverage);
+    size_t k = lower_rank(n, level, &s.coverage);
     s.reached = k > 0;
     if (s.reached) {
         s.low = samples[k - 1];
         s.high = samples[n - k];
     } else {
-        s.coverage = 1 - exp2(1 - (double)n);
+        s.coverage = level.anytime ? 0 : 1 - exp2(1 - (double)n);
     }
     s.bimodal = sb_split_groups(samples, n) != 0;
     for (size_t i = 0; i < n; i++)
@@ -92,12 +143,12 @@ struct sb_summary sb_summarise(double *samples, size_t n, double confidence)
     return s;
 }
 
-struct sb_ratio sb_ratio_in_blocks(const double *x, const double *y, size_t n, double confidence)
+struct sb_ratio sb_ratio_in_blocks(const double *x, const double *y, size_t n, struct sb_level level)
 {
     double *ratios = sb_calloc(n + 1, sizeof(*ratios));
     for (size_t i = 0; i < n; i++)
         ratios[i] = x[i] / y[i];
-    struct sb_summary s = sb_summarise(ratios, n, confidence);
+    struct sb_summary s = sb_summarise(ratios, n, level);
     free(ratios);
     if (n < 2)
         return (struct sb_ratio){s.median, NAN, NAN, n};
@@ -266,7 +317,8 @@ bool sb_are_resolved(const struct sb_summary *x, const struct sb_summary *y)
     return !(step > 0) || fabs(x->median - y->median) >= 2 * step * (1 - rounding);
 }
 
-static const char *const verdicts[] = {"not compared", "faster", "slower", "not separated", "not resolved"};
+static const char *const verdicts[] = {"not compared",  "faster",       "slower",
+                                       "not separated", "not resolved", "within"};
 
 const char *sb_verdict_name(enum sb_verdict verdict)
 {

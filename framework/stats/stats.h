@@ -26,8 +26,21 @@ struct sb_summary {
 };
 #define SB_FAR 0.25
 
-/* Sorts `samples` in place. n = 0 gives NaN throughout. `confidence` lies between 0 and 1. */
-struct sb_summary sb_summarise(double *samples, size_t n, double confidence);
+/*
+ * How sure an interval or a test is to be. `anytime`: of a run that looked at its results as they came and
+ * ended when it liked them. What is then said holds for all moments at once (Robbins 1970: a mixture over all
+ * shares of signs, and Ville's inequality), which takes wider intervals than of a number of samples fixed
+ * before.
+ */
+struct sb_level {
+    double confidence; /* between 0 and 1 */
+    bool anytime;
+};
+/* The least number of samples that have an interval at all: 6 for 95 %, 8 at any time. */
+size_t sb_least_samples(struct sb_level level);
+
+/* Sorts `samples` in place. n = 0 gives NaN throughout. */
+struct sb_summary sb_summarise(double *samples, size_t n, struct sb_level level);
 
 /*
  * A value with its resolution. It lies somewhere between low and high; one below its step is no number, for
@@ -87,7 +100,16 @@ struct sb_ratio {
  * Of n blocks, x[i] and y[i] being of the same one: what disturbs a block disturbs both, and cancels. The
  * interval is sb_summarise's. Positive samples only.
  */
-struct sb_ratio sb_ratio_in_blocks(const double *x, const double *y, size_t n, double confidence);
+struct sb_ratio sb_ratio_in_blocks(const double *x, const double *y, size_t n, struct sb_level level);
+
+/*
+ * Two-sided p, at any time, of the hypothesis that in half of all blocks x is over `ratio` times y. It is
+ * under 1 - confidence just where the anytime interval of the ratio leaves `ratio` out. Equal ones count for
+ * it.
+ */
+double sb_sign_p(const double *x, const double *y, size_t n, double ratio);
+/* The same of numbers: `below` and `above` of n blocks. */
+double sb_sign_p_of(size_t below, size_t above, size_t n);
 
 /* Resamples both sides on their own, 9999 times. Positive samples only. */
 struct sb_ratio sb_ratio_of_medians(const double *x, size_t nx, const double *y, size_t ny, double confidence,
@@ -98,7 +120,8 @@ enum sb_verdict {
     SB_VERDICT_FASTER,
     SB_VERDICT_SLOWER,
     SB_VERDICT_NOT_SEPARATED,
-    SB_VERDICT_NOT_RESOLVED /* the instrument can't tell */
+    SB_VERDICT_NOT_RESOLVED, /* the instrument can't tell */
+    SB_VERDICT_WITHIN        /* known to differ by less than what counts */
 };
 const char *sb_verdict_name(enum sb_verdict verdict);
 

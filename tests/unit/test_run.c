@@ -4,6 +4,7 @@
 
 #include "plan/memory.h"
 #include "run/keeper.h"
+#include "run/stopping.h"
 
 #include <sched.h>
 #include <unistd.h>
@@ -58,11 +59,146 @@ static void cpus_are_kept_busy(void **state)
     sb_keeper_stop(k);
 }
 
+/* A matrix of one group: what is decided against, then others. */
+enum { LEAST = 5, MOST = 60, CELLS = 4 };
+
+static struct sb_experiment experiment;
+static struct sb_binding bindings[CELLS];
+static struct sb_cell cells[CELLS];
+static struct sb_plan plan;
+
+static void make_plan(double precision, double decide)
+{
+    memset(&experiment, 0, sizeof(experiment));
+    experiment.values[SB_EXPERIMENT_ORDER].u = SB_ORDER_INTERLEAVED;
+    for (int i = 0; i < CELLS; i++)
+        cells[i] = (struct sb_cell){.id = (uint32_t)i + 1, .allocator = &bindings[i]};
+    plan = (struct sb_plan){.experiment = &experiment,
+                            .least_repetitions = LEAST,
+                            .most_repetitions = MOST,
+                            .precision = precision,
+                            .decide = decide,
+                            .confidence = 0.95,
+                            .baseline = decide > 0 ? &bindings[0] : NULL};
+    plan.cells.at = cells;
+    plan.cells.n = CELLS;
+}
+
+static bool wants(const struct sb_stopping *s, uint32_t cell, uint32_t block)
+{
+    const struct sb_trial trial = {.cell = cell, .repetition = block};
+    return sb_stopping_wants(s, &trial);
+}
+
+static void tell(struct sb_stopping *s, uint32_t cell, uint32_t block, double rate)
+{
+    char name[] = "ops_per_s", unit[] = "1/s";
+    struct sb_metric metric = {name, unit, rate};
+    struct sb_result result = {.status = rate > 0 ? SB_STATUS_OK : SB_STATUS_CRASHED};
+    const struct sb_trial trial = {.cell = cell, .repetition = block};
+    result.metrics.at = &metric;
+    result.metrics.n = 1;
+    sb_stopping_learn(s, &trial, &result);
+}
+
+/* How many blocks each cell was wanted in, of rates[cell] times what disturbs the block. */
+static void play(struct sb_stopping *s, double (*rate)(uint32_t cell, uint32_t block), uint32_t blocks[CELLS])
+{
+    for (uint32_t block = 1; block <= MOST; block++) {
+        double disturbed = block % 7 ? 1 : 0.5;
+        for (uint32_t cell = 0; cell < CELLS; cell++) {
+            if (!wants(s, cell, block))
+                continue;
+            blocks[cell] = block;
+            tell(s, cell, block, 1e6 * disturbed * rate(cell, block));
+        }
+    }
+}
+
+/* The second is slower by 5 %, the third is the same to 1 %, the fourth as often faster as slower by a tenth.
+ */
+static double three_fates(uint32_t cell, uint32_t block)
+{
+    double noise = block % 2 ? 1 : -1;
+    return cell == 0 ? 1 : cell == 1 ? 0.95 + 0.01 * noise : cell == 2 ? 1 + 0.01 * noise : 1 + 0.1 * noise;
+}
+
+/*
+ * Each of three comparisons has a third of the 5 %, so signs must be 60 times likelier than by chance: of
+ * nine that agree they are 2^9 / 10 = 51 times, of ten 2^10 / 11 = 93 times. The fourth can become none of
+ * the three once too few blocks are left.
+ */
+static void a_verdict_ends_a_cell(void **state)
+{
+    uint32_t blocks[CELLS] = {0};
+    (void)state;
+    make_plan(0, 0.03);
+    struct sb_stopping *s = sb_stopping_begin(&plan);
+    play(s, three_fates, blocks);
+    assert_int_equal(blocks[1], 10);
+    assert_int_equal(blocks[2], 10);
+    assert_true(blocks[3] > 10 && blocks[3] < MOST);
+    /* As long as anything is to be decided against it. */
+    assert_int_equal(blocks[0], blocks[3]);
+    assert_int_equal(sb_stopping_open_cells(s), 1);
+    sb_stopping_free(s);
+}
+
+static double never(uint32_t cell, uint32_t block)
+{
+    (void)block;
+    return cell == 1 ? 0 : 1 - 0.2 * cell;
+}
+
+/* Without a number there is nothing to be decided, and the others don't wait for it. */
+static void a_failing_cell_is_given_up(void **state)
+{
+    uint32_t blocks[CELLS] = {0};
+    (void)state;
+    make_plan(0, 0.03);
+    struct sb_stopping *s = sb_stopping_begin(&plan);
+    play(s, never, blocks);
+    assert_int_equal(blocks[1], LEAST);
+    assert_int_equal(blocks[0], 10);
+    assert_int_equal(blocks[2], 10);
+    assert_int_equal(sb_stopping_open_cells(s), 0);
+    sb_stopping_free(s);
+}
+
+static double spread(uint32_t cell, uint32_t block)
+{
+    return 1 + (cell ? 0.02 : 0.2) * ((double)(block * 5 % 11) / 10 - 0.5);
+}
+
+/* Cells of a group go on together, and use up what there is where one doesn't come near enough. */
+static void precision_ends_a_group(void **state)
+{
+    uint32_t blocks[CELLS] = {0};
+    (void)state;
+    make_plan(0.6, 0);
+    struct sb_stopping *s = sb_stopping_begin(&plan);
+    play(s, spread, blocks);
+    /* Eight are the least that have an interval at any time. */
+    for (int i = 0; i < CELLS; i++)
+        assert_int_equal(blocks[i], 8);
+    assert_int_equal(sb_stopping_open_cells(s), 0);
+    sb_stopping_free(s);
+    make_plan(0.001, 0);
+    s = sb_stopping_begin(&plan);
+    play(s, spread, blocks);
+    assert_int_equal(blocks[1], MOST);
+    assert_int_equal(sb_stopping_open_cells(s), CELLS);
+    sb_stopping_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_take_what_their_route_gives),
         cmocka_unit_test(cpus_are_kept_busy),
+        cmocka_unit_test(a_verdict_ends_a_cell),
+        cmocka_unit_test(a_failing_cell_is_given_up),
+        cmocka_unit_test(precision_ends_a_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,11 +20,13 @@ static void near(double got, double want, double tolerance)
         fail_msg("%.15g is not within %g of %.15g", got, tolerance, want);
 }
 
+static const struct sb_level fixed = {0.95, false}, anytime = {0.95, true};
+
 static struct sb_summary summary(const double *x, size_t n, double confidence)
 {
     double copy[200];
     memcpy(copy, x, n * sizeof(*x));
-    return sb_summarise(copy, n, confidence);
+    return sb_summarise(copy, n, (struct sb_level){confidence, false});
 }
 
 static void medians_and_ranges(void **state)
@@ -189,17 +191,73 @@ static void blocks_cancel_what_they_share(void **state)
         y[i] = 100 * pow(3, (i * 7) % 10);
         x[i] = y[i] * (0.90 + 0.01 * i);
     }
-    struct sb_ratio r = sb_ratio_in_blocks(x, y, 10, 0.95);
+    struct sb_ratio r = sb_ratio_in_blocks(x, y, 10, fixed);
     near(r.value, 0.945, 1e-12);
     /* The second and the ninth of ten. */
     near(r.low, 0.91, 1e-12);
     near(r.high, 0.98, 1e-12);
     assert_int_equal(r.blocks, 10);
-    r = sb_ratio_in_blocks(x, y, 3, 0.95);
+    r = sb_ratio_in_blocks(x, y, 3, fixed);
     near(r.low, 0.90, 1e-12);
     near(r.high, 0.92, 1e-12);
-    r = sb_ratio_in_blocks(x, y, 1, 0.95);
+    r = sb_ratio_in_blocks(x, y, 1, fixed);
     assert_true(isnan(r.low) && isnan(r.high) && r.value > 0.89);
+}
+
+/*
+ * Against the definition: 2^n B(s + 1, n - s + 1), from R: n <- 8; 2^n * beta(0:4 + 1, n - 0:4 + 1)
+ * is 28.44, 3.556, 1.016, 0.508, 0.406; for n = 30 and s = 6, 7 58.33 and 17.01; 2^11 / 12 is 170.7.
+ */
+static void a_mixture_is_valid_at_any_time(void **state)
+{
+    double x[30], y[30];
+    (void)state;
+    near(sb_sign_p_of(0, 8, 8), 1 / 28.444444444, 1e-9);
+    near(sb_sign_p_of(1, 7, 8), 1 / 3.5555555556, 1e-9);
+    near(sb_sign_p_of(7, 1, 8), 1 / 3.5555555556, 1e-9);
+    near(sb_sign_p_of(0, 11, 11), 12.0 / 2048, 1e-12);
+    assert_true(sb_sign_p_of(4, 4, 8) == 1);
+    /* One that lies on it counts for the lesser side. */
+    near(sb_sign_p_of(0, 7, 8), 1 / 3.5555555556, 1e-9);
+    assert_int_equal(sb_least_samples(fixed), 6);
+    assert_int_equal(sb_least_samples(anytime), 8);
+    assert_int_equal(sb_least_samples((struct sb_level){0.99, true}), 11);
+    for (int i = 0; i < 30; i++) {
+        y[i] = 1;
+        x[i] = i + 1;
+    }
+    struct sb_ratio r = sb_ratio_in_blocks(x, y, 30, anytime);
+    assert_true(r.low == 7 && r.high == 24);
+    r = sb_ratio_in_blocks(x, y, 30, fixed);
+    assert_true(r.low == 10 && r.high == 21);
+    /* Interval and p agree, whatever the ratio. */
+    for (double ratio = 0.5; ratio < 31; ratio += 1)
+        assert_int_equal(sb_sign_p(x, y, 30, ratio) <= 0.05, ratio < 7 || ratio > 24);
+}
+
+/* Looked at after each of 200 blocks, equal things are called different in no more than 5 % of all runs. */
+static void looking_often_costs_nothing(void **state)
+{
+    enum { RUNS = 2000, BLOCKS = 200 };
+    int at_any_time = 0, at_ranks = 0;
+    (void)state;
+    for (uint64_t run = 0; run < RUNS; run++) {
+        struct sb_random random = sb_random_fork(17, run);
+        double x[BLOCKS], y[BLOCKS];
+        bool alarm = false, naive = false;
+        for (size_t n = 0; n < BLOCKS; n++) {
+            y[n] = 1;
+            x[n] = 0.5 + (double)sb_random_below(&random, 1000000) / 1e6;
+            alarm |= sb_sign_p(x, y, n + 1, 1) <= 0.05;
+            struct sb_ratio r = sb_ratio_in_blocks(x, y, n + 1, fixed);
+            naive |= n >= 5 && (r.low > 1 || r.high < 1);
+        }
+        at_any_time += alarm;
+        at_ranks += naive;
+    }
+    assert_true(at_any_time <= RUNS * 5 / 100);
+    /* The test can fail: an interval made for one look is wrong far more often. */
+    assert_true(at_ranks > RUNS * 20 / 100);
 }
 
 static void the_same_samples_give_the_same_interval(void **state)
@@ -244,8 +302,8 @@ static void two_groups_are_seen_and_one_is_not(void **state)
                 x[j] = i % 2 ? z : exp(0.3 * z);
                 y[j] = 10 + 0.1 * normal(&random) + (j % 3 ? 0 : 8);
             }
-            one += sb_summarise(x, sizes[s], 0.95).bimodal;
-            two += sb_summarise(y, sizes[s], 0.95).bimodal;
+            one += sb_summarise(x, sizes[s], fixed).bimodal;
+            two += sb_summarise(y, sizes[s], fixed).bimodal;
         }
         if (one > 20 || (two != (sizes[s] < 10 ? 0 : 2000)))
             fail_msg("n = %zu: seen in %d of 2000 samples of one group, in %d of two", sizes[s], one, two);
@@ -260,13 +318,13 @@ static void levels_that_are_near_are_no_groups(void **state)
         x[j] = 100 + 0.01 * (double)j + (j < 5 ? 0 : 3);
         far[j] = j < 2 ? 40 : 100;
     }
-    assert_false(sb_summarise(x, 10, 0.95).bimodal);
-    assert_int_equal(sb_summarise(x, 10, 0.95).far, 0);
+    assert_false(sb_summarise(x, 10, fixed).bimodal);
+    assert_int_equal(sb_summarise(x, 10, fixed).far, 0);
     for (size_t j = 0; j < 10; j++)
         x[j] = 100 + 0.01 * (double)j + (j < 5 ? 0 : 10);
-    assert_true(sb_summarise(x, 10, 0.95).bimodal);
-    assert_int_equal(sb_summarise(far, 10, 0.95).far, 2);
-    assert_false(sb_summarise(far, 10, 0.95).bimodal);
+    assert_true(sb_summarise(x, 10, fixed).bimodal);
+    assert_int_equal(sb_summarise(far, 10, fixed).far, 2);
+    assert_false(sb_summarise(far, 10, fixed).bimodal);
 }
 
 int main(void)
@@ -280,6 +338,8 @@ int main(void)
         cmocka_unit_test(holm),
         cmocka_unit_test(bootstrap_of_a_ratio),
         cmocka_unit_test(blocks_cancel_what_they_share),
+        cmocka_unit_test(a_mixture_is_valid_at_any_time),
+        cmocka_unit_test(looking_often_costs_nothing),
         cmocka_unit_test(the_same_samples_give_the_same_interval),
         cmocka_unit_test(verdicts_need_both),
         cmocka_unit_test(two_groups_are_seen_and_one_is_not),
