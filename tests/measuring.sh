@@ -152,6 +152,53 @@ INI
   [ "$(sql cross.db "select count(*) from series where name = 'start_phase'")" = 6 ] || fail "start phases of two threads are not stored"
 fi
 
+echo "== two allocators are measured by turns in one process"
+cat > turns.ini <<'INI'
+[experiment]
+repetitions = 8
+mode = paired
+baseline = slub
+duration = 30ms
+warmup = 2ms
+steady = off
+survey = 1
+survey_points = 2
+[workload fifo]
+plugin = objects
+pattern = fifo
+count = 500
+[matrix]
+allocator = slub, null, malloc
+workload = fifo
+INI
+# Eight rounds at least, of which sanitizers make long ones.
+[ "$sanitized" = 0 ] || sed -i 's/duration = 30ms/duration = 500ms/' turns.ini
+for _ in 1 2 3 4 5; do
+  rm -f turns.db
+  expect 0 "$s" run turns.ini --db turns.db
+  expect 0 "$s" compare turns.db --baseline slub
+  ! grep -qE "^  null .* faster$" out || break
+done
+grep -qE "^  null .* faster$" out || { fail "null is not said to be faster than slub"; cat out; }
+has out "sign test against the least difference that counts"
+has out "noise floor: slub beside itself, by turns in one process"
+[ "$(sql turns.db "select count(*) from metric where name = 'paired_ratio'")" = 24 ] || fail "not every process has a ratio"
+# The ratio of the medians of rounds is near the median of their ratios, or one of them is wrong.
+[ "$(sql turns.db "select count(*) from metric r join metric o on o.trial = r.trial join metric b on b.trial = r.trial where r.name = 'paired_ratio' and o.name = 'ops_per_s' and b.name = 'baseline_ops_per_s' and r.value / (o.value / b.value) between 0.8 and 1.25")" -ge 18 ] ||
+  fail "ratios are not those of the rates: $(sql turns.db "select trial, name, value from metric where name in ('paired_ratio', 'ops_per_s', 'baseline_ops_per_s')")"
+[ "$(sql turns.db "select group_concat(distinct memory_file) from trial")" = 0 ] || fail "one of a pair has older pages"
+sql turns.db "select distinct reason from unavailable where name = 'footprint'" > out
+has out "mode = paired measures speed alone"
+expect 0 "$s" report turns.db --out turns-report
+has turns-report/methods.md "Each process held the baseline (slub) beside its allocator"
+expect 0 "$s" run turns.ini --db decided-turns.db --set experiment.repetitions=5..40 --set experiment.decide=20% --set matrix.allocator=slub,null
+[ "$(sql decided-turns.db "select max(repetition) from trial")" -lt 40 ] || fail "what was decided went on to the end"
+expect 0 "$s" plan turns.ini --set experiment.baseline=malloc
+has out "it can't be paired with malloc: of two allocators of the plugin malloc"
+expect 3 "$s" run turns.ini --db liar.db --no-check --plugin-path "$BAD_PLUGINS" --set experiment.baseline=liar --set matrix.allocator=slub,liar --set experiment.repetitions=1
+sql liar.db "select status || ': ' || reason from trial join cell on cell.id = cell where allocator = 'slub'" > out
+has out "check-failed: of the baseline beside it: the third list is upside down"
+
 echo "== intervals too short for the clock are refused, with advice"
 expect 0 "$s" run base.ini --db short.db --set experiment.repetitions=1 --set fifo.batch=1 --set matrix.workload=fifo --set matrix.allocator=slub
 expect 0 "$s" compare short.db short.db --metric alloc_ns

@@ -336,8 +336,23 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
     if (decides && e->values[SB_EXPERIMENT_ORDER].u == SB_ORDER_SEQUENTIAL)
         sb_diag_at(diag, decide->line,
                    "decide compares within blocks, which order = sequential doesn't have");
-    if (baseline && !decides)
-        sb_diag_at(diag, baseline->line, "baseline is read by decide alone, which isn't given");
+    bool paired = e->values[SB_EXPERIMENT_MODE].u == SB_MODE_PAIRED;
+    if (baseline && !decides && !paired)
+        sb_diag_at(diag, baseline->line,
+                   "baseline is read by decide and mode = paired alone, which aren't given");
+    const struct sb_ini_entry *mode = sb_ini_entry(section, "mode"),
+                              *least = sb_ini_entry(section, "least_difference");
+    if (least && !paired && !said(diag, least->line))
+        sb_diag_at(diag, least->line, "least_difference is read by mode = paired alone, which isn't given");
+    if (paired && e->values[SB_EXPERIMENT_OPERATIONS].u)
+        sb_diag_at(diag, mode->line,
+                   "mode = paired measures for a duration; operations can't be given with it");
+    if (paired && e->values[SB_EXPERIMENT_RATE].u)
+        sb_diag_at(diag, mode->line,
+                   "mode = paired takes turns as fast as it can; rate can't be given with it");
+    if (paired && e->pmu[SB_PMU_PROVIDER].u == SB_PROVIDER_CACHEGRIND)
+        sb_diag_at(diag, mode->line,
+                   "mode = paired can't be simulated; provider = cachegrind can't be given with it");
     if (precision && e->values[SB_EXPERIMENT_PRECISION].u && !range)
         sb_diag_at(diag, precision->line,
                    "precision needs a range of repetitions to choose from, such as repetitions = 5..50");

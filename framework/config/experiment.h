@@ -17,6 +17,8 @@ enum sb_experiment_key {
     SB_EXPERIMENT_SEED,
     SB_EXPERIMENT_REPETITIONS,
     SB_EXPERIMENT_PRECISION,
+    SB_EXPERIMENT_MODE,
+    SB_EXPERIMENT_LEAST_DIFFERENCE,
     SB_EXPERIMENT_DECIDE,
     SB_EXPERIMENT_BASELINE,
     SB_EXPERIMENT_CONFIDENCE,
@@ -42,6 +44,7 @@ enum sb_layout { SB_LAYOUT_RANDOM, SB_LAYOUT_FIXED };
 enum sb_latency { SB_LATENCY_SAMPLED, SB_LATENCY_EACH, SB_LATENCY_OFF };
 extern const char *const sb_latency_names[]; /* in the order of enum sb_latency, closed by NULL */
 enum sb_order { SB_ORDER_INTERLEAVED, SB_ORDER_SEQUENTIAL };
+enum sb_mode { SB_MODE_ALONE, SB_MODE_PAIRED };
 
 enum sb_machine_key {
     SB_MACHINE_MEMORY,

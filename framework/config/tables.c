@@ -10,6 +10,7 @@
 
 /* In the order of the enums in experiment.h; NULL ends each. */
 static const char *const orders[] = {"interleaved", "sequential", NULL};
+static const char *const modes[] = {"alone", "paired", NULL};
 static const char *const layouts[] = {"random", "fixed", NULL};
 const char *const sb_latency_names[] = {"sampled", "all", "off", NULL};
 static const char *const providers[] = {"perf", "cachegrind", "auto", "none", NULL};
@@ -29,6 +30,13 @@ static const struct sb_option experiment_options[] = {
         {"precision", SB_KIND_SHARE, 0, "off", 0, 50000, NULL,
          "a cell is repeated until the interval of its median rate reaches no further than this from the "
          "median, or repetitions are used up"},
+    [SB_EXPERIMENT_MODE] = {"mode", SB_OPTION_ENUM, 0, "alone", 0, 0, modes,
+                            "alone: a process has one allocator; paired: it has the baseline's beside it, "
+                            "and measures both by turns "
+                            "of some cycles each, for their ratio alone"},
+    [SB_EXPERIMENT_LEAST_DIFFERENCE] =
+        {"least_difference", SB_KIND_SHARE, 0, "0.5%", 0, 50000, NULL,
+         "mode = paired: a ratio nearer to 1 than this is no difference, however certain it is"},
     [SB_EXPERIMENT_DECIDE] =
         {"decide", SB_KIND_SHARE, 0, "off", 0, 50000, NULL,
          "cells are repeated until it is certain that they are faster or slower than the baseline's, or that "
@@ -36,7 +44,7 @@ static const struct sb_option experiment_options[] = {
          "differ by less than this, or until that can't be reached in the repetitions that are left"},
     [SB_EXPERIMENT_BASELINE] =
         {"baseline", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-         "the allocator that decide decides against; by default the first of the matrix"},
+         "the allocator that decide and mode = paired compare with; by default the first of the matrix"},
     [SB_EXPERIMENT_CONFIDENCE] = {"confidence", SB_KIND_SHARE, 0, "95%", 80000, 99900, NULL,
                                   "of every interval and comparison"},
     [SB_EXPERIMENT_LAYOUT] =

@@ -98,6 +98,10 @@ void sb_trial_spec_read(struct sb_trial_spec *spec, const char *text, size_t len
     read_cpus(spec, diag);
     read_part(spec, "allocator", &spec->allocator, diag);
     read_part(spec, "workload", &spec->workload, diag);
+    for (size_t i = 0; i < spec->ini.n; i++) {
+        if (!strcmp(spec->ini.at[i].kind, "baseline"))
+            read_part(spec, "baseline", &spec->baseline, diag);
+    }
 }
 
 void sb_trial_spec_free(struct sb_trial_spec *spec)

@@ -51,6 +51,7 @@ struct sb_trial_spec {
     unsigned *cpus; /* OS numbers; one thread each */
     uint32_t threads;
     struct sb_trial_part allocator, workload;
+    struct sb_trial_part baseline; /* that it is measured by turns with; path NULL: with none */
 };
 
 /* Errors are collected in `diag`; the spec is to be freed in any case. */

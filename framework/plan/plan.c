@@ -438,6 +438,12 @@ static void write_settings(const struct planner *p, struct sb_cell *cell)
     write_part(cell, "allocator", cell->allocator);
     copy_environment(cell, cell->allocator);
     write_part(cell, "workload", cell->workload);
+    if (p->plan->paired) {
+        write_part(cell, "baseline", p->plan->baseline);
+        /* Of two in one process single calls and counters would be one's alone, or both's. */
+        sb_ini_set(trial, "latency", "off", 0);
+        sb_ini_set(trial, "events", "none", 0);
+    }
     sb_text_free(&cpus);
 }
 
@@ -477,8 +483,40 @@ static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *ne
     return reason;
 }
 
+static bool has_environment(const struct sb_binding *b)
+{
+    bool any = false;
+    for (size_t i = 0; b->section && i < b->section->n; i++)
+        any |= sb_env_name(b->section->at[i].key) != NULL;
+    return any;
+}
+
+/* Whether the baseline can stand beside this allocator in one process. */
+static char *why_not_paired(const struct sb_plan *plan, const struct sb_cell *cell,
+                            const struct sb_needs *needs, const union sb_value *machine)
+{
+    const struct sb_binding *own = cell->allocator, *other = plan->baseline;
+    bool os = own->plugin->allocator.flags & other->plugin->allocator.flags & SB_ALLOCATOR_OS_MEMORY;
+    char *reason = skip_reason(&other->plugin->allocator, needs, cell->threads, machine);
+    if (reason) {
+        char *text = sb_printf("it can't be paired with %s: %s", other->name, reason);
+        free(reason);
+        return text;
+    }
+    if (has_environment(own) || has_environment(other))
+        return sb_printf(
+            "it can't be paired with %s: variables of the environment (env.*) are the whole process's",
+            other->name);
+    if (os && own->plugin == other->plugin)
+        return sb_printf(
+            "it can't be paired with %s: of two allocators of the plugin %s, whose memory is the process's, "
+            "each would be in the other's books",
+            other->name, own->plugin->name);
+    return NULL;
+}
+
 /* Resolves machine, workload and time of a cell; complains or sets its reason to be skipped. */
-static void judge(struct sb_cell *cell)
+static void judge(const struct sb_plan *plan, struct sb_cell *cell)
 {
     const struct sb_plugin *workload = cell->workload->plugin;
     union sb_value machine[SB_MACHINE_KEYS], trial[SB_TRIAL_KEYS];
@@ -499,6 +537,8 @@ static void judge(struct sb_cell *cell)
         text = sb_printf("%s", why);
     } else {
         text = skip_reason(&cell->allocator->plugin->allocator, &needs, cell->threads, machine);
+        if (!text && plan->paired)
+            text = why_not_paired(plan, cell, &needs, machine);
         route = sb_route_for(&cell->allocator->plugin->allocator, (enum sb_want)needs.want);
     }
     cell->skip = text;
@@ -506,7 +546,9 @@ static void judge(struct sb_cell *cell)
     cell->cycle_operations = needs.cycle_operations;
     cell->keep_busy = machine[SB_MACHINE_KEEP_BUSY].u;
     cell->memory_bytes = machine[SB_MACHINE_MEMORY].u;
-    cell->memory_reuse = machine[SB_MACHINE_MEMORY_REUSE].u && machine[SB_MACHINE_PREFAULT].u;
+    /* Of a pair neither is to have the older pages. */
+    cell->memory_reuse =
+        machine[SB_MACHINE_MEMORY_REUSE].u && machine[SB_MACHINE_PREFAULT].u && !plan->paired;
     cell->pages = (enum sb_pages_kind)machine[SB_MACHINE_PAGES].u;
     cell->node = machine[SB_MACHINE_NODE].s;
     cell->finite = needs.finite;
@@ -622,7 +664,7 @@ static void add_cells(struct planner *p, const struct sb_binding *a, const struc
             p->plan->cells.n--;
         } else {
             write_settings(p, cell);
-            judge(cell);
+            judge(p->plan, cell);
         }
         /* The odometer: the last sweep turns fastest. */
         for (i = e->sweeps.n; i-- > 0;) {
@@ -803,7 +845,8 @@ static void add_trial(struct planner *p, uint32_t cell, uint32_t repetition, boo
  * takes. */
 static void add_simulations(struct planner *p)
 {
-    bool wanted = p->plan->provider == SB_PROVIDER_CACHEGRIND || p->plan->provider == SB_PROVIDER_AUTO;
+    bool wanted = (p->plan->provider == SB_PROVIDER_CACHEGRIND || p->plan->provider == SB_PROVIDER_AUTO) &&
+                  !p->plan->paired;
     if (p->plan->provider == SB_PROVIDER_AUTO && sb_pmu_machine_has_hardware())
         wanted = false;
     for (uint32_t cell = 0; cell < p->plan->cells.n && wanted; cell++) {
@@ -850,7 +893,7 @@ static void read_time_limit(const struct planner *p, struct sb_cell *cell)
     free(why);
 }
 
-/* Who is decided against: the one that is named, else the first of the matrix. */
+/* Who is decided against, or paired with: the one that is named, else the first of the matrix. */
 static void find_baseline(struct planner *p)
 {
     struct sb_plan *plan = p->plan;
@@ -858,7 +901,7 @@ static void find_baseline(struct planner *p)
     struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
     const struct sb_ini_section *section = sb_ini_section(ini, "experiment", "");
     const struct sb_ini_entry *entry = section ? sb_ini_entry(section, "baseline") : NULL;
-    if (!(plan->decide > 0) || !plan->allocators.n)
+    if ((!(plan->decide > 0) && !plan->paired) || !plan->allocators.n)
         return;
     const char **names = sb_calloc(plan->allocators.n, sizeof(*names));
     for (size_t i = 0; i < plan->allocators.n; i++) {
@@ -888,6 +931,7 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
         .most_repetitions = sb_counts_most(experiment->values[SB_EXPERIMENT_REPETITIONS]),
         .precision = sb_share(experiment->values[SB_EXPERIMENT_PRECISION]),
         .decide = sb_share(experiment->values[SB_EXPERIMENT_DECIDE]),
+        .paired = experiment->values[SB_EXPERIMENT_MODE].u == SB_MODE_PAIRED,
         .confidence = sb_share(experiment->values[SB_EXPERIMENT_CONFIDENCE]),
         .provider = (enum sb_provider)experiment->pmu[SB_PMU_PROVIDER].u,
     };

@@ -84,7 +84,8 @@ struct sb_plan {
     } trials; /* all that may be run: cells that are precise enough need not use up theirs */
     uint32_t least_repetitions, most_repetitions;
     double precision, decide, confidence; /* as shares; 0: none asked for */
-    const struct sb_binding *baseline;    /* that the others are decided against; NULL: nothing is decided */
+    const struct sb_binding *baseline; /* that the others are decided against or paired with; NULL: neither */
+    bool paired;
     enum sb_provider provider;
     struct sb_words twins; /* names of the second allocators of an A/A run */
     struct sb_words swept; /* SECTION.KEY of everything swept, in the order of the config */

@@ -60,6 +60,7 @@ static void set_numbers(struct sb_compare *c, struct sb_comparison *row, const s
     row->ratio = pair.ratio;
     row->p = row->adjusted = pair.p;
     row->p_beyond = pair.p_beyond;
+    row->paired = pair.paired;
     row->resolved = pair.resolved || !row->x.n || !row->y.n;
     if (!row->x.n || !row->y.n)
         row->missing =
@@ -222,23 +223,29 @@ size_t sb_compare_count_undecidable(const struct sb_compare *c, double share)
     return n;
 }
 
+/* With n processes a side, or n pairs, that all agree. */
+static double smallest_p(const struct sb_compare *c, bool paired, size_t n)
+{
+    if (c->anytime)
+        return sb_sign_p_of(0, n, n);
+    return paired ? exp2(1 - (double)n) : sb_smallest_p(n, n);
+}
+
 bool sb_compare_can_separate(const struct sb_compare *c, size_t *needed)
 {
     size_t m = 0;
+    bool paired = false;
     double smallest = 1;
     for (size_t i = 0; i < c->rows.n; i++) {
         const struct sb_comparison *row = &c->rows.at[i];
         if (isnan(row->p))
             continue;
         m++;
-        smallest = fmin(smallest, c->anytime && row->ratio.blocks
-                                      ? sb_sign_p_of(0, row->ratio.blocks, row->ratio.blocks)
-                                      : sb_smallest_p(row->x.n, row->y.n));
+        paired |= row->paired;
+        smallest = fmin(smallest, row->ratio.blocks ? smallest_p(c, row->paired, row->ratio.blocks)
+                                                    : sb_smallest_p(row->x.n, row->y.n));
     }
-    for (*needed = 2;
-         (c->anytime ? sb_sign_p_of(0, *needed, *needed) : sb_smallest_p(*needed, *needed)) * (double)m >=
-         1 - c->confidence;
-         ++*needed)
+    for (*needed = 2; smallest_p(c, paired, *needed) * (double)m >= 1 - c->confidence; ++*needed)
         ;
     return m && smallest * (double)m < 1 - c->confidence;
 }
@@ -524,7 +531,7 @@ static int open_twins(struct sb_compare *aa, const char *db, const char *metric,
     *aa = (struct sb_compare){.interval = SB_INTERVAL_PERCENTILE};
     int status = sb_view_open(&aa->views[0], db, why);
     aa->confidence = aa->views[0].confidence;
-    aa->anytime = aa->views[0].anytime;
+    aa->anytime = sb_view_decide(&aa->views[0]) > 0;
     if (!status)
         status = find_metric(aa, metric, why);
     if (!status) {
@@ -538,11 +545,36 @@ static int open_twins(struct sb_compare *aa, const char *db, const char *metric,
     return status;
 }
 
+/* A run of pairs has its own: the baseline beside itself. NULL: it isn't one. */
+static char *floor_of_pairs(const struct sb_compare *c)
+{
+    const struct sb_view *v = &c->views[0];
+    size_t n = 0;
+    double most = 0, least;
+    const char *name = NULL;
+    for (size_t i = 0; i < v->cells.n && !c->two; i++) {
+        const struct sb_view_cell *cell = &v->cells.at[i];
+        struct sb_summary s = sb_view_metric(v, cell, "paired_ratio");
+        if (!s.n || !sb_view_is_pair(v, cell, cell, &least))
+            continue;
+        name = cell->row->allocator;
+        most = fmax(most, fabs(s.median - 1));
+        n++;
+    }
+    return n ? sb_printf(
+                   "%s beside itself, by turns in one process, came out within ±%.2g %% of 1 in %zu cell%s",
+                   name, 100 * most, n, n == 1 ? "" : "s")
+             : NULL;
+}
+
 /* One that was named must be right; one that was found may be of another kind and is passed over. */
 static int quote_floor(struct sb_compare *c, const char *given, char **why)
 {
-    char *path = given ? sb_strdup(given) : find_aa(&c->views[0].data), *reason = NULL;
+    char *path, *reason = NULL;
     int status = 0;
+    if (!given && (c->floor = floor_of_pairs(c)))
+        return 0;
+    path = given ? sb_strdup(given) : find_aa(&c->views[0].data);
     if (!path) {
         c->floor = sb_strdup(
             "not known: no A/A run of this machine stands beside the database; `scullbench aa CONFIG` "
@@ -609,7 +641,7 @@ int sb_compare(struct sb_compare *c, const struct sb_compare_request *q, char **
     if (!status && c->two)
         status = sb_view_open(&c->views[1], q->other, why);
     c->confidence = c->views[0].confidence;
-    c->anytime = c->views[0].anytime || (c->two && c->views[1].anytime);
+    c->anytime = sb_view_decide(&c->views[0]) > 0;
     if (!status)
         status = check_baseline(c, q->baseline, why);
     if (!status)

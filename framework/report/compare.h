@@ -17,6 +17,7 @@ struct sb_comparison {
     struct sb_summary x, y;         /* of the allocator, and of what it is compared with */
     struct sb_ratio ratio;          /* x over y */
     double p, adjusted;             /* rank sum; by Holm for all comparisons of the call */
+    bool paired;                    /* in the same processes */
     double p_beyond;                /* of a difference that counts, where the run was to decide; else NaN */
     bool resolved;                  /* else the medians are nearer than what the metric is known to */
     enum sb_verdict verdict, alone; /* by the adjusted p; by its own */
@@ -43,7 +44,8 @@ struct sb_compare {
     bool has_direction; /* else neither more nor less is better */
     bool is_speed;      /* "faster" is the word */
     double confidence;
-    bool anytime; /* a run ended by its results: intervals and p within its blocks are valid all the same */
+    bool
+        anytime; /* the run ended by its verdicts: intervals and p within its blocks are valid all the same */
     enum sb_interval_kind interval;
     SB_ROWS(struct sb_comparison, rows);
     struct sb_words notes; /* what a reader must know before the verdicts */

@@ -91,9 +91,10 @@ static bool was_printed(const struct sb_compare *c, size_t row)
 static char *ratio_words(const struct sb_compare *c)
 {
     size_t least = SIZE_MAX, most = 0;
-    bool medians = false;
+    bool medians = false, paired = false;
     for (size_t i = 0; i < c->rows.n; i++) {
         const struct sb_ratio *r = &c->rows.at[i].ratio;
+        paired |= c->rows.at[i].paired;
         medians |= !r->blocks && !isnan(r->value);
         if (r->blocks) {
             least = r->blocks < least ? r->blocks : least;
@@ -102,15 +103,27 @@ static char *ratio_words(const struct sb_compare *c)
     }
     struct sb_text text = {0};
     if (most)
-        sb_text_printf(&text,
-                       "ratios: medians of those within %zu%s%.0zu blocks, with %g %% intervals by ranks%s",
-                       least, most > least ? " to " : "", most > least ? most : 0, 100 * c->confidence,
-                       c->anytime ? ", valid at any time" : "");
+        sb_text_printf(
+            &text, "ratios: medians of those within %zu%s%.0zu %s, with %g %% intervals by ranks%s", least,
+            most > least ? " to " : "", most > least ? most : 0, paired ? "processes, by turns" : "blocks",
+            100 * c->confidence, c->anytime ? ", valid at any time" : "");
     if (medians || !most)
         sb_text_printf(&text, "%s of the medians, with %g %% bootstrap intervals (%s)",
                        most ? "; else" : "ratios", 100 * c->confidence,
                        c->interval == SB_INTERVAL_BCA ? "BCa" : "percentile");
     return text.at;
+}
+
+static const char *test_words(const struct sb_compare *c)
+{
+    bool paired = false;
+    for (size_t i = 0; i < c->rows.n; i++)
+        paired |= c->rows.at[i].paired;
+    if (paired)
+        return c->anytime
+                   ? "signs against the least difference that counts, valid at any time (Robbins' mixture)"
+                   : "sign test against the least difference that counts";
+    return c->anytime ? "signs within blocks, valid at any time (Robbins' mixture)" : "rank sum test";
 }
 
 static void print_text(const struct sb_compare *c, FILE *out)
@@ -141,9 +154,7 @@ static void print_text(const struct sb_compare *c, FILE *out)
             !c->has_direction   ? "neither more nor less is better"
             : c->more_is_better ? "more is better"
                                 : "less is better",
-            ratios,
-            c->anytime ? "signs within blocks, valid at any time (Robbins' mixture)" : "rank sum test", n,
-            1 - c->confidence);
+            ratios, test_words(c), n, 1 - c->confidence);
     free(ratios);
     if (c->floor)
         fprintf(out, "noise floor: %s.\n", c->floor);

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A ratio of medians needs both above zero, and so does each resample of either. */
 static bool all_positive(const double *samples, size_t n)
@@ -67,6 +68,27 @@ static struct sb_ratio ratio_in_blocks(const struct sb_view *xs, const struct sb
     return ratio;
 }
 
+/* Measured by turns in the same processes: nothing else compares the two as well. */
+static void take_pairs(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
+                       struct sb_level level, struct sb_contrast *contrast)
+{
+    double least;
+    size_t n = 0;
+    double *ratios =
+        sb_view_is_pair(view, x, y, &least) ? sb_view_samples(view, x, "paired_ratio", &n) : NULL;
+    if (n) {
+        contrast->p = n > 1 ? sb_beyond_p(ratios, n, least, level.anytime) : (double)NAN;
+        double *one = sb_calloc(n, sizeof(*one));
+        for (size_t i = 0; i < n; i++)
+            one[i] = 1;
+        contrast->p_beyond = p_beyond(ratios, one, n, sb_view_decide(view), 1);
+        contrast->ratio = sb_ratio_in_blocks(ratios, one, n, level);
+        contrast->paired = true;
+        free(one);
+    }
+    free(ratios);
+}
+
 struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view_cell *x,
                                   const struct sb_view *ys, const struct sb_view_cell *y, const char *metric,
                                   struct sb_level level, enum sb_interval_kind kind)
@@ -74,8 +96,10 @@ struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view
     struct sb_contrast contrast = {.ratio = {NAN, NAN, NAN, 0}, .p = NAN, .p_beyond = NAN};
     size_t nx, ny;
     double *a = sb_view_samples(xs, x, metric, &nx), *b = sb_view_samples(ys, y, metric, &ny);
-    contrast.x = summary_of(a, nx, sb_view_step(xs, x, metric), level);
-    contrast.y = summary_of(b, ny, sb_view_step(ys, y, metric), level);
+    contrast.x =
+        summary_of(a, nx, sb_view_step(xs, x, metric), (struct sb_level){level.confidence, xs->anytime});
+    contrast.y =
+        summary_of(b, ny, sb_view_step(ys, y, metric), (struct sb_level){level.confidence, ys->anytime});
     contrast.resolved = sb_are_resolved(&contrast.x, &contrast.y);
     if (nx && ny && contrast.resolved) {
         contrast.p = nx > 1 && ny > 1 ? sb_rank_sum_p(a, nx, b, ny) : NAN;
@@ -84,6 +108,8 @@ struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view
                      !sb_reading_is_below(sb_reading_of(&contrast.y));
         if (known && all_positive(a, nx) && all_positive(b, ny)) {
             contrast.ratio = ratio_in_blocks(xs, x, ys, y, metric, level, &contrast);
+            if (xs == ys && !strcmp(metric, "ops_per_s"))
+                take_pairs(xs, x, y, level, &contrast);
             if (!contrast.ratio.blocks)
                 contrast.ratio = sb_ratio_of_medians(a, nx, b, ny, level.confidence, kind,
                                                      sb_hash(x->row->label) ^ sb_hash(y->row->label));
@@ -101,5 +127,6 @@ double sb_contrast_ratio(const struct sb_view *view, const struct sb_view_cell *
     /* Against itself it is 1, whatever the instrument can tell. */
     if (x == y)
         return sb_view_metric(view, x, metric).median > 0 ? 1 : NAN;
-    return sb_contrast_of(view, x, view, y, metric, sb_view_level(view), SB_INTERVAL_PERCENTILE).ratio.value;
+    return sb_contrast_of(view, x, view, y, metric, sb_view_ratio_level(view), SB_INTERVAL_PERCENTILE)
+        .ratio.value;
 }

@@ -14,6 +14,8 @@ struct sb_contrast {
     /* Of a run that was to decide: p, at any time, of the ratio being further from 1 than what counts. Else
      * NaN. */
     double p_beyond;
+    bool paired;   /* ratio and p are of pairs in one process; p that it is within the least difference that
+                      counts */
     bool resolved; /* the medians are at least two steps of the metric apart, or it has no step */
 };
 

@@ -466,7 +466,7 @@ static struct sb_ratio ratio_to(const struct sb_chart *c, const struct sb_view_c
                                 const struct sb_view_cell *y, const char *metric, struct sb_range *r)
 {
     struct sb_contrast contrast =
-        sb_contrast_of(c->view, x, c->view, y, metric, sb_view_level(c->view), SB_INTERVAL_PERCENTILE);
+        sb_contrast_of(c->view, x, c->view, y, metric, sb_view_ratio_level(c->view), SB_INTERVAL_PERCENTILE);
     struct sb_ratio ratio = contrast.ratio;
     if (isnan(ratio.value))
         return ratio;
@@ -607,7 +607,7 @@ int sb_draw_ratio(struct sb_chart *c, char **why)
                                       : "ratios, within blocks where there are any, else of medians,",
                       label, q.in_blocks && !q.of_medians ? "that" : "those", q.baseline);
         /* Resamples of so few values can't be as spread as the values of as many processes would be. */
-        bool few = q.range.least_n < sb_least_samples(sb_view_level(c->view));
+        bool few = q.range.least_n < sb_least_samples(sb_view_ratio_level(c->view));
         char *spread = few && !q.of_medians
                            ? sb_strdup("whiskers: smallest to largest ratio")
                            : sb_printf("whiskers: %g %% %s%s", 100 * c->view->confidence,

@@ -418,6 +418,14 @@ static void say_phases(const struct sb_view *v, struct sb_words *out)
     if (rate && !is(rate, "none"))
         sb_text_printf(
             &s, " Calls were due at a fixed rate (%s per thread), and response times count from then.", rate);
+    else if (is(sb_data_meta(&v->data, "mode"), "paired"))
+        sb_text_printf(&s,
+                       " Each process held the baseline (%s) beside its allocator, with memory and a "
+                       "workload of its own, "
+                       "and measured both by turns of 0.2 ms or a cycle in an order drawn from the seed, the "
+                       "first cycle "
+                       "after each change dropped; its number is the median of the rounds' ratios.",
+                       sb_data_meta(&v->data, "baseline") ? sb_data_meta(&v->data, "baseline") : "?");
     else if (threads > 1 && !is_current(v))
         sb_text_printf(&s, " All threads began at a common instant.");
     else if (threads > 1)
@@ -544,8 +552,8 @@ static void say_statistics(const struct sb_view *v, struct sb_words *out)
             ? ", which hold for all moments at which the run looked whether to go on (Robbins' mixture)"
             : "",
         ratios,
-        v->anytime ? "the signs of the differences within blocks, likewise valid at any time"
-                   : "the Wilcoxon rank sum test");
+        sb_view_decide(v) > 0 ? "the signs of the differences within blocks, likewise valid at any time"
+                              : "the Wilcoxon rank sum test");
     free(ratios);
     say_latencies(v, &s);
     say_excluded(v, &s);

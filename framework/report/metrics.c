@@ -19,6 +19,9 @@ static const struct {
 } known[] = {
     {"ops_per_s", "throughput", "operations / s"},
     {"bytes_per_s", "bytes per second", "bytes / s"},
+    {"paired_ratio", "throughput beside the baseline's, by turns in one process",
+     "of the baseline's operations / s"},
+    {"baseline_ops_per_s", "throughput of the baseline in the same process", "operations / s"},
     {"alloc_ns", "time of an allocation", "ns per allocation"},
     {"free_ns", "time of a free", "ns per free"},
     {"footprint", "memory held over requested where most is live", "held / requested"},
@@ -74,8 +77,9 @@ static bool is_cost(const char *unit)
 
 int sb_metric_direction(const char *metric, const char *unit)
 {
-    static const char *const more[] = {"ops_per_s", "bytes_per_s", "success",
-                                       "ipc",       "given_back",  "largest_free_block"};
+    static const char *const more[] = {"ops_per_s",    "bytes_per_s",       "success",
+                                       "ipc",          "given_back",        "largest_free_block",
+                                       "paired_ratio", "baseline_ops_per_s"};
     static const char *const less[] = {"footprint",
                                        "footprint_end",
                                        "held_end",

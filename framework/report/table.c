@@ -52,6 +52,18 @@ static bool print_paced(const struct sb_view *view, const struct sb_view_cell *c
     return paced;
 }
 
+/* Of a process that had both, beside what it was paired with. */
+static void print_pair(const struct sb_view *view, const struct sb_view_cell *cell, FILE *out)
+{
+    const char *baseline = sb_data_meta(sb_view_head(view, cell->row->source), "baseline");
+    struct sb_summary s = sb_view_metric(view, cell, "paired_ratio");
+    if (s.n > 1)
+        fprintf(out, "  %.4f [%.4f, %.4f] of %s", s.median, s.low, s.high,
+                baseline ? baseline : "the baseline");
+    else if (s.n)
+        fprintf(out, "  %.4f of %s", s.median, baseline ? baseline : "the baseline");
+}
+
 /* A cell without a number still has its row, with the reason in place of the numbers. */
 static void print_row(const struct sb_view *view, const struct sb_view_cell *cell, int width, bool success,
                       FILE *out)
@@ -84,6 +96,7 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
         print_number(out, sb_view_metric(view, cell, "success"), 9, 1);
     fprintf(out, "%s%s%s%s", missing ? "  " : "", missing ? missing : "", spread ? "  " : "",
             spread ? spread : "");
+    print_pair(view, cell, out);
     fprintf(out, "%s%s\n", stopped ? "  " : "", stopped ? stopped : "");
     free(missing);
     free(spread);

@@ -371,6 +371,22 @@ char *sb_view_status(const struct sb_view_cell *cell)
     return text.n ? text.at : sb_strdup("ok");
 }
 
+struct sb_level sb_view_ratio_level(const struct sb_view *view)
+{
+    return (struct sb_level){view->confidence, sb_view_decide(view) > 0};
+}
+
+bool sb_view_is_pair(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
+                     double *least)
+{
+    const struct sb_data *d = sb_view_head(view, x->row->source);
+    const char *mode = sb_data_meta(d, "mode"), *baseline = sb_data_meta(d, "baseline"),
+               *counts = sb_data_meta(d, "least_difference");
+    *least = counts ? strtod(counts, NULL) : 0;
+    return mode && !strcmp(mode, "paired") && baseline && !strcmp(baseline, y->row->allocator) &&
+           x->row->source == y->row->source;
+}
+
 double sb_view_decide(const struct sb_view *view)
 {
     double share = 0;

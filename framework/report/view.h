@@ -87,8 +87,19 @@ size_t sb_view_lost(const struct sb_view_cell *cell);
  */
 char *sb_view_missing(const struct sb_view *view, const struct sb_view_cell *cell, const char *name);
 
-/* Of every interval and test. */
+/* Of every interval of a median. */
 struct sb_level sb_view_level(const struct sb_view *view);
+/*
+ * Of ratios and their p. A run that ends when medians are precise enough looks at widths, which say nothing
+ * of who is faster; one that ends by verdicts has looked at what is tested.
+ */
+struct sb_level sb_view_ratio_level(const struct sb_view *view);
+/*
+ * Whether y is the baseline that x was paired with in its processes; `*least` gets the difference that counts
+ * there.
+ */
+bool sb_view_is_pair(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
+                     double *least);
 /* The difference that counts, as a share, in the first of the runs that was to decide; 0: none was. */
 double sb_view_decide(const struct sb_view *view);
 

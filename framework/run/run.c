@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "base/file.h"
 #include "base/stop.h"
+#include "base/units.h"
 #include "run/process.h"
 #include "run/stopping.h"
 #include "run/watch.h"
@@ -124,8 +125,11 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
     add_number(head, "most_repetitions", plan->most_repetitions);
     add_number(head, "precision", plan->precision);
     add_number(head, "decide", plan->decide);
-    if (plan->decide > 0)
+    if (plan->baseline)
         sb_pairs_add(&head->meta, "baseline", plan->baseline->name);
+    sb_pairs_add(&head->meta, "mode", plan->paired ? "paired" : "alone");
+    if (plan->paired)
+        add_number(head, "least_difference", sb_share(e->values[SB_EXPERIMENT_LEAST_DIFFERENCE]));
     add_number(head, "confidence", plan->confidence);
     add_number(head, "retries", (double)e->values[SB_EXPERIMENT_RETRIES].u);
     sb_pairs_add(&head->meta, "order",

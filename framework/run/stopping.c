@@ -5,6 +5,7 @@
 #include "run/stopping.h"
 
 #include "base/str.h"
+#include "base/units.h"
 #include "stats/stats.h"
 #include "store/store.h"
 
@@ -93,7 +94,7 @@ static size_t pair(const struct sb_stopping *s, const struct cell_state *x, cons
         if (isnan(x->by_block[b]) || isnan(y->by_block[b]))
             continue;
         xs[n] = x->by_block[b];
-        ys[n++] = y->by_block[b];
+        ys[n++] = s->plan->paired ? 1 : y->by_block[b];
     }
     return n;
 }
@@ -127,7 +128,8 @@ static void judge_verdict(struct sb_stopping *s, const struct sb_cell *cell)
            left = plan->most_repetitions - tried;
     struct sb_ratio r = sb_ratio_in_blocks(xs, ys, n, (struct sb_level){1 - alpha, true});
     bool enough = n >= sb_least_samples((struct sb_level){1 - alpha, true}) && n >= plan->least_repetitions;
-    x->done = enough && (r.low > 1 || r.high < 1 || (r.low > low && r.high < high));
+    double least = plan->paired ? sb_share(plan->experiment->values[SB_EXPERIMENT_LEAST_DIFFERENCE]) : 0;
+    x->done = enough && (r.low > 1 + least || r.high < 1 - least || (r.low > low && r.high < high));
     x->hopeless = !x->done && !can_be_over(xs, ys, n, 1, left, alpha) &&
                   !can_be_under(xs, ys, n, 1, left, alpha) &&
                   !(can_be_over(xs, ys, n, low, left, alpha) && can_be_under(xs, ys, n, high, left, alpha));
@@ -139,7 +141,9 @@ void sb_stopping_learn(struct sb_stopping *s, const struct sb_trial *trial, cons
 {
     const struct sb_cell *cell = &s->plan->cells.at[trial->cell];
     struct cell_state *state = &s->at[trial->cell];
-    const struct sb_metric *rate = sb_result_metric(result, "ops_per_s");
+    /* A pair's is a ratio already. */
+    bool pair = s->plan->paired && s->plan->decide > 0;
+    const struct sb_metric *rate = sb_result_metric(result, pair ? "paired_ratio" : "ops_per_s");
     state->tried++;
     if (result->status == SB_STATUS_OK && rate && rate->value > 0) {
         state->by_block[trial->repetition] = state->last = rate->value;

@@ -84,6 +84,32 @@ double sb_sign_p_of(size_t below, size_t above, size_t n)
     return n ? fmin(1, exp(-log_mixture(2 * s < n ? s : n / 2, n))) : (double)NAN;
 }
 
+/* Both tails of Binomial(n, 1/2) from the smaller side on. */
+static double sign_test_p(size_t less, size_t n)
+{
+    double p = exp(-(double)n * log(2)), tail = 0;
+    for (size_t k = 0; k <= less; k++) {
+        tail += p;
+        p *= (double)(n - k) / (double)(k + 1);
+    }
+    return fmin(1, 2 * tail);
+}
+
+double sb_beyond_p(const double *ratios, size_t n, double least, bool anytime)
+{
+    double *copy = sb_calloc(n + 1, sizeof(*copy));
+    size_t inside = 0;
+    for (size_t i = 0; i < n; i++)
+        copy[i] = ratios[i];
+    double median = sb_median(copy, n);
+    free(copy);
+    if (!n || fabs(median - 1) <= least)
+        return n ? 1 : (double)NAN;
+    for (size_t i = 0; i < n; i++)
+        inside += median > 1 ? ratios[i] <= 1 + least : ratios[i] >= 1 - least;
+    return anytime ? sb_sign_p_of(inside, n - inside, n) : sign_test_p(inside, n);
+}
+
 double sb_sign_p(const double *x, const double *y, size_t n, double ratio)
 {
     size_t below = 0, above = 0;

@@ -111,6 +111,12 @@ double sb_sign_p(const double *x, const double *y, size_t n, double ratio);
 /* The same of numbers: `below` and `above` of n blocks. */
 double sb_sign_p_of(size_t below, size_t above, size_t n);
 
+/*
+ * Two-sided p of the sign test that the median of n ratios is within `least` of 1; 1 where their own median
+ * is. Of the nearer of the two bounds: exact for one look, as R's binom.test, or at any time.
+ */
+double sb_beyond_p(const double *ratios, size_t n, double least, bool anytime);
+
 /* Resamples both sides on their own, 9999 times. Positive samples only. */
 struct sb_ratio sb_ratio_of_medians(const double *x, size_t nx, const double *y, size_t ny, double confidence,
                                     enum sb_interval_kind kind, uint64_t seed);

@@ -29,6 +29,15 @@ struct block {
     uint64_t size, align;
 };
 
+/* Of a pair: what one allocator did in its turn, and two turns, one of each. */
+struct segment {
+    uint64_t operations;
+    double ns;
+};
+struct round {
+    struct segment own, partner;
+};
+
 struct worker {
     struct trial *trial;
     uint32_t index;
@@ -36,7 +45,13 @@ struct worker {
     void *state;
     int status; /* of its first failure; 0 while all is well */
     char *why;
-    struct sb_counts counts;                  /* since the phase began */
+    struct sb_counts counts; /* since the phase began */
+    void *partner_state;     /* of a pair, the same for the partner */
+    struct sb_counts partner_counts;
+    struct {
+        struct round *at;
+        size_t n, capacity;
+    } rounds;
     uint64_t open_tick;                       /* when it saw the common window open */
     uint64_t closed_operations, closed_bytes; /* what lies in it */
     double closed_ns;                         /* its length */
@@ -76,6 +91,15 @@ struct trial {
     uint64_t target;                 /* survey: operations since its start */
     bool simulated;                  /* under valgrind: counts alone, no times */
     _Atomic uint32_t steady_threads; /* warm-up */
+    /* Of a pair: the other allocator with its own workload, NULL otherwise; whose step failed first; workers
+       that have met for a segment, and how often all have; when its time is up, and whether it was the last.
+     */
+    struct trial *partner;
+    bool partner_failed;
+    _Atomic uint32_t met, meeting;
+    uint64_t segment_end_tick;
+    bool rounds_over;
+
     /* Measured phase: who has lined up and who has begun; the earliest begin; when the common window closes,
        0 while it isn't open. */
     _Atomic uint32_t arrived, begun;
@@ -139,5 +163,16 @@ void sb_trial_map_addresses(struct trial *t);
 void sb_trial_report(struct trial *t);
 /* Of a disturbed trial: what tells of the disturbance, and no result. */
 void sb_trial_report_disturbed(struct trial *t);
+
+/* ---- pair.c ---- */
+
+/* Which of the two is set up first. */
+bool sb_pair_own_first(const struct trial *t);
+/* The partner's part of a worker's phases. */
+void sb_pair_survey(struct worker *w);
+void sb_pair_warm_up(struct worker *w);
+/* The whole measured phase of a pair. */
+void sb_pair_measure(struct worker *w);
+void sb_pair_report(struct trial *t);
 
 #endif

@@ -293,7 +293,10 @@ static void report_rates(struct trial *t)
         for (uint32_t c = 0; c < SB_MAX_COUNTERS; c++)
             sum.counters[c] += w->counts.counters[c];
     }
-    if (t->spec->trial[SB_TRIAL_RATE].u) {
+    if (t->partner) {
+        sb_pair_report(t);
+        sb_write_unavailable(t->out, "bytes_per_s", "mode = paired counts operations alone");
+    } else if (t->spec->trial[SB_TRIAL_RATE].u) {
         static const char paced[] =
             "calls were paced: their rate is what was asked for; see their response times";
         if (operations > 0)
@@ -310,7 +313,8 @@ static void report_rates(struct trial *t)
     metric(t, "operations", "operations", (double)sum.operations);
     /* What was measured, whatever duration asked for. */
     metric(t, "window_ns", "ns", longest);
-    warn_of_short_window(t);
+    if (!t->partner)
+        warn_of_short_window(t);
     report_calls(t, &sum);
 }
 
@@ -528,6 +532,11 @@ static void report_memory(struct trial *t)
 {
     static const char aliases[] = "the allocator hands out the same addresses again and again";
     bool os = t->allocator->allocator.flags & SB_ALLOCATOR_OS_MEMORY;
+    /* Two share a process here, and what the OS knows is of both. */
+    if (t->partner) {
+        sb_write_unavailable(t->out, "footprint", "mode = paired measures speed alone");
+        return;
+    }
     size_t points = t->series.n ? t->series.at[0].n : 0, peak = fullest(t);
     double requested = points ? value_at(t, "requested_bytes", peak) : 0;
     double handed = value_at(t, "handed_bytes", peak), pss = value_at(t, "pss_bytes", peak);

@@ -38,6 +38,8 @@ void sb_worker_survey(struct worker *w)
 {
     while (!w->status && w->counts.operations < w->trial->target)
         step(w);
+    if (w->trial->partner)
+        sb_pair_survey(w);
 }
 
 /* Coefficient of variation of the last n rates. */
@@ -122,6 +124,8 @@ void sb_worker_warm_up(struct worker *w)
     w->warmup_operations = w->counts.operations - started;
     if (spec[SB_TRIAL_WARMUP].u)
         draw_start_phase(w);
+    if (t->partner)
+        sb_pair_warm_up(w);
     /* Counted from the first operation of the survey on: cycles are whole from there. */
     w->start_phase = (double)(w->counts.operations % cycle) / (double)cycle;
 }
@@ -268,6 +272,8 @@ void sb_measured_phase(struct worker *w)
 {
     if (w->trial->simulated)
         measure_simulated(w);
+    else if (w->trial->partner)
+        sb_pair_measure(w);
     else if (w->trial->spec->trial[SB_TRIAL_RATE].u)
         measure_paced(w);
     else
@@ -277,7 +283,7 @@ void sb_measured_phase(struct worker *w)
 void sb_worker_measure(struct worker *w)
 {
     struct trial *t = w->trial;
-    w->counts = (struct sb_counts){0};
+    w->counts = w->partner_counts = (struct sb_counts){0};
     if (!t->simulated) {
         line_up(w);
         begin(w);

@@ -112,6 +112,8 @@ static void do_setup(struct worker *w)
     int status = sb_topology_pin(t->topology, t->spec->cpus[w->index], &why);
     if (!status)
         status = t->workload->workload.thread_setup(t->w, w->index, &w->state);
+    if (!status && t->partner)
+        status = t->partner->workload->workload.thread_setup(t->partner->w, w->index, &w->partner_state);
     if (status)
         sb_worker_fail(w, status == -ENOMEM ? -EIO : status,
                        why ? why : sb_printf("the workload's thread can't be set up: %s", strerror(-status)));
@@ -132,7 +134,10 @@ static void do_setup(struct worker *w)
 
 static void do_teardown(struct worker *w)
 {
+    struct trial *partner = w->trial->partner;
     w->trial->workload->workload.thread_teardown(w->state);
+    if (partner)
+        partner->workload->workload.thread_teardown(w->partner_state);
     sb_pmu_close(&w->pmu);
 }
 
@@ -391,9 +396,36 @@ static enum sb_status prove(struct trial *t, bool books, bool addresses, char **
     return *reason ? SB_STATUS_CHECK_FAILED : SB_STATUS_OK;
 }
 
-/* What a failed step means. */
-static enum sb_status name_failure(struct trial *t, int status, char **reason)
+/* What is found against the partner is not the trial's allocator's. */
+static enum sb_status of_partner(enum sb_status found, char **reason)
 {
+    if (found == SB_STATUS_OK)
+        return found;
+    char *text = sb_printf("of the baseline beside it: %s", *reason ? *reason : "?");
+    free(*reason);
+    *reason = text;
+    return found;
+}
+
+static enum sb_status prove_both(struct trial *t, bool books, bool addresses, char **reason)
+{
+    enum sb_status proved = prove(t, books, addresses, reason);
+    if (proved == SB_STATUS_OK && t->partner)
+        proved = of_partner(prove(t->partner, books, false, reason), reason);
+    return proved;
+}
+
+static void set_proving(struct trial *t, bool proving)
+{
+    t->bench.proving = proving;
+    if (t->partner)
+        t->partner->bench.proving = proving;
+}
+
+/* What a failed step means. */
+static enum sb_status name_failure(struct trial *trial, int status, char **reason)
+{
+    struct trial *t = trial->partner_failed ? trial->partner : trial;
     if (status == -ENOMEM) {
         struct sb_account a = {.struct_size = sizeof(a)};
         t->workload->workload.account(t->w, &a);
@@ -407,15 +439,10 @@ static enum sb_status name_failure(struct trial *t, int status, char **reason)
     return status == -EBADMSG ? SB_STATUS_INVALID : SB_STATUS_ERROR;
 }
 
-/* Workers free their own devices, on their own CPUs, as a module's exit would; then nothing may live. */
-static enum sb_status tear_down(struct trial *t, char **reason)
+/* After the workers have freed all that is theirs nothing may live. */
+static enum sb_status close_all(struct trial *t, char **reason)
 {
     struct sb_snapshot s = {.struct_size = sizeof(s)};
-    sb_write_phase(t->out, "tear-down");
-    *t->fail_text = '\0';
-    command(t, ORDER_TEARDOWN);
-    for (uint32_t i = 0; i < t->spec->threads; i++)
-        pthread_join(t->workers[i].thread, NULL);
     int status = t->workload->workload.teardown(t->w);
     if (status) {
         *reason = reason_or(t, "the workload can't be torn down: %s", strerror(-status));
@@ -441,6 +468,20 @@ static enum sb_status tear_down(struct trial *t, char **reason)
     return checked;
 }
 
+/* Workers free their own devices, on their own CPUs, as a module's exit would. */
+static enum sb_status tear_down(struct trial *t, char **reason)
+{
+    sb_write_phase(t->out, "tear-down");
+    *t->fail_text = '\0';
+    command(t, ORDER_TEARDOWN);
+    for (uint32_t i = 0; i < t->spec->threads; i++)
+        pthread_join(t->workers[i].thread, NULL);
+    enum sb_status closed = close_all(t, reason);
+    if (closed == SB_STATUS_OK && t->partner)
+        closed = of_partner(close_all(t->partner, reason), reason);
+    return closed;
+}
+
 /*
  * The first checkpoint is before the first operation: series begin at zero. Proved is early and at the end of
  * the last cycle, when workloads hold much: where the measured phase ends by the clock, nothing may be live
@@ -454,16 +495,16 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
     if (!cycles || t->simulated)
         return 0;
     sb_write_phase(t->out, "survey");
-    t->bench.proving = true;
+    set_proving(t, true);
     checkpoint(t);
     for (uint64_t i = 1; i <= points && !status && *proved == SB_STATUS_OK; i++) {
         t->target = cycles * t->needs.cycle_operations * i / points;
         status = command(t, ORDER_SURVEY);
         checkpoint(t);
         if (!status && (i == 1 || i == points))
-            *proved = prove(t, true, i == points, reason);
+            *proved = prove_both(t, true, i == points, reason);
     }
-    t->bench.proving = false;
+    set_proving(t, false);
     return status;
 }
 
@@ -474,6 +515,9 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
 static uint32_t latency_period(const struct trial *t)
 {
     uint64_t asked = t->spec->trial[SB_TRIAL_LATENCY_PERIOD].u;
+    /* Single calls would be timed of one of the two alone. */
+    if (t->partner)
+        return 0;
     /* An operation is two such calls at most. */
     double extra = 2 * (2 * t->clock->cost_ns + 10), each = 0;
     if (t->spec->trial[SB_TRIAL_LATENCY].u != SB_LATENCY_SAMPLED || t->simulated)
@@ -552,14 +596,16 @@ static enum sb_status run_phases(struct trial *t, char **reason)
         return proved;
     if (!status)
         status = measure(t);
-    if (status)
+    if (status) {
         failed = name_failure(t, status, reason);
-    else if (t->spec->trial[SB_TRIAL_DUMP].u && !t->dumps.n)
+        if (t->partner_failed)
+            failed = of_partner(failed, reason);
+    } else if (t->spec->trial[SB_TRIAL_DUMP].u && !t->dumps.n)
         take_dumps(t);
     sb_write_phase(t->out, "verify");
     *t->fail_text = '\0';
     if (failed != SB_STATUS_INVALID) {
-        proved = prove(t, !status, false, &proof);
+        proved = prove_both(t, !status, false, &proof);
         if (proved != SB_STATUS_OK) {
             free(*reason);
             *reason = proof;
@@ -647,6 +693,7 @@ static int open_all(struct trial *t, char **reason)
                                .context = t,
                                .fail = take_fail};
     if (!(a->flags & SB_ALLOCATOR_OS_MEMORY)) {
+        /* Of a pair each makes its own: neither is to have the older pages. */
         const struct sb_physmem_given given = {(int)t->spec->trial[SB_TRIAL_MEMORY_FILE].u,
                                                t->spec->trial[SB_TRIAL_MEMORY_PRESENT].u};
         status = sb_physmem_open(&t->memory, t->spec->machine, given, t->topology, reason);
@@ -697,6 +744,44 @@ static int open_all(struct trial *t, char **reason)
     return status;
 }
 
+/* The partner has plugin, options and memory of its own, and the workload that the trial has. */
+static int load_partner(struct trial *t, struct sb_diag *diag, char **reason)
+{
+    const struct sb_trial_part *part = &t->spec->baseline;
+    struct trial *p = sb_calloc(1, sizeof(*p));
+    t->partner = p;
+    p->spec = t->spec;
+    p->out = t->out;
+    p->clock = t->clock;
+    p->topology = t->topology;
+    p->memory.fd = -1;
+    p->anywhere = t->anywhere;
+    p->kept_bytes = -1;
+    pthread_mutex_init(&p->fail_lock, NULL);
+    p->allocator = load(part, SB_PLUGIN_ALLOCATOR, reason);
+    if (*reason)
+        return -EINVAL;
+    p->allocator_options = read_options(p->allocator, part, diag);
+    p->workload = t->workload;
+    p->workload_options = t->workload_options;
+    return sb_diag_flush(diag, stderr) ? -EINVAL : 0;
+}
+
+/* In an order that is drawn: nothing is to lie first in all processes. */
+static int open_both(struct trial *t, struct sb_diag *diag, char **reason)
+{
+    t->host.seed = t->spec->trial[SB_TRIAL_SEED].u;
+    int status = t->spec->baseline.path ? load_partner(t, diag, reason) : 0;
+    bool own_first = !t->partner || sb_pair_own_first(t);
+    if (!status)
+        status = open_all(own_first ? t : t->partner, reason);
+    if (!status && t->partner)
+        status = open_all(own_first ? t->partner : t, reason);
+    if (status && !*reason)
+        *reason = sb_strdup("the baseline's options have errors, shown above");
+    return status;
+}
+
 static int start_workers(struct trial *t, char **reason)
 {
     t->workers = sb_calloc(t->spec->threads, sizeof(*t->workers));
@@ -713,6 +798,19 @@ static int start_workers(struct trial *t, char **reason)
     return 0;
 }
 
+/* What is not shared with the trial. */
+static void free_partner(struct trial *p)
+{
+    if (!p)
+        return;
+    free(p->cpu_node);
+    free(p->allocator_options);
+    sb_plugin_free(p->allocator);
+    sb_physmem_close(&p->memory);
+    pthread_mutex_destroy(&p->fail_lock);
+    free(p);
+}
+
 static void free_trial(struct trial *t)
 {
     for (uint32_t i = 0; i < t->spec->threads && t->workers; i++) {
@@ -720,6 +818,7 @@ static void free_trial(struct trial *t)
         free(t->workers[i].counted);
         free(t->workers[i].opened);
         free(t->workers[i].histograms);
+        SB_VEC_FREE(&t->workers[i].rounds);
     }
     free(t->workers);
     for (size_t i = 0; i < t->series.n; i++) {
@@ -733,6 +832,7 @@ static void free_trial(struct trial *t)
     }
     SB_VEC_FREE(&t->series);
     SB_VEC_FREE(&t->dumps);
+    free_partner(t->partner);
     free(t->cpu_node);
     free(t->allocator_options);
     free(t->workload_options);
@@ -768,7 +868,7 @@ static enum sb_status run_all(struct trial *t, struct sb_diag *diag, char **reas
     const char *codes = t->spec->trial[SB_TRIAL_EVENT_CODES].s;
     if (!t->simulated)
         sb_pmu_prepare(&t->pmu, t->spec->trial[SB_TRIAL_EVENTS].s, sb_pmu_encode_code, &codes);
-    if (open_all(t, reason) || start_workers(t, reason))
+    if (open_both(t, diag, reason) || start_workers(t, reason))
         return SB_STATUS_ERROR;
     return run_phases(t, reason);
 }

@@ -22,6 +22,8 @@ static struct {
     uint64_t kept;            /* for so long this one is then kept from its CPU */
     uint64_t stalls, stalled; /* a step that takes so much */
     bool idle;                /* steps finish no operation */
+    uint64_t changed;         /* of a pair, the first step after each change takes so much more */
+    const void *last;         /* whose step was the last */
 } script;
 static struct trial trial;
 static struct worker workers[2];
@@ -47,8 +49,13 @@ static uint64_t fake_now(void)
 
 static int fake_step(void *state, struct sb_counts *counts)
 {
-    (void)state;
     steps++;
+    if (script.changed && state != script.last)
+        ticks += script.changed;
+    script.last = state;
+    /* The partner's steps take twice the time. */
+    if (state == &trial)
+        ticks += STEP + 1;
     ticks += steps == script.stalls ? script.stalled : STEP;
     if (!script.idle) {
         counts->operations += OPERATIONS;
@@ -371,17 +378,76 @@ static void start_phases_come_from_the_seed(void **state)
     assert_true(workers[0].counts.operations < 1000);
 }
 
+/*
+ * Steps of the partner take twice the time, to the digit, and those after a change of sides ten times as
+ * much, which are in no segment. Sixty segments or so of 0.2 ms and a step fit into a window of 12 ms.
+ */
+static void a_pair_is_compared_by_turns(void **state)
+{
+    static struct trial partner;
+    (void)state;
+    partner =
+        (struct trial){.spec = &spec, .clock = &fake_clock, .allocator = &allocator, .workload = &workload};
+    trial.partner = &partner;
+    trial.host.seed = 7;
+    workers[0].partner_state = &trial;
+    spec.trial[SB_TRIAL_DURATION].u = 12 * MS;
+    script.changed = 10 * STEP;
+    sb_worker_measure(&workers[0]);
+    assert_true(workers[0].rounds.n >= 25 && workers[0].rounds.n <= 31);
+    for (size_t i = 0; i < workers[0].rounds.n; i++) {
+        const struct round *r = &workers[0].rounds.at[i];
+        assert_true(fabs(r->own.ns / (double)r->own.operations - 100) < 1e-9);
+        assert_true(fabs(r->partner.ns / (double)r->partner.operations - 200) < 1e-9);
+    }
+    struct sb_result r = report();
+    assert_metric(&r, "paired_ratio", 2);
+    assert_metric(&r, "ops_per_s", 1e7);
+    assert_metric(&r, "baseline_ops_per_s", 5e6);
+    assert_null(sb_trial_disturbance(&trial));
+    sb_result_free(&r);
+    SB_VEC_FREE(&workers[0].rounds);
+    trial.partner = NULL;
+}
+
+/* Few rounds are no number. */
+static void a_pair_needs_rounds(void **state)
+{
+    static struct trial partner;
+    (void)state;
+    partner =
+        (struct trial){.spec = &spec, .clock = &fake_clock, .allocator = &allocator, .workload = &workload};
+    trial.partner = &partner;
+    workers[0].partner_state = &trial;
+    spec.trial[SB_TRIAL_DURATION].u = 2 * MS;
+    sb_worker_measure(&workers[0]);
+    struct sb_result r = report();
+    assert_null(sb_result_metric(&r, "paired_ratio"));
+    assert_null(sb_result_metric(&r, "ops_per_s"));
+    sb_result_free(&r);
+    SB_VEC_FREE(&workers[0].rounds);
+    trial.partner = NULL;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(rates_are_of_the_window),         TEST(the_window_counts_from_the_latest_begin),
-        TEST(a_long_step_disturbs_nothing),    TEST(a_short_window_is_no_result),
-        TEST(operations_end_with_the_first),   TEST(operations_have_the_window_that_they_take),
-        TEST(no_operation_is_no_result),       TEST(time_of_nobody_is_no_result),
-        TEST(time_of_somebody_is_a_result),    TEST(a_stall_is_felt_by_all_calls_due_meanwhile),
-        TEST(what_is_never_served_is_counted), TEST(paced_calls_need_not_finish_an_operation),
+        TEST(rates_are_of_the_window),
+        TEST(the_window_counts_from_the_latest_begin),
+        TEST(a_long_step_disturbs_nothing),
+        TEST(a_short_window_is_no_result),
+        TEST(operations_end_with_the_first),
+        TEST(operations_have_the_window_that_they_take),
+        TEST(no_operation_is_no_result),
+        TEST(time_of_nobody_is_no_result),
+        TEST(time_of_somebody_is_a_result),
+        TEST(a_stall_is_felt_by_all_calls_due_meanwhile),
+        TEST(what_is_never_served_is_counted),
+        TEST(paced_calls_need_not_finish_an_operation),
         TEST(start_phases_come_from_the_seed),
+        TEST(a_pair_is_compared_by_turns),
+        TEST(a_pair_needs_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

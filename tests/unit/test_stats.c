@@ -235,6 +235,27 @@ static void a_mixture_is_valid_at_any_time(void **state)
         assert_int_equal(sb_sign_p(x, y, 30, ratio) <= 0.05, ratio < 7 || ratio > 24);
 }
 
+/* R: binom.test(1, 10)$p.value 0.021484375, (0, 8) 0.0078125, (3, 10) 0.34375. */
+static void a_difference_that_counts(void **state)
+{
+    double r[10];
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        r[i] = i ? 1.02 + 0.001 * i : 1.004;
+    near(sb_beyond_p(r, 10, 0.005, false), 0.021484375, 1e-12);
+    near(sb_beyond_p(r + 1, 8, 0.005, false), 0.0078125, 1e-12);
+    near(sb_beyond_p(r, 10, 0.0225, false), 0.34375, 1e-12);
+    /* The median lies within: nothing is beyond. */
+    assert_true(sb_beyond_p(r, 10, 0.03, false) == 1);
+    near(sb_beyond_p(r, 10, 0.005, true), sb_sign_p_of(1, 9, 10), 1e-15);
+    for (int i = 0; i < 10; i++)
+        r[i] = 1 / r[i];
+    /* Of the slower ones the first, 0.996, is over 0.995 and under 0.997. */
+    near(sb_beyond_p(r, 10, 0.005, false), 0.021484375, 1e-12);
+    near(sb_beyond_p(r, 10, 0.003, false), 0.001953125, 1e-12);
+    assert_true(isnan(sb_beyond_p(r, 0, 0.005, false)));
+}
+
 /* Looked at after each of 200 blocks, equal things are called different in no more than 5 % of all runs. */
 static void looking_often_costs_nothing(void **state)
 {
@@ -258,6 +279,41 @@ static void looking_often_costs_nothing(void **state)
     assert_true(at_any_time <= RUNS * 5 / 100);
     /* The test can fail: an interval made for one look is wrong far more often. */
     assert_true(at_ranks > RUNS * 20 / 100);
+}
+
+/*
+ * A run that goes on until both medians are precise enough looks at how wide their intervals are, not at
+ * which is larger: the rank sum test afterwards is wrong no more often than it says. Means of four uniform
+ * numbers.
+ */
+static void precision_leaves_the_test_as_it_is(void **state)
+{
+    enum { RUNS = 1000, MOST = 40 };
+    int alarms = 0, early = 0;
+    (void)state;
+    for (uint64_t run = 0; run < RUNS; run++) {
+        struct sb_random random = sb_random_fork(23, run);
+        double at[2][MOST], copy[MOST];
+        bool precise = false;
+        size_t n = 0;
+        while (n < MOST && !precise) {
+            precise = ++n >= 8;
+            for (int side = 0; side < 2; side++) {
+                double sum = 0;
+                for (int i = 0; i < 4; i++)
+                    sum += (double)sb_random_below(&random, 1000000) / 1e6;
+                at[side][n - 1] = 1 + 0.04 * sum;
+                memcpy(copy, at[side], n * sizeof(*copy));
+                struct sb_summary s = sb_summarise(copy, n, anytime);
+                precise &= s.reached && sb_half_width(&s) <= 0.02;
+            }
+        }
+        early += n < MOST;
+        alarms += sb_rank_sum_p(at[0], n, at[1], n) < 0.05;
+    }
+    assert_true(early > RUNS / 2);
+    /* 5 % and two standard deviations. */
+    assert_true(alarms <= RUNS * 5 / 100 + 14);
 }
 
 static void the_same_samples_give_the_same_interval(void **state)
@@ -339,7 +395,9 @@ int main(void)
         cmocka_unit_test(bootstrap_of_a_ratio),
         cmocka_unit_test(blocks_cancel_what_they_share),
         cmocka_unit_test(a_mixture_is_valid_at_any_time),
+        cmocka_unit_test(a_difference_that_counts),
         cmocka_unit_test(looking_often_costs_nothing),
+        cmocka_unit_test(precision_leaves_the_test_as_it_is),
         cmocka_unit_test(the_same_samples_give_the_same_interval),
         cmocka_unit_test(verdicts_need_both),
         cmocka_unit_test(two_groups_are_seen_and_one_is_not),
