@@ -51,17 +51,22 @@ static struct sb_level level_of(const struct sb_compare *c)
     return (struct sb_level){c->confidence, c->anytime};
 }
 
+static void set_contrast(struct sb_comparison *row, const struct sb_contrast *contrast)
+{
+    row->x = contrast->x;
+    row->y = contrast->y;
+    row->ratio = contrast->ratio;
+    row->p = row->adjusted = contrast->p;
+    row->p_beyond = contrast->p_beyond;
+    row->paired = contrast->paired;
+    row->resolved = contrast->resolved || !row->x.n || !row->y.n;
+}
+
 static void set_numbers(struct sb_compare *c, struct sb_comparison *row, const struct sb_view_cell *x,
                         const struct sb_view_cell *y, const struct sb_view *xs, const struct sb_view *ys)
 {
-    struct sb_contrast pair = sb_contrast_of(xs, x, ys, y, c->metric, level_of(c), c->interval);
-    row->x = pair.x;
-    row->y = pair.y;
-    row->ratio = pair.ratio;
-    row->p = row->adjusted = pair.p;
-    row->p_beyond = pair.p_beyond;
-    row->paired = pair.paired;
-    row->resolved = pair.resolved || !row->x.n || !row->y.n;
+    struct sb_contrast contrast = sb_contrast_of(xs, x, ys, y, c->metric, level_of(c), c->interval);
+    set_contrast(row, &contrast);
     if (!row->x.n || !row->y.n)
         row->missing =
             sb_printf("%s has no number: %s", row->x.n ? row->baseline : row->allocator,
@@ -83,8 +88,8 @@ static void set_lacking(struct sb_compare *c, struct sb_comparison *row, const s
     free(theirs);
 }
 
-static void add_row(struct sb_compare *c, const struct sb_view_cell *x, const struct sb_view_cell *y,
-                    const struct sb_view *xs, const struct sb_view *ys)
+static struct sb_comparison *begin_row(struct sb_compare *c, const struct sb_view_cell *x,
+                                       const char *baseline, const struct sb_view *xs)
 {
     struct sb_comparison *row = SB_VEC_ADD(&c->rows);
     row->title = xs->groups.at[x->group].title;
@@ -92,7 +97,33 @@ static void add_row(struct sb_compare *c, const struct sb_view_cell *x, const st
     row->workload = x->row->workload;
     row->threads = x->row->threads;
     row->allocator = sb_strdup(x->variant);
-    row->baseline = sb_strdup(y->variant);
+    row->baseline = sb_strdup(baseline);
+    return row;
+}
+
+/* Of processes that had the baseline beside the allocator: no cell of its own is needed. */
+static bool add_pair(struct sb_compare *c, const struct sb_view_cell *x, const char *baseline)
+{
+    const struct sb_view *v = &c->views[0];
+    double least;
+    const char *paired = sb_view_baseline(v, x->row->source, &least);
+    if (c->two || !baseline || !paired || strcmp(paired, baseline) || strcmp(c->metric, "ops_per_s"))
+        return false;
+    struct sb_contrast contrast = sb_contrast_pair(v, x, level_of(c));
+    if (!contrast.paired)
+        return false;
+    struct sb_comparison *row = begin_row(c, x, baseline, v);
+    set_contrast(row, &contrast);
+    row->lacking = sb_view_missing(v, x, "paired_ratio");
+    if (isnan(row->p))
+        row->missing = sb_strdup("one run: nothing says how far apart two of the same would be");
+    return true;
+}
+
+static void add_row(struct sb_compare *c, const struct sb_view_cell *x, const struct sb_view_cell *y,
+                    const struct sb_view *xs, const struct sb_view *ys)
+{
+    struct sb_comparison *row = begin_row(c, x, y->variant, xs);
     set_numbers(c, row, x, y, xs, ys);
     set_lacking(c, row, x, y, xs, ys);
 }
@@ -111,6 +142,8 @@ static void pair(struct sb_compare *c, const char *baseline)
         const struct sb_view_cell *x = &xs->cells.at[i];
         bool found = false, variant = baseline && strcmp(x->row->allocator, baseline);
         if (!c->two && baseline && is_named(x, baseline))
+            continue;
+        if (add_pair(c, x, baseline))
             continue;
         for (size_t j = 0; j < ys->cells.n; j++) {
             const struct sb_view_cell *y = &ys->cells.at[j];
@@ -437,6 +470,10 @@ static int check_baseline(const struct sb_compare *c, const char *baseline, char
         sb_words_add_once(&names, c->views[0].cells.at[i].row->allocator);
         sb_words_add_once(&names, c->views[0].cells.at[i].variant);
     }
+    double least;
+    const char *paired = sb_view_baseline(&c->views[0], 0, &least);
+    if (paired)
+        sb_words_add_once(&names, paired);
     char *hint = sb_diag_hint(baseline ? baseline : "", (const char *const *)names.at, names.n);
     if (status) {
         *why = sb_printf("compare needs --baseline, the allocator to compare with%s, or a second database",
@@ -555,7 +592,8 @@ static char *floor_of_pairs(const struct sb_compare *c)
     for (size_t i = 0; i < v->cells.n && !c->two; i++) {
         const struct sb_view_cell *cell = &v->cells.at[i];
         struct sb_summary s = sb_view_metric(v, cell, "paired_ratio");
-        if (!s.n || !sb_view_is_pair(v, cell, cell, &least))
+        const char *baseline = sb_view_baseline(v, cell->row->source, &least);
+        if (!s.n || !baseline || strcmp(baseline, cell->row->allocator))
             continue;
         name = cell->row->allocator;
         most = fmax(most, fabs(s.median - 1));

@@ -147,14 +147,14 @@ static void print_text(const struct sb_compare *c, FILE *out)
     }
     fprintf(out,
             "\nmedians of %s (%s, %s) over n processes; %s.\n"
-            "p: %s, corrected for %zu comparisons (Holm). Separated: p under %g and the interval "
+            "p: %s, corrected for %zu comparison%s (Holm). Separated: p under %g and the interval "
             "leaves out 1.\n"
             "An interval is its comparison's own, not corrected; not separated doesn't mean equal.\n",
             c->metric, c->unit,
             !c->has_direction   ? "neither more nor less is better"
             : c->more_is_better ? "more is better"
                                 : "less is better",
-            ratios, test_words(c), n, 1 - c->confidence);
+            ratios, test_words(c), n, n == 1 ? "" : "s", 1 - c->confidence);
     free(ratios);
     if (c->floor)
         fprintf(out, "noise floor: %s.\n", c->floor);

@@ -69,24 +69,41 @@ static struct sb_ratio ratio_in_blocks(const struct sb_view *xs, const struct sb
 }
 
 /* Measured by turns in the same processes: nothing else compares the two as well. */
-static void take_pairs(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
-                       struct sb_level level, struct sb_contrast *contrast)
+static void take_pairs(const struct sb_view *view, const struct sb_view_cell *x, struct sb_level level,
+                       double least, struct sb_contrast *contrast)
 {
-    double least;
-    size_t n = 0;
-    double *ratios =
-        sb_view_is_pair(view, x, y, &least) ? sb_view_samples(view, x, "paired_ratio", &n) : NULL;
+    size_t n;
+    double *ratios = sb_view_samples(view, x, "paired_ratio", &n), *one = sb_calloc(n + 1, sizeof(*one));
+    for (size_t i = 0; i < n; i++)
+        one[i] = 1;
     if (n) {
         contrast->p = n > 1 ? sb_beyond_p(ratios, n, least, level.anytime) : (double)NAN;
-        double *one = sb_calloc(n, sizeof(*one));
-        for (size_t i = 0; i < n; i++)
-            one[i] = 1;
         contrast->p_beyond = p_beyond(ratios, one, n, sb_view_decide(view), 1);
         contrast->ratio = sb_ratio_in_blocks(ratios, one, n, level);
         contrast->paired = true;
-        free(one);
     }
+    free(one);
     free(ratios);
+}
+
+struct sb_contrast sb_contrast_pair(const struct sb_view *view, const struct sb_view_cell *x,
+                                    struct sb_level level)
+{
+    struct sb_contrast contrast = {.ratio = {NAN, NAN, NAN, 0}, .p = NAN, .p_beyond = NAN, .resolved = true};
+    double least;
+    if (!sb_view_baseline(view, x->row->source, &least))
+        return contrast;
+    contrast.x = sb_view_metric(view, x, "ops_per_s");
+    contrast.y = sb_view_metric(view, x, "baseline_ops_per_s");
+    take_pairs(view, x, level, least, &contrast);
+    return contrast;
+}
+
+static bool are_pair(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
+                     double *least)
+{
+    const char *baseline = sb_view_baseline(view, x->row->source, least);
+    return baseline && x->row->source == y->row->source && !strcmp(baseline, y->row->allocator);
 }
 
 struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view_cell *x,
@@ -94,6 +111,7 @@ struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view
                                   struct sb_level level, enum sb_interval_kind kind)
 {
     struct sb_contrast contrast = {.ratio = {NAN, NAN, NAN, 0}, .p = NAN, .p_beyond = NAN};
+    double least;
     size_t nx, ny;
     double *a = sb_view_samples(xs, x, metric, &nx), *b = sb_view_samples(ys, y, metric, &ny);
     contrast.x =
@@ -108,8 +126,8 @@ struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view
                      !sb_reading_is_below(sb_reading_of(&contrast.y));
         if (known && all_positive(a, nx) && all_positive(b, ny)) {
             contrast.ratio = ratio_in_blocks(xs, x, ys, y, metric, level, &contrast);
-            if (xs == ys && !strcmp(metric, "ops_per_s"))
-                take_pairs(xs, x, y, level, &contrast);
+            if (xs == ys && !strcmp(metric, "ops_per_s") && are_pair(xs, x, y, &least))
+                take_pairs(xs, x, level, least, &contrast);
             if (!contrast.ratio.blocks)
                 contrast.ratio = sb_ratio_of_medians(a, nx, b, ny, level.confidence, kind,
                                                      sb_hash(x->row->label) ^ sb_hash(y->row->label));

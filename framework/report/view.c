@@ -376,15 +376,12 @@ struct sb_level sb_view_ratio_level(const struct sb_view *view)
     return (struct sb_level){view->confidence, sb_view_decide(view) > 0};
 }
 
-bool sb_view_is_pair(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
-                     double *least)
+const char *sb_view_baseline(const struct sb_view *view, size_t source, double *least)
 {
-    const struct sb_data *d = sb_view_head(view, x->row->source);
-    const char *mode = sb_data_meta(d, "mode"), *baseline = sb_data_meta(d, "baseline"),
-               *counts = sb_data_meta(d, "least_difference");
+    const struct sb_data *d = sb_view_head(view, source);
+    const char *mode = sb_data_meta(d, "mode"), *counts = sb_data_meta(d, "least_difference");
     *least = counts ? strtod(counts, NULL) : 0;
-    return mode && !strcmp(mode, "paired") && baseline && !strcmp(baseline, y->row->allocator) &&
-           x->row->source == y->row->source;
+    return mode && !strcmp(mode, "paired") ? sb_data_meta(d, "baseline") : NULL;
 }
 
 double sb_view_decide(const struct sb_view *view)

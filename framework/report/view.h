@@ -94,12 +94,9 @@ struct sb_level sb_view_level(const struct sb_view *view);
  * of who is faster; one that ends by verdicts has looked at what is tested.
  */
 struct sb_level sb_view_ratio_level(const struct sb_view *view);
-/*
- * Whether y is the baseline that x was paired with in its processes; `*least` gets the difference that counts
- * there.
- */
-bool sb_view_is_pair(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
-                     double *least);
+/* The baseline that the allocators of a source were paired with, and the least difference that counts; or
+ * NULL. */
+const char *sb_view_baseline(const struct sb_view *view, size_t source, double *least);
 /* The difference that counts, as a share, in the first of the runs that was to decide; 0: none was. */
 double sb_view_decide(const struct sb_view *view);
 

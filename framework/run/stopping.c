@@ -192,12 +192,13 @@ static bool group_is_done(const struct sb_stopping *s, uint32_t group)
     return true;
 }
 
-/* A baseline is measured as long as anything is to be decided against it. */
+/* A baseline is measured as long as anything is to be decided against it, but where all have it in their
+ * processes. */
 static bool decision_wants(const struct sb_stopping *s, const struct sb_cell *cell)
 {
     const struct cell_state *state = state_of(s, cell);
     bool needed = is_open(s, state);
-    for (size_t i = 0; i < s->plan->cells.n && !needed; i++)
+    for (size_t i = 0; i < s->plan->cells.n && !needed && !s->plan->paired; i++)
         needed = s->at[i].baseline == cell && is_open(s, &s->at[i]);
     return needed;
 }
