@@ -65,7 +65,9 @@ expect 0 "$s" run base.ini --db auto.db --no-check --set machine.memory=auto --s
 [ "$(sql auto.db "select count(*) from cell where settings like '%memory = 112MiB%'")" = 2 ] || fail "the size isn't stored"
 
 echo "== CPUs are kept busy until the warm-up"
-[ "$(sql shared.db "select count(*) from metric where name = 'kept_busy_ns' and value > 0")" = 9 ] || fail "nothing kept the CPUs busy"
+# Where others are busy threads of the lowest priority have no turn: then nothing need be kept.
+[ "$(sql shared.db "select count(*) from metric where name = 'kept_busy_ns'")" = 9 ] || fail "how long CPUs were kept busy isn't stored"
+[ "$(sql shared.db "select count(*) from metric where name = 'kept_busy_ns' and value > 0")" -ge 1 ] || fail "nothing kept the CPUs busy"
 expect 0 "$s" run base.ini --db idle.db --no-check --set machine.keep_busy=no
 [ "$(sql idle.db "select count(*) from metric where name = 'kept_busy_ns'")" = 0 ] || fail "CPUs were kept busy, and were not to be"
 expect 0 "$s" report shared.db --out report
