@@ -22,8 +22,8 @@ allocator = slub, malloc, bump
 workload = objects
 INI
 sql() { sqlite3 "$1" "$2"; }
-# files DB [ALLOCATOR]: the memory files of its trials, in their order
-files() { sql "$1" "select group_concat(memory_file, ' ') from (select memory_file from trial join cell on cell.id = cell where allocator like '${2:-%}' order by number)"; }
+# files DB [ALLOCATOR]: the memory files of its trials, in their order; retries have their repetition's
+files() { sql "$1" "select group_concat(memory_file, ' ') from (select memory_file from trial join cell on cell.id = cell where allocator like '${2:-%}' and retry = 0 order by number)"; }
 
 echo "== a block's cells share a memory file, the next block has another"
 expect 0 "$s" run base.ini --db shared.db --no-check
