@@ -321,7 +321,7 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
         return; /* one that can't be read is told as that */
     if (decide && said(diag, decide->line))
         return;
-    bool decides = e->values[SB_EXPERIMENT_DECIDE].u != 0;
+    bool decides = decide && e->values[SB_EXPERIMENT_DECIDE].u;
     if (range && repetitions && !e->values[SB_EXPERIMENT_PRECISION].u && !decides)
         sb_diag_at(diag, repetitions->line,
                    "repetitions: '%s' is a range, but neither precision nor decide says when to stop; add "
@@ -336,12 +336,12 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
     if (decides && e->values[SB_EXPERIMENT_ORDER].u == SB_ORDER_SEQUENTIAL)
         sb_diag_at(diag, decide->line,
                    "decide compares within blocks, which order = sequential doesn't have");
-    bool paired = e->values[SB_EXPERIMENT_MODE].u == SB_MODE_PAIRED;
+    const struct sb_ini_entry *mode = sb_ini_entry(section, "mode"),
+                              *least = sb_ini_entry(section, "least_difference");
+    bool paired = mode && e->values[SB_EXPERIMENT_MODE].u == SB_MODE_PAIRED;
     if (baseline && !decides && !paired)
         sb_diag_at(diag, baseline->line,
                    "baseline is read by decide and mode = paired alone, which aren't given");
-    const struct sb_ini_entry *mode = sb_ini_entry(section, "mode"),
-                              *least = sb_ini_entry(section, "least_difference");
     if (least && !paired && !said(diag, least->line))
         sb_diag_at(diag, least->line, "least_difference is read by mode = paired alone, which isn't given");
     if (paired && e->values[SB_EXPERIMENT_OPERATIONS].u)
