@@ -416,7 +416,7 @@ static char *as_of_version(const struct sb_store *store, const char *sql)
     static const struct {
         int since;
         const char *column;
-    } added[] = {{2, " settings"}, {2, " layout"}, {2, " simulated"}, {3, " retry"}, {3, " memory_file"}};
+    } added[] = {{2, " settings"}, {2, " layout"}, {2, " simulated"}, {3, " retry"}, {4, " memory_file"}};
     char *text = sb_strdup(sql);
     for (size_t i = 0; i < SB_COUNT(added); i++) {
         char *at = store->version < added[i].since ? strstr(text, added[i].column) : NULL;

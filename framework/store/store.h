@@ -12,9 +12,9 @@
 
 /*
  * 1: until 0.1.0. 2: cells' settings, trials' layouts, histograms. 3: disturbed trials and which retry a
- * trial is. Files of all versions are read; what an old one lacks is empty.
+ * trial is. 4: which memory file it had. Files of all versions are read; what an old one lacks is empty.
  */
-#define SB_SCHEMA_VERSION 3
+#define SB_SCHEMA_VERSION 4
 
 struct sb_store;
 

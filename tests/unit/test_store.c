@@ -247,6 +247,27 @@ static void files_of_version_1_are_read(void **state)
     sb_store_close(store);
 }
 
+/* Of each version since, what it had and what came after it. */
+static void files_of_later_versions_are_read(void **state)
+{
+    static const char *const files[] = {DATA_DIR "/schema/2.db", DATA_DIR "/schema/3.db"};
+    (void)state;
+    for (size_t i = 0; i < SB_COUNT(files); i++) {
+        struct sb_store *store;
+        struct sb_data data;
+        char *why = NULL;
+        assert_int_equal(sb_store_open(&store, files[i], &why), 0);
+        assert_int_equal(sb_store_load(store, &data, &why), 0);
+        assert_int_equal(data.trials.n, 4);
+        assert_non_null(data.cells.at[0].settings);
+        assert_true(data.trials.at[3].layout != 0);
+        assert_true(sb_result_metric(&data.trials.at[3].result, "ops_per_s")->value > 0);
+        assert_true(data.trials.at[3].retry == 0 && data.trials.at[3].memory_file == 0);
+        sb_data_free(&data);
+        sb_store_close(store);
+    }
+}
+
 static void nothing_is_overwritten(void **state)
 {
     struct sb_store *store;
@@ -288,6 +309,7 @@ int main(void)
         cmocka_unit_test(a_trial_has_no_endless_metrics),
         cmocka_unit_test(a_database_keeps_everything),
         cmocka_unit_test(files_of_version_1_are_read),
+        cmocka_unit_test(files_of_later_versions_are_read),
         cmocka_unit_test(nothing_is_overwritten),
         cmocka_unit_test(what_is_no_database_is_said),
     };
