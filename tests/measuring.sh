@@ -192,10 +192,12 @@ has out "mode = paired measures speed alone"
 expect 0 "$s" report turns.db --out turns-report
 has turns-report/methods.md "Each process held the baseline (slub) beside its allocator"
 # The baseline needs no cell of its own.
-expect 0 "$s" run turns.ini --db decided-turns.db --set experiment.repetitions=5..40 --set experiment.decide=20% --set matrix.allocator=slub,null --set "matrix.exclude=slub/*"
+expect 0 "$s" run turns.ini --db decided-turns.db --set experiment.repetitions=2..40 --set experiment.decide=20% --set matrix.allocator=slub,null --set "matrix.exclude=slub/*"
 expect 0 "$s" compare decided-turns.db --baseline slub
 grep -qE "^  null  *slub .*(faster|slower|within|not separated)$" out || { fail "null isn't compared with slub"; cat out; }
 expect 2 "$s" compare decided-turns.db --baseline slab
+# Eight processes are the least that decide anything.
+[ "$(sql decided-turns.db "select max(repetition) from trial")" -ge 8 ] || fail "it ended before anything could be decided"
 [ "$(sql decided-turns.db "select max(repetition) from trial")" -lt 40 ] || fail "what was decided went on to the end"
 expect 0 "$s" plan turns.ini --set experiment.baseline=malloc
 has out "it can't be paired with malloc: of two allocators of the plugin malloc"

@@ -39,33 +39,29 @@ static void widen(struct sb_ratio *ratio, const struct sb_summary *x, const stru
 }
 
 /* Both bounds must be left out, from the inside. */
-static double p_beyond(const double *x, const double *y, size_t n, double share, double ratio)
+static double p_beyond(const double *ratios, size_t n, double share, double median)
 {
-    if (!(share > 0) || fabs(ratio - 1) >= share)
+    if (!(share > 0) || fabs(median - 1) >= share)
         return NAN;
-    return fmax(sb_sign_p(x, y, n, 1 - share), sb_sign_p(x, y, n, 1 + share));
+    return fmax(sb_sign_p(ratios, n, 1 - share), sb_sign_p(ratios, n, 1 + share));
 }
 
-/* None where the two were measured apart, or hardly together. At any time only signs within blocks have a p.
+/* Not where the two were measured apart, or hardly together. At any time only signs within blocks have a p.
  */
-static struct sb_ratio ratio_in_blocks(const struct sb_view *xs, const struct sb_view_cell *x,
-                                       const struct sb_view *ys, const struct sb_view_cell *y,
-                                       const char *metric, struct sb_level level,
-                                       struct sb_contrast *contrast)
+static void take_blocks(const struct sb_view *view, const struct sb_view_cell *x,
+                        const struct sb_view_cell *y, const char *metric, struct sb_level level,
+                        struct sb_contrast *contrast)
 {
-    struct sb_ratio ratio = {NAN, NAN, NAN, 0};
-    double *a = NULL, *b = NULL;
-    size_t n = xs == ys ? sb_view_blocks(xs, x, y, metric, &a, &b) : 0;
-    if (n > 1 && all_positive(a, n) && all_positive(b, n)) {
-        ratio = sb_ratio_in_blocks(a, b, n, level);
+    size_t n;
+    double *ratios = sb_view_ratios(view, x, y, metric, &n);
+    if (n > 1) {
+        contrast->ratio = sb_ratio_in_blocks(ratios, n, level);
         if (level.anytime) {
-            contrast->p = sb_sign_p(a, b, n, 1);
-            contrast->p_beyond = p_beyond(a, b, n, sb_view_decide(xs), ratio.value);
+            contrast->p = sb_sign_p(ratios, n, 1);
+            contrast->p_beyond = p_beyond(ratios, n, sb_view_decide(view), contrast->ratio.value);
         }
     }
-    free(a);
-    free(b);
-    return ratio;
+    free(ratios);
 }
 
 /* Measured by turns in the same processes: nothing else compares the two as well. */
@@ -73,16 +69,13 @@ static void take_pairs(const struct sb_view *view, const struct sb_view_cell *x,
                        double least, struct sb_contrast *contrast)
 {
     size_t n;
-    double *ratios = sb_view_samples(view, x, "paired_ratio", &n), *one = sb_calloc(n + 1, sizeof(*one));
-    for (size_t i = 0; i < n; i++)
-        one[i] = 1;
+    double *ratios = sb_view_samples(view, x, "paired_ratio", &n);
     if (n) {
+        contrast->ratio = sb_ratio_in_blocks(ratios, n, level);
         contrast->p = n > 1 ? sb_beyond_p(ratios, n, least, level.anytime) : (double)NAN;
-        contrast->p_beyond = p_beyond(ratios, one, n, sb_view_decide(view), 1);
-        contrast->ratio = sb_ratio_in_blocks(ratios, one, n, level);
+        contrast->p_beyond = p_beyond(ratios, n, sb_view_decide(view), contrast->ratio.value);
         contrast->paired = true;
     }
-    free(one);
     free(ratios);
 }
 
@@ -125,9 +118,10 @@ struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view
         bool known = !sb_reading_is_below(sb_reading_of(&contrast.x)) &&
                      !sb_reading_is_below(sb_reading_of(&contrast.y));
         if (known && all_positive(a, nx) && all_positive(b, ny)) {
-            contrast.ratio = ratio_in_blocks(xs, x, ys, y, metric, level, &contrast);
             if (xs == ys && !strcmp(metric, "ops_per_s") && are_pair(xs, x, y, &least))
                 take_pairs(xs, x, level, least, &contrast);
+            else if (xs == ys)
+                take_blocks(xs, x, y, metric, level, &contrast);
             if (!contrast.ratio.blocks)
                 contrast.ratio = sb_ratio_of_medians(a, nx, b, ny, level.confidence, kind,
                                                      sb_hash(x->row->label) ^ sb_hash(y->row->label));

@@ -454,8 +454,7 @@ double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *c
     return samples;
 }
 
-/* Blocks are those of one run that was interleaved: its repetitions. */
-static bool has_blocks(const struct sb_view *view, size_t source)
+bool sb_view_has_blocks(const struct sb_view *view, size_t source)
 {
     const char *order = sb_data_meta(sb_view_head(view, source), "order");
     return order && !strcmp(order, "interleaved");
@@ -474,26 +473,23 @@ static const struct sb_trial_row *find_in_block(const struct sb_view *view, cons
     return NULL;
 }
 
-size_t sb_view_blocks(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
-                      const char *name, double **xs, double **ys)
+double *sb_view_ratios(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
+                       const char *name, size_t *n)
 {
-    size_t n = 0, most = x->last_trial - x->first_trial;
-    *xs = sb_calloc(most, sizeof(**xs));
-    *ys = sb_calloc(most, sizeof(**ys));
-    if (is_too_short(view, x, name) || is_too_short(view, y, name))
-        return 0;
-    for (size_t i = x->first_trial; i < x->last_trial; i++) {
-        const struct sb_trial_row *t = &view->data.trials.at[view->order[i]];
+    double *ratios = sb_calloc(x->last_trial - x->first_trial, sizeof(*ratios));
+    bool shown = !is_too_short(view, x, name) && !is_too_short(view, y, name);
+    *n = 0;
+    for (size_t i = x->first_trial; i < x->last_trial && shown; i++) {
+        const struct sb_trial_row *t = &view->data.trials.at[view->order[i]], *other;
         const struct sb_metric *mine = sb_result_metric(&t->result, name);
-        if (t->result.status != SB_STATUS_OK || !mine || !has_blocks(view, t->source))
+        if (t->result.status != SB_STATUS_OK || !mine || !sb_view_has_blocks(view, t->source))
             continue;
-        const struct sb_trial_row *other = find_in_block(view, y, name, t);
-        if (!other)
-            continue;
-        (*xs)[n] = mine->value;
-        (*ys)[n++] = sb_result_metric(&other->result, name)->value;
+        other = find_in_block(view, y, name, t);
+        double theirs = other ? sb_result_metric(&other->result, name)->value : 0;
+        if (mine->value > 0 && theirs > 0)
+            ratios[(*n)++] = mine->value / theirs;
     }
-    return n;
+    return ratios;
 }
 
 double sb_view_step(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)

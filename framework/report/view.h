@@ -107,12 +107,11 @@ const struct sb_data *sb_view_head(const struct sb_view *view, size_t source);
 double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
                         size_t *n);
 
-/*
- * The same of two cells in the blocks in which both have one: of an interleaved run, whose repetitions are
- * blocks. Returns their number; `*xs` and `*ys` are the caller's to free in any case.
- */
-size_t sb_view_blocks(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
-                      const char *name, double **xs, double **ys);
+/* Whether the repetitions of a source are blocks: its run was interleaved. */
+bool sb_view_has_blocks(const struct sb_view *view, size_t source);
+/* Ratios of x's positive values to y's in the blocks in which both have one; the caller frees them. */
+double *sb_view_ratios(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
+                       const char *name, size_t *n);
 
 /* The largest step of the metric in the ok trials of a cell: what its values are known to. */
 double sb_view_step(const struct sb_view *view, const struct sb_view_cell *cell, const char *name);

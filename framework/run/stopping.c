@@ -17,7 +17,8 @@ struct cell_state {
     double last;                    /* of them */
     size_t n;                       /* of them */
     size_t tried;                   /* repetitions, whatever became of them */
-    const struct sb_cell *baseline; /* that it is decided against; NULL: it is one, or has none */
+    bool compared;                  /* it is to be decided */
+    const struct sb_cell *baseline; /* against; NULL: it has the baseline in its own processes */
     bool done;                      /* precise enough, or decided */
     bool hopeless;                  /* can't be decided in what is left */
 };
@@ -55,9 +56,11 @@ struct sb_stopping *sb_stopping_begin(const struct sb_plan *plan)
         state->by_block = sb_calloc((size_t)plan->most_repetitions + 1, sizeof(*state->by_block));
         for (size_t b = 0; b <= plan->most_repetitions; b++)
             state->by_block[b] = NAN;
-        if (plan->decide > 0 && !cell->skip)
+        if (plan->decide > 0 && !cell->skip && !plan->paired)
             state->baseline = find_baseline(plan, cell);
-        s->comparisons += state->baseline != NULL;
+        state->compared = state->baseline || (plan->decide > 0 && !cell->skip && plan->paired &&
+                                              cell->allocator != plan->baseline);
+        s->comparisons += state->compared;
     }
     return s;
 }
@@ -85,56 +88,47 @@ static void judge_precision(struct sb_stopping *s, struct cell_state *state)
     free(rates);
 }
 
-/* Blocks in which both have a rate. */
-static size_t pair(const struct sb_stopping *s, const struct cell_state *x, const struct cell_state *y,
-                   double *xs, double *ys)
+/* Ratios of the blocks in which both have a rate; y is NULL where x's numbers are ratios already. */
+static size_t take_ratios(const struct sb_stopping *s, const struct cell_state *x, const struct cell_state *y,
+                          double *ratios)
 {
     size_t n = 0;
     for (size_t b = 1; b <= s->plan->most_repetitions; b++) {
-        if (isnan(x->by_block[b]) || isnan(y->by_block[b]))
-            continue;
-        xs[n] = x->by_block[b];
-        ys[n++] = s->plan->paired ? 1 : y->by_block[b];
+        double theirs = y ? y->by_block[b] : 1;
+        if (!isnan(x->by_block[b]) && !isnan(theirs))
+            ratios[n++] = x->by_block[b] / theirs;
     }
     return n;
 }
 
-/* Whether the ratio could yet be told from `bound`, on the side of it that all blocks to come would lie on.
- */
-static bool can_be_over(const double *xs, const double *ys, size_t n, double bound, size_t left, double alpha)
+/* Whether the ratio could yet be told from `bound`, if all blocks to come lay over it, or under. */
+static bool can_leave(const double *ratios, size_t n, double bound, bool over, size_t left, double alpha)
 {
-    size_t below = 0;
+    size_t against = 0;
     for (size_t i = 0; i < n; i++)
-        below += xs[i] / ys[i] <= bound;
-    return 2 * below < n + left && sb_sign_p_of(below, n + left - below, n + left) <= alpha;
-}
-
-static bool can_be_under(const double *xs, const double *ys, size_t n, double bound, size_t left,
-                         double alpha)
-{
-    return can_be_over(ys, xs, n, 1 / bound, left, alpha);
+        against += over ? ratios[i] <= bound : ratios[i] >= bound;
+    return 2 * against < n + left && sb_sign_p_of(against, n + left - against, n + left) <= alpha;
 }
 
 /* Separated from 1; or known to be nearer to it than what counts. */
 static void judge_verdict(struct sb_stopping *s, const struct sb_cell *cell)
 {
     const struct sb_plan *plan = s->plan;
-    struct cell_state *x = state_of(s, cell), *y = state_of(s, x->baseline);
-    double *xs = sb_calloc(plan->most_repetitions, sizeof(*xs)),
-           *ys = sb_calloc(plan->most_repetitions, sizeof(*ys));
-    double alpha = (1 - plan->confidence) / (double)s->comparisons, low = 1 - plan->decide,
-           high = 1 + plan->decide;
-    size_t n = pair(s, x, y, xs, ys), tried = x->tried < y->tried ? x->tried : y->tried,
-           left = plan->most_repetitions - tried;
-    struct sb_ratio r = sb_ratio_in_blocks(xs, ys, n, (struct sb_level){1 - alpha, true});
-    bool enough = n >= sb_least_samples((struct sb_level){1 - alpha, true}) && n >= plan->least_repetitions;
+    struct cell_state *x = state_of(s, cell), *y = x->baseline ? state_of(s, x->baseline) : NULL;
+    struct sb_level level = {1 - (1 - plan->confidence) / (double)s->comparisons, true};
+    double *ratios = sb_calloc(plan->most_repetitions, sizeof(*ratios)), alpha = 1 - level.confidence;
+    double low = 1 - plan->decide, high = 1 + plan->decide;
     double least = plan->paired ? sb_share(plan->experiment->values[SB_EXPERIMENT_LEAST_DIFFERENCE]) : 0;
+    size_t n = take_ratios(s, x, y, ratios), tried = y && y->tried < x->tried ? y->tried : x->tried,
+           left = plan->most_repetitions - tried;
+    struct sb_ratio r = sb_ratio_in_blocks(ratios, n, level);
+    bool enough = n >= sb_least_samples(level) && n >= plan->least_repetitions;
     x->done = enough && (r.low > 1 + least || r.high < 1 - least || (r.low > low && r.high < high));
-    x->hopeless = !x->done && !can_be_over(xs, ys, n, 1, left, alpha) &&
-                  !can_be_under(xs, ys, n, 1, left, alpha) &&
-                  !(can_be_over(xs, ys, n, low, left, alpha) && can_be_under(xs, ys, n, high, left, alpha));
-    free(xs);
-    free(ys);
+    x->hopeless =
+        !x->done && !can_leave(ratios, n, 1 + least, true, left, alpha) &&
+        !can_leave(ratios, n, 1 - least, false, left, alpha) &&
+        !(can_leave(ratios, n, low, true, left, alpha) && can_leave(ratios, n, high, false, left, alpha));
+    free(ratios);
 }
 
 void sb_stopping_learn(struct sb_stopping *s, const struct sb_trial *trial, const struct sb_result *result)
@@ -153,7 +147,7 @@ void sb_stopping_learn(struct sb_stopping *s, const struct sb_trial *trial, cons
         judge_precision(s, state);
     for (size_t i = 0; i < s->plan->cells.n && s->plan->decide > 0; i++) {
         const struct cell_state *other = &s->at[i];
-        if (other->baseline && !other->done && (i == trial->cell || other->baseline == cell))
+        if (other->compared && !other->done && (i == trial->cell || other->baseline == cell))
             judge_verdict(s, &s->plan->cells.at[i]);
     }
 }
@@ -177,7 +171,8 @@ static bool is_open(const struct sb_stopping *s, const struct cell_state *state)
     if (state->done || has_failed(s, state))
         return false;
     if (s->plan->decide > 0)
-        return state->baseline && !state->hopeless && !has_failed(s, state_of(s, state->baseline));
+        return state->compared && !state->hopeless &&
+               !(state->baseline && has_failed(s, state_of(s, state->baseline)));
     return true;
 }
 
@@ -198,7 +193,7 @@ static bool decision_wants(const struct sb_stopping *s, const struct sb_cell *ce
 {
     const struct cell_state *state = state_of(s, cell);
     bool needed = is_open(s, state);
-    for (size_t i = 0; i < s->plan->cells.n && !needed && !s->plan->paired; i++)
+    for (size_t i = 0; i < s->plan->cells.n && !needed; i++)
         needed = s->at[i].baseline == cell && is_open(s, &s->at[i]);
     return needed;
 }
@@ -247,6 +242,6 @@ size_t sb_stopping_open_cells(const struct sb_stopping *s)
     size_t n = 0;
     for (size_t i = 0; i < plan->cells.n && (plan->precision > 0 || plan->decide > 0); i++)
         n += !plan->cells.at[i].skip && s->at[i].n && !s->at[i].done &&
-             (plan->precision > 0 || s->at[i].baseline);
+             (plan->precision > 0 || s->at[i].compared);
     return n;
 }

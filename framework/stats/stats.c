@@ -95,13 +95,19 @@ static double sign_test_p(size_t less, size_t n)
     return fmin(1, 2 * tail);
 }
 
-double sb_beyond_p(const double *ratios, size_t n, double least, bool anytime)
+/* What sorts in place must not sort the caller's. */
+static double *copy_of(const double *samples, size_t n)
 {
     double *copy = sb_calloc(n + 1, sizeof(*copy));
-    size_t inside = 0;
     for (size_t i = 0; i < n; i++)
-        copy[i] = ratios[i];
-    double median = sb_median(copy, n);
+        copy[i] = samples[i];
+    return copy;
+}
+
+double sb_beyond_p(const double *ratios, size_t n, double least, bool anytime)
+{
+    double *copy = copy_of(ratios, n), median = sb_median(copy, n);
+    size_t inside = 0;
     free(copy);
     if (!n || fabs(median - 1) <= least)
         return n ? 1 : (double)NAN;
@@ -110,12 +116,12 @@ double sb_beyond_p(const double *ratios, size_t n, double least, bool anytime)
     return anytime ? sb_sign_p_of(inside, n - inside, n) : sign_test_p(inside, n);
 }
 
-double sb_sign_p(const double *x, const double *y, size_t n, double ratio)
+double sb_sign_p(const double *ratios, size_t n, double bound)
 {
     size_t below = 0, above = 0;
     for (size_t i = 0; i < n; i++) {
-        below += x[i] / y[i] < ratio;
-        above += x[i] / y[i] > ratio;
+        below += ratios[i] < bound;
+        above += ratios[i] > bound;
     }
     return sb_sign_p_of(below, above, n);
 }
@@ -169,13 +175,11 @@ struct sb_summary sb_summarise(double *samples, size_t n, struct sb_level level)
     return s;
 }
 
-struct sb_ratio sb_ratio_in_blocks(const double *x, const double *y, size_t n, struct sb_level level)
+struct sb_ratio sb_ratio_in_blocks(const double *ratios, size_t n, struct sb_level level)
 {
-    double *ratios = sb_calloc(n + 1, sizeof(*ratios));
-    for (size_t i = 0; i < n; i++)
-        ratios[i] = x[i] / y[i];
-    struct sb_summary s = sb_summarise(ratios, n, level);
-    free(ratios);
+    double *copy = copy_of(ratios, n);
+    struct sb_summary s = sb_summarise(copy, n, level);
+    free(copy);
     if (n < 2)
         return (struct sb_ratio){s.median, NAN, NAN, n};
     return (struct sb_ratio){s.median, s.low, s.high, n};

@@ -97,17 +97,16 @@ struct sb_ratio {
 };
 
 /*
- * Of n blocks, x[i] and y[i] being of the same one: what disturbs a block disturbs both, and cancels. The
- * interval is sb_summarise's. Positive samples only.
+ * Of n ratios that were each measured side by side, in a block or a process: what disturbs the one disturbs
+ * the other, and cancels. The median, and sb_summarise's interval.
  */
-struct sb_ratio sb_ratio_in_blocks(const double *x, const double *y, size_t n, struct sb_level level);
+struct sb_ratio sb_ratio_in_blocks(const double *ratios, size_t n, struct sb_level level);
 
 /*
- * Two-sided p, at any time, of the hypothesis that in half of all blocks x is over `ratio` times y. It is
- * under 1 - confidence just where the anytime interval of the ratio leaves `ratio` out. Equal ones count for
- * it.
+ * Two-sided p, at any time, of the hypothesis that half of all ratios lie over `bound`. It is under 1 -
+ * confidence just where their anytime interval leaves `bound` out. Those on it count for the hypothesis.
  */
-double sb_sign_p(const double *x, const double *y, size_t n, double ratio);
+double sb_sign_p(const double *ratios, size_t n, double bound);
 /* The same of numbers: `below` and `above` of n blocks. */
 double sb_sign_p_of(size_t below, size_t above, size_t n);
 

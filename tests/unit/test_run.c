@@ -92,7 +92,8 @@ static bool wants(const struct sb_stopping *s, uint32_t cell, uint32_t block)
 
 static void tell(struct sb_stopping *s, uint32_t cell, uint32_t block, double rate)
 {
-    char name[] = "ops_per_s", unit[] = "1/s";
+    char alone[] = "ops_per_s", paired[] = "paired_ratio", *name = plan.paired ? paired : alone,
+         unit[] = "1/s";
     struct sb_metric metric = {name, unit, rate};
     struct sb_result result = {.status = rate > 0 ? SB_STATUS_OK : SB_STATUS_CRASHED};
     const struct sb_trial trial = {.cell = cell, .repetition = block};
@@ -140,6 +141,32 @@ static void a_verdict_ends_a_cell(void **state)
     assert_true(blocks[3] > 10 && blocks[3] < MOST);
     /* As long as anything is to be decided against it. */
     assert_int_equal(blocks[0], blocks[3]);
+    assert_int_equal(sb_stopping_open_cells(s), 1);
+    sb_stopping_free(s);
+}
+
+/* Where each process has the baseline, nobody needs a cell of it; and what counts begins at the least
+ * difference. */
+static void pairs_are_decided_by_themselves(void **state)
+{
+    uint32_t blocks[CELLS] = {0};
+    (void)state;
+    make_plan(0, 0.03);
+    plan.paired = true;
+    plan.cells.at = cells + 1;
+    plan.cells.n = CELLS - 1;
+    struct sb_stopping *s = sb_stopping_begin(&plan);
+    for (uint32_t block = 1; block <= MOST; block++) {
+        for (uint32_t cell = 0; cell < CELLS - 1; cell++) {
+            if (!wants(s, cell, block))
+                continue;
+            blocks[cell] = block;
+            tell(s, cell, block, three_fates(cell + 1, block));
+        }
+    }
+    assert_int_equal(blocks[0], 10);
+    assert_int_equal(blocks[1], 10);
+    assert_true(blocks[2] > 10 && blocks[2] < MOST);
     assert_int_equal(sb_stopping_open_cells(s), 1);
     sb_stopping_free(s);
 }
@@ -197,6 +224,7 @@ int main(void)
         cmocka_unit_test(blocks_take_what_their_route_gives),
         cmocka_unit_test(cpus_are_kept_busy),
         cmocka_unit_test(a_verdict_ends_a_cell),
+        cmocka_unit_test(pairs_are_decided_by_themselves),
         cmocka_unit_test(a_failing_cell_is_given_up),
         cmocka_unit_test(precision_ends_a_group),
     };
