@@ -191,11 +191,17 @@ sql turns.db "select distinct reason from unavailable where name = 'footprint'" 
 has out "mode = paired measures speed alone"
 expect 0 "$s" report turns.db --out turns-report
 has turns-report/methods.md "Each process held the baseline (slub) beside its allocator"
+has turns-report/methods.md "medians over processes of the ratio that each measured by turns"
+has turns-report/methods.md "the sign test over processes against a difference of 0.5 %"
+! grep -q "Memory and fragmentation are of" turns-report/methods.md || fail "methods speak of memory that wasn't measured"
+grep -q "measured by turns" turns-report/report.md || fail "the chart of ratios doesn't say that they were measured by turns"
 # The baseline needs no cell of its own.
 expect 0 "$s" run turns.ini --db decided-turns.db --set experiment.repetitions=2..40 --set experiment.decide=20% --set matrix.allocator=slub,null --set "matrix.exclude=slub/*"
 expect 0 "$s" compare decided-turns.db --baseline slub
 grep -qE "^  null  *slub .*(faster|slower|within|not separated)$" out || { fail "null isn't compared with slub"; cat out; }
 expect 2 "$s" compare decided-turns.db --baseline slab
+expect 0 "$s" report decided-turns.db --out decided-report
+has decided-report/methods.md "until it was certain whether it was faster or slower than that of slub or within 20 % of it"
 # Eight processes are the least that decide anything.
 [ "$(sql decided-turns.db "select max(repetition) from trial")" -ge 8 ] || fail "it ended before anything could be decided"
 [ "$(sql decided-turns.db "select max(repetition) from trial")" -lt 40 ] || fail "what was decided went on to the end"

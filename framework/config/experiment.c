@@ -350,6 +350,11 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
     if (paired && e->values[SB_EXPERIMENT_RATE].u)
         sb_diag_at(diag, mode->line,
                    "mode = paired takes turns as fast as it can; rate can't be given with it");
+    const struct sb_ini_entry *latency = sb_ini_entry(section, "latency");
+    if (paired && latency && e->values[SB_EXPERIMENT_LATENCY].u != SB_LATENCY_OFF &&
+        !said(diag, latency->line))
+        sb_diag_at(diag, latency->line,
+                   "mode = paired times no single calls; leave latency out, or say latency = off");
     if (paired && e->pmu[SB_PMU_PROVIDER].u == SB_PROVIDER_CACHEGRIND)
         sb_diag_at(diag, mode->line,
                    "mode = paired can't be simulated; provider = cachegrind can't be given with it");

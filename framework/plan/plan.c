@@ -789,6 +789,12 @@ static void check_events(struct planner *p)
     /* Then no counter is opened, and a name that isn't used can't be wrong. */
     if (p->plan->provider == SB_PROVIDER_NONE)
         return;
+    /* Counters would count both of a pair. */
+    if (p->plan->paired) {
+        if (events)
+            sb_diag_at(p->diag, events->line, "events: mode = paired counts none; leave the key out");
+        return;
+    }
     sb_pmu_prepare(&p->plan->pmu, p->experiment->pmu[SB_PMU_EVENTS].s, sb_pmu_encode_name, NULL);
     for (size_t i = 0; i < p->plan->pmu.n; i++) {
         if (p->plan->pmu.at[i].unknown && events)

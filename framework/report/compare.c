@@ -351,7 +351,7 @@ static void compare_row_settings(const struct sb_cell_row *x, const struct sb_ce
 /* Of all cells that are held against each other. */
 static void compare_settings(struct sb_compare *c, const char *baseline, struct sb_text *out)
 {
-    static const char *const names[] = {"seed", "order", "layout", "confidence"};
+    static const char *const names[] = {"seed", "order", "layout", "confidence", "mode"};
     const struct sb_view *a = &c->views[0], *b = &c->views[1];
     bool unknown = false;
     for (size_t i = 0; i < SB_COUNT(names); i++) {
@@ -586,7 +586,7 @@ static int open_twins(struct sb_compare *aa, const char *db, const char *metric,
 static char *floor_of_pairs(const struct sb_compare *c)
 {
     const struct sb_view *v = &c->views[0];
-    size_t n = 0;
+    size_t n = 0, processes = SIZE_MAX;
     double most = 0, least;
     const char *name = NULL;
     for (size_t i = 0; i < v->cells.n && !c->two; i++) {
@@ -597,11 +597,13 @@ static char *floor_of_pairs(const struct sb_compare *c)
             continue;
         name = cell->row->allocator;
         most = fmax(most, fabs(s.median - 1));
+        processes = s.n < processes ? s.n : processes;
         n++;
     }
-    return n ? sb_printf(
-                   "%s beside itself, by turns in one process, came out within ±%.2g %% of 1 in %zu cell%s",
-                   name, 100 * most, n, n == 1 ? "" : "s")
+    return n ? sb_printf("%s beside itself, by turns in one process, came out within ±%.2g %% of 1 in %zu "
+                         "cell%s of %zu "
+                         "processes or more",
+                         name, 100 * most, n, n == 1 ? "" : "s", processes)
              : NULL;
 }
 

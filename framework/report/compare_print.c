@@ -87,49 +87,65 @@ static bool was_printed(const struct sb_compare *c, size_t row)
     return false;
 }
 
-/* Which kinds of ratio there are, and how their intervals were found. */
+struct kinds {
+    size_t least, most; /* ratios of a row */
+    bool blocks, paired, medians;
+};
+
+static struct kinds find_kinds(const struct sb_compare *c)
+{
+    struct kinds k = {.least = SIZE_MAX};
+    for (size_t i = 0; i < c->rows.n; i++) {
+        const struct sb_comparison *row = &c->rows.at[i];
+        size_t n = row->ratio.blocks;
+        k.medians |= !n && !isnan(row->ratio.value);
+        k.paired |= row->paired;
+        k.blocks |= n && !row->paired;
+        k.least = n && n < k.least ? n : k.least;
+        k.most = n > k.most ? n : k.most;
+    }
+    return k;
+}
+
+/* How the ratios that there are were found, and their intervals. */
 static char *ratio_words(const struct sb_compare *c)
 {
-    size_t least = SIZE_MAX, most = 0;
-    bool medians = false, paired = false;
-    for (size_t i = 0; i < c->rows.n; i++) {
-        const struct sb_ratio *r = &c->rows.at[i].ratio;
-        paired |= c->rows.at[i].paired;
-        medians |= !r->blocks && !isnan(r->value);
-        if (r->blocks) {
-            least = r->blocks < least ? r->blocks : least;
-            most = r->blocks > most ? r->blocks : most;
-        }
-    }
+    struct kinds k = find_kinds(c);
     struct sb_text text = {0};
-    if (most)
-        sb_text_printf(
-            &text, "ratios: medians of those within %zu%s%.0zu %s, with %g %% intervals by ranks%s", least,
-            most > least ? " to " : "", most > least ? most : 0, paired ? "processes, by turns" : "blocks",
-            100 * c->confidence, c->anytime ? ", valid at any time" : "");
-    if (medians || !most)
+    if (k.most)
+        sb_text_printf(&text,
+                       "ratios: medians of those within %zu%s%.0zu %s, with %g %% intervals by ranks%s",
+                       k.least, k.most > k.least ? " to " : "", k.most > k.least ? k.most : 0,
+                       !k.paired   ? "blocks"
+                       : !k.blocks ? "processes, by turns"
+                                   : "processes, by turns, or blocks",
+                       100 * c->confidence, c->anytime ? ", valid at any time" : "");
+    if (k.medians || !k.most)
         sb_text_printf(&text, "%s of the medians, with %g %% bootstrap intervals (%s)",
-                       most ? "; else" : "ratios", 100 * c->confidence,
+                       k.most ? "; else" : "ratios", 100 * c->confidence,
                        c->interval == SB_INTERVAL_BCA ? "BCa" : "percentile");
     return text.at;
 }
 
-static const char *test_words(const struct sb_compare *c)
+static char *test_words(const struct sb_compare *c)
 {
-    bool paired = false;
-    for (size_t i = 0; i < c->rows.n; i++)
-        paired |= c->rows.at[i].paired;
-    if (paired)
-        return c->anytime
-                   ? "signs against the least difference that counts, valid at any time (Robbins' mixture)"
-                   : "sign test against the least difference that counts";
-    return c->anytime ? "signs within blocks, valid at any time (Robbins' mixture)" : "rank sum test";
+    struct kinds k = find_kinds(c);
+    const char *blocks = c->anytime ? "signs within blocks" : "rank sum test";
+    struct sb_text text = {0};
+    if (k.paired)
+        sb_text_printf(&text, "sign test against the least difference that counts%s",
+                       k.blocks ? ", within blocks " : "");
+    if (!k.paired || k.blocks)
+        sb_text_printf(&text, "%s", blocks);
+    if (c->anytime)
+        sb_text_printf(&text, ", valid at any time (Robbins' mixture)");
+    return text.at;
 }
 
 static void print_text(const struct sb_compare *c, FILE *out)
 {
     size_t n = 0;
-    char *ratios = ratio_words(c);
+    char *ratios = ratio_words(c), *test = test_words(c);
     for (size_t i = 0; i < c->rows.n; i++)
         n += !isnan(c->rows.at[i].p);
     for (size_t i = 0; i < c->notes.n; i++)
@@ -154,8 +170,9 @@ static void print_text(const struct sb_compare *c, FILE *out)
             !c->has_direction   ? "neither more nor less is better"
             : c->more_is_better ? "more is better"
                                 : "less is better",
-            ratios, test_words(c), n, n == 1 ? "" : "s", 1 - c->confidence);
+            ratios, test, n, n == 1 ? "" : "s", 1 - c->confidence);
     free(ratios);
+    free(test);
     if (c->floor)
         fprintf(out, "noise floor: %s.\n", c->floor);
 }

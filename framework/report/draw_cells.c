@@ -461,15 +461,28 @@ static const char *baseline_of(const struct sb_chart *c)
     return first;
 }
 
+struct ratios {
+    struct sb_axis rows, series;
+    const char *metric, *baseline;
+    struct sb_range range;
+    bool zeroes;                        /* some cell has a number and no ratio */
+    bool in_blocks, of_medians, paired; /* which ratios there are */
+};
+
 /* The same that `compare` prints. */
 static struct sb_ratio ratio_to(const struct sb_chart *c, const struct sb_view_cell *x,
-                                const struct sb_view_cell *y, const char *metric, struct sb_range *r)
+                                const struct sb_view_cell *y, struct ratios *q)
 {
-    struct sb_contrast contrast =
-        sb_contrast_of(c->view, x, c->view, y, metric, sb_view_ratio_level(c->view), SB_INTERVAL_PERCENTILE);
+    struct sb_contrast contrast = sb_contrast_of(c->view, x, c->view, y, q->metric,
+                                                 sb_view_ratio_level(c->view), SB_INTERVAL_PERCENTILE);
     struct sb_ratio ratio = contrast.ratio;
+    struct sb_range *r = &q->range;
+    q->zeroes |= isnan(ratio.value) && contrast.x.n;
     if (isnan(ratio.value))
         return ratio;
+    q->in_blocks |= ratio.blocks > 0;
+    q->of_medians |= !ratio.blocks;
+    q->paired |= contrast.paired;
     size_t nx = contrast.x.n, ny = contrast.y.n, least = nx < ny ? nx : ny, most = nx > ny ? nx : ny;
     r->least_n = least < r->least_n ? least : r->least_n;
     r->most_n = most > r->most_n ? most : r->most_n;
@@ -477,14 +490,6 @@ static struct sb_ratio ratio_to(const struct sb_chart *c, const struct sb_view_c
     r->max = fmax(r->max, isfinite(ratio.high) ? ratio.high : ratio.value);
     return ratio;
 }
-
-struct ratios {
-    struct sb_axis rows, series;
-    const char *metric, *baseline;
-    struct sb_range range;
-    bool zeroes;                /* some cell has a number and no ratio */
-    bool in_blocks, of_medians; /* which ratios there are */
-};
 
 /* Beyond every axis: where a median may be nothing for all that is known, the ratio has no upper end. */
 #define BEYOND 1e300
@@ -499,12 +504,9 @@ static size_t ratio_rows(const struct sb_chart *c, struct ratios *q, size_t s, s
         const struct sb_view_cell *base = cell ? sb_view_beside(c->view, cell, q->baseline) : NULL;
         struct sb_ratio ratio = {NAN, NAN, NAN, 0};
         if (base && base != cell)
-            ratio = ratio_to(c, cell, base, q->metric, &q->range);
-        q->zeroes |= base && base != cell && isnan(ratio.value) && sb_view_metric(c->view, cell, q->metric).n;
+            ratio = ratio_to(c, cell, base, q);
         if (isnan(ratio.value))
             continue;
-        q->in_blocks |= ratio.blocks > 0;
-        q->of_medians |= !ratio.blocks;
         bool interval = !isnan(ratio.low);
         double place = 0.44 * (((double)s + 0.5) / (double)q->series.labels.n - 0.5);
         char *colour = q->rows.allocators ? sb_shade(q->rows.colours[i], s, q->series.labels.n)
@@ -603,6 +605,7 @@ int sb_draw_ratio(struct sb_chart *c, char **why)
         char *what =
             sb_printf("%s of %s to %s of %s",
                       !q.in_blocks    ? "ratios of the medians"
+                      : q.paired      ? "medians over processes of the ratio, measured by turns,"
                       : !q.of_medians ? "medians of the ratios within blocks"
                                       : "ratios, within blocks where there are any, else of medians,",
                       label, q.in_blocks && !q.of_medians ? "that" : "those", q.baseline);
@@ -704,8 +707,11 @@ static void matrix_cell(const struct sb_chart *c, struct matrix *m, size_t x, si
         sb_text_printf(data, "%zu\t%zu\t0xffffff\t0x777777\t%s\t%zu\n", x, y, text, mine.n);
         return;
     }
-    /* Medians are compared, as everywhere; the ratio's interval is in the tables. */
-    double ratio = mine.median / theirs.median;
+    /* The same ratio as everywhere, whose interval is in the tables; of equal medians, or of nothing, there
+     * is none. */
+    double ratio = sb_contrast_ratio(c->view, cell, other, m->metric);
+    if (isnan(ratio))
+        ratio = mine.median / theirs.median;
     /* Where less is better the inverse: blue is good in every matrix. */
     unsigned colour = matrix_colour(m->direction >= 0 ? ratio : 1 / ratio, c->plot->baseline);
     /* Two decimals fit a cell of sixteen columns; of what is smaller only that it is small. */
@@ -764,7 +770,11 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
             matrix_cell(c, &m, x, y, &f->data);
     }
     write_matrix(f, &m);
-    char *what = sb_printf("each number is the median of %s over that of %s", label, other);
+    bool blocks = sb_view_has_blocks(c->view, 0);
+    char *what =
+        sb_printf(blocks ? "each number is the median of the ratios of %s within blocks to that of %s"
+                         : "each number is the median of %s over that of %s",
+                  label, other);
     sb_figure_caption(
         c, f, &m.range,
         &(struct sb_caption){
@@ -779,7 +789,8 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
                         : " The deeper the blue, the nearer to the best. n/a: skipped or not "
                           "measured, the table of "
                           "cells says why; \u2013: nothing to divide by, or nearer than the clock can tell.",
-            .note = "ratios of medians; intervals: see the tables"});
+            .note = blocks ? "ratios within blocks; intervals: see the tables"
+                           : "ratios of medians; intervals: see the tables"});
     free(what);
     free(other);
     free(label);

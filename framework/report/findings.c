@@ -55,7 +55,8 @@ void sb_find_differences(const struct sb_data *a, const struct sb_data *b, struc
 /* Several databases are shown as one, but what their machines and settings differ in is not hidden. */
 static void warn_of_differences(const struct sb_view *v, size_t source, struct sb_words *out)
 {
-    static const char *const settings[] = {"scullbench", "confidence", "order", "layout", "precision"};
+    static const char *const settings[] = {"scullbench", "confidence", "order", "layout",
+                                           "precision",  "decide",     "mode",  "baseline"};
     struct sb_text text = {0};
     sb_find_differences(&v->data, sb_view_head(v, source), &text);
     for (size_t i = 0; i < SB_COUNT(settings); i++) {

@@ -352,6 +352,13 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
             ", until the interval of its median rate reached no further than %g %% from it or the limit "
             "was reached (the report says which)",
             100 * strtod(precision, NULL));
+    const char *decide = sb_data_meta(d, "decide"), *baseline = sb_data_meta(d, "baseline");
+    if (decide && strtod(decide, NULL) > 0)
+        sb_text_printf(&s,
+                       ", until it was certain whether it was faster or slower than that of %s or within %g "
+                       "%% of it, or "
+                       "this could not be reached any more",
+                       baseline ? baseline : "the baseline", 100 * strtod(decide, NULL));
     sb_text_printf(&s, "; %zu process%s in all, in %s order", trials, trials == 1 ? "" : "es",
                    is(order, "sequential") ? "sequential" : "an interleaved, seeded random");
     say_layout(v, &s);
@@ -432,7 +439,7 @@ static void say_phases(const struct sb_view *v, struct sb_words *out)
         sb_text_printf(
             &s, " Of several threads the window common to all counts from when the last one had begun%s.",
             is_zero(warmup) ? "" : "; each entered it at a place of its cycle that was drawn from the seed");
-    if (survey && !is_zero(survey))
+    if (survey && !is_zero(survey) && !is(sb_data_meta(&v->data, "mode"), "paired"))
         sb_text_printf(
             &s, " Memory and fragmentation are of an untimed survey before that (whole cycles: %s).", survey);
     add(out, &s);
@@ -527,19 +534,41 @@ static void say_checks(const struct sb_view *v, struct sb_text *s)
     free(survey);
 }
 
+static char *say_ratios(const struct sb_view *v)
+{
+    double least, percent = 100 * v->confidence;
+    if (sb_view_baseline(v, 0, &least))
+        return sb_printf(
+            "medians over processes of the ratio that each measured by turns, with %g %% intervals by order "
+            "statistics",
+            percent);
+    if (sb_view_has_blocks(v, 0))
+        return sb_printf(
+            "medians of the ratios within blocks, each block holding one process of every cell, with %g "
+            "%% intervals by order statistics of those ratios",
+            percent);
+    return sb_printf(
+        "ratios of medians with %g %% bootstrap intervals (percentile, 9999 resamples of each side)",
+        percent);
+}
+
+static char *say_test(const struct sb_view *v)
+{
+    const char *anytime = sb_view_decide(v) > 0 ? ", likewise valid at any time" : "";
+    double least;
+    if (sb_view_baseline(v, 0, &least))
+        return sb_printf("the sign test over processes against a difference of %g %%%s", 100 * least,
+                         anytime);
+    if (*anytime)
+        return sb_printf("the signs of the differences within blocks%s", anytime);
+    return sb_strdup("the Wilcoxon rank sum test");
+}
+
 /* Which rule stands behind each number, and what is in none of them. */
 static void say_statistics(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
-    const char *order = sb_data_meta(&v->data, "order");
-    char *ratios = order && !strcmp(order, "interleaved")
-                       ? sb_printf("medians of the ratios within blocks, each block holding one process of "
-                                   "every cell, with %g "
-                                   "%% intervals by order statistics of those ratios",
-                                   100 * v->confidence)
-                       : sb_printf("ratios of medians with %g %% bootstrap intervals (percentile, 9999 "
-                                   "resamples of each side)",
-                                   100 * v->confidence);
+    char *ratios = say_ratios(v), *test = say_test(v);
     sb_text_printf(
         &s,
         "We report medians over processes with distribution-free %g %% intervals by order statistics (or the "
@@ -551,10 +580,9 @@ static void say_statistics(const struct sb_view *v, struct sb_words *out)
         v->anytime
             ? ", which hold for all moments at which the run looked whether to go on (Robbins' mixture)"
             : "",
-        ratios,
-        sb_view_decide(v) > 0 ? "the signs of the differences within blocks, likewise valid at any time"
-                              : "the Wilcoxon rank sum test");
+        ratios, test);
     free(ratios);
+    free(test);
     say_latencies(v, &s);
     say_excluded(v, &s);
     say_checks(v, &s);

@@ -154,15 +154,20 @@ static void print_legend(const struct sb_view *view, FILE *out)
         apart |= s.bimodal || s.far;
     }
     char *interval = most > 1 ? sb_view_interval(view, least > 1 ? least : 2, most) : NULL;
-    const char *order = sb_data_meta(&view->data, "order"),
-               *ratio = order && !strcmp(order, "interleaved")
-                            ? "median of the ratios to null's within blocks"
-                            : "ratio of the medians";
+    double least_difference;
+    const char *baseline = sb_view_baseline(view, 0, &least_difference),
+               *ratio = sb_view_has_blocks(view, 0) ? "median of the ratios to null's within blocks"
+                                                    : "ratio of the medians";
     fprintf(
         out,
         "\nops/s, alloc and free ns, footprint (held / requested at the fullest checkpoint): medians of n "
         "processes;\nof null: %s.\n",
         ratio);
+    if (baseline)
+        fprintf(
+            out,
+            "of %s: median over n processes of the ratio that each measured by turns, and its interval.\n",
+            baseline);
     if (interval)
         fprintf(out, "interval: %s.\n", interval);
     fprintf(

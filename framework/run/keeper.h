@@ -1,7 +1,7 @@
 /*
- * Keeps CPUs from going idle between measured phases: a CPU that slept is another one afterwards. Its
- * frequency is down, its caches belong to others, and a hypervisor places it anew, so that each process would
- * draw a speed of its own.
+ * Keeps CPUs from going idle between measured phases: one that slept may come back with its frequency down
+ * and with caches that are cold. Whether processes are slower for it depends on the machine;
+ * docs/methodology.md has one on which they aren't.
  */
 #ifndef SB_RUN_KEEPER_H
 #define SB_RUN_KEEPER_H

@@ -152,7 +152,8 @@ static void judge_end(struct sb_result *result, const struct sb_child_end *end, 
     free(last);
 }
 
-/* Killed in the middle it may not be dead yet; before the survey it may not have come to all of its memory.
+/* Of one that was killed something may live on and write; before the survey it may not have come to all of
+ * its memory.
  */
 static bool used_its_memory(const struct sb_child_end *end, const struct sb_result *result)
 {

@@ -2,10 +2,6 @@
 #ifndef SB_RUN_PROCESS_H
 #define SB_RUN_PROCESS_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-
 #include "plan/plan.h"
 #include "run/keeper.h"
 #include "run/memory_file.h"

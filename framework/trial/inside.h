@@ -43,7 +43,8 @@ struct worker {
     uint32_t index;
     pthread_t thread;
     void *state;
-    int status; /* of its first failure; 0 while all is well */
+    int status;      /* of its first failure; 0 while all is well */
+    bool by_partner; /* that was the baseline's, beside it */
     char *why;
     struct sb_counts counts; /* since the phase began */
     void *partner_state;     /* of a pair, the same for the partner */
@@ -91,11 +92,9 @@ struct trial {
     uint64_t target;                 /* survey: operations since its start */
     bool simulated;                  /* under valgrind: counts alone, no times */
     _Atomic uint32_t steady_threads; /* warm-up */
-    /* Of a pair: the other allocator with its own workload, NULL otherwise; whose step failed first; workers
-       that have met for a segment, and how often all have; when its time is up, and whether it was the last.
-     */
+    /* Of a pair: the other allocator with its own workload, NULL otherwise; workers that have met for a
+       segment, and how often all have; when its time is up, and whether it was the last. */
     struct trial *partner;
-    bool partner_failed;
     _Atomic uint32_t met, meeting;
     uint64_t segment_end_tick;
     bool rounds_over;

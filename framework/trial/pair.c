@@ -12,8 +12,6 @@
 #include "scullbench/random.h"
 #include "stats/stats.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 enum { SEGMENT_NS = 200000, MOST_ROUNDS = 20000, LEAST_ROUNDS = 8 };
@@ -42,8 +40,7 @@ static void step(struct worker *w, bool own)
                                                own ? &w->counts : &w->partner_counts);
     if (!status)
         return;
-    if (!own)
-        w->trial->partner_failed = true;
+    w->by_partner = !own;
     sb_worker_fail(w, status, NULL);
 }
 

@@ -422,10 +422,21 @@ static void set_proving(struct trial *t, bool proving)
         t->partner->bench.proving = proving;
 }
 
+/* Whose step it was that failed: of several workers the first's, as command() tells of them. */
+static struct trial *find_failed(struct trial *t)
+{
+    for (uint32_t i = 0; i < t->spec->threads; i++) {
+        if (t->workers[i].status)
+            return t->workers[i].by_partner ? t->partner : t;
+    }
+    return t;
+}
+
 /* What a failed step means. */
 static enum sb_status name_failure(struct trial *trial, int status, char **reason)
 {
-    struct trial *t = trial->partner_failed ? trial->partner : trial;
+    struct trial *t = find_failed(trial);
+    enum sb_status failed = status == -EBADMSG ? SB_STATUS_INVALID : SB_STATUS_ERROR;
     if (status == -ENOMEM) {
         struct sb_account a = {.struct_size = sizeof(a)};
         t->workload->workload.account(t->w, &a);
@@ -433,10 +444,11 @@ static enum sb_status name_failure(struct trial *trial, int status, char **reaso
             reason_or(t, "the allocator gave NULL with %llu bytes live; asked for are blocks of %llu bytes%s",
                       (unsigned long long)a.requested_bytes, (unsigned long long)t->needs.block_size,
                       t->needs.want == SB_WANT_CACHE ? "" : ", aligned to pages");
-        return SB_STATUS_OUT_OF_MEMORY;
+        failed = SB_STATUS_OUT_OF_MEMORY;
+    } else {
+        *reason = reason_or(t, "a step failed: %s", strerror(-status));
     }
-    *reason = reason_or(t, "a step failed: %s", strerror(-status));
-    return status == -EBADMSG ? SB_STATUS_INVALID : SB_STATUS_ERROR;
+    return t == trial ? failed : of_partner(failed, reason);
 }
 
 /* After the workers have freed all that is theirs nothing may live. */
@@ -596,11 +608,9 @@ static enum sb_status run_phases(struct trial *t, char **reason)
         return proved;
     if (!status)
         status = measure(t);
-    if (status) {
+    if (status)
         failed = name_failure(t, status, reason);
-        if (t->partner_failed)
-            failed = of_partner(failed, reason);
-    } else if (t->spec->trial[SB_TRIAL_DUMP].u && !t->dumps.n)
+    else if (t->spec->trial[SB_TRIAL_DUMP].u && !t->dumps.n)
         take_dumps(t);
     sb_write_phase(t->out, "verify");
     *t->fail_text = '\0';

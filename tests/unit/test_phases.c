@@ -12,6 +12,7 @@
 #include "store/store.h"
 #include "trial/inside.h"
 
+#include <errno.h>
 #include <math.h>
 
 enum { OPERATIONS = 10, BYTES = 7, STEP = 999, MS = 1000000 };
@@ -24,6 +25,7 @@ static struct {
     bool idle;                /* steps finish no operation */
     uint64_t changed;         /* of a pair, the first step after each change takes so much more */
     const void *last;         /* whose step was the last */
+    uint64_t changes;         /* of sides */
 } script;
 static struct trial trial;
 static struct worker workers[2];
@@ -50,6 +52,7 @@ static uint64_t fake_now(void)
 static int fake_step(void *state, struct sb_counts *counts)
 {
     steps++;
+    script.changes += state != script.last;
     if (script.changed && state != script.last)
         ticks += script.changed;
     script.last = state;
@@ -400,12 +403,36 @@ static void a_pair_is_compared_by_turns(void **state)
         assert_true(fabs(r->own.ns / (double)r->own.operations - 100) < 1e-9);
         assert_true(fabs(r->partner.ns / (double)r->partner.operations - 200) < 1e-9);
     }
+    /* Who comes first is drawn: were it always the same, each round would change sides twice. */
+    assert_true(script.changes > workers[0].rounds.n && script.changes < 2 * workers[0].rounds.n - 2);
     struct sb_result r = report();
     assert_metric(&r, "paired_ratio", 2);
     assert_metric(&r, "ops_per_s", 1e7);
     assert_metric(&r, "baseline_ops_per_s", 5e6);
     assert_null(sb_trial_disturbance(&trial));
     sb_result_free(&r);
+    SB_VEC_FREE(&workers[0].rounds);
+    trial.partner = NULL;
+}
+
+static int failing_step(void *state, struct sb_counts *counts)
+{
+    return state == &trial && steps > 100 ? -ENOMEM : fake_step(state, counts);
+}
+
+/* A failure is that of whose step it was, and the phase ends. */
+static void a_pair_knows_who_failed(void **state)
+{
+    static struct trial partner;
+    static struct sb_plugin failing = {.workload.step = failing_step};
+    (void)state;
+    partner =
+        (struct trial){.spec = &spec, .clock = &fake_clock, .allocator = &allocator, .workload = &failing};
+    trial.partner = &partner;
+    workers[0].partner_state = &trial;
+    sb_worker_measure(&workers[0]);
+    assert_int_equal(workers[0].status, -ENOMEM);
+    assert_true(workers[0].by_partner);
     SB_VEC_FREE(&workers[0].rounds);
     trial.partner = NULL;
 }
@@ -433,21 +460,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(rates_are_of_the_window),
-        TEST(the_window_counts_from_the_latest_begin),
-        TEST(a_long_step_disturbs_nothing),
-        TEST(a_short_window_is_no_result),
-        TEST(operations_end_with_the_first),
-        TEST(operations_have_the_window_that_they_take),
-        TEST(no_operation_is_no_result),
-        TEST(time_of_nobody_is_no_result),
-        TEST(time_of_somebody_is_a_result),
-        TEST(a_stall_is_felt_by_all_calls_due_meanwhile),
-        TEST(what_is_never_served_is_counted),
-        TEST(paced_calls_need_not_finish_an_operation),
-        TEST(start_phases_come_from_the_seed),
-        TEST(a_pair_is_compared_by_turns),
-        TEST(a_pair_needs_rounds),
+        TEST(rates_are_of_the_window),         TEST(the_window_counts_from_the_latest_begin),
+        TEST(a_long_step_disturbs_nothing),    TEST(a_short_window_is_no_result),
+        TEST(operations_end_with_the_first),   TEST(operations_have_the_window_that_they_take),
+        TEST(no_operation_is_no_result),       TEST(time_of_nobody_is_no_result),
+        TEST(time_of_somebody_is_a_result),    TEST(a_stall_is_felt_by_all_calls_due_meanwhile),
+        TEST(what_is_never_served_is_counted), TEST(paced_calls_need_not_finish_an_operation),
+        TEST(start_phases_come_from_the_seed), TEST(a_pair_is_compared_by_turns),
+        TEST(a_pair_knows_who_failed),         TEST(a_pair_needs_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@ set encoding utf8
 data = 'matrix-all-1-thread.tsv'
 # On paper the caption has these two.
 title = '1 thread: throughput beside the best of each column but null'
-note = 'n = 3; ratios of medians; intervals: see the tables'
+note = 'n = 3; ratios within blocks; intervals: see the tables'
 # What TeX takes for its own is escaped when the output is TeX's; in tics gnuplot's own % as well.
 tex = 0
 tex1(c) = strlen(c) == 0 ? '' : strstrt('#$%&_{}', c) ? '\'.c : c eq '\' ? '\textbackslash{}' : \
