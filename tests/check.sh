@@ -4,9 +4,6 @@
 # usage: check.sh BUILD [all]; all: every combination of options' choices, minutes long, else every choice once
 set -u
 . "$(dirname "$0")/lib.sh"
-sanitized=$(grep -c '^SANITIZE:STRING=..*' "$build/CMakeCache.txt")
-# The thread sanitizer makes a visit to the whole zoo minutes long, and looks for races alone.
-racing=$(grep -c '^SANITIZE:STRING=thread' "$build/CMakeCache.txt")
 
 echo "== the zoo"
 failing() { grep -E '^  [a-z-]+ +fail ' "$1" | awk '{ print $1 }' | tr '\n' ' '; }

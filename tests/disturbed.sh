@@ -99,7 +99,7 @@ static void *spin(void *p) { for (volatile unsigned long i = 0;; i++); return p;
 __attribute__((constructor)) static void begin(void) { pthread_t t; pthread_create(&t, 0, spin, 0); }
 C
 # A sanitizer wants to be there before all others.
-if [ "$(grep -c '^SANITIZE:STRING=..*' "$build/CMakeCache.txt")" = 0 ]; then
+if [ "$sanitized" = 0 ]; then
   gcc -shared -fPIC -o own.so own.c -lpthread || fail "the library with a thread can't be built"
   printf '[allocator own]\nplugin = malloc\nenv.LD_PRELOAD = %s/own.so\n' "$dir" | cat stop.ini - > own.ini
   expect_any "$s" run own.ini --db own.db --no-check --set experiment.duration=200ms --set matrix.allocator=own,malloc

@@ -4,7 +4,6 @@
 # usage: kit.sh BUILD
 set -u
 . "$(dirname "$0")/lib.sh"
-sanitized=$(grep -c '^SANITIZE:STRING=..*' "$build/CMakeCache.txt")
 [ "$sanitized" = 0 ] || { echo "skipped: a build with sanitizers is not installed"; exit 77; }
 cmake --install "$build" --prefix "$dir/prefix" > install.log || { cat install.log; fail "cmake --install"; conclude; }
 s=$dir/prefix/bin/scullbench

@@ -5,6 +5,11 @@ build=$(realpath "$1")
 s=$build/scullbench
 # shellcheck disable=SC2034
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034
+sanitized=$(grep -c '^SANITIZE:STRING=..*' "$build/CMakeCache.txt")
+# The thread sanitizer makes all slow, and looks for races alone: what has one thread has nothing for it.
+# shellcheck disable=SC2034
+racing=$(grep -c '^SANITIZE:STRING=thread' "$build/CMakeCache.txt")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1

@@ -22,7 +22,7 @@ allocator = slub, malloc, bump
 workload = objects
 INI
 # A step of the workload takes milliseconds there.
-[ "$(grep -c '^SANITIZE:STRING=..*' "$build/CMakeCache.txt")" = 0 ] || sed -i 's/duration = 5ms/duration = 100ms/' base.ini
+[ "$sanitized" = 0 ] || sed -i 's/duration = 5ms/duration = 100ms/' base.ini
 sql() { sqlite3 "$1" "$2"; }
 # files DB [ALLOCATOR]: the memory files of its trials, in their order; retries have their repetition's
 files() { sql "$1" "select group_concat(memory_file, ' ') from (select memory_file from trial join cell on cell.id = cell where allocator like '${2:-%}' and retry = 0 order by number)"; }

@@ -5,7 +5,6 @@
 set -u
 . "$(dirname "$0")/lib.sh"
 sql() { sqlite3 -readonly "$@"; }
-sanitized=$(grep -c '^SANITIZE:STRING=..*' "$build/CMakeCache.txt")
 
 cat > base.ini <<'INI'
 [experiment]
@@ -29,87 +28,6 @@ device_size = 256KiB
 allocator = buddy, slub, malloc
 workload = fifo, scullp
 INI
-
-echo "== cells are repeated until they are precise enough, or their repetitions are used up"
-early() { sql "$1" "select count(*) from (select cell from trial group by cell having count(*) < 9)"; }
-# On a busy machine no cell may come within 50 %: that proves nothing, and is tried again.
-for _ in 1 2 3 4 5; do
-  rm -f wide.db
-  expect 0 "$s" run base.ini --db wide.db --set experiment.repetitions=6..9 --set experiment.precision=50%
-  grep -c '±50 % reached' out > reached
-  [ "$(early wide.db)" -le "$(cat reached)" ] || fail "a cell ended before it was within ±50 %"
-  [ "$(early wide.db)" = 0 ] || break
-done
-[ "$(early wide.db)" -ge 1 ] || fail "no cell ended before its repetitions were used up, in five runs"
-# One after the other a cell stops by itself, before the next has begun.
-for _ in 1 2 3 4 5; do
-  rm -f sequential.db
-  expect 0 "$s" run base.ini --db sequential.db --set experiment.repetitions=6..9 --set experiment.precision=50% --set experiment.order=sequential
-  [ "$(sql sequential.db "select count(*) from trial where cell = 1")" = 9 ] || break
-done
-[ "$(sql sequential.db "select count(*) from trial where cell = 1")" -lt 9 ] || fail "the first of sequential cells waits for the others"
-expect 0 "$s" run base.ini --db narrow.db --set experiment.repetitions=6..8 --set experiment.precision=0.001%
-[ "$(sql narrow.db "select count(*) from trial")" = 48 ] || fail "±0.001 % did not use up 8 repetitions"
-has out "6 cells used up 8 repetitions without coming within ±0.001 %"
-has out "not reached in 8"
-expect 0 "$s" export narrow.db
-cp out narrow.csv
-# Large differences alone: what a busy machine does to a rate is less.
-for _ in 1 2 3 4 5; do
-  rm -f decided.db
-  expect 0 "$s" run base.ini --db decided.db --set experiment.repetitions=5..40 --set experiment.decide=50% --set experiment.baseline=slub --set matrix.allocator=slub,null --set matrix.workload=fifo
-  expect 0 "$s" compare decided.db --baseline slub
-  ! grep -q "not separated" out || continue
-  break
-done
-grep -qE "^  null .* faster$" out || { fail "null is not said to be faster than slub"; cat out; }
-[ "$(sql decided.db "select max(repetition) from trial")" -lt 40 ] || fail "what was decided went on to the end"
-has out "signs within blocks, valid at any time"
-expect 0 "$s" run base.ini --db one.db --set experiment.repetitions=1 --set matrix.allocator=slub
-has out "one run"
-expect 0 "$s" run base.ini --db five.db --set experiment.repetitions=5 --set matrix.allocator=slub
-has out "smallest to largest (93.75 % of confidence: 5 processes are too few for 95 %)"
-
-echo "== order and layouts come from the seed, each process has its own"
-order() { sql "$1" "select group_concat(cell || ':' || layout, ' ') from (select * from trial where repetition <= 6 order by number)"; }
-expect 0 "$s" run base.ini --db again.db --set experiment.repetitions=6..9 --set experiment.precision=50%
-[ "$(order wide.db)" = "$(order again.db)" ] || fail "the same seed gave another order or other layouts"
-expect 0 "$s" run base.ini --db seed.db --set experiment.seed=2 --set experiment.repetitions=6
-[ "$(order seed.db)" != "$(order again.db)" ] || fail "another seed gave the same order"
-[ "$(sql wide.db "select count(distinct layout) from trial")" = "$(sql wide.db "select count(*) from trial")" ] || fail "two processes share a layout"
-[ "$(sql wide.db "select count(*) from (select count(distinct cell) as n from trial where repetition <= 6 group by repetition having n != 6)")" = 0 ] || fail "a block lacks a cell"
-"$s" plan base.ini --trial 3 > trial.ini
-grep -q "^layout = $(sql seed.db "select layout from trial where number = 3")$" trial.ini && fail "the layout doesn't depend on the seed"
-expect 0 "$s" plan base.ini --set experiment.layout=fixed --trial 3
-has out "layout = 0"
-# The same trial has its memory at the same place, whatever the environment; another layout has it elsewhere.
-addresses() { grep -o 'item at 0x[0-9a-f]*' "$1" | sort | head -5; }
-grep -v '^duration' base.ini > fixed.ini
-"$s" plan fixed.ini --set matrix.allocator=slub --set matrix.workload=scullp --set experiment.operations=100 --set experiment.steady=off --set experiment.warmup=0ms --trial 1 | sed 's/^dump = no/dump = yes/' > one.ini
-if [ "$sanitized" = 0 ]; then
-  expect 0 "$build/scullbench-trial" < one.ini
-  addresses out > here
-  expect 0 env FOO="$(head -c 1000 /dev/zero | tr '\0' x)" "$build/scullbench-trial" < one.ini
-  addresses out > there
-  [ -s here ] || fail "no addresses in the dump"
-  if ! grep -q "randomisation could not be switched off" out; then
-    cmp -s here there || fail "the same trial lies elsewhere the second time: $(cat here there)"
-    sed 's/^layout = .*/layout = 12345/' one.ini > other.ini
-    expect 0 "$build/scullbench-trial" < other.ini
-    addresses out > there
-    cmp -s here there && fail "another layout lies at the same place"
-  fi
-fi
-
-echo "== a trial says whether it was steady, and what ran beside it"
-expect 0 "$s" export narrow.db
-for name in steady warmup_variation others_cpu steal involuntary_switches page_faults clock_resolution footprint_end; do
-  head -1 narrow.csv | grep -q ",$name" || fail "no metric $name"
-done
-expect 0 "$s" run base.ini --db unsteady.db --set experiment.repetitions=1 --set experiment.steady=0.001% --set matrix.workload=fifo
-has err "before their rate was steady in 3 of 3 trials"
-[ "$(sql unsteady.db "select group_concat(distinct value) from metric where name = 'steady'")" = 0.0 ] || fail "steady isn't 0"
-[ "$(sql unsteady.db "select count(*) from warning where trial is null")" -ge 1 ] || fail "the run's warning isn't stored"
 
 echo "== what crosses between CPUs is counted, and how far they are apart is measured"
 if [ "$(nproc)" -ge 2 ]; then
@@ -210,6 +128,89 @@ has out "it can't be paired with malloc: of two allocators of the plugin malloc"
 expect 3 "$s" run turns.ini --db liar.db --no-check --plugin-path "$BAD_PLUGINS" --set experiment.baseline=liar --set matrix.allocator=slub,liar --set experiment.repetitions=1
 sql liar.db "select status || ': ' || reason from trial join cell on cell.id = cell where allocator = 'slub'" > out
 has out "check-failed: of the baseline beside it: the third list is upside down"
+
+[ "$racing" = 0 ] || conclude
+
+echo "== cells are repeated until they are precise enough, or their repetitions are used up"
+early() { sql "$1" "select count(*) from (select cell from trial group by cell having count(*) < 9)"; }
+# On a busy machine no cell may come within 50 %: that proves nothing, and is tried again.
+for _ in 1 2 3 4 5; do
+  rm -f wide.db
+  expect 0 "$s" run base.ini --db wide.db --set experiment.repetitions=6..9 --set experiment.precision=50%
+  grep -c '±50 % reached' out > reached
+  [ "$(early wide.db)" -le "$(cat reached)" ] || fail "a cell ended before it was within ±50 %"
+  [ "$(early wide.db)" = 0 ] || break
+done
+[ "$(early wide.db)" -ge 1 ] || fail "no cell ended before its repetitions were used up, in five runs"
+# One after the other a cell stops by itself, before the next has begun.
+for _ in 1 2 3 4 5; do
+  rm -f sequential.db
+  expect 0 "$s" run base.ini --db sequential.db --set experiment.repetitions=6..9 --set experiment.precision=50% --set experiment.order=sequential
+  [ "$(sql sequential.db "select count(*) from trial where cell = 1")" = 9 ] || break
+done
+[ "$(sql sequential.db "select count(*) from trial where cell = 1")" -lt 9 ] || fail "the first of sequential cells waits for the others"
+expect 0 "$s" run base.ini --db narrow.db --set experiment.repetitions=6..8 --set experiment.precision=0.001%
+[ "$(sql narrow.db "select count(*) from trial")" = 48 ] || fail "±0.001 % did not use up 8 repetitions"
+has out "6 cells used up 8 repetitions without coming within ±0.001 %"
+has out "not reached in 8"
+expect 0 "$s" export narrow.db
+cp out narrow.csv
+# Large differences alone: what a busy machine does to a rate is less.
+for _ in 1 2 3 4 5; do
+  rm -f decided.db
+  expect 0 "$s" run base.ini --db decided.db --set experiment.repetitions=5..40 --set experiment.decide=50% --set experiment.baseline=slub --set matrix.allocator=slub,null --set matrix.workload=fifo
+  expect 0 "$s" compare decided.db --baseline slub
+  ! grep -q "not separated" out || continue
+  break
+done
+grep -qE "^  null .* faster$" out || { fail "null is not said to be faster than slub"; cat out; }
+[ "$(sql decided.db "select max(repetition) from trial")" -lt 40 ] || fail "what was decided went on to the end"
+has out "signs within blocks, valid at any time"
+expect 0 "$s" run base.ini --db one.db --set experiment.repetitions=1 --set matrix.allocator=slub
+has out "one run"
+expect 0 "$s" run base.ini --db five.db --set experiment.repetitions=5 --set matrix.allocator=slub
+has out "smallest to largest (93.75 % of confidence: 5 processes are too few for 95 %)"
+
+echo "== order and layouts come from the seed, each process has its own"
+order() { sql "$1" "select group_concat(cell || ':' || layout, ' ') from (select * from trial where repetition <= 6 order by number)"; }
+expect 0 "$s" run base.ini --db again.db --set experiment.repetitions=6..9 --set experiment.precision=50%
+[ "$(order wide.db)" = "$(order again.db)" ] || fail "the same seed gave another order or other layouts"
+expect 0 "$s" run base.ini --db seed.db --set experiment.seed=2 --set experiment.repetitions=6
+[ "$(order seed.db)" != "$(order again.db)" ] || fail "another seed gave the same order"
+[ "$(sql wide.db "select count(distinct layout) from trial")" = "$(sql wide.db "select count(*) from trial")" ] || fail "two processes share a layout"
+[ "$(sql wide.db "select count(*) from (select count(distinct cell) as n from trial where repetition <= 6 group by repetition having n != 6)")" = 0 ] || fail "a block lacks a cell"
+"$s" plan base.ini --trial 3 > trial.ini
+grep -q "^layout = $(sql seed.db "select layout from trial where number = 3")$" trial.ini && fail "the layout doesn't depend on the seed"
+expect 0 "$s" plan base.ini --set experiment.layout=fixed --trial 3
+has out "layout = 0"
+# The same trial has its memory at the same place, whatever the environment; another layout has it elsewhere.
+addresses() { grep -o 'item at 0x[0-9a-f]*' "$1" | sort | head -5; }
+grep -v '^duration' base.ini > fixed.ini
+"$s" plan fixed.ini --set matrix.allocator=slub --set matrix.workload=scullp --set experiment.operations=100 --set experiment.steady=off --set experiment.warmup=0ms --trial 1 | sed 's/^dump = no/dump = yes/' > one.ini
+if [ "$sanitized" = 0 ]; then
+  expect 0 "$build/scullbench-trial" < one.ini
+  addresses out > here
+  expect 0 env FOO="$(head -c 1000 /dev/zero | tr '\0' x)" "$build/scullbench-trial" < one.ini
+  addresses out > there
+  [ -s here ] || fail "no addresses in the dump"
+  if ! grep -q "randomisation could not be switched off" out; then
+    cmp -s here there || fail "the same trial lies elsewhere the second time: $(cat here there)"
+    sed 's/^layout = .*/layout = 12345/' one.ini > other.ini
+    expect 0 "$build/scullbench-trial" < other.ini
+    addresses out > there
+    cmp -s here there && fail "another layout lies at the same place"
+  fi
+fi
+
+echo "== a trial says whether it was steady, and what ran beside it"
+expect 0 "$s" export narrow.db
+for name in steady warmup_variation others_cpu steal involuntary_switches page_faults clock_resolution footprint_end; do
+  head -1 narrow.csv | grep -q ",$name" || fail "no metric $name"
+done
+expect 0 "$s" run base.ini --db unsteady.db --set experiment.repetitions=1 --set experiment.steady=0.001% --set matrix.workload=fifo
+has err "before their rate was steady in 3 of 3 trials"
+[ "$(sql unsteady.db "select group_concat(distinct value) from metric where name = 'steady'")" = 0.0 ] || fail "steady isn't 0"
+[ "$(sql unsteady.db "select count(*) from warning where trial is null")" -ge 1 ] || fail "the run's warning isn't stored"
 
 echo "== intervals too short for the clock are refused, with advice"
 expect 0 "$s" run base.ini --db short.db --set experiment.repetitions=1 --set fifo.batch=1 --set matrix.workload=fifo --set matrix.allocator=slub

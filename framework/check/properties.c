@@ -473,11 +473,18 @@ struct trader {
     struct sb_topology *topology;
     struct sb_random random;
     unsigned cpu;
-    uint64_t end_ns, sent;
+    uint64_t end_ns, last_ns, sent;
     _Atomic bool *broken;
     _Atomic bool *other_done, done;
     char why[256];
 };
+
+/* On a busy machine the two are seldom on their CPUs together: who has handed over little goes on for a while. */
+static bool trade_on(const struct trader *t)
+{
+    const uint64_t now = sb_now_ns(), enough = 10000;
+    return !*t->broken && (now < t->end_ns || (t->sent && t->sent < enough && now < t->last_ns));
+}
 
 static void fill_parcel(const struct parcel *p)
 {
@@ -539,7 +546,7 @@ static void *trade(void *argument)
     char *why = NULL;
     sb_topology_pin(t->topology, t->cpu, &why);
     free(why);
-    while (sb_now_ns() < t->end_ns && !*t->broken) {
+    while (trade_on(t)) {
         /* In bursts, so that both fast paths and refills of a CPU's list are crossed by the other's
            frees. */
         for (int i = 0; i < 64; i++)
@@ -569,6 +576,7 @@ static void try_all_threads(struct sb_world *w, bool quick, struct sb_finding *f
     }
     sb_topology_cpus(w->topology, "all", SB_PLACE_SCATTER, &cpus, &why);
     free(why);
+    const uint64_t now = sb_now_ns(), span = quick ? UINT64_C(100000000) : UINT64_C(700000000);
     for (size_t i = 0; i < 2; i++)
         traders[i] =
             (struct trader){.w = w,
@@ -577,7 +585,8 @@ static void try_all_threads(struct sb_world *w, bool quick, struct sb_finding *f
                             .topology = w->topology,
                             .random = sb_random_fork(w->host.seed, i),
                             .cpu = cpus.n ? cpus.at[i % cpus.n].os : 0,
-                            .end_ns = sb_now_ns() + (quick ? UINT64_C(100000000) : UINT64_C(700000000)),
+                            .end_ns = now + span,
+                            .last_ns = now + 10 * span,
                             .broken = &broken,
                             .other_done = &traders[1 - i].done};
     size_t started = 0;

@@ -76,6 +76,7 @@ struct zoo {
     uint64_t live, handed, allocs;
     bool was_full;
     pthread_t opener;
+    unsigned invitations;
     bool shared; /* other threads than the opener have been here */
     struct zoo_cache *caches;
     char *last;
@@ -101,12 +102,16 @@ static void lock(struct zoo *z)
         pthread_mutex_lock(&z->lock);
 }
 
-/* Where there is no lock the other thread gets its chance; alone, on a busy machine, each would cost a time
- * slice. */
+/* Where there is no lock the other thread gets its chance: beside this one for a moment, or now and then in its
+ * place, for there may be one CPU. Every time would cost a busy machine a time slice each. */
 static void invite(struct zoo *z)
 {
     z->shared |= !pthread_equal(z->opener, pthread_self());
-    if (BREAKS == ALL_THREADS && z->shared)
+    if (BREAKS != ALL_THREADS || !z->shared)
+        return;
+    for (volatile int moment = 0; moment < 300; moment++)
+        ;
+    if (++z->invitations % 32 == 0)
         sched_yield();
 }
 
@@ -239,8 +244,8 @@ static void *take(struct zoo *z, size_t size, size_t align, sb_gfp_t gfp, struct
     struct header *h = z->free[class_of(rounded)];
     char *block;
     if (h) {
-        z->free[class_of(rounded)] = h->next;
         invite(z);
+        z->free[class_of(rounded)] = h->next;
         block = (char *)h + HEADER;
     } else {
         block = carve(z, rounded);
