@@ -82,5 +82,12 @@ golden no-db "$s" report nowhere.db
 golden not-a-db "$s" export two-packages.ini
 golden trial-help "$build/scullbench-trial" --help
 golden trial-empty "$build/scullbench-trial" < /dev/null
+unset HWLOC_SYNTHETIC
+# Odd machines: each CPU has its nearest memory, and a matrix can be planned.
+for machine in cxl cxl-far hybrid knl memoryless nocores offline snc; do
+  export HWLOC_XMLFILE=../data/machines/$machine.xml
+  golden machine-$machine "$s" topology
+  golden machine-$machine-plan "$s" plan machines.ini
+done
 echo "$failed wrong"
 [ $failed = 0 ]

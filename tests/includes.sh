@@ -35,7 +35,7 @@ while read -r header places; do
   done
 done <<'EOF'
 ini\.h framework/config/ini.c
-hwloc framework/topology/topology.c
+hwloc framework/topology/tree.h
 dlfcn\.h framework/plugin/plugin.c allocators/malloc/malloc.c
 perfmon/ framework/measure/pmu_names.c
 sqlite3\.h framework/store/store.c

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Without memory for its own few strings the host can't even store what failed. */
-static _Noreturn void out_of_host_memory(void)
+_Noreturn void sb_out_of_memory(void)
 {
     fputs("scullbench: the host process is out of memory\n", stderr);
     abort();
@@ -24,7 +24,7 @@ void *sb_vec_grow(void *at, size_t *capacity, size_t n, size_t size)
         *capacity = *capacity ? 2 * *capacity : 8;
         at = reallocarray(at, *capacity, size);
         if (!at)
-            out_of_host_memory();
+            sb_out_of_memory();
     }
     memset((char *)at + n * size, 0, size);
     return at;
@@ -35,7 +35,7 @@ void *sb_calloc(size_t n, size_t size)
 {
     void *p = calloc(n ? n : 1, size ? size : 1);
     if (!p)
-        out_of_host_memory();
+        sb_out_of_memory();
     return p;
 }
 
@@ -43,7 +43,7 @@ char *sb_strndup(const char *s, size_t n)
 {
     char *copy = strndup(s, n);
     if (!copy)
-        out_of_host_memory();
+        sb_out_of_memory();
     return copy;
 }
 
@@ -59,7 +59,7 @@ void sb_text_add(struct sb_text *text, const char *bytes, size_t n)
         text->capacity = 2 * (text->n + n + 1);
         text->at = realloc(text->at, text->capacity);
         if (!text->at)
-            out_of_host_memory();
+            sb_out_of_memory();
     }
     memcpy(text->at + text->n, bytes, n);
     text->n += n;
@@ -70,7 +70,7 @@ static char *format_text(const char *format, va_list args)
 {
     char *s;
     if (vasprintf(&s, format, args) < 0)
-        out_of_host_memory();
+        sb_out_of_memory();
     return s;
 }
 

@@ -23,6 +23,8 @@ char *sb_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *sb_strdup(const char *s);
 char *sb_strndup(const char *s, size_t n);
 void *sb_calloc(size_t n, size_t size);
+/* Says so and ends the process; for what allocates by other means. */
+_Noreturn void sb_out_of_memory(void);
 
 /* A list as users write it: split at commas, blanks around each item off. */
 struct sb_words {

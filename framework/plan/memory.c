@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "base/units.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -52,21 +52,31 @@ static void set_memory(struct sb_cell *cell, uint64_t bytes)
     free(text);
 }
 
+/* What the largest cell of each workload needs: what is compared has the same. */
+static uint64_t *largest(const struct sb_plan *plan)
+{
+    uint64_t *bytes = sb_calloc(plan->workloads.n, sizeof(*bytes));
+    for (size_t i = 0; i < plan->cells.n; i++) {
+        const struct sb_cell *cell = &plan->cells.at[i];
+        uint64_t *most = &bytes[cell->workload - plan->workloads.at];
+        if (!cell->skip && size_for(cell) > *most)
+            *most = size_for(cell);
+    }
+    return bytes;
+}
+
 void sb_plan_size_memory(struct sb_plan *plan, uint64_t ram)
 {
+    uint64_t *most = largest(plan);
     for (size_t i = 0; i < plan->cells.n; i++) {
         struct sb_cell *cell = &plan->cells.at[i];
-        uint64_t bytes = 0;
+        uint64_t bytes = most[cell->workload - plan->workloads.at];
         if (cell->memory_bytes)
             continue;
-        for (size_t j = 0; j < plan->cells.n; j++) {
-            const struct sb_cell *other = &plan->cells.at[j];
-            if (other->workload == cell->workload && !other->skip && size_for(other) > bytes)
-                bytes = size_for(other);
-        }
         if (bytes > ram && !cell->skip)
             cell->skip = sb_printf("the cells of this workload need %llu MiB of memory; the machine has %llu",
                                    (unsigned long long)(bytes / MIB), (unsigned long long)(ram / MIB));
         set_memory(cell, bytes ? bytes : size_for(cell));
     }
+    free(most);
 }

@@ -14,6 +14,7 @@
 #include "plan/memory.h"
 #include "scullbench/random.h"
 
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,6 +43,7 @@ struct planner {
     struct sb_plan *plan;
     struct sb_diag *diag;
     const struct sb_experiment *experiment;
+    void *labels; /* those of cells so far, a tree */
 };
 
 /* Of the machine we run on: what no trial can exceed, whatever allocator it uses. */
@@ -613,18 +615,28 @@ static bool concerns(const struct sb_sweep *sweep, const struct sb_binding *a, c
            !strcmp(sweep->section, a->source) || !strcmp(sweep->section, w->source);
 }
 
-static bool stands_before(const struct sb_plan *plan)
+/* Texts in a tree of tsearch(3), each with a number; the texts belong to somebody else. */
+struct numbered {
+    const char *text;
+    uint32_t number;
+};
+
+static int by_text(const void *a, const void *b)
 {
-    const struct sb_cell *last = &plan->cells.at[plan->cells.n - 1];
-    /* Cells of one allocator and workload are neighbours: only they can be equal. */
-    for (size_t i = plan->cells.n - 1; i-- > 0;) {
-        const struct sb_cell *c = &plan->cells.at[i];
-        if (c->allocator != last->allocator || c->workload != last->workload)
-            return false;
-        if (!strcmp(c->label, last->label))
-            return true;
-    }
-    return false;
+    return strcmp(((const struct numbered *)a)->text, ((const struct numbered *)b)->text);
+}
+
+/* The number that `text` has in the tree: an earlier one, or `number`, with which it is added. */
+static uint32_t number_of(void **tree, const char *text, uint32_t number)
+{
+    struct numbered *entry = sb_calloc(1, sizeof(*entry));
+    *entry = (struct numbered){text, number};
+    struct numbered **found = tsearch(entry, tree, by_text);
+    if (!found)
+        sb_out_of_memory();
+    if (*found != entry)
+        free(entry);
+    return (*found)->number;
 }
 
 static void free_cell(struct sb_cell *cell)
@@ -658,7 +670,7 @@ static void add_cells(struct planner *p, const struct sb_binding *a, const struc
         }
         choose_cpus(p, cell, threads);
         label(cell);
-        if (stands_before(p->plan)) {
+        if (number_of(&p->labels, cell->label, cell->id) != cell->id) {
             /* threads = 2, all: on two CPUs one and the same. */
             free_cell(cell);
             p->plan->cells.n--;
@@ -678,35 +690,78 @@ static void add_cells(struct planner *p, const struct sb_binding *a, const struc
     free(at);
 }
 
-/* Equal but for keys of the allocators' own. */
-static bool differ_in_allocator_alone(const struct sb_cell *a, const struct sb_cell *b)
+/* Equal for cells that differ in keys of the allocators' own alone. */
+static char *group_key(const struct sb_cell *cell)
 {
-    if (a->workload != b->workload || a->threads != b->threads)
-        return false;
-    for (size_t i = 0; i < a->swept.n; i++) {
-        const struct sb_swept *x = &a->swept.at[i];
-        size_t n = strlen(a->allocator->source);
-        if (!strncmp(x->name, a->allocator->source, n) && x->name[n] == '.')
-            continue;
-        for (size_t j = 0; j < b->swept.n; j++) {
-            if (!strcmp(b->swept.at[j].name, x->name) && strcmp(b->swept.at[j].value, x->value))
-                return false;
-        }
+    struct sb_text text = {0};
+    size_t n = strlen(cell->allocator->source);
+    sb_text_printf(&text, "%s / %u", cell->workload->name, cell->threads);
+    for (size_t i = 0; i < cell->swept.n; i++) {
+        const struct sb_swept *x = &cell->swept.at[i];
+        if (strncmp(x->name, cell->allocator->source, n) || x->name[n] != '.')
+            sb_text_printf(&text, " / %s=%s", x->name, x->value);
     }
-    return true;
+    return text.at;
 }
 
-/* Quadratic in cells, of which a matrix has thousands at most. */
 static void group_cells(struct sb_plan *plan)
 {
     uint32_t groups = 0;
+    void *tree = NULL;
+    char **keys = sb_calloc(plan->cells.n, sizeof(*keys));
     for (size_t i = 0; i < plan->cells.n; i++) {
-        struct sb_cell *cell = &plan->cells.at[i];
-        size_t j = 0;
-        while (j < i && !differ_in_allocator_alone(cell, &plan->cells.at[j]))
-            j++;
-        cell->group = j < i ? plan->cells.at[j].group : groups++;
+        keys[i] = group_key(&plan->cells.at[i]);
+        plan->cells.at[i].group = number_of(&tree, keys[i], groups);
+        groups += plan->cells.at[i].group == groups;
     }
+    tdestroy(tree, free);
+    for (size_t i = 0; i < plan->cells.n; i++)
+        free(keys[i]);
+    free(keys);
+}
+
+/* Cells of one allocator and workload, or UINT64_MAX where that is no number any more. */
+static uint64_t count_cells(const struct planner *p, const struct sb_binding *a, const struct sb_binding *w)
+{
+    uint64_t n = p->experiment->threads.n;
+    for (size_t i = 0; i < p->experiment->sweeps.n; i++) {
+        const struct sb_sweep *sweep = &p->experiment->sweeps.at[i];
+        if (concerns(sweep, a, w) && __builtin_mul_overflow(n, sweep->values.n, &n))
+            return UINT64_MAX;
+    }
+    return n;
+}
+
+/* A slip of a generator would fill the memory in silence. */
+static void check_size(struct planner *p)
+{
+    enum { MOST_CELLS = 100000, MOST_TRIALS = 10000000 };
+    uint64_t cells = 0, most = p->plan->most_repetitions;
+    for (size_t w = 0; w < p->plan->workloads.n; w++) {
+        for (size_t a = 0; a < p->plan->allocators.n; a++) {
+            const struct sb_binding *allocator = &p->plan->allocators.at[a], *workload = &p->plan->workloads.at[w];
+            if (!excluded(p, allocator, workload) &&
+                __builtin_add_overflow(cells, count_cells(p, allocator, workload), &cells))
+                cells = UINT64_MAX;
+        }
+    }
+    if (cells <= MOST_CELLS && cells * most <= MOST_TRIALS)
+        return;
+    struct sb_text text = {0};
+    sb_text_printf(&text, "%zu allocator%s x %zu workload%s x %zu thread count%s", p->plan->allocators.n,
+                   p->plan->allocators.n == 1 ? "" : "s", p->plan->workloads.n, p->plan->workloads.n == 1 ? "" : "s",
+                   p->experiment->threads.n, p->experiment->threads.n == 1 ? "" : "s");
+    for (size_t i = 0; i < p->experiment->sweeps.n; i++) {
+        const struct sb_sweep *sweep = &p->experiment->sweeps.at[i];
+        sb_text_printf(&text, " x %zu of %s.%s", sweep->values.n, sweep->section, sweep->key);
+    }
+    if (cells > MOST_CELLS)
+        sb_diag_at(p->diag, 0, "the matrix has %s%llu cells, more than %d: %s",
+                   cells == UINT64_MAX ? "more than " : "", (unsigned long long)cells, MOST_CELLS, sb_text_get(&text));
+    else
+        sb_diag_at(p->diag, 0, "the matrix has %llu trials, more than %d: %s x %llu repetitions",
+                   (unsigned long long)(cells * most), MOST_TRIALS, sb_text_get(&text), (unsigned long long)most);
+    sb_text_free(&text);
 }
 
 /* Location, nodes and memory are looked up now, on the machine as it is; a run would only fail later. */
@@ -928,7 +983,7 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
                   const struct sb_topology *topology, const struct sb_plugins *plugins, bool twins,
                   struct sb_diag *diag)
 {
-    struct planner p = {plan, diag, experiment};
+    struct planner p = {plan, diag, experiment, NULL};
     *plan = (struct sb_plan){
         .experiment = experiment,
         .topology = topology,
@@ -957,6 +1012,8 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
     check_excludes(&p);
     check_machine(&p);
     check_events(&p);
+    if (!diag->n)
+        check_size(&p);
     if (diag->n)
         return;
     for (size_t w = 0; w < plan->workloads.n; w++) {
@@ -970,6 +1027,7 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
         if (diag->n)
             break;
     }
+    tdestroy(p.labels, free);
     /* Every cell would say the same of its CPUs. */
     while (diag->n > 1)
         free(diag->at[--diag->n].text);

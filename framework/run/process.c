@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "run/process.h"
 
+#include "base/affinity.h"
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/diag.h"
@@ -13,7 +14,6 @@
 #include "trial/layout.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -33,20 +33,20 @@ char *sb_trial_program(char **why)
 }
 
 /* Where we may run without taking a CPU of the cell's. */
-static cpu_set_t cpus_beside(const struct sb_processes *p, const struct sb_cell *cell)
+static struct sb_affinity *cpus_beside(const struct sb_processes *p, const struct sb_cell *cell)
 {
-    cpu_set_t set = p->allowed;
-    for (size_t i = 0; i < cell->cpus.n; i++) {
-        if (cell->cpus.at[i].os < CPU_SETSIZE)
-            CPU_CLR(cell->cpus.at[i].os, &set);
-    }
+    struct sb_affinity *set = sb_affinity_copy(p->allowed);
+    for (size_t i = 0; i < cell->cpus.n; i++)
+        sb_affinity_remove(set, cell->cpus.at[i].os);
     return set;
 }
 
 bool sb_process_leaves_room(const struct sb_processes *p, const struct sb_trial *trial)
 {
-    cpu_set_t set = cpus_beside(p, &p->plan->cells.at[trial->cell]);
-    return CPU_COUNT(&set) > 0;
+    struct sb_affinity *set = cpus_beside(p, &p->plan->cells.at[trial->cell]);
+    bool room = sb_affinity_has_cpus(set);
+    sb_affinity_free(set);
+    return room;
 }
 
 /* A trial that is listened to, with what keeps its CPUs busy while they are not measured. */
@@ -212,12 +212,13 @@ static void begin_row(struct sb_process *p, const struct sb_trial *trial)
 /* The trial inherits where we may run, so we step aside only once it has begun. */
 static int spawn(struct sb_process *p)
 {
-    sched_setaffinity(0, sizeof(p->of->allowed), &p->of->allowed);
+    sb_affinity_apply(p->of->allowed);
     int before = sb_layout_fix(), status = sb_child_start(&p->child, &p->under_way);
     sb_layout_unfix(before);
-    cpu_set_t elsewhere = cpus_beside(p->of, p->cell);
-    if (CPU_COUNT(&elsewhere))
-        sched_setaffinity(0, sizeof(elsewhere), &elsewhere);
+    struct sb_affinity *elsewhere = cpus_beside(p->of, p->cell);
+    if (sb_affinity_has_cpus(elsewhere))
+        sb_affinity_apply(elsewhere);
+    sb_affinity_free(elsewhere);
     return status;
 }
 
@@ -282,16 +283,17 @@ void sb_process_kill(struct sb_process *p)
 
 int sb_processes_begin(struct sb_processes *p, const struct sb_plan *plan, char **why)
 {
-    *p = (struct sb_processes){.plan = plan, .program = sb_trial_program(why), .keeper = sb_keeper_start()};
-    /* Of more CPUs than fit in the set the rest is left to itself. */
-    if (sched_getaffinity(0, sizeof(p->allowed), &p->allowed))
-        CPU_ZERO(&p->allowed);
+    *p = (struct sb_processes){.plan = plan,
+                               .program = sb_trial_program(why),
+                               .keeper = sb_keeper_start(),
+                               .allowed = sb_affinity_now()};
     return p->program ? 0 : -ENOENT;
 }
 
 void sb_processes_end(struct sb_processes *p)
 {
-    sched_setaffinity(0, sizeof(p->allowed), &p->allowed);
+    sb_affinity_apply(p->allowed);
+    sb_affinity_free(p->allowed);
     sb_keeper_stop(p->keeper);
     sb_memory_files_free(&p->memory);
     free(p->program);

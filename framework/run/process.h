@@ -7,7 +7,6 @@
 #include "run/memory_file.h"
 #include "store/store.h"
 
-#include <sched.h>
 
 /* What the processes of one run share. */
 struct sb_processes {
@@ -15,7 +14,7 @@ struct sb_processes {
     char *program;
     struct sb_keeper *keeper;
     struct sb_memory_files memory;
-    cpu_set_t allowed; /* where this process may run */
+    struct sb_affinity *allowed; /* where this process may run; NULL: unknown */
 };
 
 /* 0, or a negative errno with a sentence in `*why`; end() is to be called in any case. */

@@ -42,18 +42,40 @@ static struct sb_words options_of(const struct sb_cell *cell)
     return options;
 }
 
-static char *key_of(const struct sb_plugin *plugin, const struct sb_words *options)
+/* The bytes of the program that checks, and of each plugin. */
+struct bytes {
+    uint64_t check, *plugins;
+};
+
+static struct bytes read_bytes(const struct sb_plugins *plugins)
 {
-    struct sb_text text = {0};
     char *folder = sb_program_dir(), *check = sb_printf("%s/scullbench-check", folder ? folder : ".");
-    sb_text_printf(&text, "%016llx %s", (unsigned long long)sb_hash_file(check), plugin->path);
-    for (size_t i = 0; i < options->n; i++)
-        sb_text_printf(&text, "\n%s", options->at[i]);
-    char *key = sb_printf("%016llx-%016llx", (unsigned long long)sb_hash_file(plugin->path),
-                          (unsigned long long)sb_hash(text.at));
-    sb_text_free(&text);
+    struct bytes b = {sb_hash_file(check), sb_calloc(plugins->n, sizeof(*b.plugins))};
+    for (size_t i = 0; i < plugins->n; i++)
+        b.plugins[i] = sb_hash_file(plugins->at[i]->path);
     free(check);
     free(folder);
+    return b;
+}
+
+static uint64_t bytes_of(const struct bytes *b, const struct sb_plugins *plugins, const struct sb_plugin *plugin)
+{
+    size_t i = 0;
+    while (plugins->at[i] != plugin)
+        i++;
+    return b->plugins[i];
+}
+
+static char *key_of(const struct bytes *b, const struct sb_plugins *plugins, const struct sb_plugin *plugin,
+                    const struct sb_words *options)
+{
+    struct sb_text text = {0};
+    sb_text_printf(&text, "%016llx %s", (unsigned long long)b->check, plugin->path);
+    for (size_t i = 0; i < options->n; i++)
+        sb_text_printf(&text, "\n%s", options->at[i]);
+    char *key = sb_printf("%016llx-%016llx", (unsigned long long)bytes_of(b, plugins, plugin),
+                          (unsigned long long)sb_hash(text.at));
+    sb_text_free(&text);
     return key;
 }
 
@@ -189,11 +211,11 @@ out:
     return status;
 }
 
-static int prove_cell(struct sb_cell *cell, struct verdicts *verdicts, const char *path,
-                      volatile sig_atomic_t *stop, char **why)
+static int prove_cell(const struct sb_plan *plan, struct sb_cell *cell, const struct bytes *bytes,
+                      struct verdicts *verdicts, const char *path, volatile sig_atomic_t *stop, char **why)
 {
     struct sb_words options = options_of(cell);
-    char *key = key_of(cell->allocator->plugin, &options);
+    char *key = key_of(bytes, plan->plugins, cell->allocator->plugin, &options);
     const struct verdict *known = find_verdict(verdicts, key);
     int status = 0;
     if (!known) {
@@ -212,6 +234,7 @@ static int prove_cell(struct sb_cell *cell, struct verdicts *verdicts, const cha
 int sb_run_prove(struct sb_plan *plan, volatile sig_atomic_t *stop, size_t *invalid, char **why)
 {
     struct verdicts verdicts = {0};
+    struct bytes bytes = read_bytes(plan->plugins);
     char *path = cache_path();
     int status = 0;
     *invalid = 0;
@@ -219,7 +242,7 @@ int sb_run_prove(struct sb_plan *plan, volatile sig_atomic_t *stop, size_t *inva
         struct sb_cell *cell = &plan->cells.at[i];
         if (cell->skip)
             continue;
-        status = prove_cell(cell, &verdicts, path, stop, why);
+        status = prove_cell(plan, cell, &bytes, &verdicts, path, stop, why);
         if (cell->skip) {
             if (isatty(STDERR_FILENO))
                 fprintf(stderr, "\r\033[K");
@@ -230,6 +253,7 @@ int sb_run_prove(struct sb_plan *plan, volatile sig_atomic_t *stop, size_t *inva
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
     free_verdicts(&verdicts);
+    free(bytes.plugins);
     free(path);
     return status;
 }
@@ -248,6 +272,7 @@ static char *open_once(const struct sb_cell *cell, const struct sb_words *option
 size_t sb_run_openings(const struct sb_plan *plan, volatile sig_atomic_t *stop, FILE *out)
 {
     struct verdicts verdicts = {0};
+    struct bytes bytes = read_bytes(plan->plugins);
     size_t closed = 0;
     for (size_t i = 0; i < plan->cells.n && !*stop; i++) {
         const struct sb_cell *cell = &plan->cells.at[i];
@@ -255,7 +280,7 @@ size_t sb_run_openings(const struct sb_plan *plan, volatile sig_atomic_t *stop, 
             continue;
         struct sb_words options = options_of(cell);
         uint64_t memory = cell->memory_bytes;
-        char *with = key_of(cell->allocator->plugin, &options),
+        char *with = key_of(&bytes, plan->plugins, cell->allocator->plugin, &options),
              *key = sb_printf("%s-%llu", with, (unsigned long long)memory);
         if (!find_verdict(&verdicts, key)) {
             struct verdict v = {sb_strdup(key), open_once(cell, &options, memory, stop)};
@@ -269,5 +294,6 @@ size_t sb_run_openings(const struct sb_plan *plan, volatile sig_atomic_t *stop, 
         sb_words_free(&options);
     }
     free_verdicts(&verdicts);
+    free(bytes.plugins);
     return closed;
 }

@@ -11,6 +11,7 @@
 #include "run/process.h"
 #include "run/stopping.h"
 #include "run/watch.h"
+#include "trial/physmem.h"
 #include "trial/watch.h"
 
 #include <errno.h>
@@ -193,6 +194,33 @@ static void add_others(struct sb_facts *facts, const struct sb_plan *plan)
     free(cpus);
 }
 
+/* Cores of several kinds in one cell: its threads don't do the same work in the same time, whatever the allocator. */
+static void add_kinds(struct sb_facts *facts, const struct sb_plan *plan)
+{
+    char *mixed = NULL;
+    for (size_t i = 0; i < plan->cells.n && !mixed; i++) {
+        if (!plan->cells.at[i].skip)
+            mixed = sb_topology_mixed_kinds(plan->topology, &plan->cells.at[i].cpus);
+    }
+    struct sb_fact *fact = SB_VEC_ADD(facts);
+    *fact = (struct sb_fact){"core_kinds_mixed", sb_strdup(mixed ? mixed : "no"), NULL};
+    if (mixed)
+        fact->warning = sb_printf("some cells have threads on cores of several kinds: %s; `cpus = kind:0` keeps to one",
+                                  mixed);
+    free(mixed);
+}
+
+/* Where `node = any` puts the memory of a machine of several nodes. */
+static void add_nodes(struct sb_facts *facts, const struct sb_plan *plan)
+{
+    unsigned nodes[SB_PHYSMEM_MOST_NODES];
+    size_t n = sb_topology_local_nodes(plan->topology, nodes, SB_COUNT(nodes));
+    struct sb_text text = {0};
+    for (size_t i = 0; i < n && i < SB_COUNT(nodes); i++)
+        sb_text_printf(&text, "%snuma:%u", i ? ", " : "", nodes[i]);
+    *SB_VEC_ADD(facts) = (struct sb_fact){"nearest_nodes", text.at, NULL};
+}
+
 /* Threads that share a core take time from each other; it may be meant, so it is said, not refused. */
 struct sb_facts sb_run_facts(const struct sb_plan *plan)
 {
@@ -208,6 +236,8 @@ struct sb_facts sb_run_facts(const struct sb_plan *plan)
         fact->warning =
             sb_printf("some cells have two threads on one core (SMT siblings), which slow each other; "
                       "`placement = one-per-core` leaves siblings idle");
+    add_kinds(&facts, plan);
+    add_nodes(&facts, plan);
     add_others(&facts, plan);
     return facts;
 }

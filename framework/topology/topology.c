@@ -1,44 +1,97 @@
 /* Topology, placement and binding over hwloc. Read-only once loaded, so threads may share one. */
-#define _GNU_SOURCE
-#include "topology/topology.h"
+#include "topology/tree.h"
 
 #include "base/units.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <hwloc.h>
-#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
-struct sb_topology {
-    hwloc_topology_t hwloc;
-    hwloc_bitmap_t usable; /* CPUs this process may run on */
-    bool real;
-};
+/* Set by a user who wants another machine; hwloc falls back to the real one without a word where it can't have it. */
+static const char *const descriptions[] = {"HWLOC_XMLFILE", "HWLOC_SYNTHETIC", "HWLOC_FSROOT"};
+
+static const char *description(void)
+{
+    for (size_t i = 0; i < SB_COUNT(descriptions); i++) {
+        const char *value = getenv(descriptions[i]);
+        if (value && *value)
+            return descriptions[i];
+    }
+    return NULL;
+}
+
+/* What is wrong with a file of a topology that hwloc doesn't take. */
+static char *say_xml(const char *file)
+{
+    char head[512] = "";
+    FILE *in = fopen(file, "re");
+    size_t n = in ? fread(head, 1, sizeof(head) - 1, in) : 0;
+    if (in)
+        fclose(in);
+    head[n] = '\0';
+    const char *version = strstr(head, "<topology version=\"");
+    if (!strstr(head, "<topology"))
+        return sb_printf("HWLOC_XMLFILE names '%s', which is no topology in XML", file);
+    if (version && version[strlen("<topology version=\"")] > '2')
+        return sb_printf("HWLOC_XMLFILE names '%s', which hwloc %c wrote; this is hwloc %d: write it again with "
+                         "`lstopo --export-xml-flags v2`",
+                         file, version[strlen("<topology version=\"")], HWLOC_API_VERSION >> 16);
+    return sb_printf("HWLOC_XMLFILE names '%s', which hwloc can't read: it is damaged or cut off", file);
+}
+
+/* What was loaded isn't what was described, whatever the library says. */
+static char *judge(const struct sb_topology *t)
+{
+    const char *name = description(), *value = name ? getenv(name) : NULL;
+    const char *here = getenv("HWLOC_THISSYSTEM");
+    const char *backend = hwloc_obj_get_info_by_name(hwloc_get_root_obj(t->hwloc), "Backend");
+    bool synthetic = backend && !strcmp(backend, "Synthetic");
+    if (!name || !t->real)
+        return NULL;
+    if (!strcmp(name, "HWLOC_SYNTHETIC") ? synthetic : here && !strcmp(here, "1"))
+        return NULL;
+    return !strcmp(name, "HWLOC_XMLFILE")
+               ? say_xml(value)
+               : sb_printf("%s is '%s', which hwloc can't make a machine of: it would take this one in its place",
+                           name, value);
+}
+
+static void index_pus(struct sb_topology *t)
+{
+    hwloc_obj_t pu = NULL;
+    int last = hwloc_bitmap_last(hwloc_get_root_obj(t->hwloc)->cpuset);
+    t->nr_pus = last < 0 ? 0 : (unsigned)last + 1;
+    t->pus = sb_calloc(t->nr_pus + 1, sizeof(*t->pus));
+    while ((pu = hwloc_get_next_obj_by_type(t->hwloc, HWLOC_OBJ_PU, pu)))
+        t->pus[pu->os_index] = pu;
+}
 
 /* What the process may run on is asked once: taskset and cgroups set it before we start. */
 int sb_topology_load(struct sb_topology **out, char **why)
 {
     struct sb_topology *t = sb_calloc(1, sizeof(*t));
     const char *xml = getenv("HWLOC_XMLFILE");
+    int status = -EIO;
 
     *out = NULL;
-    /* hwloc falls back to the real machine without a word. */
     if (xml && *xml && access(xml, R_OK)) {
         *why = sb_printf("HWLOC_XMLFILE names '%s', which can't be read: %s", xml, strerror(errno));
-        free(t);
-        return -ENOENT;
+        status = -ENOENT;
+        goto fail;
     }
-    if (hwloc_topology_init(&t->hwloc) ||
-        /* Caches of instructions matter to nobody here, but lstopo prints them, and papers compare. */
-        hwloc_topology_set_icache_types_filter(t->hwloc, HWLOC_TYPE_FILTER_KEEP_ALL) ||
+    if (hwloc_topology_init(&t->hwloc))
+        goto fail;
+    /* Caches of instructions matter to nobody here, but lstopo prints them, and papers compare. */
+    if (hwloc_topology_set_icache_types_filter(t->hwloc, HWLOC_TYPE_FILTER_KEEP_ALL) ||
         hwloc_topology_load(t->hwloc)) {
-        *why = sb_printf("hwloc can't load the topology: %s", strerror(errno));
-        free(t);
-        return -EIO;
+        *why = xml && *xml ? say_xml(xml) : sb_printf("hwloc can't load the topology: %s", strerror(errno));
+        goto fail;
     }
     t->real = hwloc_topology_is_thissystem(t->hwloc);
+    *why = judge(t);
+    if (*why)
+        goto fail;
+    index_pus(t);
     t->usable = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(t->hwloc));
     /* Of a synthetic machine all CPUs are usable: what we are bound to says nothing about it. */
     hwloc_bitmap_t bound = hwloc_bitmap_alloc();
@@ -47,6 +100,13 @@ int sb_topology_load(struct sb_topology **out, char **why)
     hwloc_bitmap_free(bound);
     *out = t;
     return 0;
+fail:
+    if (!*why)
+        *why = sb_printf("hwloc can't be started: %s", strerror(errno));
+    if (t->hwloc)
+        hwloc_topology_destroy(t->hwloc);
+    free(t);
+    return status;
 }
 
 void sb_topology_free(struct sb_topology *t)
@@ -54,6 +114,7 @@ void sb_topology_free(struct sb_topology *t)
     if (!t)
         return;
     hwloc_bitmap_free(t->usable);
+    free(t->pus);
     hwloc_topology_destroy(t->hwloc);
     free(t);
 }
@@ -71,307 +132,119 @@ unsigned sb_topology_nr_cpus(const struct sb_topology *t)
     return last + 1 > configured ? (unsigned)(last + 1) : (unsigned)configured;
 }
 
-/* A machine without NUMA is one node; hwloc 2 shows it as one, older exports may show none. */
-unsigned sb_topology_nr_nodes(const struct sb_topology *t)
+hwloc_obj_t sb_tree_pu(const struct sb_topology *t, unsigned os)
 {
-    int n = hwloc_get_nbobjs_by_type(t->hwloc, HWLOC_OBJ_NUMANODE);
-    return n > 0 ? (unsigned)n : 1;
+    return os < t->nr_pus ? t->pus[os] : NULL;
 }
 
+/* Lower is nearer. A kind of memory that isn't plain DRAM (HBM, MCDRAM, NVM, CXL) is named by its subtype. */
+struct nearness {
+    bool special, empty;
+    int cpus; /* that it serves: fewer are nearer */
+};
+
+static struct nearness nearness_of(hwloc_obj_t node)
+{
+    return (struct nearness){node->subtype && strcmp(node->subtype, "DRAM"),
+                             !node->attr->numanode.local_memory, hwloc_bitmap_weight(node->cpuset)};
+}
+
+static bool is_nearer(struct nearness a, struct nearness b)
+{
+    if (a.empty != b.empty)
+        return b.empty;
+    if (a.special != b.special)
+        return b.special;
+    return a.cpus < b.cpus;
+}
+
+/*
+ * The smallest node of plain memory that serves the CPU; where none does, of the objects around it the nearest that
+ * has one. The kernel puts a CPU whose node has no memory to the nearest that has some, too.
+ */
+hwloc_obj_t sb_tree_nearest_node(const struct sb_topology *t, unsigned os)
+{
+    hwloc_obj_t best = NULL;
+    for (hwloc_obj_t around = sb_tree_pu(t, os); around; around = around->parent) {
+        unsigned node;
+        hwloc_bitmap_foreach_begin(node, around->nodeset)
+        {
+            hwloc_obj_t o = hwloc_get_numanode_obj_by_os_index(t->hwloc, node);
+            if (o && (!best || is_nearer(nearness_of(o), nearness_of(best))))
+                best = o;
+        }
+        hwloc_bitmap_foreach_end();
+        if (best && !nearness_of(best).special && !nearness_of(best).empty)
+            break;
+    }
+    return best;
+}
+
+/* L# of the nodes that CPUs are nearest to. */
+static hwloc_bitmap_t local_nodes(const struct sb_topology *t)
+{
+    hwloc_bitmap_t nodes = hwloc_bitmap_alloc();
+    unsigned os;
+    /* Not of those that we are bound to: that changes within a trial. */
+    hwloc_bitmap_foreach_begin(os, hwloc_get_root_obj(t->hwloc)->cpuset)
+    {
+        hwloc_obj_t node = sb_tree_nearest_node(t, os);
+        if (node)
+            hwloc_bitmap_set(nodes, node->logical_index);
+    }
+    hwloc_bitmap_foreach_end();
+    return nodes;
+}
+
+/* A machine without NUMA is one node; hwloc 2 shows it as one, older exports may show none. */
+size_t sb_topology_local_nodes(const struct sb_topology *t, unsigned *nodes, size_t most)
+{
+    hwloc_bitmap_t local = local_nodes(t);
+    size_t n = 0;
+    unsigned node;
+    hwloc_bitmap_foreach_begin(node, local)
+    {
+        if (n < most)
+            nodes[n] = node;
+        n++;
+    }
+    hwloc_bitmap_foreach_end();
+    hwloc_bitmap_free(local);
+    return n;
+}
+
+/* A CPU that comes up later uses the first node's. */
 void sb_topology_cpu_nodes(const struct sb_topology *t, uint32_t *nodes, unsigned nr_cpus)
 {
-    hwloc_obj_t node = NULL;
-    /* CPUs without memory of their own use the first node's. */
-    memset(nodes, 0, nr_cpus * sizeof(*nodes));
-    while ((node = hwloc_get_next_obj_by_type(t->hwloc, HWLOC_OBJ_NUMANODE, node))) {
-        unsigned cpu;
-        hwloc_bitmap_foreach_begin(cpu, node->cpuset) if (cpu < nr_cpus) nodes[cpu] = node->logical_index;
-        hwloc_bitmap_foreach_end();
+    hwloc_bitmap_t local = local_nodes(t);
+    for (unsigned os = 0; os < nr_cpus; os++) {
+        hwloc_obj_t node = sb_tree_nearest_node(t, os);
+        nodes[os] = 0;
+        for (int i = hwloc_bitmap_first(local); node && hwloc_bitmap_isset(local, node->logical_index) &&
+                                                i < (int)node->logical_index;
+             i = hwloc_bitmap_next(local, i))
+            nodes[os]++;
     }
-}
-
-/* One step of a location, `type:range`: the range's logical numbers within the objects around. */
-struct range {
-    unsigned first, last, step;
-};
-
-/* An open end is a large number: what exists is decided by counting. */
-static bool read_range(const char *text, struct range *range)
-{
-    char *end;
-    *range = (struct range){0, UINT32_MAX, 1};
-    if (!strcmp(text, "all"))
-        return true;
-    if (!strcmp(text, "even") || !strcmp(text, "odd")) {
-        *range = (struct range){*text == 'o', UINT32_MAX, 2};
-        return true;
-    }
-    if (!isdigit((unsigned char)*text))
-        return false;
-    range->first = range->last = (unsigned)strtoul(text, &end, 10);
-    if (!*end)
-        return true;
-    if (*end != '-')
-        return false;
-    range->last = UINT32_MAX;
-    if (!end[1])
-        return true;
-    if (!isdigit((unsigned char)end[1]))
-        return false;
-    range->last = (unsigned)strtoul(end + 1, &end, 10);
-    return !*end && range->last >= range->first;
-}
-
-/* Our list is shorter than hwloc's: what can be pinned to, or holds what can. */
-static int read_type(const char *text, hwloc_obj_type_t *type, char **why)
-{
-    static const char *const names[] = {"pu", "core", "l2", "l3", "die", "package", "numa", "machine"};
-    union hwloc_obj_attr_u attributes;
-    /* As hwloc 1 called it, and many scripts still do. */
-    if (!strcmp(text, "node"))
-        text = "numa";
-    /* hwloc's reader takes any word that starts well; ours must be whole. */
-    for (size_t i = 0; i < SB_COUNT(names); i++) {
-        if (!strcasecmp(names[i], text))
-            return hwloc_type_sscanf(text, type, &attributes, sizeof(attributes));
-    }
-    const char *near = sb_nearest(text, names, SB_COUNT(names));
-    *why = near
-               ? sb_printf("'%s' is no kind of object (did you mean '%s'?)", text, near)
-               : sb_printf("'%s' is no kind of object (valid: pu, core, l2, l3, die, package, numa, machine)",
-                           text);
-    return -EINVAL;
-}
-
-/* Everything a location may pick from or end in. */
-struct selection {
-    hwloc_bitmap_t cpus, nodes;
-    struct sb_cpus *order; /* CPUs as the location names them, or NULL */
-    bool remove;
-};
-
-/* CPUs keep the order in which the location names them: placement = list means that order. */
-static void select_object(const struct sb_topology *t, hwloc_obj_t object, struct selection *s)
-{
-    hwloc_obj_t pu = NULL;
-    if (s->remove) {
-        hwloc_bitmap_andnot(s->cpus, s->cpus, object->cpuset);
-        hwloc_bitmap_andnot(s->nodes, s->nodes, object->nodeset);
-        return;
-    }
-    hwloc_bitmap_or(s->nodes, s->nodes, object->nodeset);
-    while ((pu = hwloc_get_next_obj_inside_cpuset_by_type(t->hwloc, object->cpuset, HWLOC_OBJ_PU, pu))) {
-        if (s->order && !hwloc_bitmap_isset(s->cpus, pu->os_index))
-            *SB_VEC_ADD(s->order) = (struct sb_cpu){pu->logical_index, pu->os_index};
-        hwloc_bitmap_set(s->cpus, pu->os_index);
-    }
-}
-
-/* Walks `step` and what follows it (`.type:range`) inside `around`. */
-static int walk(const struct sb_topology *t, char *step, hwloc_const_cpuset_t around, struct selection *s,
-                char **why)
-{
-    char *dot = strchr(step, '.'), *colon;
-    hwloc_obj_type_t type;
-    struct range range;
-    unsigned found = 0, number = 0;
-    hwloc_obj_t object = NULL;
-
-    if (dot)
-        *dot = '\0';
-    colon = strchr(step, ':');
-    if (!colon) {
-        *why = sb_printf("'%s' is not kind:number", step);
-        return -EINVAL;
-    }
-    *colon = '\0';
-    int status = read_type(step, &type, why);
-    if (status)
-        return status;
-    if (!read_range(colon + 1, &range)) {
-        *why = sb_printf("'%s' is no range of numbers (valid: 3, 0-3, 2-, all, even, odd)", colon + 1);
-        return -EINVAL;
-    }
-    int depth = hwloc_get_type_depth(t->hwloc, type);
-    while ((object = hwloc_get_next_obj_by_depth(t->hwloc, depth, object))) {
-        /* Memory-only nodes have no CPUs to pin to, and are not counted. */
-        if (hwloc_bitmap_iszero(object->cpuset) || !hwloc_bitmap_isincluded(object->cpuset, around))
-            continue;
-        unsigned i = number++;
-        if (i < range.first || i > range.last || (i - range.first) % range.step)
-            continue;
-        found++;
-        if (dot) {
-            char *rest = sb_strdup(dot + 1);
-            status = walk(t, rest, object->cpuset, s, why);
-            free(rest);
-            if (status)
-                return status;
-        } else {
-            select_object(t, object, s);
-        }
-    }
-    /* Half of what was asked for would be a surprise in the results: a range that is written out must
-       exist whole. */
-    if (!found || (range.last != UINT32_MAX && range.last >= number)) {
-        *why = sb_printf("%s:%s names what isn't there: this machine has %u of that kind here", step,
-                         colon + 1, number);
-        return -EINVAL;
-    }
-    return 0;
-}
-
-/* Words add from left to right, and take away with ~: the order matters, as on hwloc's command line. */
-static int read_location(const struct sb_topology *t, const char *location, struct selection *s, char **why)
-{
-    /* strtok and walk() write into it. */
-    char *copy = sb_strdup(location), *state = NULL;
-    int status = 0;
-    bool first = true;
-    for (char *word = strtok_r(copy, " \t", &state); word && !status; word = strtok_r(NULL, " \t", &state)) {
-        hwloc_obj_t root = hwloc_get_root_obj(t->hwloc);
-        s->remove = *word == '~';
-        word += s->remove;
-        /* "all but": a location that begins by taking away begins with everything. */
-        if (first && s->remove) {
-            s->remove = false;
-            select_object(t, root, s);
-            s->remove = true;
-        }
-        first = false;
-        if (!strcmp(word, "all"))
-            select_object(t, root, s);
-        else
-            status = walk(t, word, root->cpuset, s, why);
-    }
-    free(copy);
-    return status;
-}
-
-/* How a CPU stands among the chosen ones: its rank in its core, its core's in its package. */
-struct ranked {
-    struct sb_cpu cpu;
-    unsigned smt, core, package;
-};
-
-/* First siblings of all cores, then second ones; within that across packages. */
-static int by_scatter(const void *a, const void *b)
-{
-    const struct ranked *x = a, *y = b;
-    if (x->smt != y->smt)
-        return x->smt < y->smt ? -1 : 1;
-    if (x->core != y->core)
-        return x->core < y->core ? -1 : 1;
-    return x->package < y->package ? -1 : x->package > y->package;
-}
-
-static int by_logical(const void *a, const void *b)
-{
-    const struct sb_cpu *x = a, *y = b;
-    return x->logical < y->logical ? -1 : x->logical > y->logical;
-}
-
-/* Machines without such objects (a VM may hide its packages) count as one. */
-static hwloc_obj_t around(const struct sb_topology *t, unsigned os, hwloc_obj_type_t type)
-{
-    hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(t->hwloc, os);
-    hwloc_obj_t object = hwloc_get_ancestor_obj_by_type(t->hwloc, type, pu);
-    return object ? object : hwloc_get_root_obj(t->hwloc);
-}
-
-/* Ranks are among the chosen CPUs: half a core is a whole one when its sibling isn't ours. */
-static void rank_cpus(const struct sb_topology *t, const struct sb_cpus *cpus, struct ranked *ranked)
-{
-    for (size_t i = 0; i < cpus->n; i++) {
-        hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(
-            t->hwloc, HWLOC_OBJ_CORE, hwloc_get_pu_obj_by_os_index(t->hwloc, cpus->at[i].os));
-        hwloc_obj_t package = around(t, cpus->at[i].os, HWLOC_OBJ_PACKAGE);
-        ranked[i] = (struct ranked){.cpu = cpus->at[i], .package = package->logical_index};
-        for (size_t j = 0; j < i; j++) {
-            bool same_package = around(t, cpus->at[j].os, HWLOC_OBJ_PACKAGE) == package;
-            if (core && hwloc_bitmap_isset(core->cpuset, cpus->at[j].os))
-                ranked[i].smt++;
-            else if (same_package && !ranked[j].smt)
-                ranked[i].core++;
-        }
-    }
-}
-
-/* list alone keeps the location's order; the others begin from hwloc's, in which neighbours are near. */
-static void place(const struct sb_topology *t, enum sb_placement placement, struct sb_cpus *cpus)
-{
-    struct ranked *ranked = sb_calloc(cpus->n, sizeof(*ranked));
-    size_t n = 0;
-    if (placement != SB_PLACE_LIST)
-        qsort(cpus->at, cpus->n, sizeof(*cpus->at), by_logical);
-    rank_cpus(t, cpus, ranked);
-    if (placement == SB_PLACE_SCATTER)
-        qsort(ranked, cpus->n, sizeof(*ranked), by_scatter);
-    for (size_t i = 0; i < cpus->n; i++) {
-        if (placement != SB_PLACE_ONE_PER_CORE || !ranked[i].smt)
-            cpus->at[n++] = ranked[i].cpu;
-    }
-    cpus->n = n;
-    free(ranked);
-}
-
-int sb_topology_cpus(const struct sb_topology *t, const char *location, enum sb_placement placement,
-                     struct sb_cpus *cpus, char **why)
-{
-    struct sb_cpus order = {0};
-    struct selection s = {hwloc_bitmap_alloc(), hwloc_bitmap_alloc(), &order, false};
-    int status = read_location(t, location, &s, why);
-
-    *cpus = (struct sb_cpus){0};
-    for (size_t i = 0; i < order.n && !status; i++) {
-        /* Taken away again by a later word, or not ours by taskset or cgroup. */
-        unsigned os = order.at[i].os;
-        if (hwloc_bitmap_isset(s.cpus, os) && hwloc_bitmap_isset(t->usable, os))
-            *SB_VEC_ADD(cpus) = order.at[i];
-    }
-    if (!status && !cpus->n) {
-        *why = sb_printf("no CPU that this process may run on is left");
-        status = -EINVAL;
-    }
-    if (!status)
-        place(t, placement, cpus);
-    SB_VEC_FREE(&order);
-    hwloc_bitmap_free(s.cpus);
-    hwloc_bitmap_free(s.nodes);
-    return status;
+    hwloc_bitmap_free(local);
 }
 
 /* Verified by the kernel's own word: hwloc reports success for bindings that did nothing. */
 int sb_topology_pin(const struct sb_topology *t, unsigned os_cpu, char **why)
 {
-    cpu_set_t set;
     int status = 0;
     if (!t->real)
         return 0;
-    hwloc_bitmap_t cpu = hwloc_bitmap_alloc();
+    hwloc_bitmap_t cpu = hwloc_bitmap_alloc(), bound = hwloc_bitmap_alloc();
     hwloc_bitmap_only(cpu, os_cpu);
     if (hwloc_set_cpubind(t->hwloc, cpu, HWLOC_CPUBIND_THREAD | HWLOC_CPUBIND_STRICT)) {
         *why = sb_printf("the thread can't be bound to CPU P#%u: %s", os_cpu, strerror(errno));
         status = -EIO;
-    } else if (sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) != 1 || !CPU_ISSET(os_cpu, &set)) {
+    } else if (hwloc_get_cpubind(t->hwloc, bound, HWLOC_CPUBIND_THREAD) || !hwloc_bitmap_isequal(cpu, bound)) {
         *why = sb_printf("the thread was bound to CPU P#%u, but the kernel says otherwise", os_cpu);
         status = -EIO;
     }
     hwloc_bitmap_free(cpu);
-    return status;
-}
-
-/* Nodes near the chosen objects: core:0 names the memory next to it. */
-static int read_nodes(const struct sb_topology *t, const char *location, hwloc_bitmap_t *nodes, char **why)
-{
-    struct selection s = {hwloc_bitmap_alloc(), hwloc_bitmap_alloc(), NULL, false};
-    int status = read_location(t, location, &s, why);
-    if (!status && hwloc_bitmap_iszero(s.nodes)) {
-        *why = sb_printf("'%s' has no memory node", location);
-        status = -EINVAL;
-    }
-    hwloc_bitmap_free(s.cpus);
-    *nodes = s.nodes;
+    hwloc_bitmap_free(bound);
     return status;
 }
 
@@ -380,7 +253,7 @@ int sb_topology_check_nodes(const struct sb_topology *t, const char *location, c
     hwloc_bitmap_t nodes;
     if (!strcmp(location, "any"))
         return 0;
-    int status = read_nodes(t, location, &nodes, why);
+    int status = sb_tree_read_nodes(t, location, &nodes, why);
     hwloc_bitmap_free(nodes);
     return status;
 }
@@ -392,7 +265,7 @@ int sb_topology_bind_memory(const struct sb_topology *t, void *at, size_t length
     hwloc_bitmap_t nodes;
     if (!strcmp(location, "any") || !t->real)
         return 0;
-    int status = read_nodes(t, location, &nodes, why);
+    int status = sb_tree_read_nodes(t, location, &nodes, why);
     if (!status && hwloc_set_area_membind(t->hwloc, at, length, nodes, HWLOC_MEMBIND_BIND,
                                           HWLOC_MEMBIND_BYNODESET | HWLOC_MEMBIND_STRICT)) {
         *why = sb_printf("the memory can't be bound to '%s': %s", location, strerror(errno));
@@ -402,11 +275,18 @@ int sb_topology_bind_memory(const struct sb_topology *t, void *at, size_t length
     return status;
 }
 
+void sb_topology_unbind_memory(const struct sb_topology *t, void *at, size_t length)
+{
+    if (t->real)
+        hwloc_set_area_membind(t->hwloc, at, length, hwloc_topology_get_allowed_nodeset(t->hwloc),
+                               HWLOC_MEMBIND_DEFAULT, HWLOC_MEMBIND_BYNODESET);
+}
+
 /* A level that hwloc doesn't know of here is all zeroes. */
 struct sb_cache sb_topology_cache(const struct sb_topology *t, unsigned os_cpu, enum sb_cache_level level)
 {
     struct sb_cache found = {0};
-    hwloc_obj_t object = hwloc_get_pu_obj_by_os_index(t->hwloc, os_cpu);
+    hwloc_obj_t object = sb_tree_pu(t, os_cpu);
     for (; object; object = object->parent) {
         bool take = level == SB_CACHE_L1I   ? object->type == HWLOC_OBJ_L1ICACHE
                     : level == SB_CACHE_L1D ? object->type == HWLOC_OBJ_L1CACHE
@@ -425,7 +305,7 @@ char *sb_topology_caches(const struct sb_topology *t)
 {
     struct sb_text text = {0};
     int first = hwloc_bitmap_first(t->usable);
-    hwloc_obj_t object = first < 0 ? NULL : hwloc_get_pu_obj_by_os_index(t->hwloc, (unsigned)first);
+    hwloc_obj_t object = first < 0 ? NULL : sb_tree_pu(t, (unsigned)first);
     for (; object; object = object->parent) {
         char type[32];
         if (!hwloc_obj_type_is_dcache(object->type))
@@ -440,15 +320,75 @@ char *sb_topology_caches(const struct sb_topology *t)
 
 bool sb_topology_share_core(const struct sb_topology *t, const struct sb_cpus *cpus)
 {
-    for (size_t i = 0; i < cpus->n; i++) {
-        hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(t->hwloc, cpus->at[i].os);
+    bool shared = false;
+    hwloc_bitmap_t seen = hwloc_bitmap_alloc();
+    for (size_t i = 0; i < cpus->n && !shared; i++) {
+        hwloc_obj_t pu = sb_tree_pu(t, cpus->at[i].os);
         hwloc_obj_t core = pu ? hwloc_get_ancestor_obj_by_type(t->hwloc, HWLOC_OBJ_CORE, pu) : NULL;
-        for (size_t j = 0; core && j < cpus->n; j++) {
-            if (j != i && hwloc_bitmap_isset(core->cpuset, cpus->at[j].os))
-                return true;
-        }
+        shared = core && hwloc_bitmap_isset(seen, core->logical_index);
+        if (core)
+            hwloc_bitmap_set(seen, core->logical_index);
     }
-    return false;
+    hwloc_bitmap_free(seen);
+    return shared;
+}
+
+/* "core type IntelAtom, 2 GHz at most", as far as hwloc knows. */
+static char *name_kind(const struct hwloc_info_s *infos, unsigned n)
+{
+    struct sb_text text = {0};
+    for (unsigned i = 0; i < n; i++)
+        sb_text_printf(&text, "%s%s %s", text.n ? ", " : "", infos[i].name, infos[i].value);
+    return text.at ? text.at : sb_strdup("nothing else is known of it");
+}
+
+/* Kinds of cores with a CPU here, as locations count them. */
+static void each_kind(const struct sb_topology *t,
+                      void (*tell)(void *to, unsigned number, hwloc_const_bitmap_t cpus, const char *name),
+                      void *to)
+{
+    int kinds = hwloc_cpukinds_get_nr(t->hwloc, 0);
+    unsigned number = 0;
+    hwloc_bitmap_t cpus = hwloc_bitmap_alloc();
+    for (int i = 0; i < kinds; i++) {
+        struct hwloc_info_s *infos = NULL;
+        unsigned n = 0;
+        hwloc_cpukinds_get_info(t->hwloc, (unsigned)i, cpus, NULL, &n, &infos, 0);
+        hwloc_bitmap_and(cpus, cpus, hwloc_get_root_obj(t->hwloc)->cpuset);
+        if (hwloc_bitmap_iszero(cpus))
+            continue;
+        char *name = name_kind(infos, n);
+        tell(to, number++, cpus, name);
+        free(name);
+    }
+    hwloc_bitmap_free(cpus);
+}
+
+struct mixture {
+    const struct sb_cpus *cpus;
+    struct sb_text text;
+    unsigned kinds;
+};
+
+static void count_kind(void *to, unsigned number, hwloc_const_bitmap_t cpus, const char *name)
+{
+    struct mixture *m = to;
+    size_t n = 0;
+    for (size_t i = 0; i < m->cpus->n; i++)
+        n += hwloc_bitmap_isset(cpus, m->cpus->at[i].os);
+    if (!n)
+        return;
+    sb_text_printf(&m->text, "%s%zu of kind:%u (%s)", m->kinds++ ? ", " : "", n, number, name);
+}
+
+char *sb_topology_mixed_kinds(const struct sb_topology *t, const struct sb_cpus *cpus)
+{
+    struct mixture m = {.cpus = cpus};
+    each_kind(t, count_kind, &m);
+    if (m.kinds > 1)
+        return m.text.at;
+    free(m.text.at);
+    return NULL;
 }
 
 /* Kept whole in the database: a later reader can ask what we didn't think of. */
@@ -503,6 +443,8 @@ static void print_object(const struct sb_topology *t, hwloc_obj_t object, int de
         fprintf(out, " P#%u", object->os_index);
     if (*attributes && object->type != HWLOC_OBJ_MACHINE)
         fprintf(out, " (%s)", attributes);
+    if (object->type == HWLOC_OBJ_NUMANODE && object->subtype)
+        fprintf(out, " %s", object->subtype);
     if (object->type == HWLOC_OBJ_PU && !hwloc_bitmap_isset(t->usable, object->os_index))
         fprintf(out, " not ours");
     fprintf(out, "\n");
@@ -512,6 +454,38 @@ static void print_object(const struct sb_topology *t, hwloc_obj_t object, int de
         print_object(t, child, depth + 1, out);
 }
 
+static void print_kind(void *to, unsigned number, hwloc_const_bitmap_t cpus, const char *name)
+{
+    char *list = NULL;
+    hwloc_bitmap_list_asprintf(&list, cpus);
+    fprintf(to, "kind:%u of cores: %s; CPUs P#%s\n", number, name, list ? list : "");
+    free(list);
+}
+
+/* One line a node that CPUs allocate from: an expander or HBM beside it is for whoever names it. */
+static void print_nearest(const struct sb_topology *t, FILE *out)
+{
+    hwloc_bitmap_t nodes = local_nodes(t), cpus = hwloc_bitmap_alloc();
+    unsigned node, os;
+    hwloc_bitmap_foreach_begin(node, nodes)
+    {
+        char *list = NULL;
+        hwloc_bitmap_zero(cpus);
+        hwloc_bitmap_foreach_begin(os, hwloc_get_root_obj(t->hwloc)->cpuset)
+        {
+            if (sb_tree_nearest_node(t, os)->logical_index == node)
+                hwloc_bitmap_set(cpus, os);
+        }
+        hwloc_bitmap_foreach_end();
+        hwloc_bitmap_list_asprintf(&list, cpus);
+        fprintf(out, "numa:%u is nearest to CPUs P#%s\n", node, list ? list : "");
+        free(list);
+    }
+    hwloc_bitmap_foreach_end();
+    hwloc_bitmap_free(nodes);
+    hwloc_bitmap_free(cpus);
+}
+
 void sb_topology_print(const struct sb_topology *t, FILE *out)
 {
     char *summary = sb_topology_summary(t);
@@ -519,5 +493,9 @@ void sb_topology_print(const struct sb_topology *t, FILE *out)
     if (!t->real)
         fprintf(out, "This is not the machine we run on: it can be planned on, but threads are not bound.\n");
     print_object(t, hwloc_get_root_obj(t->hwloc), 0, out);
+    if (hwloc_cpukinds_get_nr(t->hwloc, 0) > 1)
+        each_kind(t, print_kind, out);
+    if (count(t, HWLOC_OBJ_NUMANODE) > 1)
+        print_nearest(t, out);
     free(summary);
 }

@@ -35,9 +35,12 @@ bool sb_topology_is_real(const struct sb_topology *topology);
 
 /* One more than the highest OS number of any CPU the machine may ever show. */
 unsigned sb_topology_nr_cpus(const struct sb_topology *topology);
-/* NUMA nodes; at least 1. */
-unsigned sb_topology_nr_nodes(const struct sb_topology *topology);
-/* The node (L#) that each CPU (P#) is nearest to; `nodes` has room for nr_cpus numbers. */
+/*
+ * The nodes (L#) that CPUs are nearest to, in rising order: the smallest of plain memory that serves a CPU,
+ * neither HBM nor an expander beside it. Returns how many there are, which may be more than `most`, and may be none.
+ */
+size_t sb_topology_local_nodes(const struct sb_topology *topology, unsigned *nodes, size_t most);
+/* Which of those each CPU (P#) is nearest to, counted from 0; `nodes` has room for nr_cpus numbers. */
 void sb_topology_cpu_nodes(const struct sb_topology *topology, uint32_t *nodes, unsigned nr_cpus);
 
 /* The CPUs of `location` that we may run on, in the order in which n threads take them. */
@@ -52,6 +55,8 @@ int sb_topology_check_nodes(const struct sb_topology *topology, const char *loca
 /* Binds pages not yet touched to the nodes of `location`; nothing for 'any'. */
 int sb_topology_bind_memory(const struct sb_topology *topology, void *at, size_t length, const char *location,
                             char **why);
+/* Takes that back: the kernel's default again. */
+void sb_topology_unbind_memory(const struct sb_topology *topology, void *at, size_t length);
 
 enum sb_cache_level { SB_CACHE_L1I, SB_CACHE_L1D, SB_CACHE_LAST };
 struct sb_cache {
@@ -64,6 +69,10 @@ struct sb_cache sb_topology_cache(const struct sb_topology *topology, unsigned o
 
 /* OS numbers of CPUs of `cpus` that share a core with another of them. */
 bool sb_topology_share_core(const struct sb_topology *topology, const struct sb_cpus *cpus);
+
+/* "4 of kind:0 (CoreType IntelAtom), 2 of kind:1 (…)" where `cpus` are of several kinds of cores, otherwise NULL. The
+ * caller's to free. */
+char *sb_topology_mixed_kinds(const struct sb_topology *topology, const struct sb_cpus *cpus);
 
 /* "L1d 48KiB, L2 1MiB, L3 32MiB" of one CPU, or NULL where hwloc knows of none. The caller's to free. */
 char *sb_topology_caches(const struct sb_topology *topology);

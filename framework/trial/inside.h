@@ -5,6 +5,7 @@
 #ifndef SB_TRIAL_INSIDE_H
 #define SB_TRIAL_INSIDE_H
 
+#include "base/affinity.h"
 #include "base/clock.h"
 #include "config/trial_spec.h"
 #include "measure/histogram.h"
@@ -85,7 +86,7 @@ struct trial {
     struct sb_pmu pmu;
     struct worker *workers;
 
-    cpu_set_t anywhere; /* where the process may run */
+    struct sb_affinity *anywhere; /* where the process may run; a partner's is its trial's */
 
     pthread_barrier_t gate;
     enum order order;

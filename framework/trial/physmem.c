@@ -121,27 +121,34 @@ static void clear(const struct sb_physmem *memory, uint64_t bytes)
 }
 
 /*
- * On a machine of several nodes each gets its part, as the model divides memory: nodes are ranges of it, in
- * whole largest blocks. Where the OS doesn't let us bind to all of them, it is one node, with a warning.
+ * On a machine of several nodes each that CPUs are nearest to gets its part, as the model divides memory: nodes are
+ * ranges of it, in whole largest blocks. Where the OS doesn't let us bind to all of them, or the model can't have so
+ * many, it is one node, bound to none, with a warning.
  */
 static void spread(struct sb_physmem *memory, const struct sb_topology *topology)
 {
-    enum { MOST_NODES = 8 };
-    unsigned n = sb_topology_nr_nodes(topology);
-    uint64_t share = memory->size / n & ~(ALIGNMENT - 1);
+    unsigned nodes[SB_PHYSMEM_MOST_NODES];
+    size_t n = sb_topology_local_nodes(topology, nodes, SB_COUNT(nodes));
+    uint64_t share = n ? memory->size / n & ~(ALIGNMENT - 1) : 0;
     char *why = NULL;
-    if (n == 1 || n > MOST_NODES || !share)
+    if (n < 2)
         return;
-    for (unsigned i = 0; i < n && !why; i++) {
-        char *location = sb_printf("numa:%u", i);
+    if (n > SB_COUNT(nodes))
+        why = sb_printf("the models have %zu nodes at most", SB_COUNT(nodes));
+    else if (!share)
+        why = sb_printf("each would have less than %llu MiB", (unsigned long long)(ALIGNMENT >> 20));
+    for (size_t i = 0; i < n && !why; i++) {
+        char *location = sb_printf("numa:%u", nodes[i]);
         sb_topology_bind_memory(topology, (char *)memory->base + i * share,
                                 i + 1 < n ? share : memory->size - i * share, location, &why);
         free(location);
     }
-    if (why)
-        memory->warning = sb_printf("the memory is not spread over the machine's %u NUMA nodes: %s", n, why);
-    else
-        memory->nr_nodes = n;
+    if (why) {
+        sb_topology_unbind_memory(topology, memory->base, memory->size);
+        memory->warning = sb_printf("the memory is not spread over the machine's %zu NUMA nodes: %s", n, why);
+    } else {
+        memory->nr_nodes = (unsigned)n;
+    }
     free(why);
 }
 

@@ -5,6 +5,9 @@
 #include "config/experiment.h"
 #include "topology/topology.h"
 
+/* As many as the models can have (allocators/mm/page_alloc.h). */
+enum { SB_PHYSMEM_MOST_NODES = 64 };
+
 /* As the kernel's list of mappings calls the file. */
 #define SB_PHYSMEM_NAME "scullbench-ram"
 

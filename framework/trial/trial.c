@@ -22,7 +22,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -678,14 +677,12 @@ static void report_libraries(struct trial *t, const struct sb_objects *before)
 /* The trial's own CPU is at work until the workers are, and no other is taken. */
 static void stay_on_first_cpu(const struct trial *t)
 {
-    cpu_set_t first;
     if (!t->spec->machine[SB_MACHINE_KEEP_BUSY].u)
         return;
-    CPU_ZERO(&first);
-    if (t->spec->cpus[0] < CPU_SETSIZE)
-        CPU_SET(t->spec->cpus[0], &first);
+    struct sb_affinity *first = sb_affinity_of_cpu(t->spec->cpus[0]);
     /* Where it may not the workers can't either, and say so. */
-    sched_setaffinity(0, sizeof(first), &first);
+    sb_affinity_apply(first);
+    sb_affinity_free(first);
 }
 
 /* Everything up to the opened workload. */
@@ -721,7 +718,7 @@ static int open_all(struct trial *t, char **reason)
     }
     struct sb_objects before = sb_objects_loaded();
     /* Threads that an allocator starts are to run where it likes. */
-    sched_setaffinity(0, sizeof(t->anywhere), &t->anywhere);
+    sb_affinity_apply(t->anywhere);
     status = a->open(&t->host, t->allocator_options, &t->a);
     stay_on_first_cpu(t);
     if (!status)
@@ -858,7 +855,7 @@ static void free_trial(struct trial *t)
 static enum sb_status run_all(struct trial *t, struct sb_diag *diag, char **reason)
 {
     sb_write_phase(t->out, "setup");
-    sched_getaffinity(0, sizeof(t->anywhere), &t->anywhere);
+    t->anywhere = sb_affinity_now();
     stay_on_first_cpu(t);
     sb_layout_shift_mappings(t->spec->trial[SB_TRIAL_LAYOUT].u);
     if (!sb_layout_is_fixed())
@@ -900,6 +897,7 @@ enum sb_status sb_trial_run(const struct sb_trial_spec *spec, FILE *out)
     enum sb_status status = run_all(t, &diag, &reason);
     sb_write_status(out, status, reason);
     if (status == SB_STATUS_OK) {
+        sb_affinity_free(t->anywhere);
         free_trial(t);
         free(t);
     }

@@ -9,6 +9,7 @@
 #include "scullbench/allocator.h"
 #include "test.h"
 
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -60,6 +61,23 @@ static inline void test_host_close(struct test_host *t)
 static inline unsigned test_cpus(void)
 {
     return (unsigned)sysconf(_SC_NPROCESSORS_CONF);
+}
+
+/* For tests that say what is left: on another CPU other lists have something, which here may be used, there not. */
+static inline void test_stay_on_one_cpu(void)
+{
+    cpu_set_t here;
+    CPU_ZERO(&here);
+    CPU_SET((unsigned)sched_getcpu(), &here);
+    assert_int_equal(sched_setaffinity(0, sizeof(here), &here), 0);
+}
+
+/* For the threads of such a test. */
+static inline void test_go_anywhere(void)
+{
+    cpu_set_t all;
+    memset(&all, 0xff, sizeof(all));
+    sched_setaffinity(0, sizeof(all), &all);
 }
 
 #endif

@@ -176,5 +176,6 @@ static void percpu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {EACH(LIST) cmocka_unit_test(percpu)};
+    test_stay_on_one_cpu();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -848,6 +848,7 @@ static void static_variables_have_a_copy_each(void **state)
 enum { ADDERS = 4, ADDS = 200000 };
 static void *add_many(void *counter)
 {
+    test_go_anywhere();
     for (int i = 0; i < ADDS; i++)
         sb_percpu_counter_add(counter, i % 3 ? 2 : -1);
     return NULL;
@@ -911,5 +912,6 @@ int main(void)
         cmocka_unit_test(the_reserve_serves_when_the_backing_fails),
         cmocka_unit_test(every_cpu_has_its_own_copy),
     };
+    test_stay_on_one_cpu();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

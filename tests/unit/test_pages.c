@@ -502,5 +502,6 @@ int main(void)
         cmocka_unit_test(boot_memory_comes_back_in_whole_pages),
         cmocka_unit_test(boot_memory_stays_out_of_the_zones),
     };
+    test_stay_on_one_cpu();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -467,5 +467,6 @@ int main(void)
         cmocka_unit_test(slob_fits_first_and_merges),
         cmocka_unit_test(slob_keeps_sizes_apart),
     };
+    test_stay_on_one_cpu();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,18 @@ static struct sb_topology *load(const char *synthetic)
     return t;
 }
 
+static struct sb_topology *load_xml(const char *name)
+{
+    struct sb_topology *t;
+    char *path = sb_printf("%s/machines/%s.xml", DATA_DIR, name), *why = NULL;
+    unsetenv("HWLOC_SYNTHETIC");
+    setenv("HWLOC_XMLFILE", path, 1);
+    assert_int_equal(sb_topology_load(&t, &why), 0);
+    unsetenv("HWLOC_XMLFILE");
+    free(path);
+    return t;
+}
+
 /* P# numbers of the CPUs, in order, as "0 2 1 3". */
 static char *cpus_of(const struct sb_topology *t, const char *location, enum sb_placement placement)
 {
@@ -65,10 +77,37 @@ static void cpus_know_their_node(void **state)
     static const uint32_t want[8] = {0, 0, 1, 1, 0, 0, 1, 1};
     uint32_t nodes[8];
     (void)state;
-    assert_int_equal(sb_topology_nr_nodes(t), 2);
+    assert_int_equal(sb_topology_local_nodes(t, NULL, 0), 2);
     sb_topology_cpu_nodes(t, nodes, 8);
     assert_memory_equal(nodes, want, sizeof(want));
     sb_topology_free(t);
+}
+
+/* An expander or HBM serves more CPUs, or fewer, and stands before or after: the memory is the plain one's. */
+static void the_nearest_node_is_the_smallest_of_plain_memory(void **state)
+{
+    static const struct {
+        const char *file;
+        unsigned n, nodes[4];
+        uint32_t cpu_nodes[6];
+    } machines[] = {{"cxl", 2, {0, 1}, {0, 0, 1, 1}},
+                    {"cxl-far", 2, {0, 1}, {0, 0, 1, 1}},
+                    {"knl", 1, {4}, {0}},
+                    {"snc", 4, {0, 1, 2, 3}, {0, 0, 0, 0, 1, 1}},
+                    /* The middle package has none: the machine's first is taken. */
+                    {"memoryless", 2, {0, 2}, {0, 0, 0, 0, 1, 1}}};
+    (void)state;
+    for (size_t i = 0; i < SB_COUNT(machines); i++) {
+        uint32_t cpu_nodes[6];
+        unsigned nodes[4];
+        struct sb_topology *t = load_xml(machines[i].file);
+        assert_int_equal(sb_topology_local_nodes(t, nodes, 4), machines[i].n);
+        assert_memory_equal(nodes, machines[i].nodes, machines[i].n * sizeof(*nodes));
+        sb_topology_cpu_nodes(t, cpu_nodes, 6);
+        for (unsigned cpu = 0; cpu < 6 && cpu < sb_topology_nr_cpus(t); cpu++)
+            assert_int_equal(cpu_nodes[cpu], machines[i].cpu_nodes[cpu]);
+        sb_topology_free(t);
+    }
 }
 
 static void locations(void **state)
@@ -96,6 +135,12 @@ static void locations_that_are_wrong(void **state)
     expect(t, "core:3-1", SB_PLACE_LIST, "'3-1' is no range of numbers (valid: 3, 0-3, 2-, all, even, odd)");
     expect(t, "core:0-4", SB_PLACE_LIST,
            "core:0-4 names what isn't there: this machine has 4 of that kind here");
+    /* Numbers don't come round. */
+    expect(t, "pu:4294967296", SB_PLACE_LIST,
+           "pu:4294967296 names what isn't there: this machine has 8 of that kind here");
+    expect(t, "pu:0-18446744073709551617", SB_PLACE_LIST,
+           "pu:0-18446744073709551617 names what isn't there: this machine has 8 of that kind here");
+    expect(t, "kind:0", SB_PLACE_LIST, "kind:0 names what isn't there: this machine has 0 of that kind here");
     expect(t, "numa:1.core:2", SB_PLACE_LIST,
            "core:2 names what isn't there: this machine has 2 of that kind here");
     expect(t, "~all", SB_PLACE_LIST, "no CPU that this process may run on is left");
@@ -111,6 +156,89 @@ static void nodes(void **state)
     assert_int_equal(sb_topology_check_nodes(t, "numa:1", &why), 0);
     assert_true(sb_topology_check_nodes(t, "numa:2", &why) < 0);
     free(why);
+    sb_topology_free(t);
+}
+
+/* Memory without a CPU is what one wants to name, whether near to all or to none. */
+static void memory_alone_is_named(void **state)
+{
+    static const char *const machines[] = {"cxl", "cxl-far"};
+    (void)state;
+    for (size_t i = 0; i < SB_COUNT(machines); i++) {
+        struct sb_topology *t = load_xml(machines[i]);
+        char *why = NULL;
+        assert_int_equal(sb_topology_check_nodes(t, "numa:2", &why), 0);
+        assert_int_equal(sb_topology_check_nodes(t, "numa:all", &why), 0);
+        assert_true(sb_topology_check_nodes(t, "numa:3", &why) < 0);
+        assert_string_equal(why, "numa:3 names what isn't there: this machine has 3 of that kind here");
+        free(why);
+        sb_topology_free(t);
+    }
+}
+
+static void kinds_of_cores_are_named(void **state)
+{
+    struct sb_topology *t = load_xml("hybrid");
+    struct sb_cpus cpus;
+    char *why = NULL;
+    (void)state;
+    expect(t, "kind:0", SB_PLACE_LIST, "4 5 6 7");
+    expect(t, "kind:1.core:0-1", SB_PLACE_LIST, "0 1");
+    expect(t, "kind:2", SB_PLACE_LIST, "kind:2 names what isn't there: this machine has 2 of that kind here");
+    assert_int_equal(sb_topology_cpus(t, "all ~core:7", SB_PLACE_COMPACT, &cpus, &why), 0);
+    char *mixed = sb_topology_mixed_kinds(t, &cpus);
+    assert_string_equal(mixed, "3 of kind:0 (CoreType IntelAtom), 4 of kind:1 (CoreType IntelCore)");
+    free(mixed);
+    SB_VEC_FREE(&cpus);
+    assert_int_equal(sb_topology_cpus(t, "kind:0", SB_PLACE_COMPACT, &cpus, &why), 0);
+    assert_null(sb_topology_mixed_kinds(t, &cpus));
+    SB_VEC_FREE(&cpus);
+    sb_topology_free(t);
+}
+
+/* hwloc would take this machine in its place, and we would measure it. */
+static void a_bad_description_is_refused(void **state)
+{
+    static const struct {
+        const char *name, *value, *want;
+    } bad[] = {
+        {"HWLOC_SYNTHETIC", "pack:2 cores:4 pu:1",
+         "HWLOC_SYNTHETIC is 'pack:2 cores:4 pu:1', which hwloc can't make a machine of: it would take this one "
+         "in its place"},
+        {"HWLOC_FSROOT", "/nowhere",
+         "HWLOC_FSROOT is '/nowhere', which hwloc can't make a machine of: it would take this one in its place"},
+        {"HWLOC_XMLFILE", DATA_DIR "/cost.csv",
+         "HWLOC_XMLFILE names '" DATA_DIR "/cost.csv', which is no topology in XML"},
+        {"HWLOC_XMLFILE", DATA_DIR "/machines/version-3.xml",
+         "HWLOC_XMLFILE names '" DATA_DIR "/machines/version-3.xml', which hwloc 3 wrote; this is hwloc 2: write it "
+         "again with `lstopo --export-xml-flags v2`"},
+    };
+    (void)state;
+    unsetenv("HWLOC_SYNTHETIC");
+    for (size_t i = 0; i < SB_COUNT(bad); i++) {
+        struct sb_topology *t;
+        char *why = NULL;
+        setenv(bad[i].name, bad[i].value, 1);
+        assert_true(sb_topology_load(&t, &why) < 0);
+        assert_string_equal(why, bad[i].want);
+        free(why);
+        unsetenv(bad[i].name);
+    }
+}
+
+/* What places them is linear: a CPU in a core, a core in a package. */
+static void a_machine_of_16384_cpus_is_placed(void **state)
+{
+    struct sb_topology *t = load("pack:16 l3:16 core:32 pu:2");
+    struct sb_cpus cpus;
+    char *why = NULL;
+    (void)state;
+    assert_int_equal(sb_topology_cpus(t, "all", SB_PLACE_SCATTER, &cpus, &why), 0);
+    assert_int_equal(cpus.n, 16384);
+    for (unsigned i = 0; i < 16; i++)
+        assert_int_equal(cpus.at[i].os, 1024 * i);
+    assert_int_equal(cpus.at[8192].os, 1);
+    SB_VEC_FREE(&cpus);
     sb_topology_free(t);
 }
 
@@ -148,9 +276,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(placements),
         cmocka_unit_test(cpus_know_their_node),
+        cmocka_unit_test(the_nearest_node_is_the_smallest_of_plain_memory),
         cmocka_unit_test(locations),
         cmocka_unit_test(locations_that_are_wrong),
         cmocka_unit_test(nodes),
+        cmocka_unit_test(memory_alone_is_named),
+        cmocka_unit_test(kinds_of_cores_are_named),
+        cmocka_unit_test(a_bad_description_is_refused),
+        cmocka_unit_test(a_machine_of_16384_cpus_is_placed),
         cmocka_unit_test(pinning_is_real),
         cmocka_unit_test(an_xml_file_that_is_missing_is_said),
     };
