@@ -66,7 +66,7 @@ memory() { expect 0 "$s" plan base.ini --trial 1 --set machine.memory=auto "$@";
 expect 0 "$s" run base.ini --db auto.db --no-check --set machine.memory=auto --set matrix.allocator=buddy,slub
 [ "$(sql auto.db "select count(*) from cell where settings like '%memory = 112MiB%'")" = 2 ] || fail "the size isn't stored"
 
-echo "== CPUs are kept busy until the warm-up"
+echo "== CPUs are kept busy until the trial's own threads work"
 # Where others are busy threads of the lowest priority have no turn: then nothing need be kept.
 [ "$(sql shared.db "select count(*) from metric where name = 'kept_busy_ns'")" = 9 ] || fail "how long CPUs were kept busy isn't stored"
 [ "$(sql shared.db "select count(*) from metric where name = 'kept_busy_ns' and value > 0")" -ge 1 ] || fail "nothing kept the CPUs busy"
@@ -74,7 +74,7 @@ expect 0 "$s" run base.ini --db idle.db --no-check --set machine.keep_busy=no
 [ "$(sql idle.db "select count(*) from metric where name = 'kept_busy_ns'")" = 0 ] || fail "CPUs were kept busy, and were not to be"
 expect 0 "$s" report shared.db --out report
 has report/methods.md "Cells of one block ran on the same physical pages, cleared in between."
-has report/methods.md "Until its warm-up a trial's CPUs were kept busy, so that none came out of idle."
+has report/methods.md "Until its threads worked a trial's CPUs were kept busy, so that none came out of idle."
 expect 0 "$s" report idle.db --out report-idle
 ! grep -q "kept busy" report-idle/methods.md || fail "methods say that CPUs were kept busy, and they weren't"
 conclude

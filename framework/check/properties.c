@@ -479,7 +479,8 @@ struct trader {
     char why[256];
 };
 
-/* On a busy machine the two are seldom on their CPUs together: who has handed over little goes on for a while. */
+/* On a busy machine the two are seldom on their CPUs together: who has handed over little goes on for a
+ * while. */
 static bool trade_on(const struct trader *t)
 {
     const uint64_t now = sb_now_ns(), enough = 10000;
@@ -578,17 +579,16 @@ static void try_all_threads(struct sb_world *w, bool quick, struct sb_finding *f
     free(why);
     const uint64_t now = sb_now_ns(), span = quick ? UINT64_C(100000000) : UINT64_C(700000000);
     for (size_t i = 0; i < 2; i++)
-        traders[i] =
-            (struct trader){.w = w,
-                            .in = &rings[i],
-                            .out = &rings[1 - i],
-                            .topology = w->topology,
-                            .random = sb_random_fork(w->host.seed, i),
-                            .cpu = cpus.n ? cpus.at[i % cpus.n].os : 0,
-                            .end_ns = now + span,
-                            .last_ns = now + 10 * span,
-                            .broken = &broken,
-                            .other_done = &traders[1 - i].done};
+        traders[i] = (struct trader){.w = w,
+                                     .in = &rings[i],
+                                     .out = &rings[1 - i],
+                                     .topology = w->topology,
+                                     .random = sb_random_fork(w->host.seed, i),
+                                     .cpu = cpus.n ? cpus.at[i % cpus.n].os : 0,
+                                     .end_ns = now + span,
+                                     .last_ns = now + 10 * span,
+                                     .broken = &broken,
+                                     .other_done = &traders[1 - i].done};
     size_t started = 0;
     int error = 0;
     while (started < 2 && !(error = pthread_create(&threads[started], NULL, trade, &traders[started])))

@@ -74,6 +74,8 @@ static void describe_plugin(const struct sb_plugin *p, bool markdown)
         } else {
             printf("one operation: %s\n", p->workload.operation);
         }
+        printf("code: %s\n", p->aligned ? "functions begin at cache lines"
+                                        : "functions begin anywhere: compile with -falign-functions=64");
         printf("file: %s\nbuild-id: %s\nABI: %u.%u\n%s\n", p->path, p->build_id, p->abi_major, p->abi_minor,
                p->option_count ? "\noptions:" : "\nno options");
     }

@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "report/compare.h"
 #include "report/report.h"
+#include "run/facts.h"
 #include "run/process.h"
 #include "run/prove.h"
 #include "run/run.h"

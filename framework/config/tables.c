@@ -114,17 +114,17 @@ static const struct sb_option machine_options[] = {
                                  "trials of one block run on the same physical pages, cleared in between; "
                                  "no, or with prefault = no or "
                                  "order = sequential: each makes its own"},
-    [SB_MACHINE_KEEP_BUSY] = {"keep_busy", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
-                              "the CPUs of a trial don't go idle from the end of the trial before to its "
-                              "warm-up: its main thread works "
-                              "on the first, and threads of the lowest priority spin on all"},
+    [SB_MACHINE_KEEP_BUSY] =
+        {"keep_busy", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
+         "the CPUs of a trial don't go idle before its own threads work: its main thread sets "
+         "up on the first, and threads of the lowest priority spin on all"},
     [SB_MACHINE_CPUS] = {"cpus", SB_OPTION_TEXT, 0, "all", 0, 0, NULL,
                          "CPUs to use, as an hwloc location: all, pu:0-3, core:even, numa:1.core:0-3, "
                          "kind:0 (cores of one kind), ~pu:0; several separated by blanks"},
-    [SB_MACHINE_NODE] =
-        {"node", SB_OPTION_TEXT, 0, "any", 0, 0, NULL,
-         "NUMA nodes to bind the memory file to, as an hwloc location such as numa:0; core:0 "
-         "is the memory next to it; any: on a machine of several, equal parts on those that CPUs are nearest to"},
+    [SB_MACHINE_NODE] = {"node", SB_OPTION_TEXT, 0, "any", 0, 0, NULL,
+                         "NUMA nodes to bind the memory file to, as an hwloc location such as numa:0; core:0 "
+                         "is the memory next to it; any: on a machine of several, equal parts on those that "
+                         "CPUs are nearest to"},
     [SB_MACHINE_PLACEMENT] =
         {"placement", SB_OPTION_ENUM, 0, "compact", 0, 0,
          (const char *const[]){"compact", "scatter", "one-per-core", "list", NULL},

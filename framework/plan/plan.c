@@ -739,7 +739,8 @@ static void check_size(struct planner *p)
     uint64_t cells = 0, most = p->plan->most_repetitions;
     for (size_t w = 0; w < p->plan->workloads.n; w++) {
         for (size_t a = 0; a < p->plan->allocators.n; a++) {
-            const struct sb_binding *allocator = &p->plan->allocators.at[a], *workload = &p->plan->workloads.at[w];
+            const struct sb_binding *allocator = &p->plan->allocators.at[a],
+                                    *workload = &p->plan->workloads.at[w];
             if (!excluded(p, allocator, workload) &&
                 __builtin_add_overflow(cells, count_cells(p, allocator, workload), &cells))
                 cells = UINT64_MAX;
@@ -749,18 +750,21 @@ static void check_size(struct planner *p)
         return;
     struct sb_text text = {0};
     sb_text_printf(&text, "%zu allocator%s x %zu workload%s x %zu thread count%s", p->plan->allocators.n,
-                   p->plan->allocators.n == 1 ? "" : "s", p->plan->workloads.n, p->plan->workloads.n == 1 ? "" : "s",
-                   p->experiment->threads.n, p->experiment->threads.n == 1 ? "" : "s");
+                   p->plan->allocators.n == 1 ? "" : "s", p->plan->workloads.n,
+                   p->plan->workloads.n == 1 ? "" : "s", p->experiment->threads.n,
+                   p->experiment->threads.n == 1 ? "" : "s");
     for (size_t i = 0; i < p->experiment->sweeps.n; i++) {
         const struct sb_sweep *sweep = &p->experiment->sweeps.at[i];
         sb_text_printf(&text, " x %zu of %s.%s", sweep->values.n, sweep->section, sweep->key);
     }
     if (cells > MOST_CELLS)
         sb_diag_at(p->diag, 0, "the matrix has %s%llu cells, more than %d: %s",
-                   cells == UINT64_MAX ? "more than " : "", (unsigned long long)cells, MOST_CELLS, sb_text_get(&text));
+                   cells == UINT64_MAX ? "more than " : "", (unsigned long long)cells, MOST_CELLS,
+                   sb_text_get(&text));
     else
         sb_diag_at(p->diag, 0, "the matrix has %llu trials, more than %d: %s x %llu repetitions",
-                   (unsigned long long)(cells * most), MOST_TRIALS, sb_text_get(&text), (unsigned long long)most);
+                   (unsigned long long)(cells * most), MOST_TRIALS, sb_text_get(&text),
+                   (unsigned long long)most);
     sb_text_free(&text);
 }
 

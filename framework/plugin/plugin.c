@@ -92,6 +92,38 @@ static bool ops_complete(const struct sb_allocator *a)
            (!a->percpu || (a->percpu->alloc_percpu && a->percpu->per_cpu_ptr && a->percpu->free_percpu));
 }
 
+/* All functions begin at a line: of so many, laid out as they came, that is no luck. NULL is at one. */
+static bool at_lines(const uintptr_t *functions, size_t n)
+{
+    enum { LINE = 64 };
+    bool all = true;
+    for (size_t i = 0; i < n; i++)
+        all &= !(functions[i] % LINE);
+    return all;
+}
+
+#define AT(table, member) (table) ? (uintptr_t)(table)->member : 0
+
+static bool allocator_at_lines(const struct sb_allocator *a)
+{
+    const uintptr_t functions[] = {
+        (uintptr_t)a->open,          (uintptr_t)a->close,          (uintptr_t)a->snapshot,
+        (uintptr_t)a->dump,          (uintptr_t)a->check,          AT(a->sized, alloc),
+        AT(a->sized, free),          AT(a->cache, create),         AT(a->cache, alloc),
+        AT(a->cache, free),          AT(a->pages, get_free_pages), AT(a->pages, free_pages_at),
+        AT(a->percpu, alloc_percpu), AT(a->percpu, free_percpu),   AT(a->bulk, alloc_bulk),
+        AT(a->bulk, free_bulk)};
+    return at_lines(functions, SB_COUNT(functions));
+}
+
+static bool workload_at_lines(const struct sb_workload *w)
+{
+    const uintptr_t functions[] = {
+        (uintptr_t)w->needs,  (uintptr_t)w->setup,   (uintptr_t)w->thread_setup,    (uintptr_t)w->step,
+        (uintptr_t)w->verify, (uintptr_t)w->account, (uintptr_t)w->thread_teardown, (uintptr_t)w->teardown};
+    return at_lines(functions, SB_COUNT(functions));
+}
+
 static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
 {
     struct sb_allocator *a = &plugin->allocator;
@@ -116,6 +148,8 @@ static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
         plugin->refused = sb_printf("it offers no interface (sized, cache, pages or percpu)");
     else if (!ops_complete(a))
         plugin->refused = sb_printf("an interface that it offers lacks a function");
+    else
+        plugin->aligned = allocator_at_lines(a);
 }
 
 static void take_workload(struct sb_plugin *plugin, const struct sb_head *head)
@@ -135,6 +169,8 @@ static void take_workload(struct sb_plugin *plugin, const struct sb_head *head)
     else if (w->counter_count > SB_MAX_COUNTERS)
         plugin->refused =
             sb_printf("it has %u counters; at most %d are kept", w->counter_count, SB_MAX_COUNTERS);
+    else
+        plugin->aligned = workload_at_lines(w);
 }
 
 /* The head is checked before anything behind it is believed. */

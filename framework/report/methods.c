@@ -260,7 +260,8 @@ static void say_memory(const struct sb_view *v, struct sb_text *s)
     if (placement)
         sb_text_printf(s, " Threads were pinned, one to a CPU, placement %s.", placement);
     if (any_trial(v, was_kept_busy))
-        sb_text_printf(s, " Until its warm-up a trial's CPUs were kept busy, so that none came out of idle.");
+        sb_text_printf(
+            s, " Until its threads worked a trial's CPUs were kept busy, so that none came out of idle.");
     free(memory);
     free(pages);
     free(prefault);
@@ -301,6 +302,19 @@ static bool any_warning(const struct sb_view *v, const char *text)
     for (size_t t = 0; t < v->data.trials.n; t++)
         any |= sb_words_has(&v->data.trials.at[t].result.warnings, text);
     return any;
+}
+
+/* Of a library that a plugin loads nothing is known. */
+static void say_code(const struct sb_view *v, struct sb_text *s)
+{
+    const char *unaligned = sb_data_fact(&v->data, "code_unaligned");
+    if (!unaligned)
+        return;
+    sb_text_printf(
+        s,
+        " Functions of the plugins begin at cache lines%s%s; those of malloc libraries lie where their "
+        "linker put them.",
+        is(unaligned, "none") ? "" : ", but for ", is(unaligned, "none") ? "" : unaligned);
 }
 
 static void say_layout(const struct sb_view *v, struct sb_text *s)
@@ -363,6 +377,7 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
                    is(order, "sequential") ? "sequential" : "an interleaved, seeded random");
     say_layout(v, &s);
     sb_text_printf(&s, ".");
+    say_code(v, &s);
     if (simulated)
         sb_text_printf(
             &s,

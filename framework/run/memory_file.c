@@ -18,7 +18,8 @@ static void forget(struct sb_memory_files *files, size_t i)
 static bool fits(const struct sb_memory_file *f, const struct sb_plan *plan, const struct sb_cell *cell)
 {
     return f->first->pages == cell->pages && !strcmp(f->first->node, cell->node) &&
-           (sb_topology_local_nodes(plan->topology, NULL, 0) < 2 || f->first->memory_bytes == cell->memory_bytes);
+           (sb_topology_local_nodes(plan->topology, NULL, 0) < 2 ||
+            f->first->memory_bytes == cell->memory_bytes);
 }
 
 struct sb_memory_file *sb_memory_files_find(struct sb_memory_files *files, const struct sb_plan *plan,

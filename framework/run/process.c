@@ -54,7 +54,8 @@ struct listener {
     struct sb_result *result;
     struct sb_keeper *keeper;   /* NULL: nothing does */
     const struct sb_cpus *cpus; /* the trial's */
-    double before, kept;        /* the keeper's CPU seconds: at the trial's start, and until its warm-up */
+    double before, kept; /* the keeper's CPU seconds: at the trial's start, and until its threads work */
+    bool rests;
 };
 
 /* What is wrong with a line is remembered in the result. */
@@ -63,13 +64,13 @@ static void take_line(void *context, const char *line, size_t length)
     struct listener *l = context;
     unsigned entered = l->result->entered;
     sb_result_take(l->result, line, length);
-    if (!l->keeper || entered == l->result->entered)
+    if (!l->keeper || l->rests || entered == l->result->entered)
         return;
-    if (!strcmp(l->result->phase, "warm-up")) {
+    /* Its own threads work now; beside them one that spins makes every wait for a lock a switch of tasks. */
+    if (!strcmp(l->result->phase, "survey") || !strcmp(l->result->phase, "warm-up")) {
         sb_keeper_rest(l->keeper);
         l->kept = sb_keeper_seconds(l->keeper) - l->before;
-    } else if (!strcmp(l->result->phase, "verify")) {
-        sb_keeper_keep(l->keeper, l->cpus);
+        l->rests = true;
     }
 }
 
@@ -77,7 +78,8 @@ static void take_line(void *context, const char *line, size_t length)
 static struct listener start_listening(struct sb_keeper *keeper, const struct sb_cell *cell,
                                        const struct sb_trial *trial, struct sb_result *result)
 {
-    struct listener l = {result, cell->keep_busy && !trial->simulated ? keeper : NULL, &cell->cpus, 0, 0};
+    struct listener l = {result, cell->keep_busy && !trial->simulated ? keeper : NULL, &cell->cpus, 0, 0,
+                         false};
     if (l.keeper) {
         l.before = sb_keeper_seconds(l.keeper);
         sb_keeper_keep(l.keeper, l.cpus);

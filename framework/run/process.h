@@ -7,7 +7,6 @@
 #include "run/memory_file.h"
 #include "store/store.h"
 
-
 /* What the processes of one run share. */
 struct sb_processes {
     const struct sb_plan *plan;

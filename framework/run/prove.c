@@ -58,7 +58,8 @@ static struct bytes read_bytes(const struct sb_plugins *plugins)
     return b;
 }
 
-static uint64_t bytes_of(const struct bytes *b, const struct sb_plugins *plugins, const struct sb_plugin *plugin)
+static uint64_t bytes_of(const struct bytes *b, const struct sb_plugins *plugins,
+                         const struct sb_plugin *plugin)
 {
     size_t i = 0;
     while (plugins->at[i] != plugin)

@@ -14,9 +14,6 @@ struct sb_run_outcome {
     size_t open_cells;   /* that ended neither as precise as was asked for nor decided */
 };
 
-/* The machine's state, with what of it speaks against this plan. */
-struct sb_facts sb_run_facts(const struct sb_plan *plan);
-
 /* Writes the head of the database: config, machine, plugins, cells. */
 int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char *overrides, char **why);
 

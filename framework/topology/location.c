@@ -1,8 +1,9 @@
 /*
  * Locations, `type:range` as on hwloc's command line, and the order in which threads take the CPUs they name.
  *
- * Numbers are logical ones among the objects around. For CPUs objects without a CPU are not counted; for memory
- * every NUMA node is, as `scullbench topology` shows it: an expander has no CPU, and is what one wants to name.
+ * Numbers are logical ones among the objects around. For CPUs objects without a CPU are not counted; for
+ * memory every NUMA node is, as `scullbench topology` shows it: an expander has no CPU, and is what one wants
+ * to name.
  */
 #include "topology/tree.h"
 
@@ -58,7 +59,7 @@ enum { KIND_OF_CORES = HWLOC_OBJ_TYPE_MAX };
 /* Our list is shorter than hwloc's: what can be pinned to, or holds what can. */
 static int read_type(const char *text, int *type, char **why)
 {
-    static const char *const names[] = {"pu",  "core",    "l2",   "l3",      "die",
+    static const char *const names[] = {"pu",   "core",    "l2",   "l3",     "die",
                                         "kind", "package", "numa", "machine"};
     union hwloc_obj_attr_u attributes;
     hwloc_obj_type_t known;
@@ -75,9 +76,11 @@ static int read_type(const char *text, int *type, char **why)
         return 0;
     }
     const char *near = sb_nearest(text, names, SB_COUNT(names));
-    *why = near ? sb_printf("'%s' is no kind of object (did you mean '%s'?)", text, near)
-                : sb_printf("'%s' is no kind of object (valid: pu, core, l2, l3, die, kind, package, numa, machine)",
-                            text);
+    *why = near
+               ? sb_printf("'%s' is no kind of object (did you mean '%s'?)", text, near)
+               : sb_printf(
+                     "'%s' is no kind of object (valid: pu, core, l2, l3, die, kind, package, numa, machine)",
+                     text);
     return -EINVAL;
 }
 
@@ -114,7 +117,8 @@ static void select_cpus(const struct sb_topology *t, hwloc_const_bitmap_t cpus, 
     qsort(s->order->at + before, s->order->n - before, sizeof(*s->order->at), by_logical);
 }
 
-/* The memory next to a core is what its CPUs are nearest to: an expander that serves the whole machine isn't. */
+/* The memory next to a core is what its CPUs are nearest to: an expander that serves the whole machine isn't.
+ */
 static void select_nodes(const struct sb_topology *t, const struct part *p, struct selection *s)
 {
     hwloc_bitmap_t nodes = hwloc_bitmap_alloc();
@@ -219,11 +223,12 @@ static int visit_kinds(struct visit *v, char **why)
 }
 
 /* Walks `step` and what follows it (`.type:range`) inside `around`. */
-static int walk(const struct sb_topology *t, const char *steps, const struct part *around, struct selection *s,
-                char **why)
+static int walk(const struct sb_topology *t, const char *steps, const struct part *around,
+                struct selection *s, char **why)
 {
     const char *dot = strchr(steps, '.');
-    char *step = dot ? sb_strndup(steps, (size_t)(dot - steps)) : sb_strdup(steps), *colon = strchr(step, ':');
+    char *step = dot ? sb_strndup(steps, (size_t)(dot - steps)) : sb_strdup(steps),
+         *colon = strchr(step, ':');
     struct visit v = {.t = t, .around = around, .s = s, .rest = dot ? dot + 1 : NULL};
     bool open = false;
     int type, status = -EINVAL;
@@ -309,8 +314,8 @@ static unsigned objects(const struct sb_topology *t, hwloc_obj_type_t type)
 }
 
 /*
- * Ranks are among the chosen CPUs: half a core is a whole one when its sibling isn't ours. Where there are no cores
- * each CPU is one; where there are no packages (a VM may hide them) the machine is.
+ * Ranks are among the chosen CPUs: half a core is a whole one when its sibling isn't ours. Where there are no
+ * cores each CPU is one; where there are no packages (a VM may hide them) the machine is.
  */
 static void rank_cpus(const struct sb_topology *t, const struct sb_cpus *cpus, struct ranked *ranked)
 {

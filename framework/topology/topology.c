@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Set by a user who wants another machine; hwloc falls back to the real one without a word where it can't have it. */
+/* Set by a user who wants another machine; hwloc falls back to the real one without a word where it can't
+ * have it. */
 static const char *const descriptions[] = {"HWLOC_XMLFILE", "HWLOC_SYNTHETIC", "HWLOC_FSROOT"};
 
 static const char *description(void)
@@ -33,9 +34,10 @@ static char *say_xml(const char *file)
     if (!strstr(head, "<topology"))
         return sb_printf("HWLOC_XMLFILE names '%s', which is no topology in XML", file);
     if (version && version[strlen("<topology version=\"")] > '2')
-        return sb_printf("HWLOC_XMLFILE names '%s', which hwloc %c wrote; this is hwloc %d: write it again with "
-                         "`lstopo --export-xml-flags v2`",
-                         file, version[strlen("<topology version=\"")], HWLOC_API_VERSION >> 16);
+        return sb_printf(
+            "HWLOC_XMLFILE names '%s', which hwloc %c wrote; this is hwloc %d: write it again with "
+            "`lstopo --export-xml-flags v2`",
+            file, version[strlen("<topology version=\"")], HWLOC_API_VERSION >> 16);
     return sb_printf("HWLOC_XMLFILE names '%s', which hwloc can't read: it is damaged or cut off", file);
 }
 
@@ -52,8 +54,9 @@ static char *judge(const struct sb_topology *t)
         return NULL;
     return !strcmp(name, "HWLOC_XMLFILE")
                ? say_xml(value)
-               : sb_printf("%s is '%s', which hwloc can't make a machine of: it would take this one in its place",
-                           name, value);
+               : sb_printf(
+                     "%s is '%s', which hwloc can't make a machine of: it would take this one in its place",
+                     name, value);
 }
 
 static void index_pus(struct sb_topology *t)
@@ -159,8 +162,8 @@ static bool is_nearer(struct nearness a, struct nearness b)
 }
 
 /*
- * The smallest node of plain memory that serves the CPU; where none does, of the objects around it the nearest that
- * has one. The kernel puts a CPU whose node has no memory to the nearest that has some, too.
+ * The smallest node of plain memory that serves the CPU; where none does, of the objects around it the
+ * nearest that has one. The kernel puts a CPU whose node has no memory to the nearest that has some, too.
  */
 hwloc_obj_t sb_tree_nearest_node(const struct sb_topology *t, unsigned os)
 {
@@ -220,8 +223,8 @@ void sb_topology_cpu_nodes(const struct sb_topology *t, uint32_t *nodes, unsigne
     for (unsigned os = 0; os < nr_cpus; os++) {
         hwloc_obj_t node = sb_tree_nearest_node(t, os);
         nodes[os] = 0;
-        for (int i = hwloc_bitmap_first(local); node && hwloc_bitmap_isset(local, node->logical_index) &&
-                                                i < (int)node->logical_index;
+        for (int i = hwloc_bitmap_first(local);
+             node && hwloc_bitmap_isset(local, node->logical_index) && i < (int)node->logical_index;
              i = hwloc_bitmap_next(local, i))
             nodes[os]++;
     }
@@ -239,7 +242,8 @@ int sb_topology_pin(const struct sb_topology *t, unsigned os_cpu, char **why)
     if (hwloc_set_cpubind(t->hwloc, cpu, HWLOC_CPUBIND_THREAD | HWLOC_CPUBIND_STRICT)) {
         *why = sb_printf("the thread can't be bound to CPU P#%u: %s", os_cpu, strerror(errno));
         status = -EIO;
-    } else if (hwloc_get_cpubind(t->hwloc, bound, HWLOC_CPUBIND_THREAD) || !hwloc_bitmap_isequal(cpu, bound)) {
+    } else if (hwloc_get_cpubind(t->hwloc, bound, HWLOC_CPUBIND_THREAD) ||
+               !hwloc_bitmap_isequal(cpu, bound)) {
         *why = sb_printf("the thread was bound to CPU P#%u, but the kernel says otherwise", os_cpu);
         status = -EIO;
     }

@@ -37,7 +37,8 @@ bool sb_topology_is_real(const struct sb_topology *topology);
 unsigned sb_topology_nr_cpus(const struct sb_topology *topology);
 /*
  * The nodes (L#) that CPUs are nearest to, in rising order: the smallest of plain memory that serves a CPU,
- * neither HBM nor an expander beside it. Returns how many there are, which may be more than `most`, and may be none.
+ * neither HBM nor an expander beside it. Returns how many there are, which may be more than `most`, and may
+ * be none.
  */
 size_t sb_topology_local_nodes(const struct sb_topology *topology, unsigned *nodes, size_t most);
 /* Which of those each CPU (P#) is nearest to, counted from 0; `nodes` has room for nr_cpus numbers. */
@@ -70,8 +71,8 @@ struct sb_cache sb_topology_cache(const struct sb_topology *topology, unsigned o
 /* OS numbers of CPUs of `cpus` that share a core with another of them. */
 bool sb_topology_share_core(const struct sb_topology *topology, const struct sb_cpus *cpus);
 
-/* "4 of kind:0 (CoreType IntelAtom), 2 of kind:1 (…)" where `cpus` are of several kinds of cores, otherwise NULL. The
- * caller's to free. */
+/* "4 of kind:0 (CoreType IntelAtom), 2 of kind:1 (…)" where `cpus` are of several kinds of cores, otherwise
+ * NULL. The caller's to free. */
 char *sb_topology_mixed_kinds(const struct sb_topology *topology, const struct sb_cpus *cpus);
 
 /* "L1d 48KiB, L2 1MiB, L3 32MiB" of one CPU, or NULL where hwloc knows of none. The caller's to free. */

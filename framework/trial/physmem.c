@@ -121,9 +121,9 @@ static void clear(const struct sb_physmem *memory, uint64_t bytes)
 }
 
 /*
- * On a machine of several nodes each that CPUs are nearest to gets its part, as the model divides memory: nodes are
- * ranges of it, in whole largest blocks. Where the OS doesn't let us bind to all of them, or the model can't have so
- * many, it is one node, bound to none, with a warning.
+ * On a machine of several nodes each that CPUs are nearest to gets its part, as the model divides memory:
+ * nodes are ranges of it, in whole largest blocks. Where the OS doesn't let us bind to all of them, or the
+ * model can't have so many, it is one node, bound to none, with a warning.
  */
 static void spread(struct sb_physmem *memory, const struct sb_topology *topology)
 {

@@ -102,8 +102,8 @@ static void lock(struct zoo *z)
         pthread_mutex_lock(&z->lock);
 }
 
-/* Where there is no lock the other thread gets its chance: beside this one for a moment, or now and then in its
- * place, for there may be one CPU. Every time would cost a busy machine a time slice each. */
+/* Where there is no lock the other thread gets its chance: beside this one for a moment, or now and then in
+ * its place, for there may be one CPU. Every time would cost a busy machine a time slice each. */
 static void invite(struct zoo *z)
 {
     z->shared |= !pthread_equal(z->opener, pthread_self());

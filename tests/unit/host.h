@@ -63,7 +63,8 @@ static inline unsigned test_cpus(void)
     return (unsigned)sysconf(_SC_NPROCESSORS_CONF);
 }
 
-/* For tests that say what is left: on another CPU other lists have something, which here may be used, there not. */
+/* For tests that say what is left: on another CPU other lists have something, which here may be used, there
+ * not. */
 static inline void test_stay_on_one_cpu(void)
 {
     cpu_set_t here;

@@ -53,6 +53,9 @@ static void the_oldest_minor_is_served(void **state)
     assert_int_equal(w->abi_minor, 0);
     assert_string_equal(a->name, "frozen-malloc");
     assert_null(a->allocator.shrink);
+    /* Those two were compiled without alignment, as somebody's may be. */
+    assert_false(a->aligned);
+    assert_false(w->aligned);
     assert_true(a->allocator.claims == 0);
     assert_non_null(a->allocator.sized->alloc);
     assert_string_equal(w->workload.counters[0], "rounds");
@@ -89,6 +92,7 @@ static void plugins_describe_themselves(void **state)
     for (size_t i = 0; i < plugins.n; i++) {
         const struct sb_plugin *p = plugins.at[i];
         assert_null(p->refused);
+        assert_true(p->aligned);
         assert_true(strlen(p->build_id) == 40);
         assert_true(strlen(p->summary) > 10);
         for (uint32_t o = 0; o < p->option_count; o++)
@@ -97,12 +101,27 @@ static void plugins_describe_themselves(void **state)
     sb_plugins_free(&plugins);
 }
 
+/* One source, linked at two places: what of it a cache line or a branch predictor's set sees is the same. */
+static void where_it_is_linked_changes_nothing(void **state)
+{
+    struct sb_plugin *here = sb_plugin_load(STUDY_DIR "/allocator-burn.so"),
+                     *elsewhere = sb_plugin_load(STUDY_DIR "/allocator-burn-elsewhere.so");
+    (void)state;
+    assert_null(here->refused);
+    assert_null(elsewhere->refused);
+    uintptr_t a = (uintptr_t)here->allocator.sized->alloc, b = (uintptr_t)elsewhere->allocator.sized->alloc;
+    assert_int_not_equal(a % 4096, b % 4096);
+    assert_int_equal(a % 64, b % 64);
+    assert_true(here->aligned && elsewhere->aligned);
+    sb_plugin_free(here);
+    sb_plugin_free(elsewhere);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refusals_say_what_to_do),
-        cmocka_unit_test(the_oldest_minor_is_served),
-        cmocka_unit_test(names_are_found_once),
+        cmocka_unit_test(where_it_is_linked_changes_nothing), cmocka_unit_test(refusals_say_what_to_do),
+        cmocka_unit_test(the_oldest_minor_is_served),         cmocka_unit_test(names_are_found_once),
         cmocka_unit_test(plugins_describe_themselves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,7 +83,8 @@ static void cpus_know_their_node(void **state)
     sb_topology_free(t);
 }
 
-/* An expander or HBM serves more CPUs, or fewer, and stands before or after: the memory is the plain one's. */
+/* An expander or HBM serves more CPUs, or fewer, and stands before or after: the memory is the plain one's.
+ */
 static void the_nearest_node_is_the_smallest_of_plain_memory(void **state)
 {
     static const struct {
@@ -203,14 +204,17 @@ static void a_bad_description_is_refused(void **state)
         const char *name, *value, *want;
     } bad[] = {
         {"HWLOC_SYNTHETIC", "pack:2 cores:4 pu:1",
-         "HWLOC_SYNTHETIC is 'pack:2 cores:4 pu:1', which hwloc can't make a machine of: it would take this one "
+         "HWLOC_SYNTHETIC is 'pack:2 cores:4 pu:1', which hwloc can't make a machine of: it would take this "
+         "one "
          "in its place"},
         {"HWLOC_FSROOT", "/nowhere",
-         "HWLOC_FSROOT is '/nowhere', which hwloc can't make a machine of: it would take this one in its place"},
+         "HWLOC_FSROOT is '/nowhere', which hwloc can't make a machine of: it would take this one in its "
+         "place"},
         {"HWLOC_XMLFILE", DATA_DIR "/cost.csv",
          "HWLOC_XMLFILE names '" DATA_DIR "/cost.csv', which is no topology in XML"},
         {"HWLOC_XMLFILE", DATA_DIR "/machines/version-3.xml",
-         "HWLOC_XMLFILE names '" DATA_DIR "/machines/version-3.xml', which hwloc 3 wrote; this is hwloc 2: write it "
+         "HWLOC_XMLFILE names '" DATA_DIR
+         "/machines/version-3.xml', which hwloc 3 wrote; this is hwloc 2: write it "
          "again with `lstopo --export-xml-flags v2`"},
     };
     (void)state;

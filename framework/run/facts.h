@@ -1,0 +1,11 @@
+/* The machine as a run finds it. */
+#ifndef SB_RUN_FACTS_H
+#define SB_RUN_FACTS_H
+
+#include "plan/plan.h"
+
+/* The machine's state, with what of it speaks against this plan. Looks at the CPUs for a fifth of a second. Free with
+ * sb_facts_free. */
+struct sb_facts sb_run_facts(const struct sb_plan *plan);
+
+#endif
