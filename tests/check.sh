@@ -70,6 +70,74 @@ reopen reopen
 EOF
 [ ! -s broken ] || fail "$(cat broken)"
 
+# Sanitizers make it slow, and the gate the same.
+if [ "$sanitized" = 0 ]; then
+  echo "== mutants of a right allocator are noticed, each in what it is wrong in"
+  expect 0 "$s" check "$MUTANTS/right.so" --quick
+  export MUTANTS
+  # judge MUTANT PROPERTY
+  judge() {
+    local got out=mutant-$1.out
+    "$s" check "$MUTANTS/$1.so" --quick --property "$2" > "$out" 2>&1
+    got=$?
+    [ $got = 3 ] && [[ " $(failing "$out")" == *" $2 "* ]] || { echo "$1: exit status $got, fails '$(failing "$out")', expected '$2'"; } >> broken
+  }
+  export -f judge
+  : > broken
+  cat > mutants <<'EOF'
+pages-align-10 alignment
+pages-align-5 alignment
+pages-zero-first zeroing
+pages-zero-by-page page-structs
+pages-leak-8 exhaustion
+pages-leak-by-page page-structs
+pages-leak-half exhaustion
+pages-free-more overlap
+pages-pfn page-structs
+pages-pfn-tail page-structs
+pages-virt-tail page-structs
+pages-virt-null page-structs
+pages-address-tail page-structs
+pages-null page-structs
+pages-null-node page-structs
+pages-overlap-4 overlap
+pages-free-blocks snapshot
+pages-free-blocks-9 snapshot
+pages-held snapshot
+pages-live page-structs
+pages-handed snapshot
+pages-node-ignored page-structs
+pages-node-other page-structs
+pages-node-high page-structs
+pages-thisnode page-structs
+pages-node-alone page-structs
+pages-check-blind-at snapshot
+sized-zero-big zeroing
+sized-overlap-big snapshot
+sized-align alignment
+sized-usable-big usable
+sized-leak-big exhaustion
+cache-align alignment
+cache-short-big overlap
+cache-link-behind contents
+cache-zero-half zeroing
+cache-ctor ctor
+cache-ctor-once ctor
+cache-destroy destroy
+cache-destroy-never destroy
+bulk-less bulk
+bulk-twice bulk
+bulk-free bulk
+bulk-live bulk
+EOF
+  for built in "$MUTANTS"/*.so; do
+    name=$(basename "$built" .so)
+    [ "$name" = right ] || grep -q "^$name " mutants || fail "$name is no row of the mutants"
+  done
+  xargs -P 2 -L 1 bash -c 'judge "$@"' _ < mutants
+  [ ! -s broken ] || fail "$(cat broken)"
+fi
+
 # The rest up to what is shipped is of words, files and single children.
 if [ "$racing" = 0 ]; then
 expect 0 "$s" check "$ZOO/zoo-unaligned.so" --property alignment

@@ -355,6 +355,9 @@ echo "== plugins built for the oldest minor version are measured"
 printf '[experiment]\nrepetitions = 1\nduration = 5ms\nsurvey = 1\n[matrix]\nallocator = frozen-malloc, slub\nworkload = frozen, objects\n' > frozen.ini
 expect 0 "$s" run frozen.ini --db frozen.db --plugin-path "$FROZEN"
 [ "$(sqlite3 frozen.db "select count(*) from trial where status = 'ok'")" = 4 ] || fail "plugins of ABI 1.0 don't run"
+expect 3 "$s" run frozen.ini --db reports.db --plugin-path "$FROZEN" --set matrix.allocator=null --set matrix.workload=reports
+sqlite3 reports.db "select reason from trial" > out
+has out "the workload reported live blocks of an allocator that gives the same addresses to all, as null does"
 [ "$(sqlite3 frozen.db "select min(value) > 0 from metric where name = 'rounds'")" = 1 ] || fail "their counters are lost"
 
 echo "== an allocator that breaks a promise gets no number"

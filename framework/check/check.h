@@ -21,9 +21,11 @@ enum sb_check_result {
 };
 const char *sb_check_result_name(enum sb_check_result result);
 
+struct sb_property_way;
 struct sb_property {
-    const char *name, *what; /* what is promised, in words */
-    bool sequence;           /* tried by operations that can be shrunk and replayed */
+    const char *name, *what;           /* what is promised, in words */
+    bool sequence;                     /* tried by operations that can be shrunk and replayed */
+    const struct sb_property_way *way; /* how (properties.c) */
 };
 extern const struct sb_property sb_properties[];
 extern const size_t sb_property_count;

@@ -113,11 +113,12 @@ static void try_it(struct sb_ini *ini, const struct sb_plugin *plugin, const uni
         if (*text)
             sb_ops_read(&ops, text, world.lanes, world.lane_count, &why);
         else if (property->sequence)
-            sb_property_draw(property, world.a, world.lanes, world.lane_count, quick, seed, &ops);
+            sb_property_draw(property, world.lanes, world.lane_count, quick, seed, &ops);
+        const struct sb_attempt attempt = {property, &ops, quick, map_progress(value_of(ini, "progress"))};
         if (why)
             snprintf(f->why, sizeof(f->why), "%s", why);
         else
-            sb_property_try(&world, property, &ops, quick, map_progress(value_of(ini, "progress")), f);
+            sb_property_try(&world, &attempt, f);
     }
 }
 

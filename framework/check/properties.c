@@ -22,32 +22,26 @@
 #include <string.h>
 #include <unistd.h>
 
-/* In the order in which they are tried: a later one may take an earlier one for granted. Their names are
-   what users type and what databases hold, so they are never renamed. */
-const struct sb_property sb_properties[] = {
-    {"alignment", "blocks are aligned as asked for, at every size", true},
-    {"memory", "blocks lie in the machine's memory, or in a second mapping of it", true},
-    {"overlap", "no two live blocks share a byte", true},
-    {"contents", "a block keeps its contents until it is freed", true},
-    {"zeroing", "blocks are zero where that is asked for", true},
-    {"usable", "what is said to be usable is no less than asked for, and really the block's", true},
-    {"snapshot", "the books agree with what was asked for", true},
-    {"check", "check() is silent on sound structures, and notices damage", true},
-    {"other-cpu", "a block may be freed by another thread, on another CPU", true},
-    {"all-threads", "threads may free each other's blocks, all at once", false},
-    {"bulk", "n objects at once are like n single ones", false},
-    {"exhaustion", "memory that is used up gives NULL, and serves again when freed", false},
-    {"destroy", "a cache with live objects refuses to be destroyed, and lives on", false},
-    {"double-free", "a block freed twice is reported", false},
-    {"foreign-free", "a block that was never given out is reported when freed", false},
-    {"options",
-     "every option's smallest, largest and default value, and every choice, opens and serves, or says why "
-     "not",
-     false},
-    {"close", "close gives back all that it holds, blocks that live in the machine's memory too", false},
-    {"reopen", "it can be opened and closed a thousand times", false},
+/*
+ * How a property is tried: by a function of its own, or by a sequence of operations, which says what is done
+ * to the blocks and what is looked at now and then.
+ */
+struct sb_property_way {
+    void (*try)(struct sb_world *, const struct sb_attempt *, struct sb_finding *);
+    enum sb_fault own;               /* that the property answers for */
+    void (*look)(struct sb_world *); /* at what a sequence has left so far; NULL: nothing */
+    uint64_t looks;                  /* so many times in all; 0: after every 64 operations */
+    /* Why it can't be held against this plugin; NULL where it can. */
+    const char *(*excuse)(const struct sb_world *);
+    void (*then)(struct sb_world *, const struct sb_attempt *, struct sb_finding *); /* after a pass */
+    unsigned tenths;  /* of the usual number of operations */
+    uint64_t full;    /* operations of a check that isn't quick, where not the usual; 0: the usual */
+    uint64_t full_ns; /* that a sequence may take then; 0: the usual */
+    void (*before)(struct sb_world *); /* the sequence; NULL: nothing */
+    bool fill, judge_align, judge_zero, use_usable, threads;
+    bool aliases;    /* who gives the same blocks to all is asked, too */
+    bool all_faults; /* but wrong zeroes are its own: what is only wrong on another CPU */
 };
-const size_t sb_property_count = SB_COUNT(sb_properties);
 
 static const char *const results[] = {"pass", "fail", "not claimed", "untested"};
 
@@ -56,24 +50,7 @@ const char *sb_check_result_name(enum sb_check_result result)
     return results[result];
 }
 
-const struct sb_property *sb_property_find(const char *name)
-{
-    for (size_t i = 0; i < sb_property_count; i++) {
-        if (!strcmp(sb_properties[i].name, name))
-            return &sb_properties[i];
-    }
-    return NULL;
-}
-
-/* By name and not by index, so that the table above is the only list. */
-static bool is(const struct sb_property *p, const char *name)
-{
-    return !strcmp(p->name, name);
-}
-
-static void find(struct sb_finding *f, enum sb_check_result result, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void find(struct sb_finding *f, enum sb_check_result result, const char *format, ...)
+void sb_find(struct sb_finding *f, enum sb_check_result result, const char *format, ...)
 {
     va_list args;
     f->result = result;
@@ -84,26 +61,38 @@ static void find(struct sb_finding *f, enum sb_check_result result, const char *
 
 /* ---- sequences ---- */
 
-void sb_property_draw(const struct sb_property *p, const struct sb_allocator *a, const struct sb_lane *lanes,
-                      size_t lane_count, bool quick, uint64_t seed, struct sb_ops *ops)
+void sb_property_draw(const struct sb_property *p, const struct sb_lane *lanes, size_t lane_count, bool quick,
+                      uint64_t seed, struct sb_ops *ops)
 {
-    struct sb_mix mix = {.most = 65536};
     /* Enough for slabs to be made, filled, emptied and given back several times over; a tenth of it
        finds what breaks often, in the second that a run can spare before it measures. */
-    size_t n = quick ? 30000 : 300000;
-    /* What is damaged rarely takes many frees to see; to every second operation there is one. */
-    enum { PROVED_FREES = 1000000 };
-    if (a->sized && a->sized->max_size && a->sized->max_size < mix.most)
-        mix.most = a->sized->max_size;
-    mix.threads = is(p, "other-cpu");
-    /* Handing every operation to another thread costs microseconds. */
-    if (mix.threads)
-        n /= 10;
-    else if (is(p, "contents") && !quick)
-        n = 2 * PROVED_FREES + 2 * SB_SLOTS;
-    else if (is(p, "overlap") || is(p, "contents"))
-        n *= 5;
+    uint64_t n = (quick ? 30000 : 300000) / 10 * p->way->tenths;
+    if (!quick && p->way->full)
+        n = p->way->full;
+    const struct sb_mix mix = {.threads = p->way->threads, .big = true, .most = 65536};
     sb_ops_draw(ops, lanes, lane_count, &mix, n, seed);
+}
+
+/* Free and held pages are all that there are to give, at any time. */
+static void compare_with_memory(struct sb_world *w, const struct sb_snapshot *s)
+{
+    uint64_t free_bytes = 0;
+    if (!(s->has & SB_HAS_FREE_BLOCKS) || !(s->has & SB_HAS_HELD) || !w->memory.base)
+        return;
+    for (unsigned order = 0; order < SB_NR_ORDERS; order++)
+        free_bytes += s->free_blocks[order] * (SB_PAGE_SIZE << order);
+    uint64_t sum = free_bytes + s->held_bytes;
+    if (sum > w->memory.size)
+        sb_world_fail(w, SB_FAULT_SNAPSHOT,
+                      "the snapshot says that %llu bytes are held and %llu free, of %llu that there are",
+                      (unsigned long long)s->held_bytes, (unsigned long long)free_bytes,
+                      (unsigned long long)w->memory.size);
+    else if (w->pages_bytes && sum != w->pages_bytes)
+        sb_world_fail(w, SB_FAULT_SNAPSHOT,
+                      "free and held bytes were %llu together, now the snapshot says %llu and %llu",
+                      (unsigned long long)w->pages_bytes, (unsigned long long)free_bytes,
+                      (unsigned long long)s->held_bytes);
+    w->pages_bytes = sum;
 }
 
 static void compare_snapshot(struct sb_world *w)
@@ -129,6 +118,7 @@ static void compare_snapshot(struct sb_world *w)
         sb_world_fail(w, SB_FAULT_SNAPSHOT,
                       "the snapshot says that %llu bytes are held, of %llu that there are",
                       (unsigned long long)s.held_bytes, (unsigned long long)w->memory.size);
+    compare_with_memory(w, &s);
 }
 
 static void ask_check(struct sb_world *w)
@@ -139,88 +129,77 @@ static void ask_check(struct sb_world *w)
                       *why ? why : "without a word");
 }
 
-/* The fault that a property answers for. */
-static enum sb_fault own_fault(const struct sb_property *p)
-{
-    static const struct {
-        const char *name;
-        enum sb_fault fault;
-    } faults[] = {{"alignment", SB_FAULT_ALIGN},   {"memory", SB_FAULT_MEMORY}, {"overlap", SB_FAULT_OVERLAP},
-                  {"contents", SB_FAULT_CONTENTS}, {"zeroing", SB_FAULT_ZERO},  {"usable", SB_FAULT_USABLE},
-                  {"snapshot", SB_FAULT_SNAPSHOT}, {"check", SB_FAULT_CHECK}};
-    for (size_t i = 0; i < SB_COUNT(faults); i++) {
-        if (is(p, faults[i].name))
-            return faults[i].fault;
-    }
-    return SB_FAULT_NONE;
-}
-
 /* Looked at more often the shorter the sequence is: a shrunk one shows where it breaks. */
-static void run_ops(struct sb_world *w, const struct sb_property *p, const struct sb_ops *ops, bool quick,
-                    volatile uint64_t *done, struct sb_finding *f)
+static void run_ops(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
+    const struct sb_property_way *way = t->property->way;
+    const struct sb_ops *ops = t->ops;
     /* Each look costs as much as hundreds of operations: a long sequence is looked at now and then. */
-    size_t every = ops->n < 400 ? 1 : is(p, "check") ? ops->n / 40 : 64;
+    size_t every = ops->n < 400 ? 1 : way->looks ? ops->n / way->looks : 64;
     /* Allocators that call the OS take long: what they do in this time is enough. */
-    uint64_t full = is(p, "contents") ? UINT64_C(20000000000) : UINT64_C(4000000000);
-    uint64_t end_ns = sb_now_ns() + (quick ? UINT64_C(500000000) : full);
+    uint64_t full = way->full_ns ? way->full_ns : UINT64_C(4000000000);
+    uint64_t end_ns = sb_now_ns() + (t->quick ? UINT64_C(500000000) : full);
     for (size_t i = 0; i < ops->n && w->fault == SB_FAULT_NONE; i++) {
         if (i % 256 == 255 && sb_now_ns() > end_ns)
             break;
         /* For the parent, which reads it out of shared memory if this operation is the last. */
-        *done = i + 1;
+        *t->done = i + 1;
         sb_world_do(w, &ops->at[i]);
-        if (i % every == 0 && is(p, "snapshot"))
-            compare_snapshot(w);
-        if (i % every == 0 && is(p, "check"))
-            ask_check(w);
-        if (i % every == 0 && is(p, "memory"))
-            sb_world_judge_memory(w);
+        if (i % every == 0 && way->look)
+            way->look(w);
         if (every == 1)
             sb_world_verify(w);
         f->at = i;
     }
     sb_world_verify(w);
     sb_world_free_all(w);
-    if (is(p, "snapshot"))
-        compare_snapshot(w);
-    if (is(p, "check"))
-        ask_check(w);
+    if (way->look)
+        way->look(w);
 }
 
 /* Allowed, and yet it decides which workloads can be measured. */
-static void remark_alignment(const struct sb_world *w, struct sb_finding *f)
+static void remark_alignment(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
+    (void)t;
     uint64_t never = w->aligned_refused & ~w->aligned_served;
     if (never)
-        find(f, SB_CHECK_PASS,
-             "where it isn't NULL: an alignment of %llu was never served; workloads that ask for whole pages "
-             "(scullp, scullv, pressure) want 4096",
-             1ULL << __builtin_ctzll(never));
+        sb_find(
+            f, SB_CHECK_PASS,
+            "where it isn't NULL: an alignment of %llu was never served; workloads that ask for whole pages "
+            "(scullp, scullv, pressure) want 4096",
+            1ULL << __builtin_ctzll(never));
 }
 
-static void judge_sequence(struct sb_world *w, const struct sb_property *p, struct sb_finding *f)
+/* Of n trials without a fault: rates of 3/n and more are excluded with 95 % (Hanley and Lippman-Hand, JAMA
+ * 1983). */
+static void tell_rarest(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
+    (void)t;
+    sb_find(f, SB_CHECK_PASS,
+            "%llu blocks were compared when they were freed: damage that comes once in %llu "
+            "frees or more often is seen with 95 %%, rarer damage may not be",
+            (unsigned long long)w->proved, (unsigned long long)(w->proved / 3));
+}
+
+static void judge_sequence(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
+{
+    const struct sb_property_way *way = t->property->way;
     /* The parent shrinks only towards the same fault: another one met on the way is another story. */
     f->fault = w->fault;
     if (w->fault == SB_FAULT_NONE) {
         f->result = SB_CHECK_PASS;
         if (w->refused > w->served)
-            find(f, SB_CHECK_UNTESTED, "most allocations gave NULL although memory was there: %llu of %llu",
-                 (unsigned long long)w->refused, (unsigned long long)(w->refused + w->served));
-        /* Of n trials without a fault: rates of 3/n and more are excluded with 95 % (Hanley and Lippman-Hand,
-           JAMA 1983). */
-        else if (is(p, "contents"))
-            find(f, SB_CHECK_PASS,
-                 "%llu blocks were compared when they were freed: damage that comes once in %llu "
-                 "frees or more often is seen with 95 %%, rarer damage may not be",
-                 (unsigned long long)w->proved, (unsigned long long)(w->proved / 3));
+            sb_find(f, SB_CHECK_UNTESTED,
+                    "most allocations gave NULL although memory was there: %llu of %llu",
+                    (unsigned long long)w->refused, (unsigned long long)(w->refused + w->served));
+        else if (way->then)
+            way->then(w, t, f);
     } else if (w->fault == SB_FAULT_MACHINE) {
-        find(f, SB_CHECK_UNTESTED, "the machine: %s", w->why);
-    } else if (own_fault(p) == w->fault || (is(p, "other-cpu") && w->fault != SB_FAULT_ZERO)) {
-        find(f, SB_CHECK_FAIL, "%s", w->why);
+        sb_find(f, SB_CHECK_UNTESTED, "the machine: %s", w->why);
+    } else if (way->own == w->fault || (way->all_faults && w->fault != SB_FAULT_ZERO)) {
+        sb_find(f, SB_CHECK_FAIL, "%s", w->why);
     } else {
-        find(f, SB_CHECK_UNTESTED, "%s failed first: %s", sb_fault_name(w->fault), w->why);
+        sb_find(f, SB_CHECK_UNTESTED, "%s failed first: %s", sb_fault_name(w->fault), w->why);
     }
 }
 
@@ -251,17 +230,50 @@ static bool plant(struct sb_world *w, char *at, char *why, size_t why_size)
     return noticed;
 }
 
-/* Freed blocks first, where free lists run, then pages that hold something. */
+/* What an allocator wrote into memory that was zero, before anybody asked for a block: its records, spread
+ * evenly over `most`. */
+static size_t find_records(struct sb_world *w, char **at, size_t most)
+{
+    struct sb_vec_at {
+        char **at;
+        size_t n, capacity;
+    } all = {0};
+    char *base = w->memory.base;
+    size_t n = 0;
+    for (uint64_t i = 0; i + PLANTED <= w->memory.size; i += PLANTED) {
+        bool empty = true;
+        if (i % SB_PAGE_SIZE == 0 && !mapped(base + i)) {
+            i += SB_PAGE_SIZE - PLANTED;
+            continue;
+        }
+        for (int k = 0; k < PLANTED; k++)
+            empty &= !base[i + (uint64_t)k];
+        if (!empty)
+            *SB_VEC_ADD(&all) = base + i;
+    }
+    for (; n < most && n < all.n; n++)
+        at[n] = all.at[n * all.n / (all.n < most ? all.n : most)];
+    SB_VEC_FREE(&all);
+    return n;
+}
+
+/* Records first, then freed blocks, where free lists run, then pages that hold something. */
 static void plant_damage(struct sb_world *w, volatile uint64_t *done, struct sb_finding *f)
 {
-    enum { FREED = 256 };
-    static char *freed[FREED];
+    enum { FREED = 256, RECORDS = 512 };
+    static char *freed[RECORDS + FREED];
     char why[256] = "";
     size_t n = 0, noticed = 0, tried = 0;
     /* Where damage is planted is the same each time, whatever the seed: a plugin passes or doesn't. */
     struct sb_random random = {7};
     *done = UINT64_MAX; /* what breaks from here on is not the sequence's doing */
     f->at = SIZE_MAX;
+    sb_world_close_allocator(w);
+    if (sb_world_open_afresh(w)) {
+        sb_find(f, SB_CHECK_UNTESTED, "it can't be opened again: %s", w->said);
+        return;
+    }
+    n = find_records(w, freed, RECORDS);
     for (uint32_t i = 0; i < SB_SLOTS; i++) {
         struct sb_op op = {.slot = i, .lane = (uint8_t)(i % w->lane_count), .size = 200};
         const struct sb_lane *lane = &w->lanes[op.lane];
@@ -271,13 +283,14 @@ static void plant_damage(struct sb_world *w, volatile uint64_t *done, struct sb_
     /* Every other one, so that free objects lie between live ones, in slabs that are on lists. */
     for (uint32_t i = 0; i < SB_SLOTS; i += 2) {
         struct sb_op op = {.slot = i, .free = true};
-        if (w->slots[i].handle && n < FREED && w->slots[i].size >= 64)
+        if (w->slots[i].handle && n < SB_COUNT(freed) && w->slots[i].size >= PLANTED)
             freed[n++] = w->slots[i].areas[0];
         sb_world_do(w, &op);
     }
     char *base = w->memory.base;
     for (size_t i = 0; i < n && !noticed; i++) {
-        if (freed[i] < base || freed[i] >= base + w->memory.size || !mapped(freed[i]))
+        if (freed[i] < base || freed[i] >= base + w->memory.size || !mapped(freed[i]) ||
+            sb_world_lives(w, freed[i], PLANTED))
             continue;
         noticed += plant(w, freed[i], why, sizeof(why));
         tried++;
@@ -296,65 +309,15 @@ static void plant_damage(struct sb_world *w, volatile uint64_t *done, struct sb_
         tried++;
     }
     if (!tried)
-        find(f, SB_CHECK_UNTESTED, "all that the machine's memory holds is blocks: nowhere to plant damage");
+        sb_find(f, SB_CHECK_UNTESTED,
+                "all that the machine's memory holds is blocks: nowhere to plant damage");
     else if (!noticed)
-        find(f, SB_CHECK_FAIL, "check() noticed none of %zu damages to memory that nobody was given", tried);
+        sb_find(
+            f, SB_CHECK_FAIL,
+            "check() noticed none of %zu damages to memory that nobody was given; who keeps no records there "
+            "doesn't claim SB_CLAIM_CHECK",
+            tried);
 }
-
-static void try_sequence(struct sb_world *w, const struct sb_property *p, const struct sb_ops *ops,
-                         bool quick, volatile uint64_t *done, struct sb_finding *f)
-{
-    struct sb_snapshot s = {.struct_size = sizeof(s)};
-    bool aliases = w->a->flags & SB_ALLOCATOR_ALIASES;
-    if (aliases && !is(p, "alignment") && !is(p, "memory")) {
-        find(f, SB_CHECK_NOT_CLAIMED, "the plugin says that it gives the same blocks to all");
-        return;
-    }
-    if (is(p, "memory") && w->a->flags & SB_ALLOCATOR_OS_MEMORY) {
-        find(f, SB_CHECK_NOT_CLAIMED, "the plugin says that it takes memory from the OS");
-        return;
-    }
-    if (is(p, "snapshot")) {
-        w->a->snapshot(w->self, &s);
-        if (!(s.has & (SB_HAS_LIVE | SB_HAS_HANDED | SB_HAS_HELD))) {
-            find(f, SB_CHECK_NOT_CLAIMED, "the snapshot says nothing");
-            return;
-        }
-    }
-    if (is(p, "usable") && !(w->a->sized && w->a->sized->usable)) {
-        find(f, SB_CHECK_NOT_CLAIMED, "the plugin doesn't say what is usable");
-        return;
-    }
-    w->judge_align = is(p, "alignment");
-    w->judge_zero = is(p, "zeroing");
-    w->use_usable = is(p, "usable");
-    w->fill = !(is(p, "alignment") || is(p, "memory") || is(p, "overlap"));
-    w->ignore_overlap = aliases;
-    run_ops(w, p, ops, quick, done, f);
-    judge_sequence(w, p, f);
-    if (is(p, "alignment") && f->result == SB_CHECK_PASS)
-        remark_alignment(w, f);
-    if (!is(p, "check") || f->result != SB_CHECK_PASS)
-        return;
-    if (!(w->a->claims & SB_CLAIM_CHECK))
-        find(f, SB_CHECK_NOT_CLAIMED,
-             "silent on sound structures; the plugin doesn't claim to notice damage");
-    else if (w->memory.base)
-        plant_damage(w, done, f);
-    else
-        find(f, SB_CHECK_UNTESTED,
-             "silent on sound structures; in memory from the OS nobody knows where to plant damage");
-}
-
-/* As a fresh process would see it. */
-static int open_again(struct sb_world *w)
-{
-    if (w->memory.base)
-        memset(w->memory.base, 0, w->memory.size);
-    return sb_world_open_allocator(w);
-}
-
-/* ---- memory used up ---- */
 
 static void *take(struct sb_world *w, const struct sb_lane *lane, uint64_t size)
 {
@@ -367,7 +330,7 @@ static void *take(struct sb_world *w, const struct sb_lane *lane, uint64_t size)
     case SB_LANE_CACHE:
         return w->a->cache->alloc(lane->cache, gfp);
     case SB_LANE_PAGES:
-        return w->a->pages->get_free_pages(w->self, gfp, 0);
+        return w->a->pages->get_free_pages(w->self, gfp, sb_get_order(size));
     case SB_LANE_PERCPU:
         return w->a->percpu->alloc_percpu(w->self, size, 8);
     }
@@ -384,13 +347,83 @@ static void give(struct sb_world *w, const struct sb_lane *lane, void *block, ui
         w->a->cache->free(lane->cache, block);
         break;
     case SB_LANE_PAGES:
-        w->a->pages->free_pages_at(w->self, block, 0);
+        w->a->pages->free_pages_at(w->self, block, sb_get_order(size));
         break;
     case SB_LANE_PERCPU:
         w->a->percpu->free_percpu(w->self, block);
         break;
     }
 }
+
+/* Memory that was never anybody's is zero by itself: all of it is written to, and given back. */
+static void soil(struct sb_world *w)
+{
+    enum { MOST = 64 };
+    void *blocks[MOST];
+    for (size_t i = 0; i < w->lane_count; i++) {
+        const struct sb_lane *lane = &w->lanes[i];
+        size_t n = 0;
+        if (lane->kind != SB_LANE_SIZED && lane->kind != SB_LANE_PAGES)
+            continue;
+        while (n < MOST && (blocks[n] = take(w, lane, lane->most)))
+            memset(blocks[n++], 0xa5, lane->most);
+        while (n)
+            give(w, lane, blocks[--n], lane->most);
+    }
+}
+
+static void try_damage(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
+{
+    if (!(w->a->claims & SB_CLAIM_CHECK))
+        sb_find(f, SB_CHECK_NOT_CLAIMED,
+                "silent on sound structures; the plugin doesn't claim to notice damage");
+    else if (w->memory.base)
+        plant_damage(w, t->done, f);
+    else
+        sb_find(f, SB_CHECK_UNTESTED,
+                "silent on sound structures; in memory from the OS nobody knows where to plant damage");
+}
+
+static const char *excuse_os_memory(const struct sb_world *w)
+{
+    return w->a->flags & SB_ALLOCATOR_OS_MEMORY ? "the plugin says that it takes memory from the OS" : NULL;
+}
+
+static const char *excuse_no_books(const struct sb_world *w)
+{
+    struct sb_snapshot s = {.struct_size = sizeof(s)};
+    w->a->snapshot(w->self, &s);
+    return s.has & (SB_HAS_LIVE | SB_HAS_HANDED | SB_HAS_HELD) ? NULL : "the snapshot says nothing";
+}
+
+static const char *excuse_no_usable(const struct sb_world *w)
+{
+    return w->a->sized && w->a->sized->usable ? NULL : "the plugin doesn't say what is usable";
+}
+
+static void try_sequence(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
+{
+    const struct sb_property_way *way = t->property->way;
+    bool aliases = w->a->flags & SB_ALLOCATOR_ALIASES;
+    const char *excuse = aliases && !way->aliases ? "the plugin says that it gives the same blocks to all"
+                         : way->excuse            ? way->excuse(w)
+                                                  : NULL;
+    if (excuse) {
+        sb_find(f, SB_CHECK_NOT_CLAIMED, "%s", excuse);
+        return;
+    }
+    w->judge_align = way->judge_align;
+    w->judge_zero = way->judge_zero;
+    w->use_usable = way->use_usable;
+    w->fill = way->fill;
+    w->ignore_overlap = aliases;
+    if (way->before)
+        way->before(w);
+    run_ops(w, t, f);
+    judge_sequence(w, t, f);
+}
+
+/* ---- memory used up ---- */
 
 static uint64_t take_all(struct sb_world *w, const struct sb_lane *lane, uint64_t size, void **blocks,
                          uint64_t most)
@@ -401,52 +434,59 @@ static uint64_t take_all(struct sb_world *w, const struct sb_lane *lane, uint64_
     return n;
 }
 
-static void exhaust(struct sb_world *w, const struct sb_lane *lane, struct sb_finding *f)
+static void exhaust(struct sb_world *w, const struct sb_lane *lane, uint64_t size, struct sb_finding *f)
 {
-    uint64_t size = lane->kind == SB_LANE_CACHE    ? lane->size
-                    : lane->kind == SB_LANE_PERCPU ? 256
-                                                   : (uint64_t)SB_PAGE_SIZE;
     /* More than there can be: an allocator that gets there hands out memory twice, or has more than it
        was lent. */
     uint64_t most = w->memory.size / (size < 8 ? 8 : size) + 1;
     void **blocks = sb_calloc(most, sizeof(*blocks));
     uint64_t first = take_all(w, lane, size, blocks, most);
-    if (!first)
-        find(f, SB_CHECK_FAIL, "%s: not one block is given with SB_GFP_NOWAIT, of fresh memory", lane->name);
+    /* Large ones may not be had at all: an allocator's own records cut memory up. */
+    if (!first && size <= SB_PAGE_SIZE)
+        sb_find(f, SB_CHECK_FAIL, "%s: not one block is given with SB_GFP_NOWAIT, of fresh memory",
+                lane->name);
     else if (first == most)
-        find(f, SB_CHECK_FAIL, "%s: %llu blocks of %llu bytes were given out of %llu bytes, and no NULL came",
-             lane->name, (unsigned long long)first, (unsigned long long)size,
-             (unsigned long long)w->memory.size);
+        sb_find(f, SB_CHECK_FAIL,
+                "%s: %llu blocks of %llu bytes were given out of %llu bytes, and no NULL came", lane->name,
+                (unsigned long long)first, (unsigned long long)size, (unsigned long long)w->memory.size);
     for (uint64_t i = 0; i < first; i++)
         give(w, lane, blocks[i], size);
     uint64_t second = f->result == SB_CHECK_PASS ? take_all(w, lane, size, blocks, most) : 0;
     /* A tenth may stay in caches and in slabs that another lane had; what is lost for good is more than
        that. */
     if (f->result == SB_CHECK_PASS && second < first - first / 10)
-        find(f, SB_CHECK_FAIL,
-             "%s: of %llu blocks that there was memory for only %llu come after all were freed", lane->name,
-             (unsigned long long)first, (unsigned long long)second);
+        sb_find(
+            f, SB_CHECK_FAIL,
+            "%s: of %llu blocks of %llu bytes that there was memory for only %llu come after all were freed",
+            lane->name, (unsigned long long)first, (unsigned long long)size, (unsigned long long)second);
     for (uint64_t i = 0; i < second; i++)
         give(w, lane, blocks[i], size);
     free((void *)blocks);
 }
 
-static void try_exhaustion(struct sb_world *w, struct sb_finding *f)
+static void try_exhaustion(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
+    (void)t;
     if (w->a->flags & (SB_ALLOCATOR_OS_MEMORY | SB_ALLOCATOR_ALIASES)) {
-        find(f, SB_CHECK_NOT_CLAIMED, "its memory has no end");
+        sb_find(f, SB_CHECK_NOT_CLAIMED, "its memory has no end");
         return;
     }
     for (size_t i = 0; i < w->lane_count && f->result == SB_CHECK_PASS; i++) {
-        /* Tiny objects take long and tell nothing more. */
-        if (w->lanes[i].kind == SB_LANE_CACHE && w->lanes[i].size < 1000)
+        const struct sb_lane *lane = &w->lanes[i];
+        /* Small, middling and the largest; tiny objects take long and tell nothing more. */
+        const uint64_t sizes[] = {lane->kind == SB_LANE_PERCPU ? 256 : (uint64_t)SB_PAGE_SIZE,
+                                  8 * SB_PAGE_SIZE, lane->most};
+        size_t n = lane->kind == SB_LANE_CACHE || lane->kind == SB_LANE_PERCPU ? 1 : SB_COUNT(sizes);
+        if (lane->kind == SB_LANE_CACHE && lane->size < 1000)
             continue;
-        exhaust(w, &w->lanes[i], f);
-        /* Memory that went to one kind of blocks need not come back for another. */
-        sb_world_close_allocator(w);
-        if (open_again(w)) {
-            find(f, SB_CHECK_UNTESTED, "it can't be opened again: %s", w->said);
-            return;
+        for (size_t k = 0; k < n && f->result == SB_CHECK_PASS; k++) {
+            exhaust(w, lane, lane->kind == SB_LANE_CACHE ? lane->size : sizes[k], f);
+            /* Memory that went to one kind of blocks need not come back for another. */
+            sb_world_close_allocator(w);
+            if (sb_world_open_afresh(w)) {
+                sb_find(f, SB_CHECK_UNTESTED, "it can't be opened again: %s", w->said);
+                return;
+            }
         }
     }
 }
@@ -527,7 +567,7 @@ static void send_one(struct trader *t)
     p->lane = (uint8_t)sb_random_below(&t->random, t->w->lane_count);
     const struct sb_lane *lane = &t->w->lanes[p->lane];
     p->size = lane->kind == SB_LANE_CACHE    ? lane->size
-              : lane->kind == SB_LANE_PAGES  ? (uint64_t)SB_PAGE_SIZE
+              : lane->kind == SB_LANE_PAGES  ? sb_draw_pages(&t->random, lane->most)
               : lane->kind == SB_LANE_PERCPU ? 8 + sb_random_below(&t->random, 256)
                                              : 8 + sb_random_below(&t->random, MOST_SHARED);
     p->block = take(t->w, lane, p->size);
@@ -563,7 +603,7 @@ static void *trade(void *argument)
     return NULL;
 }
 
-static void try_all_threads(struct sb_world *w, bool quick, struct sb_finding *f)
+static void try_all_threads(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
     static struct ring rings[2];
     struct trader traders[2];
@@ -572,12 +612,12 @@ static void try_all_threads(struct sb_world *w, bool quick, struct sb_finding *f
     _Atomic bool broken = false;
     char *why = NULL, text[256] = "";
     if (w->a->flags & SB_ALLOCATOR_ALIASES) {
-        find(f, SB_CHECK_NOT_CLAIMED, "the plugin says that it gives the same blocks to all");
+        sb_find(f, SB_CHECK_NOT_CLAIMED, "the plugin says that it gives the same blocks to all");
         return;
     }
     sb_topology_cpus(w->topology, "all", SB_PLACE_SCATTER, &cpus, &why);
     free(why);
-    const uint64_t now = sb_now_ns(), span = quick ? UINT64_C(100000000) : UINT64_C(700000000);
+    const uint64_t now = sb_now_ns(), span = t->quick ? UINT64_C(100000000) : UINT64_C(700000000);
     for (size_t i = 0; i < 2; i++)
         traders[i] = (struct trader){.w = w,
                                      .in = &rings[i],
@@ -601,22 +641,22 @@ static void try_all_threads(struct sb_world *w, bool quick, struct sb_finding *f
     SB_VEC_FREE(&cpus);
     if (error) {
         f->fault = SB_FAULT_MACHINE;
-        find(f, SB_CHECK_UNTESTED, "the machine: a thread can't be started: %s", strerror(error));
+        sb_find(f, SB_CHECK_UNTESTED, "the machine: a thread can't be started: %s", strerror(error));
         return;
     }
     struct sb_snapshot s = {.struct_size = sizeof(s)};
     w->a->snapshot(w->self, &s);
     if (broken)
-        find(f, SB_CHECK_FAIL, "%s", *traders[0].why ? traders[0].why : traders[1].why);
+        sb_find(f, SB_CHECK_FAIL, "%s", *traders[0].why ? traders[0].why : traders[1].why);
     /* A pass without a block handed over would be empty. */
     else if (!traders[0].sent || !traders[1].sent)
-        find(f, SB_CHECK_UNTESTED, "not one block was given with SB_GFP_NOWAIT");
+        sb_find(f, SB_CHECK_UNTESTED, "not one block was given with SB_GFP_NOWAIT");
     else if (w->a->check(w->self, text, sizeof(text)))
-        find(f, SB_CHECK_FAIL, "after two threads freed each other's blocks check() says: %s", text);
+        sb_find(f, SB_CHECK_FAIL, "after two threads freed each other's blocks check() says: %s", text);
     else if (s.has & SB_HAS_LIVE && s.live)
-        find(f, SB_CHECK_FAIL,
-             "after two threads freed all of each other's blocks %llu are still counted as live",
-             (unsigned long long)s.live);
+        sb_find(f, SB_CHECK_FAIL,
+                "after two threads freed all of each other's blocks %llu are still counted as live",
+                (unsigned long long)s.live);
 }
 
 /* ---- caches ---- */
@@ -644,15 +684,16 @@ static bool all_apart(void **objects, size_t n, uint64_t size)
     return n == 0 || objects[0];
 }
 
-static void try_bulk(struct sb_world *w, struct sb_finding *f)
+static void try_bulk(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
+    (void)t;
     enum { MOST = 64 };
     struct sb_lane *lane = first_cache(w, 24);
     struct sb_random random = {w->host.seed};
     void *objects[MOST];
     size_t served = 0;
     if (!w->a->bulk || !lane) {
-        find(f, SB_CHECK_NOT_CLAIMED, "the plugin doesn't offer bulk");
+        sb_find(f, SB_CHECK_NOT_CLAIMED, "the plugin doesn't offer bulk");
         return;
     }
     for (int round = 0; round < 3000 && f->result == SB_CHECK_PASS; round++) {
@@ -663,12 +704,12 @@ static void try_bulk(struct sb_world *w, struct sb_finding *f)
         w->a->snapshot(w->self, &s);
         served += got;
         if (got != n && got)
-            find(f, SB_CHECK_FAIL, "alloc_bulk of %zu objects gave %zu: it gives all or none", n, got);
+            sb_find(f, SB_CHECK_FAIL, "alloc_bulk of %zu objects gave %zu: it gives all or none", n, got);
         else if (got && !all_apart(objects, n, lane->size))
-            find(f, SB_CHECK_FAIL, "alloc_bulk of %zu objects gave NULL, or objects that overlap", n);
+            sb_find(f, SB_CHECK_FAIL, "alloc_bulk of %zu objects gave NULL, or objects that overlap", n);
         else if (got && s.has & SB_HAS_LIVE && s.live != n)
-            find(f, SB_CHECK_FAIL, "after alloc_bulk of %zu objects the snapshot counts %llu live", n,
-                 (unsigned long long)s.live);
+            sb_find(f, SB_CHECK_FAIL, "after alloc_bulk of %zu objects the snapshot counts %llu live", n,
+                    (unsigned long long)s.live);
         else if (got && round % 2)
             w->a->bulk->free_bulk(lane->cache, n, objects);
         /* Taken in bulk, freed singly; in the other rounds freed in bulk, too. */
@@ -678,50 +719,106 @@ static void try_bulk(struct sb_world *w, struct sb_finding *f)
         for (size_t i = 0; i < n && f->result == SB_CHECK_PASS; i++)
             objects[i] = w->a->cache->alloc(lane->cache, SB_GFP_KERNEL);
         if (f->result == SB_CHECK_PASS && !all_apart(objects, n, lane->size))
-            find(f, SB_CHECK_UNTESTED, "%zu single objects were NULL, or overlapped", n);
+            sb_find(f, SB_CHECK_UNTESTED, "%zu single objects were NULL, or overlapped", n);
         else if (f->result == SB_CHECK_PASS)
             w->a->bulk->free_bulk(lane->cache, n, objects);
         s = (struct sb_snapshot){.struct_size = sizeof(s)};
         w->a->snapshot(w->self, &s);
         if (f->result == SB_CHECK_PASS && s.has & SB_HAS_LIVE && s.live)
-            find(f, SB_CHECK_FAIL, "after free_bulk of %zu objects the snapshot still counts %llu live", n,
-                 (unsigned long long)s.live);
+            sb_find(f, SB_CHECK_FAIL, "after free_bulk of %zu objects the snapshot still counts %llu live", n,
+                    (unsigned long long)s.live);
     }
     if (f->result == SB_CHECK_PASS && !served)
-        find(f, SB_CHECK_FAIL, "alloc_bulk never gave anything, where single objects could be had");
+        sb_find(f, SB_CHECK_FAIL, "alloc_bulk never gave anything, where single objects could be had");
 }
 
-static void try_destroy(struct sb_world *w, struct sb_finding *f)
+static void try_destroy(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
+    (void)t;
     void *cache = NULL, *object, *second;
     if (!w->a->cache || w->a->flags & SB_ALLOCATOR_ALIASES) {
-        find(f, SB_CHECK_NOT_CLAIMED,
-             w->a->cache ? "the plugin says that it gives the same blocks to all"
-                         : "the plugin doesn't offer caches");
+        sb_find(f, SB_CHECK_NOT_CLAIMED,
+                w->a->cache ? "the plugin says that it gives the same blocks to all"
+                            : "the plugin doesn't offer caches");
         return;
     }
     if (w->a->cache->create(w->self, "doomed", 64, 0, 0, NULL, 0, &cache) ||
         !(object = w->a->cache->alloc(cache, SB_GFP_KERNEL))) {
-        find(f, SB_CHECK_UNTESTED, "a cache of 64 bytes can't be made: %s", w->said);
+        sb_find(f, SB_CHECK_UNTESTED, "a cache of 64 bytes can't be made: %s", w->said);
         return;
     }
     int status = w->a->cache->destroy(cache);
     if (!status) {
-        find(f, SB_CHECK_FAIL, "destroy said 0 while an object lived");
+        sb_find(f, SB_CHECK_FAIL, "destroy said 0 while an object lived");
         return;
     }
     if (status != -EBUSY)
-        find(f, SB_CHECK_FAIL, "destroy said %d (%s) while an object lived, not -EBUSY", status,
-             strerror(-status));
+        sb_find(f, SB_CHECK_FAIL, "destroy said %d (%s) while an object lived, not -EBUSY", status,
+                strerror(-status));
     /* A refusal must have changed nothing: kmem_cache_destroy with live objects leaves the cache usable. */
     second = w->a->cache->alloc(cache, SB_GFP_KERNEL);
     if (!second || second == object)
-        find(f, SB_CHECK_FAIL, "after a refused destroy the cache serves no more");
+        sb_find(f, SB_CHECK_FAIL, "after a refused destroy the cache serves no more");
     w->a->cache->free(cache, object);
     if (second && second != object)
         w->a->cache->free(cache, second);
     if (f->result == SB_CHECK_PASS && w->a->cache->destroy(cache))
-        find(f, SB_CHECK_FAIL, "destroy refuses although all objects were freed: %s", w->said);
+        sb_find(f, SB_CHECK_FAIL, "destroy refuses although all objects were freed: %s", w->said);
+}
+
+enum { BUILT = 200 };
+
+static void build(void *object)
+{
+    memset(object, 0xc7, BUILT);
+}
+
+static bool is_built(const unsigned char *object)
+{
+    for (size_t i = 0; i < BUILT; i++) {
+        if (object[i] != 0xc7)
+            return false;
+    }
+    return true;
+}
+
+/* Freed as it came an object comes again as it was: that is what a constructor is for. */
+static void try_ctor(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
+{
+    enum { OBJECTS = 2000 };
+    static void *objects[OBJECTS];
+    void *cache = NULL;
+    size_t served = 0;
+    (void)t;
+    if (!w->a->cache || w->a->flags & SB_ALLOCATOR_ALIASES) {
+        sb_find(f, SB_CHECK_NOT_CLAIMED,
+                w->a->cache ? "the plugin says that it gives the same blocks to all"
+                            : "the plugin doesn't offer caches");
+        return;
+    }
+    if (w->a->cache->create(w->self, "built", BUILT, 0, 0, build, 0, &cache)) {
+        sb_find(f, SB_CHECK_UNTESTED, "a cache of %d bytes with a constructor can't be made: %s", BUILT,
+                w->said);
+        return;
+    }
+    for (int round = 0; round < 2 && f->result == SB_CHECK_PASS; round++) {
+        for (size_t i = 0; i < OBJECTS; i++) {
+            objects[i] = w->a->cache->alloc(cache, SB_GFP_KERNEL);
+            served += objects[i] != NULL;
+            if (objects[i] && !is_built(objects[i]) && f->result == SB_CHECK_PASS)
+                sb_find(f, SB_CHECK_FAIL,
+                        "an object of a cache with a constructor came without what that wrote%s",
+                        round ? ", the second time" : "");
+        }
+        for (size_t i = 0; i < OBJECTS; i++) {
+            if (objects[i])
+                w->a->cache->free(cache, objects[i]);
+        }
+    }
+    if (!served)
+        sb_find(f, SB_CHECK_UNTESTED, "not one object was given");
+    if (w->a->cache->destroy(cache) && f->result == SB_CHECK_PASS)
+        sb_find(f, SB_CHECK_UNTESTED, "the cache can't be destroyed: %s", w->said);
 }
 
 /* ---- opening ---- */
@@ -730,9 +827,7 @@ static void try_destroy(struct sb_world *w, struct sb_finding *f)
 static void exercise(struct sb_world *w, size_t n)
 {
     struct sb_ops ops = {0};
-    struct sb_mix mix = {.most = 4000};
-    if (w->a->sized && w->a->sized->max_size && w->a->sized->max_size < mix.most)
-        mix.most = w->a->sized->max_size;
+    const struct sb_mix mix = {.most = 4000};
     sb_ops_draw(&ops, w->lanes, w->lane_count, &mix, n, w->host.seed);
     for (size_t i = 0; i < ops.n; i++)
         sb_world_do(w, &ops.at[i]);
@@ -751,7 +846,7 @@ static void try_mistake(struct sb_world *w, bool foreign, struct sb_finding *f)
 {
     uint64_t claim = foreign ? SB_CLAIM_FOREIGN_FREE : SB_CLAIM_DOUBLE_FREE;
     if (!(w->a->claims & claim)) {
-        find(f, SB_CHECK_NOT_CLAIMED, "the plugin doesn't claim to notice it");
+        sb_find(f, SB_CHECK_NOT_CLAIMED, "the plugin doesn't claim to notice it");
         return;
     }
     size_t tried = 0;
@@ -770,17 +865,29 @@ static void try_mistake(struct sb_world *w, bool foreign, struct sb_finding *f)
         give(w, lane, block, size);
         tried++;
         if (!reported(w))
-            find(f, SB_CHECK_FAIL, "%s: %s, and neither fail() nor check() said so", lane->name,
-                 foreign ? "a block that was never given out was freed" : "a block was freed twice");
+            sb_find(f, SB_CHECK_FAIL, "%s: %s, and neither fail() nor check() said so", lane->name,
+                    foreign ? "a block that was never given out was freed" : "a block was freed twice");
         /* What one lane's mistake has damaged must not speak for the next. */
         sb_world_close_allocator(w);
-        if (open_again(w)) {
-            find(f, SB_CHECK_UNTESTED, "it can't be opened again: %s", w->said);
+        if (sb_world_open_afresh(w)) {
+            sb_find(f, SB_CHECK_UNTESTED, "it can't be opened again: %s", w->said);
             return;
         }
     }
     if (f->result == SB_CHECK_PASS && !tried)
-        find(f, SB_CHECK_UNTESTED, "not one block was given with SB_GFP_NOWAIT");
+        sb_find(f, SB_CHECK_UNTESTED, "not one block was given with SB_GFP_NOWAIT");
+}
+
+static void try_double_free(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
+{
+    (void)t;
+    try_mistake(w, false, f);
+}
+
+static void try_foreign_free(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
+{
+    (void)t;
+    try_mistake(w, true, f);
 }
 
 /* ---- options ---- */
@@ -795,22 +902,23 @@ static void try_option_value(struct sb_world *w, const struct sb_option *o, uint
     slot->u = value;
     /* For the parent, should this be the last that is done. */
     snprintf((char *)(done + 1), SB_PROGRESS_BYTES - sizeof(*done), "with %s = %s", o->name, text);
-    if (!open_again(w)) {
+    if (!sb_world_open_afresh(w)) {
         exercise(w, 500);
         sb_world_free_all(w);
         if (w->fault != SB_FAULT_NONE && !(w->a->flags & SB_ALLOCATOR_ALIASES))
-            find(f, SB_CHECK_FAIL, "with %s = %s: %s", o->name, text, w->why);
+            sb_find(f, SB_CHECK_FAIL, "with %s = %s: %s", o->name, text, w->why);
         sb_world_close_allocator(w);
         /* A refusal is allowed: two options may exclude each other. Silence is not. */
     } else if (!*w->said) {
-        find(f, SB_CHECK_FAIL, "%s = %s is refused without a word of why: call host->fail", o->name, text);
+        sb_find(f, SB_CHECK_FAIL, "%s = %s is refused without a word of why: call host->fail", o->name, text);
     }
     free(text);
     *slot = saved;
 }
 
-static void try_options(struct sb_world *w, volatile uint64_t *done, struct sb_finding *f)
+static void try_options(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
+    volatile uint64_t *done = t->done;
     size_t tried = 0;
     sb_world_close_allocator(w);
     w->ignore_overlap = w->a->flags & SB_ALLOCATOR_ALIASES;
@@ -831,9 +939,9 @@ static void try_options(struct sb_world *w, volatile uint64_t *done, struct sb_f
             try_option_value(w, o, values[v], done, f);
     }
     if (!tried && f->result == SB_CHECK_PASS)
-        find(f, SB_CHECK_NOT_CLAIMED, "it has no options that can be tried");
+        sb_find(f, SB_CHECK_NOT_CLAIMED, "it has no options that can be tried");
     *(char *)(done + 1) = '\0';
-    open_again(w);
+    sb_world_open_afresh(w);
 }
 
 /* What a process holds, as the kernel and the C library count it. */
@@ -886,8 +994,9 @@ static struct holding look(void)
  * After some rounds, so that what is made once is made; then what every round leaves behind adds up. Of the
  * heap the median of what the rounds add: what is made once and late is no leak.
  */
-static void try_close(struct sb_world *w, struct sb_finding *f)
+static void try_close(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
+    (void)t;
     enum { FIRST = 4, ROUNDS = 16 };
     struct holding before = {0}, after = {0};
     double grown[ROUNDS];
@@ -906,64 +1015,119 @@ static void try_close(struct sb_world *w, struct sb_finding *f)
             grown[round - FIRST] = (double)after.heap - (double)heap;
         else
             before = after;
-        if (open_again(w)) {
-            find(f, SB_CHECK_UNTESTED, "it can't be opened again: %s", w->said);
+        if (sb_world_open_afresh(w)) {
+            sb_find(f, SB_CHECK_UNTESTED, "it can't be opened again: %s", w->said);
             return;
         }
     }
     double leak = sb_median(grown, ROUNDS);
     if (leak > 0)
-        find(f, SB_CHECK_FAIL, "every open and close leaves %.0f bytes of the process's heap behind", leak);
+        sb_find(f, SB_CHECK_FAIL, "every open and close leaves %.0f bytes of the process's heap behind",
+                leak);
     /* Half of the rounds: the C library's own arenas map something now and then. */
     else if (after.maps > before.maps + ROUNDS / 2)
-        find(f, SB_CHECK_FAIL, "every open and close leaves mappings behind: %zu before, %zu after %d rounds",
-             before.maps, after.maps, ROUNDS);
+        sb_find(f, SB_CHECK_FAIL,
+                "every open and close leaves mappings behind: %zu before, %zu after %d rounds", before.maps,
+                after.maps, ROUNDS);
     else if (after.files > before.files + ROUNDS / 2)
-        find(f, SB_CHECK_FAIL, "every open and close leaves files open: %zu before, %zu after %d rounds",
-             before.files, after.files, ROUNDS);
+        sb_find(f, SB_CHECK_FAIL, "every open and close leaves files open: %zu before, %zu after %d rounds",
+                before.files, after.files, ROUNDS);
     /* 128 KiB a round: less is the heap's own coming and going, glibc's trim threshold. */
     else if (after.resident > before.resident + ROUNDS * INT64_C(131072))
-        find(f, SB_CHECK_FAIL, "every open and close leaves %lld KiB resident",
-             (long long)(after.resident - before.resident) / ROUNDS / 1024);
+        sb_find(f, SB_CHECK_FAIL, "every open and close leaves %lld KiB resident",
+                (long long)(after.resident - before.resident) / ROUNDS / 1024);
 }
 
-static void try_reopen(struct sb_world *w, bool quick, struct sb_finding *f)
+static void try_reopen(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
     w->fill = false;
     w->ignore_overlap = true;
-    for (int round = 0; round < (quick ? 100 : 1000); round++) {
+    for (int round = 0; round < (t->quick ? 100 : 1000); round++) {
         /* Opening is what is tried; a few blocks make the lazy parts come alive. */
         exercise(w, 4);
         sb_world_free_all(w);
         sb_world_close_allocator(w);
         if (sb_world_open_allocator(w)) {
-            find(f, SB_CHECK_FAIL, "it can't be opened the %dth time: %s", round + 2,
-                 *w->said ? w->said : "without a word");
+            sb_find(f, SB_CHECK_FAIL, "it can't be opened the %dth time: %s", round + 2,
+                    *w->said ? w->said : "without a word");
             return;
         }
     }
 }
 
-void sb_property_try(struct sb_world *w, const struct sb_property *p, const struct sb_ops *ops, bool quick,
-                     volatile uint64_t *done, struct sb_finding *f)
+#define SEQUENCE(NAME, WHAT, ...)                                                                            \
+    {                                                                                                        \
+        NAME, WHAT, true, &(const struct sb_property_way)                                                    \
+        {                                                                                                    \
+            .try = try_sequence, __VA_ARGS__                                                                 \
+        }                                                                                                    \
+    }
+#define TRIED_BY(NAME, WHAT, FUNCTION)                                                                       \
+    {                                                                                                        \
+        NAME, WHAT, false, &(const struct sb_property_way)                                                   \
+        {                                                                                                    \
+            .try = FUNCTION                                                                                  \
+        }                                                                                                    \
+    }
+
+/* In the order in which they are tried: a later one may take an earlier one for granted. Their names are
+   what users type and what databases hold, so they are never renamed. */
+const struct sb_property sb_properties[] = {
+    SEQUENCE("alignment", "blocks are aligned as asked for, at every size", .own = SB_FAULT_ALIGN,
+             .tenths = 10, .judge_align = true, .aliases = true, .then = remark_alignment),
+    SEQUENCE("memory", "blocks lie in the machine's memory, or in a second mapping of it",
+             .own = SB_FAULT_MEMORY, .tenths = 10, .look = sb_world_judge_memory, .aliases = true,
+             .excuse = excuse_os_memory),
+    SEQUENCE("overlap", "no two live blocks share a byte", .own = SB_FAULT_OVERLAP, .tenths = 50),
+    /* What is damaged rarely takes many frees to see: a million, and to every second operation there is one.
+     */
+    SEQUENCE("contents", "a block keeps its contents until it is freed", .own = SB_FAULT_CONTENTS,
+             .tenths = 50, .full = 2000000 + 2 * SB_SLOTS, .full_ns = UINT64_C(20000000000), .fill = true,
+             .then = tell_rarest),
+    SEQUENCE("zeroing", "blocks are zero where that is asked for", .own = SB_FAULT_ZERO, .tenths = 10,
+             .fill = true, .judge_zero = true, .before = soil),
+    SEQUENCE("usable", "what is said to be usable is no less than asked for, and really the block's",
+             .own = SB_FAULT_USABLE, .tenths = 10, .fill = true, .use_usable = true,
+             .excuse = excuse_no_usable),
+    SEQUENCE("snapshot", "the books agree with what was asked for, and with the machine's memory",
+             .own = SB_FAULT_SNAPSHOT, .tenths = 10, .fill = true, .look = compare_snapshot,
+             .excuse = excuse_no_books),
+    SEQUENCE("check", "check() is silent on sound structures, and notices damage", .own = SB_FAULT_CHECK,
+             .tenths = 10, .fill = true, .look = ask_check, .looks = 40, .then = try_damage),
+    TRIED_BY("page-structs", "pages by struct page, by address and by frame number are the same pages",
+             sb_try_pages),
+    /* Handing every operation to another thread costs microseconds. */
+    SEQUENCE("other-cpu", "a block may be freed by another thread, on another CPU", .tenths = 1, .fill = true,
+             .threads = true, .all_faults = true),
+    TRIED_BY("all-threads", "threads may free each other's blocks, all at once", try_all_threads),
+    TRIED_BY("bulk", "n objects at once are like n single ones", try_bulk),
+    TRIED_BY("exhaustion", "memory that is used up gives NULL, and serves again when freed", try_exhaustion),
+    TRIED_BY("ctor", "objects of a cache with a constructor come constructed, the second time too", try_ctor),
+    TRIED_BY("destroy", "a cache with live objects refuses to be destroyed, and lives on", try_destroy),
+    TRIED_BY("double-free", "a block freed twice is reported", try_double_free),
+    TRIED_BY("foreign-free", "a block that was never given out is reported when freed", try_foreign_free),
+    TRIED_BY(
+        "options",
+        "every option's smallest, largest and default value, and every choice, opens and serves, or says why "
+        "not",
+        try_options),
+    TRIED_BY("close", "close gives back all that it holds, blocks that live in the machine's memory too",
+             try_close),
+    TRIED_BY("reopen", "it can be opened and closed a thousand times", try_reopen),
+};
+const size_t sb_property_count = SB_COUNT(sb_properties);
+
+const struct sb_property *sb_property_find(const char *name)
+{
+    for (size_t i = 0; i < sb_property_count; i++) {
+        if (!strcmp(sb_properties[i].name, name))
+            return &sb_properties[i];
+    }
+    return NULL;
+}
+
+void sb_property_try(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *f)
 {
     *f = (struct sb_finding){.result = SB_CHECK_PASS};
-    if (p->sequence)
-        try_sequence(w, p, ops, quick, done, f);
-    else if (is(p, "all-threads"))
-        try_all_threads(w, quick, f);
-    else if (is(p, "bulk"))
-        try_bulk(w, f);
-    else if (is(p, "exhaustion"))
-        try_exhaustion(w, f);
-    else if (is(p, "destroy"))
-        try_destroy(w, f);
-    else if (is(p, "double-free") || is(p, "foreign-free"))
-        try_mistake(w, is(p, "foreign-free"), f);
-    else if (is(p, "options"))
-        try_options(w, done, f);
-    else if (is(p, "close"))
-        try_close(w, f);
-    else if (is(p, "reopen"))
-        try_reopen(w, quick, f);
+    attempt->property->way->try(w, attempt, f);
 }

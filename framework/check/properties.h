@@ -24,15 +24,25 @@ struct sb_finding {
 };
 
 /* The operations that a sequence property draws: parent and child draw the same. */
-void sb_property_draw(const struct sb_property *property, const struct sb_allocator *a,
-                      const struct sb_lane *lanes, size_t lane_count, bool quick, uint64_t seed,
-                      struct sb_ops *ops);
+void sb_property_draw(const struct sb_property *property, const struct sb_lane *lanes, size_t lane_count,
+                      bool quick, uint64_t seed, struct sb_ops *ops);
 
-/*
- * Tries one property. `done`: SB_PROGRESS_BYTES that the parent can read. `ops` for
- * sequences, else NULL. The world must be open.
- */
-void sb_property_try(struct sb_world *w, const struct sb_property *property, const struct sb_ops *ops,
-                     bool quick, volatile uint64_t *done, struct sb_finding *finding);
+/* One try of one property. */
+struct sb_attempt {
+    const struct sb_property *property;
+    const struct sb_ops *ops; /* of a sequence, else NULL */
+    bool quick;
+    volatile uint64_t *done; /* SB_PROGRESS_BYTES that the parent can read */
+};
+
+/* The world must be open. */
+void sb_property_try(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
+
+/* The property "page-structs" (pages.c). */
+void sb_try_pages(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
+
+/* Sets a finding's result, and its words. */
+void sb_find(struct sb_finding *f, enum sb_check_result result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -60,25 +60,35 @@ size_t sb_lanes_make(const struct sb_allocator *a, struct sb_lane lanes[SB_MAX_L
                   {200, 64, 0},
                   {300, 256, 0},
                   {1000, 0, 0},
-                  {4000, 0, SB_SLAB_HWCACHE_ALIGN}};
+                  {4000, 0, SB_SLAB_HWCACHE_ALIGN},
+                  {8192, 0, 0},
+                  {60000, 0, 0}};
+    /* Who states no limit isn't held to the largest cache. */
+    const uint64_t largest = a->cache && a->cache->max_size ? a->cache->max_size : 8192;
+    const uint64_t big = SB_PAGE_SIZE << SB_MAX_ORDER;
     size_t n = 0;
     if (a->sized)
-        add_lane(lanes, &n, (struct sb_lane){.kind = SB_LANE_SIZED}, "sized");
+        add_lane(lanes, &n,
+                 (struct sb_lane){.kind = SB_LANE_SIZED,
+                                  .most = a->sized->max_size && a->sized->max_size < big ? a->sized->max_size
+                                                                                         : big},
+                 "sized");
     for (size_t i = 0; a->cache && i < SB_COUNT(caches); i++) {
         char name[16];
         snprintf(name, sizeof(name), "cache%zu", i);
-        if (!a->cache->max_size || caches[i].size <= a->cache->max_size)
+        if (caches[i].size <= largest)
             add_lane(lanes, &n,
                      (struct sb_lane){.kind = SB_LANE_CACHE,
                                       .size = caches[i].size,
+                                      .most = caches[i].size,
                                       .align = caches[i].align,
                                       .flags = caches[i].flags},
                      name);
     }
     if (a->pages)
-        add_lane(lanes, &n, (struct sb_lane){.kind = SB_LANE_PAGES}, "pages");
+        add_lane(lanes, &n, (struct sb_lane){.kind = SB_LANE_PAGES, .most = big}, "pages");
     if (a->percpu)
-        add_lane(lanes, &n, (struct sb_lane){.kind = SB_LANE_PERCPU}, "percpu");
+        add_lane(lanes, &n, (struct sb_lane){.kind = SB_LANE_PERCPU, .most = 16384}, "percpu");
     return n;
 }
 
@@ -92,10 +102,21 @@ static uint64_t draw_size(struct sb_random *random, uint64_t most)
     return size < most ? size : most;
 }
 
+/* Mostly up to PAGE_ALLOC_COSTLY_ORDER, which may be expected to be served; a few of all orders. */
+uint64_t sb_draw_pages(struct sb_random *random, uint64_t most)
+{
+    unsigned orders = sb_random_below(random, 64) ? 4 : SB_NR_ORDERS;
+    uint64_t size = SB_PAGE_SIZE << sb_random_below(random, orders);
+    return size < most ? size : most;
+}
+
 static void draw_block(struct sb_op *op, const struct sb_lane *lane, const struct sb_mix *mix,
                        struct sb_random *random)
 {
-    uint64_t most = mix->most;
+    /* Large ones cost as much as hundreds of others: few are enough. */
+    uint64_t most = mix->big && !sb_random_below(random, 256) ? UINT64_MAX : mix->most;
+    if (most > lane->most)
+        most = lane->most;
     switch (lane->kind) {
     case SB_LANE_SIZED:
         op->size = draw_size(random, most);
@@ -106,11 +127,10 @@ static void draw_block(struct sb_op *op, const struct sb_lane *lane, const struc
         op->size = lane->size;
         break;
     case SB_LANE_PAGES:
-        /* Up to PAGE_ALLOC_COSTLY_ORDER, which may be expected to be served. */
-        op->size = SB_PAGE_SIZE << sb_random_below(random, 4);
+        op->size = sb_draw_pages(random, mix->big ? lane->most : 8 * SB_PAGE_SIZE);
         break;
     case SB_LANE_PERCPU:
-        op->size = draw_size(random, 512);
+        op->size = draw_size(random, most > mix->most ? most : 512);
         if (sb_random_below(random, 2))
             op->align = 1U << (3 + sb_random_below(random, 5));
         break;
@@ -581,6 +601,13 @@ static void take_words(void *context, const char *format, ...)
     va_end(args);
 }
 
+int sb_world_open_afresh(struct sb_world *w)
+{
+    if (w->memory.base)
+        memset(w->memory.base, 0, w->memory.size);
+    return sb_world_open_allocator(w);
+}
+
 int sb_world_open_allocator(struct sb_world *w)
 {
     w->said[0] = '\0';
@@ -601,7 +628,7 @@ void sb_world_close_allocator(struct sb_world *w)
     w->a->close(w->self);
     /* The map of granules keeps what still lived: callers free all first, or ignore overlaps. */
     memset(w->slots, 0, sizeof(w->slots));
-    w->live = w->live_bytes = 0;
+    w->live = w->live_bytes = w->pages_bytes = 0;
     w->self = NULL;
 }
 

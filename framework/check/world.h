@@ -19,6 +19,7 @@ struct sb_lane {
     enum sb_lane_kind kind;
     char name[16];        /* as operations are written */
     uint64_t size, align; /* of a cache's objects */
+    uint64_t most;        /* bytes of a block */
     uint32_t flags;
     void *cache; /* in an opened world */
 };
@@ -55,8 +56,11 @@ const char *sb_fault_name(enum sb_fault fault);
 /* What a sequence is drawn for. */
 struct sb_mix {
     bool threads;  /* operations are spread over two threads on two CPUs */
-    uint64_t most; /* bytes of a block */
+    bool big;      /* a few blocks are as large as their lane has them */
+    uint64_t most; /* bytes of the others */
 };
+/* Bytes of a block of pages: all orders up to `most`, small ones nearly always. */
+uint64_t sb_draw_pages(struct sb_random *random, uint64_t most);
 void sb_ops_draw(struct sb_ops *ops, const struct sb_lane *lanes, size_t lane_count, const struct sb_mix *mix,
                  size_t n, uint64_t seed);
 /* "a5:sized:100:64z@1 f5": a blank between two. NULL in `*why` where all could be read. */
@@ -87,7 +91,8 @@ struct sb_world {
     size_t lane_count;
     struct sb_block slots[SB_SLOTS];
     uint64_t live, live_bytes, tag, refused, served;
-    uint64_t proved;                          /* blocks whose contents were compared when they were freed */
+    uint64_t pages_bytes; /* free and held together, as a snapshot said first; 0: not yet */
+    uint64_t proved;      /* blocks whose contents were compared when they were freed */
     uint64_t aligned_refused, aligned_served; /* bits: alignments of sized allocations, by order */
     bool use_usable;                          /* blocks are filled up to what usable says */
     bool fill;                                /* with patterns, verified when freed */
@@ -105,6 +110,8 @@ int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const unio
 /* Opens the allocator again in the same memory, which is not cleared: an allocator mustn't rely on that but
  * once. */
 int sb_world_open_allocator(struct sb_world *w);
+/* Opens it in memory that is zero, as a fresh process would. */
+int sb_world_open_afresh(struct sb_world *w);
 void sb_world_close_allocator(struct sb_world *w);
 
 /* One operation; w->fault says whether something is wrong. An allocation in a full slot, a free of an empty

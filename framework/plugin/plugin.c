@@ -83,13 +83,51 @@ static void judge_names(struct sb_plugin *plugin)
         plugin->models = "";
 }
 
-/* Interfaces are offered whole: a workload calls what the plan promised it. */
-static bool ops_complete(const struct sb_allocator *a)
+/* "pages.get_free_pages": the first required function that is NULL, in a table that is offered. */
+#define NEED(table, member)                                                                                  \
+    if ((table) && !(table)->member)                                                                         \
+    return #table "." #member
+
+static const char *lacking_in_pages(const struct sb_pages_ops *pages)
 {
-    return (!a->sized || (a->sized->alloc && a->sized->free)) &&
-           (!a->cache || (a->cache->create && a->cache->alloc && a->cache->free && a->cache->destroy)) &&
-           (!a->pages || (a->pages->get_free_pages && a->pages->free_pages_at)) &&
-           (!a->percpu || (a->percpu->alloc_percpu && a->percpu->per_cpu_ptr && a->percpu->free_percpu));
+    NEED(pages, get_free_pages);
+    NEED(pages, free_pages_at);
+    /* Of struct pages all or none: who has one name for a block has the others. */
+    if (!pages || (!pages->alloc_pages && !pages->free_pages && !pages->page_address &&
+                   !pages->virt_to_page && !pages->page_to_pfn))
+        return NULL;
+    NEED(pages, alloc_pages);
+    NEED(pages, free_pages);
+    NEED(pages, page_address);
+    NEED(pages, virt_to_page);
+    NEED(pages, page_to_pfn);
+    return NULL;
+}
+
+/* Interfaces are offered whole: a workload calls what the plan promised it. */
+static const char *lacking(const struct sb_allocator *a)
+{
+    const struct sb_sized_ops *sized = a->sized;
+    const struct sb_cache_ops *cache = a->cache;
+    const struct sb_percpu_ops *percpu = a->percpu;
+    const struct sb_bulk_ops *bulk = a->bulk;
+    NEED(a, open);
+    NEED(a, close);
+    NEED(a, snapshot);
+    NEED(a, dump);
+    NEED(a, check);
+    NEED(sized, alloc);
+    NEED(sized, free);
+    NEED(cache, create);
+    NEED(cache, alloc);
+    NEED(cache, free);
+    NEED(cache, destroy);
+    NEED(percpu, alloc_percpu);
+    NEED(percpu, per_cpu_ptr);
+    NEED(percpu, free_percpu);
+    NEED(bulk, alloc_bulk);
+    NEED(bulk, free_bulk);
+    return lacking_in_pages(a->pages);
 }
 
 /* All functions begin at a line: of so many, laid out as they came, that is no luck. NULL is at one. */
@@ -142,14 +180,29 @@ static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
     /* One reason is enough, the first. */
     if (plugin->refused)
         return;
-    if (!a->open || !a->close || !a->snapshot || !a->check || !a->dump)
-        plugin->refused = sb_printf("one of open, close, snapshot, dump and check is missing");
+    const char *name = lacking(a);
+    if (name)
+        plugin->refused = sb_printf("its function %s is missing, which is required (scullbench/allocator.h)",
+                                    !strncmp(name, "a.", 2) ? name + 2 : name);
     else if (!a->sized && !a->cache && !a->pages && !a->percpu)
         plugin->refused = sb_printf("it offers no interface (sized, cache, pages or percpu)");
-    else if (!ops_complete(a))
-        plugin->refused = sb_printf("an interface that it offers lacks a function");
+    else if (a->bulk && !a->cache)
+        plugin->refused = sb_printf("it offers bulk, but no cache that objects could come from");
     else
         plugin->aligned = allocator_at_lines(a);
+}
+
+static const char *lacking_in_workload(const struct sb_workload *w)
+{
+    NEED(w, needs);
+    NEED(w, setup);
+    NEED(w, thread_setup);
+    NEED(w, step);
+    NEED(w, verify);
+    NEED(w, account);
+    NEED(w, thread_teardown);
+    NEED(w, teardown);
+    return NULL;
 }
 
 static void take_workload(struct sb_plugin *plugin, const struct sb_head *head)
@@ -162,9 +215,10 @@ static void take_workload(struct sb_plugin *plugin, const struct sb_head *head)
     plugin->models = w->models;
     if (plugin->refused)
         return;
-    if (!w->needs || !w->setup || !w->thread_setup || !w->step || !w->verify || !w->account ||
-        !w->thread_teardown || !w->teardown)
-        plugin->refused = sb_printf("one of its functions is missing");
+    const char *name = lacking_in_workload(w);
+    if (name)
+        plugin->refused =
+            sb_printf("its function %s is missing, which is required (scullbench/workload.h)", name + 2);
     /* It writes into an array of the host's, by index. */
     else if (w->counter_count > SB_MAX_COUNTERS)
         plugin->refused =

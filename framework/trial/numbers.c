@@ -528,6 +528,22 @@ static void report_crossed(struct trial *t)
               reason);
 }
 
+static const char nothing_lived[] = "nothing was live at any checkpoint of the survey: the workload frees "
+                                    "each block before its next call, or its "
+                                    "steps are whole cycles";
+
+/* Lines at zero by construction: they would look like a finding. */
+static bool lived_never(const struct trial *t)
+{
+    size_t points = t->series.n ? t->series.at[0].n : 0;
+    return points && value_at(t, "requested_bytes", fullest(t)) <= 0;
+}
+
+static bool is_of_memory(const char *series)
+{
+    return strstr(series, "_bytes") || !strcmp(series, "free_blocks");
+}
+
 static void report_memory(struct trial *t)
 {
     static const char aliases[] = "the allocator hands out the same addresses again and again";
@@ -544,8 +560,8 @@ static void report_memory(struct trial *t)
     double held = value_at(t, os ? "resident_bytes" : "held_bytes", peak);
     const char *reason = t->allocator->allocator.flags & SB_ALLOCATOR_ALIASES ? aliases
                          : !points                                            ? "no survey was asked for"
-                         : requested <= 0 ? "nothing was live at any checkpoint"
-                                          : "the allocator doesn't say";
+                         : requested <= 0                                     ? nothing_lived
+                                                                              : "the allocator doesn't say";
     if (requested > 0)
         metric(t, "requested_peak", "B", requested);
     number_or(t, "footprint", "ratio", requested > 0 && held >= 0, held / requested, reason);
@@ -599,8 +615,13 @@ void sb_trial_report(struct trial *t)
     report_memory(t);
     metric(t, "clock_ns", "ns", t->clock->cost_ns);
     metric(t, "clock_resolution", "ns", t->clock->resolution_ns);
+    bool nothing = lived_never(t);
+    if (nothing)
+        sb_write_unavailable(t->out, "requested_bytes", nothing_lived);
     /* Every process looks at its addresses, so that all are alike; those of one a cell are kept. */
     for (size_t i = 0; i < t->series.n; i++) {
+        if (nothing && is_of_memory(t->series.at[i].name))
+            continue;
         if (t->spec->trial[SB_TRIAL_REPETITION].u == 1 || !strstr(t->series.at[i].name, "_page"))
             sb_write_series(t->out, &t->series.at[i]);
     }

@@ -341,6 +341,12 @@ static char *find_bad_block(struct trial *t)
     }
     for (size_t i = 1; i < t->blocks.n; i++) {
         const struct block *a = &t->blocks.at[i - 1], *b = &t->blocks.at[i];
+        if (a->at + a->size > b->at && t->allocator->allocator.flags & SB_ALLOCATOR_ALIASES)
+            return sb_printf(
+                "the workload reported live blocks of an allocator that gives the same addresses to all, "
+                "as %s does: it must say needs.contents, or report none where the allocator has "
+                "SB_ALLOCATOR_ALIASES",
+                t->allocator->name);
         if (a->at + a->size > b->at)
             return sb_printf("two live blocks overlap: %llu bytes at %p and %llu bytes at %p",
                              (unsigned long long)a->size, (const void *)a->at, (unsigned long long)b->size,
@@ -412,6 +418,13 @@ static enum sb_status prove_both(struct trial *t, bool books, bool addresses, ch
     if (proved == SB_STATUS_OK && t->partner)
         proved = of_partner(prove(t->partner, books, false, reason), reason);
     return proved;
+}
+
+static void set_step_calls(struct trial *t, uint32_t calls)
+{
+    t->bench.step_calls = calls;
+    if (t->partner)
+        t->partner->bench.step_calls = calls;
 }
 
 static void set_proving(struct trial *t, bool proving)
@@ -506,7 +519,10 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
     if (!cycles || t->simulated)
         return 0;
     sb_write_phase(t->out, "survey");
+    uint64_t each = cycles * t->needs.cycle_operations / points;
     set_proving(t, true);
+    /* A batch that is longer than what lies between two checkpoints would step over what they are to see. */
+    set_step_calls(t, each < 1 ? 1 : each < UINT32_MAX ? (uint32_t)each : UINT32_MAX);
     checkpoint(t);
     for (uint64_t i = 1; i <= points && !status && *proved == SB_STATUS_OK; i++) {
         t->target = cycles * t->needs.cycle_operations * i / points;
@@ -516,6 +532,7 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
             *proved = prove_both(t, true, i == points, reason);
     }
     set_proving(t, false);
+    set_step_calls(t, 0);
     return status;
 }
 

@@ -37,7 +37,7 @@ static void refusals_say_what_to_do(void **state)
     expect_refusal("not-there", "No such file or directory");
     expect_refusal("nameless", "it has no name");
     expect_refusal("badoption", "the default of its option 'maybe' is wrong: 'perhaps' is not a valid value");
-    expect_refusal("half", "an interface that it offers lacks a function");
+    expect_refusal("half", "its function sized.free is missing, which is required (scullbench/allocator.h)");
     expect_refusal("segv", "taken");
 }
 

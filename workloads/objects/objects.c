@@ -182,6 +182,11 @@ static int bad_block(const struct objects *o, const void *block, const char *whe
     return -EBADMSG;
 }
 
+static uint64_t batch_of(const struct objects *o)
+{
+    return sb_step_calls(o->bench, o->batch);
+}
+
 /* An allocator that gives the same block to all can't keep a tag. */
 static bool is_proving(const struct objects *o)
 {
@@ -190,17 +195,17 @@ static bool is_proving(const struct objects *o)
 
 static void count_pairs(const struct objects *o, struct sb_counts *counts)
 {
-    counts->operations += o->batch;
-    counts->bytes += o->batch * o->size;
-    counts->allocs += o->batch;
-    counts->frees += o->batch;
+    counts->operations += batch_of(o);
+    counts->bytes += batch_of(o) * o->size;
+    counts->allocs += batch_of(o);
+    counts->frees += batch_of(o);
 }
 
 /* A sampled batch of pairs: its times go into the histograms, and its pairs count as all others do. */
 static int step_pairs_singly(struct stream *s, struct sb_counts *counts)
 {
     const struct objects *o = s->objects;
-    for (uint64_t i = 0; i < o->batch; i++) {
+    for (uint64_t i = 0; i < batch_of(o); i++) {
         void *block = sb_sampler_alloc(&s->sampler, &s->source, SB_GFP_KERNEL);
         if (!block)
             return -ENOMEM;
@@ -208,8 +213,8 @@ static int step_pairs_singly(struct stream *s, struct sb_counts *counts)
         sb_sampler_free(&s->sampler, &s->source, block);
     }
     count_pairs(o, counts);
-    counts->sampled_allocs += o->batch;
-    counts->sampled_frees += o->batch;
+    counts->sampled_allocs += batch_of(o);
+    counts->sampled_frees += batch_of(o);
     return 0;
 }
 
@@ -218,7 +223,7 @@ static int step_pairs_proved(struct stream *s, struct sb_counts *counts)
 {
     const struct objects *o = s->objects;
     int status = 0;
-    for (uint64_t i = 0; i < o->batch && !status; i++) {
+    for (uint64_t i = 0; i < batch_of(o) && !status; i++) {
         void *block = sb_source_alloc(&s->source, SB_GFP_KERNEL);
         if (!block)
             return -ENOMEM;
@@ -240,7 +245,7 @@ static int step_pairs(struct stream *s, struct sb_counts *counts)
         return step_pairs_proved(s, counts);
     if (sb_sampler_due(&s->sampler))
         return step_pairs_singly(s, counts);
-    for (uint64_t i = 0; i < o->batch; i++) {
+    for (uint64_t i = 0; i < batch_of(o); i++) {
         void *block = sb_source_alloc(&s->source, SB_GFP_KERNEL);
         if (!block)
             return -ENOMEM;
@@ -347,7 +352,7 @@ static int objects_step(void *state, struct sb_counts *counts)
 {
     struct stream *s = state;
     const struct objects *o = s->objects;
-    uint64_t left = o->count - s->at, n = left < o->batch ? left : o->batch;
+    uint64_t left = o->count - s->at, n = left < batch_of(o) ? left : batch_of(o);
     if (o->pattern == PATTERN_PAIR)
         return step_pairs(s, counts);
     int status = s->freeing ? step_frees(s, n, counts) : step_allocs(s, n, counts);

@@ -235,7 +235,8 @@ static int pressure_step(void *state, struct sb_counts *counts)
 {
     struct stream *s = state;
     const struct pressure *p = s->pressure;
-    uint64_t left = s->target - s->asked, n = left < p->batch ? left : p->batch, got = 0;
+    uint64_t left = s->target - s->asked, batch = sb_step_calls(p->bench, p->batch),
+             n = left < batch ? left : batch, got = 0;
     int status = 0;
     if (s->freeing) {
         free_some_blocks(s, 1, counts);

@@ -474,6 +474,11 @@ static int prove_quantum(const struct stream *stream, uint64_t device, uint64_t 
     return -EBADMSG;
 }
 
+static uint64_t batch_of(const struct scull *s)
+{
+    return sb_step_calls(s->bench, s->g.batch);
+}
+
 /* While nothing is timed all that is read or freed is proved; null's blocks hold what anybody wrote last. */
 static bool is_proving(const struct scull *s)
 {
@@ -509,7 +514,7 @@ static uint32_t take_quanta(struct stream *stream, uint64_t device, void **block
     const struct scull *s = stream->scull;
     const struct device *dev = &stream->devices[device];
     uint32_t n = 0;
-    while (n < s->g.batch && stream->trim_at < s->g.qset) {
+    while (n < batch_of(s) && stream->trim_at < s->g.qset) {
         void **slot = &dev->list->data[stream->trim_at++];
         if (*slot) {
             numbers[n] = dev->trimmed + stream->trim_at - 1;
@@ -708,7 +713,8 @@ int scull_step(void *state, struct sb_counts *counts)
     while (stream->done >= phase_length(stream))
         advance(stream);
     uint64_t left = phase_length(stream) - stream->done;
-    uint32_t n = left < stream->scull->g.batch ? (uint32_t)left : stream->scull->g.batch;
+    uint64_t batch = batch_of(stream->scull);
+    uint32_t n = (uint32_t)(left < batch ? left : batch);
     return step_phase(stream, n, counts);
 }
 

@@ -60,7 +60,8 @@ typedef uint32_t sb_gfp_t;
 #define SB_SLAB_CACHE_DMA     UINT32_C(0x2) /* slabs from the DMA zone */
 #define SB_SLAB_NO_REAP       UINT32_C(0x4) /* memory pressure takes no slabs of it */
 
-/* kmalloc-like. `align` is a power of two or 0 for the allocator's natural alignment. */
+/* kmalloc-like; alloc and free are required. `align` is a power of two or 0 for the allocator's natural
+ * alignment. */
 struct sb_sized_ops {
     uint32_t struct_size;
     uint32_t reserved;
@@ -71,7 +72,7 @@ struct sb_sized_ops {
     size_t (*usable)(void *self, void *block);          /* bytes that may be used; NULL: not known */
 };
 
-/* kmem_cache-like: objects of one size. */
+/* kmem_cache-like: objects of one size. All four are required. */
 struct sb_cache_ops {
     uint32_t struct_size;
     uint32_t reserved;
@@ -85,7 +86,11 @@ struct sb_cache_ops {
     int (*destroy)(void *cache);
 };
 
-/* alloc_pages-like: 2^order pages, aligned to their size. A page is an opaque handle. */
+/*
+ * alloc_pages-like: 2^order pages, aligned to their size. get_free_pages and free_pages_at are required; the
+ * five others are offered together or not at all. A page is an opaque handle, and every page of a block has
+ * one; what was given by page may be freed by address, and the other way round.
+ */
 struct sb_page;
 struct sb_pages_ops {
     uint32_t struct_size;
@@ -93,13 +98,13 @@ struct sb_pages_ops {
     struct sb_page *(*alloc_pages)(void *self, int node, sb_gfp_t gfp, unsigned order); /* node -1: any */
     void (*free_pages)(void *self, struct sb_page *page, unsigned order);
     void *(*page_address)(void *self, struct sb_page *page);
-    struct sb_page *(*virt_to_page)(void *self, void *address);
-    uint64_t (*page_to_pfn)(void *self, struct sb_page *page);
+    struct sb_page *(*virt_to_page)(void *self, void *address);        /* any address within a block */
+    uint64_t (*page_to_pfn)(void *self, struct sb_page *page);         /* counted from 0 at sb_host.memory */
     void *(*get_free_pages)(void *self, sb_gfp_t gfp, unsigned order); /* address at once */
     void (*free_pages_at)(void *self, void *address, unsigned order);
 };
 
-/* alloc_percpu-like: one object per CPU behind one cookie. Areas are zero-filled. */
+/* alloc_percpu-like: one object per CPU behind one cookie. Areas are zero-filled. All three are required. */
 struct sb_percpu_ops {
     uint32_t struct_size;
     uint32_t reserved;
@@ -108,7 +113,8 @@ struct sb_percpu_ops {
     void (*free_percpu)(void *self, void *cookie);
 };
 
-/* n objects of a cache at once. alloc_bulk gives all n, or none and 0. */
+/* n objects of a cache at once; both are required, and the caches' four beside them. alloc_bulk gives all n,
+ * or none and 0. */
 struct sb_bulk_ops {
     uint32_t struct_size;
     uint32_t reserved;
@@ -130,7 +136,8 @@ struct sb_snapshot {
     uint32_t has;                       /* SB_HAS_* */
     uint64_t live;                      /* blocks and objects in users' hands */
     uint64_t handed_bytes;              /* what users may use of them: sizes rounded up to class or page */
-    uint64_t held_bytes;                /* pages taken out of the free pool: handed out, or kept in slabs */
+    uint64_t held_bytes;                /* pages taken out of the free pool: handed out, or kept in slabs;
+                                           with the free blocks' the same sum at all times */
     uint64_t metadata_bytes;            /* the allocator's own structures beside the pages held */
     uint64_t free_blocks[SB_NR_ORDERS]; /* free blocks of the page allocator by order */
     /*
@@ -145,9 +152,17 @@ struct sb_snapshot {
 #define SB_ALLOCATOR_ALIASES   UINT32_C(0x2) /* gives the same block to all: contents don't last (null) */
 
 /* What an allocator says of itself beyond what all must keep; `scullbench check` holds it to that. */
+/*
+ * CHECK is proved by damage to those bytes of sb_host.memory that nobody was given and that aren't zero: free
+ * lists, headers, maps. Records that lie elsewhere can't be reached, and who keeps none in there has nothing
+ * to claim.
+ */
 #define SB_CLAIM_CHECK        UINT64_C(0x1) /* check() notices damage to memory that nobody was given */
 #define SB_CLAIM_DOUBLE_FREE  UINT64_C(0x2) /* told by fail(), or by the next check() */
 #define SB_CLAIM_FOREIGN_FREE UINT64_C(0x4) /* likewise, of a block that was never given out */
+/* Since 1.4: sb_host's nodes are kept apart. A page asked of a node is that node's while it has one, and with
+ * SB_GFP_THISNODE no other's. An option that divides memory otherwise makes the claim void. */
+#define SB_CLAIM_NODES UINT64_C(0x8)
 
 /* The exported descriptor: `const struct sb_allocator scullbench_allocator`. */
 struct sb_allocator {

@@ -79,8 +79,15 @@ struct sb_bench {
      * each block before it frees it, with all that it wrote there; -EBADMSG from step() where they differ.
      */
     uint32_t proving;
-    uint32_t reserved;
+    /* Since 1.4: while not 0 a step makes at most so many calls, for the survey looks between steps. */
+    uint32_t step_calls;
 };
+
+/* Calls of a step whose batch is `batch`. */
+static inline uint64_t sb_step_calls(const struct sb_bench *bench, uint64_t batch)
+{
+    return bench->step_calls && bench->step_calls < batch ? bench->step_calls : batch;
+}
 
 /*
  * Says which batches of calls a thread times call by call: at random distances, since anything regular could
