@@ -143,6 +143,20 @@ has err "is given twice"
 expect 1 "$s" report "$data" --out folder
 has err "is a folder, not a database"
 
+echo "== a terminal that gnuplot was built without costs its own files alone"
+mkdir -p lacking
+cat > lacking/gnuplot <<EOF
+#!/usr/bin/env bash
+case "\$*" in *GPVAL_TERMINALS*) echo "canvas dumb svg xterm" >&2; exit 0 ;; esac
+exec $(command -v gnuplot) "\$@"
+EOF
+chmod +x lacking/gnuplot
+expect 0 env PATH="$PWD/lacking:$PATH" "$s" report "$data/sample.db" --out lacking-report
+has err "this gnuplot was built without pngcairo, pdfcairo, cairolatex, tikz"
+has lacking-report/report.md "this gnuplot was built without"
+ls lacking-report/figures/*.svg > /dev/null || fail "no SVG is made where there is no cairo"
+! ls lacking-report/figures/*.png lacking-report/figures/*-tikz.tex 2> /dev/null || fail "files of terminals that aren't there"
+
 echo "== interrupted, nothing half-done stays"
 for verb in "TERM report $data/sample.db --out cut" "HUP report $data/sample.db --out cut" "INT artifact $data/sample.db -o cut.tar.gz"; do
   signal=${verb%% *} verb=${verb#* }

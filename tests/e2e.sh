@@ -383,6 +383,38 @@ wait $pid
 [ $? = 130 ] || { fail "exit status after Ctrl-C in the check"; cat err; }
 [ "$(find /tmp -maxdepth 1 -name 'scullbench-??????' | wc -l)" -le "$before" ] || fail "a check that was cut off leaves its file in /tmp"
 
+expect 3 "$s" run bad.ini --db none.db --plugin-path "$BAD_PLUGINS" --set matrix.allocator=overlap --set matrix.exclude=*/scullp
+has out "the reasons: scullbench show none.db"
+! grep -q "scullbench report" out || fail "a report is advised of a run without a trial"
+
+echo "== the survey sees a cycle that is shorter than a batch, and says where there is nothing to see"
+printf '[experiment]\nrepetitions = 1\nduration = 5ms\nsurvey = 1\n[workload few]\nplugin = objects\npattern = fifo\nsize = 2MiB\ncount = 10\n[workload pairs]\nplugin = objects\npattern = pair\n[matrix]\nallocator = buddy\nworkload = few, pairs\n' > few.ini
+expect 0 "$s" run few.ini "${unchecked[@]}" --db few.db
+"$s" export few.db --what series > few.csv
+series() { awk -F, -v cell="buddy / $1 / 1 thread" -v name="$2" '$2 == cell && $3 == name && !seen[$6]++ { n++; if ($6 > most) most = $6 } END { print n + 0, most + 0 }' few.csv; }
+[ "$(series few requested_bytes)" = "11 20971520" ] || fail "the survey of 10 blocks of 2 MiB saw $(series few requested_bytes)"
+[ "$(series pairs held_bytes)" = "0 0" ] || fail "a line at zero by construction is kept: $(series pairs held_bytes)"
+sqlite3 few.db "select u.reason from unavailable u join trial on trial = number join cell on cell.id = cell where name = 'footprint' and workload = 'pairs'" > out
+has out "nothing was live at any checkpoint of the survey: the workload frees each block before its next call"
+
+echo "== a workload's file lies beside the config, wherever the run is started"
+mkdir -p beside/config
+head -c 5000 /dev/urandom > beside/config/data.bin
+printf '[experiment]\nrepetitions = 1\nduration = 5ms\n[workload scullc]\nsource = file:data.bin\ndevice_size = 64KiB\n[matrix]\nallocator = slub\nworkload = scullc\n' > beside/config/file.ini
+expect 0 "$s" run beside/config/file.ini "${unchecked[@]}" --db file.db
+sqlite3 file.db "select settings from cell" > out
+has out "source = file:data.bin"
+
+echo "== a machine of more than 1024 CPUs"
+if [ "$sanitized" = 0 ]; then
+  expect 0 env LD_PRELOAD="$FROZEN/bigmask.so" "$s" run small.ini --db bigmask.db --set matrix.allocator=slub --set matrix.workload=scullc --set experiment.repetitions=1
+  [ "$(sqlite3 bigmask.db "select count(*) from trial where status = 'ok'")" -ge 1 ] || fail "no trial where sets of CPUs are long"
+fi
+
+echo "== what can't be written is no success"
+expect 1 sh -c '"$1" --version > /dev/full' _ "$s"
+expect 1 sh -c '"$1" --help > /dev/full' _ "$s"
+
 echo "== Ctrl-C keeps what is finished"
 "$s" run small.ini "${unchecked[@]}" --db int.db --set experiment.repetitions=200 > int.out 2> int.err &
 pid=$!

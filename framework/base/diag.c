@@ -116,3 +116,12 @@ void sb_warn(const char *format, ...)
     say("warning: ", format, args);
     va_end(args);
 }
+
+bool sb_diag_has(const struct sb_diag *diag, int line)
+{
+    for (size_t i = 0; i < diag->n; i++) {
+        if (diag->at[i].line == line)
+            return true;
+    }
+    return false;
+}

@@ -7,6 +7,7 @@
 #ifndef SB_BASE_DIAG_H
 #define SB_BASE_DIAG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -29,6 +30,8 @@ struct sb_diag {
  */
 void sb_diag_at(struct sb_diag *diag, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Whether something was said of this line. */
+bool sb_diag_has(const struct sb_diag *diag, int line);
 
 /*
  * " (did you mean 'x'?)" where a name is near, else " (valid: a, b, c)"; the caller frees it.

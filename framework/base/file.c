@@ -159,3 +159,11 @@ char *sb_program_dir(void)
     *slash = '\0';
     return sb_strdup(path);
 }
+
+char *sb_folder_of(const char *path)
+{
+    char *whole = path ? realpath(path, NULL) : NULL, *slash = whole ? strrchr(whole, '/') : NULL;
+    if (slash)
+        slash[slash == whole] = '\0';
+    return whole;
+}

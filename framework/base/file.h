@@ -26,6 +26,8 @@ int sb_make_dirs(const char *path);
 /* The path of a program in $PATH, or NULL. The caller's to free. */
 char *sb_find_program(const char *name);
 
+/* The folder of a file that exists, from the root; or NULL. The caller's to free. */
+char *sb_folder_of(const char *path);
 /* The folder that holds the running program, or NULL. The caller's to free. */
 char *sb_program_dir(void);
 

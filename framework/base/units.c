@@ -208,6 +208,10 @@ static int parse_share(const struct sb_option *option, const char *text, uint64_
     }
     if (*rest == '.') {
         for (rest++; *rest >= '0' && *rest <= '9'; rest++) {
+            if (!place && *rest != '0') {
+                *why = sb_printf("'%s' has more than three decimals, which are kept", text);
+                return -EINVAL;
+            }
             part += place * (uint64_t)(*rest - '0');
             place /= 10;
         }

@@ -316,6 +316,16 @@ static int parse(const struct sb_verb *verb, int argc, char **argv, struct sb_wo
     return -1;
 }
 
+/* What can't be written is no success, whatever it was. */
+static int flush(int status)
+{
+    if (fflush(stdout) || ferror(stdout)) {
+        sb_error("standard output can't be written: %s", strerror(errno));
+        status = status ? status : SB_EXIT_FAILURE;
+    }
+    return status;
+}
+
 /*
  * Output that could not be written is a failure: an empty export on a full disk must not look like
  * success.
@@ -325,11 +335,11 @@ int main(int argc, char **argv)
     struct sb_words operands = {0}, values = {0};
     if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
         print_help(argc < 2 ? stderr : stdout);
-        return argc < 2 ? SB_EXIT_USAGE : SB_EXIT_OK;
+        return flush(argc < 2 ? SB_EXIT_USAGE : SB_EXIT_OK);
     }
     if (!strcmp(argv[1], "--version")) {
         printf("scullbench %s, plugin ABI %d.%d\n", SB_VERSION, SB_ABI_MAJOR, SB_ABI_MINOR);
-        return SB_EXIT_OK;
+        return flush(SB_EXIT_OK);
     }
     const struct sb_verb *verb = find_verb(argv[1]);
     int status = SB_EXIT_USAGE;
@@ -344,9 +354,5 @@ int main(int argc, char **argv)
     }
     sb_words_free(&operands);
     sb_words_free(&values);
-    if (fflush(stdout) || ferror(stdout)) {
-        sb_error("standard output can't be written: %s", strerror(errno));
-        status = status ? status : SB_EXIT_FAILURE;
-    }
-    return status;
+    return flush(status);
 }

@@ -75,6 +75,12 @@ int sb_verb_compare(const struct sb_verb *verb, struct sb_words *operands, struc
                      "metric over many calls, such as throughput or alloc_ns, can tell",
                      unresolved, unresolved == 1 ? "" : "s", compare.metric);
             code = SB_EXIT_USAGE;
+        } else if (fail && !slower && !strncmp(compare.metric, "simulated:", 10)) {
+            sb_error(
+                "--fail-if-slower: %s is counted once and exactly, so there is no p; gate on the ratio that "
+                "--format json prints",
+                compare.metric);
+            code = SB_EXIT_USAGE;
         } else if (fail && !slower && !sb_compare_can_separate(&compare, &needed)) {
             sb_error("--fail-if-slower: with so few processes nothing can be found slower; repetitions = %zu "
                      "would do",

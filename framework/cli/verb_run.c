@@ -15,6 +15,7 @@
 #include "run/process.h"
 #include "run/prove.h"
 #include "run/run.h"
+#include "stats/stats.h"
 #include "trial/simulate.h"
 
 #include <errno.h>
@@ -81,8 +82,13 @@ static void print_end(const struct sb_run_outcome *outcome, const struct sb_plan
     if (outcome->lost)
         printf("; %zu repetition%s no number: disturbed to the last retry", outcome->lost,
                outcome->lost == 1 ? " has" : "s have");
-    printf("\n%scharts: scullbench report %s\n",
-           outcome->interrupted ? "interrupted; what is finished is kept. " : "", path);
+    /* A report of reasons alone there is none. */
+    if (!outcome->done)
+        printf("\n%sthe reasons: scullbench show %s\n",
+               outcome->interrupted ? "interrupted before the first was finished. " : "", path);
+    else
+        printf("\n%scharts: scullbench report %s\n",
+               outcome->interrupted ? "interrupted; what is finished is kept. " : "", path);
 }
 
 /* Whether anything about the machine speaks against measuring on it now; all of it is said. */
@@ -220,6 +226,62 @@ static void print_until(const struct sb_plan *plan, size_t fewest)
     printf(" at %g %% confidence: %zu to %zu trials", 100 * plan->confidence, fewest, plan->trials.n);
 }
 
+/* Others' tasks a CPU; 0 where they are few, or on a machine that isn't this one. */
+static double load_beside(const struct sb_plan *plan)
+{
+    double load = 0;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    if (!sb_topology_is_real(plan->topology) || getloadavg(&load, 1) != 1 || cpus < 1)
+        return 0;
+    return load > 0.5 * (double)cpus ? load / (double)cpus : 0;
+}
+
+/* The smallest p that n processes of each can have, all of one mind. */
+static double smallest_p(const struct sb_plan *plan, size_t n)
+{
+    return plan->paired || plan->decide > 0 ? sb_sign_p_of(0, n, n) : sb_smallest_p(n, n);
+}
+
+static void print_kinds(const struct sb_plan *plan)
+{
+    char *mixed = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < plan->cells.n; i++) {
+        char *text =
+            plan->cells.at[i].skip ? NULL : sb_topology_mixed_kinds(plan->topology, &plan->cells.at[i].cpus);
+        n += text != NULL;
+        free(mixed ? text : NULL);
+        mixed = mixed ? mixed : text;
+    }
+    if (n)
+        printf("%zu cell%s threads on cores of several kinds (%s); `cpus = kind:0` keeps to one\n", n,
+               n == 1 ? " has" : "s have", mixed);
+    free(mixed);
+}
+
+/* `compare` would say it when all is measured: of so many comparisons with a baseline none can be separated.
+ */
+static void print_power(const struct sb_plan *plan)
+{
+    uint32_t groups = 0;
+    size_t measured = 0, needed = 2;
+    bool *seen = sb_calloc(plan->cells.n, sizeof(*seen));
+    for (size_t i = 0; i < plan->cells.n; i++) {
+        const struct sb_cell *cell = &plan->cells.at[i];
+        measured += !cell->skip;
+        groups += !cell->skip && !seen[cell->group];
+        seen[cell->group] |= !cell->skip;
+    }
+    free(seen);
+    /* Of pairs each cell is one. */
+    size_t comparisons = plan->paired ? measured : measured - groups;
+    while (smallest_p(plan, needed) * (double)comparisons >= 1 - plan->confidence)
+        needed++;
+    if (comparisons && plan->most_repetitions < needed)
+        printf("with %u repetition%s nothing can be separated: %zu comparisons with a baseline need %zu\n",
+               plan->most_repetitions, plan->most_repetitions == 1 ? "" : "s", comparisons, needed);
+}
+
 /* Skipped cells and missing events stand at the end, where they are seen. Returns how many allocators can't
  * be opened. */
 static size_t print_plan(const struct sb_plan *plan)
@@ -256,7 +318,8 @@ static size_t print_plan(const struct sb_plan *plan)
         simulated = print_provider(plan);
     /* Setting up and tearing down a process takes a twentieth of a second or so, more with much memory. */
     size_t measured = plan->cells.n - skipped, fewest = measured * plan->least_repetitions;
-    double least = (double)plan->least_ns / 1e9, likely = least + 0.06 * (double)fewest;
+    double load = load_beside(plan), least = (double)plan->least_ns / 1e9,
+           likely = least + 0.06 * (1 + load) * (double)fewest;
     printf("\n%zu cells, %zu skipped, repetitions %u", plan->cells.n, skipped, plan->least_repetitions);
     if (plan->most_repetitions > plan->least_repetitions)
         print_until(plan, fewest);
@@ -265,6 +328,11 @@ static size_t print_plan(const struct sb_plan *plan)
     printf("; at least %.0f s, likely %s %.0f s%s\n", least,
            plan->most_repetitions > plan->least_repetitions ? "more than" : "about", likely,
            simulated ? ", and valgrind's, seconds to a minute each" : "");
+    if (load > 0)
+        printf("the load of %.1f a CPU is taken into account; what is measured beside it is worth little\n",
+               load);
+    print_power(plan);
+    print_kinds(plan);
     return closed;
 }
 

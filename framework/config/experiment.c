@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/units.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,12 @@ static void check_sections(const struct sb_experiment *e, struct sb_diag *diag)
             sb_diag_at(diag, section->line, "the name '%s' holds one of '/', ',' and '*', which lists need",
                        section->name);
         }
+        /* In a spreadsheet a cell that begins with = + - or @ is a formula, and databases are sent around. */
+        if (named && *section->name && !isalnum((unsigned char)*section->name) &&
+            (unsigned char)*section->name < 0x80)
+            sb_diag_at(diag, section->line,
+                       "the name '%s' begins with '%c'; names begin with a letter or a digit", section->name,
+                       *section->name);
         /* SECTION.KEY in a sweep speaks of either by its name alone. */
         const char *other = !strcmp(section->kind, "workload") ? "allocator" : "";
         for (size_t j = 0; *other && j < e->ini.n; j++) {
@@ -277,15 +284,6 @@ static char *name_of_file(const char *path)
     return sb_strndup(base, n);
 }
 
-static bool said(const struct sb_diag *diag, int line)
-{
-    for (size_t i = 0; i < diag->n; i++) {
-        if (diag->at[i].line == line)
-            return true;
-    }
-    return false;
-}
-
 /* What two keys say together. */
 static void check_values(struct sb_experiment *e, struct sb_diag *diag)
 {
@@ -306,7 +304,7 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
     const struct sb_ini_entry *warmup = sb_ini_entry(section, "warmup"),
                               *limit = sb_ini_entry(section, "warmup_limit"), *line = limit ? limit : warmup;
     if (line && v[SB_EXPERIMENT_STEADY].u && v[SB_EXPERIMENT_WARMUP].u > v[SB_EXPERIMENT_WARMUP_LIMIT].u &&
-        !said(diag, line->line))
+        !sb_diag_has(diag, line->line))
         sb_diag_at(diag, line->line,
                    "warmup is longer than warmup_limit, the longest warm-up%s: raise warmup_limit, or say "
                    "steady = off",
@@ -317,9 +315,10 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
                               *precision = sb_ini_entry(section, "precision"),
                               *decide = sb_ini_entry(section, "decide"),
                               *baseline = sb_ini_entry(section, "baseline");
-    if ((repetitions && said(diag, repetitions->line)) || (precision && said(diag, precision->line)))
+    if ((repetitions && sb_diag_has(diag, repetitions->line)) ||
+        (precision && sb_diag_has(diag, precision->line)))
         return; /* one that can't be read is told as that */
-    if (decide && said(diag, decide->line))
+    if (decide && sb_diag_has(diag, decide->line))
         return;
     bool decides = decide && e->values[SB_EXPERIMENT_DECIDE].u;
     if (range && repetitions && !e->values[SB_EXPERIMENT_PRECISION].u && !decides)
@@ -342,7 +341,7 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
     if (baseline && !decides && !paired)
         sb_diag_at(diag, baseline->line,
                    "baseline is read by decide and mode = paired alone, which aren't given");
-    if (least && !paired && !said(diag, least->line))
+    if (least && !paired && !sb_diag_has(diag, least->line))
         sb_diag_at(diag, least->line, "least_difference is read by mode = paired alone, which isn't given");
     if (paired && e->values[SB_EXPERIMENT_OPERATIONS].u)
         sb_diag_at(diag, mode->line,
@@ -352,7 +351,7 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
                    "mode = paired takes turns as fast as it can; rate can't be given with it");
     const struct sb_ini_entry *latency = sb_ini_entry(section, "latency");
     if (paired && latency && e->values[SB_EXPERIMENT_LATENCY].u != SB_LATENCY_OFF &&
-        !said(diag, latency->line))
+        !sb_diag_has(diag, latency->line))
         sb_diag_at(diag, latency->line,
                    "mode = paired times no single calls; leave latency out, or say latency = off");
     if (paired && e->pmu[SB_PMU_PROVIDER].u == SB_PROVIDER_CACHEGRIND)

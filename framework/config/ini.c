@@ -252,7 +252,10 @@ static char *expand(struct sb_ini *ini, const char *value, const struct sb_words
     struct sb_text text = {0};
     sb_text_add(&text, "", 0);
     while (*value) {
-        const char *close = value[0] == '$' && value[1] == '{' ? strchr(value, '}') : NULL;
+        bool opens = value[0] == '$' && value[1] == '{';
+        const char *close = opens ? strchr(value, '}') : NULL;
+        if (opens && !close)
+            sb_diag_at(diag, line, "'%s' lacks the brace that ends the variable's name", value);
         if (!close) {
             sb_text_add(&text, value++, 1);
             continue;

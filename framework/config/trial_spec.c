@@ -39,6 +39,8 @@ const struct sb_option sb_trial_options[SB_TRIAL_KEYS] = {
                            "under valgrind, for instructions and cache misses alone"},
     [SB_TRIAL_NS_PER_TICK] = {"ns_per_tick", SB_OPTION_TEXT, 0, "0", 0, 0, NULL,
                               "of the CPU's counter, as the run has measured it; 0: the trial does"},
+    [SB_TRIAL_TOPOLOGY] = {"topology", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                           "file in which the run has the machine's topology; empty: the trial looks it up"},
     [SB_TRIAL_MEMORY_FILE] =
         {"memory_file", SB_OPTION_INT, 0, "0", 0, 1023, NULL,
          "descriptor of the memory file that the process was given; 0: it makes its own"},

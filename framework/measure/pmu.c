@@ -89,6 +89,51 @@ static bool is_hardware(const struct perf_event_attr *attr)
     return attr->type != PERF_TYPE_SOFTWARE && attr->type != PERF_TYPE_TRACEPOINT;
 }
 
+/* A line of /proc/self/status as a number of base 16; 0 where it can't be read. */
+static uint64_t own_status(const char *name)
+{
+    char *text = NULL;
+    uint64_t number = 0;
+    if (sb_read_file("/proc/self/status", &text, NULL))
+        return 0;
+    const char *line = strstr(text, name);
+    if (line)
+        number = strtoull(line + strlen(name), NULL, 16);
+    free(text);
+    return number;
+}
+
+/* A seccomp filter, such as container engines set. */
+static bool is_filtered(void)
+{
+    return own_status("\nSeccomp:") == 2;
+}
+
+/* CAP_PERFMON, or CAP_SYS_ADMIN, which was asked for before there was that. */
+static bool may_count(void)
+{
+    enum { CAP_ADMIN = 21, CAP_MON = 38 };
+    uint64_t mine = own_status("\nCapEff:");
+    return mine >> CAP_ADMIN & 1 || mine >> CAP_MON & 1;
+}
+
+char *sb_pmu_explain_refusal(int error, const char *paranoid, bool filtered, bool capable)
+{
+    long level = paranoid ? strtol(paranoid, NULL, 10) : 0;
+    const char *words = strerror(-error);
+    if (!capable && (!paranoid || level > 1))
+        return sb_printf(
+            "perf_event_paranoid is %s: `sysctl kernel.perf_event_paranoid=1` as root allows it (%s)",
+            paranoid ? paranoid : "unreadable", words);
+    if (filtered)
+        return sb_printf("a sandbox forbids perf_event_open (seccomp; %s): of a container engine "
+                         "--security-opt seccomp=PROFILE or --cap-add PERFMON allows it",
+                         words);
+    return sb_printf(
+        "the kernel forbids it (%s), though perf_event_paranoid is %s%s: look for a security module's rule",
+        words, paranoid ? paranoid : "unreadable", capable ? " and this process may count" : "");
+}
+
 /* As nanobench does: the errno alone tells a user nothing, the usual cause and the remedy do. */
 static char *explain(int error, const struct perf_event_attr *attr, bool grouped)
 {
@@ -107,9 +152,7 @@ static char *explain(int error, const struct perf_event_attr *attr, bool grouped
         break;
     case -EACCES:
     case -EPERM:
-        reason = sb_printf(
-            "perf_event_paranoid is %s: `sysctl kernel.perf_event_paranoid=1` as root allows it (%s)",
-            paranoid ? paranoid : "unreadable", strerror(-error));
+        reason = sb_pmu_explain_refusal(error, paranoid, is_filtered(), may_count());
         break;
     case -EMFILE:
         reason = sb_printf("too many open files: raise `ulimit -n` (%s)", strerror(-error));

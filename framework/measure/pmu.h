@@ -19,6 +19,7 @@ enum sb_role { SB_ROLE_OTHER, SB_ROLE_CYCLES, SB_ROLE_INSTRUCTIONS };
 /* What the kernel calls an event: members of struct perf_event_attr, `flags` its word of single bits. */
 struct sb_pmu_code {
     uint64_t type, config, config1, config2, flags;
+    bool known;
 };
 
 struct sb_pmu_event {
@@ -39,6 +40,10 @@ struct sb_pmu {
     struct sb_pmu_event *at;
     size_t n, capacity;
 };
+
+/* What EACCES or EPERM (negative) means: the level of perf_event_paranoid (NULL: unreadable), a seccomp
+ * filter, and whether this process has the capability to count. The caller's to free. */
+char *sb_pmu_explain_refusal(int error, const char *paranoid, bool filtered, bool capable);
 
 /* Fills in the code of event->name; where there is none, event->reason, and `unknown` where that is a
  * mistake. */

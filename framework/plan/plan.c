@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "plan/plan.h"
 
+#include "base/file.h"
 #include "base/units.h"
 #include "config/trial_spec.h"
 #include "measure/pmu_names.h"
@@ -89,6 +90,18 @@ static const struct sb_plugin *refused_by_name(const struct sb_plugins *plugins,
             return plugin;
     }
     return NULL;
+}
+
+/* `file:data.bin` of a workload's option lies beside the config, wherever the run is started. Borrowed. */
+static const char *resolve(struct planner *p, const char *value)
+{
+    char *folder;
+    if (strncmp(value, "file:", 5) || value[5] == '/' || !value[5] ||
+        !(folder = sb_folder_of(p->experiment->path)))
+        return value;
+    char *path = *SB_VEC_ADD(&p->plan->paths) = sb_printf("file:%s/%s", folder, value + 5);
+    free(folder);
+    return path;
 }
 
 /* A section names its plugin, or is named after it; without a section the plugin's defaults hold. */
@@ -178,6 +191,10 @@ static void check_section(struct planner *p, const struct sb_ini_section *sectio
     }
     sb_read_section(section, what, binding.plugin->options, binding.plugin->option_count, "plugin", values,
                     p->diag);
+    for (uint32_t i = 0; i < binding.plugin->option_count && kind == SB_PLUGIN_WORKLOAD; i++) {
+        if (binding.plugin->options[i].kind == SB_OPTION_TEXT && values[i].s)
+            values[i].s = resolve(p, values[i].s);
+    }
     if (kind == SB_PLUGIN_WORKLOAD && p->diag->n == before && !complained(p->diag, section))
         check_needs(p, binding.plugin, section, values);
     free(what);
@@ -322,8 +339,9 @@ static void check_sweep(struct planner *p, const struct sb_sweep *sweep)
                    sweep->key);
         return;
     }
+    union sb_value *values = sb_calloc(sweep->values.n, sizeof(*values));
     for (size_t i = 0; i < sweep->values.n; i++) {
-        union sb_value value;
+        union sb_value value = {0};
         char *why = NULL;
         /* An empty value was complained about when the list was split. */
         if (*sweep->values.at[i] && sb_option_parse(option, sweep->values.at[i], &value, &why)) {
@@ -332,7 +350,18 @@ static void check_sweep(struct planner *p, const struct sb_sweep *sweep)
         } else if (!strcmp(sweep->section, "machine") && *sweep->values.at[i]) {
             check_machine_value(p, sweep->line, sweep->key, sweep->values.at[i], value);
         }
+        values[i] = value;
+        /* Of texts the list's reader has told; of all else 1KiB and 1024B are one setting, measured twice. */
+        for (size_t j = 0; j < i && option->kind != SB_OPTION_TEXT; j++) {
+            if (values[j].u == value.u && strcmp(sweep->values.at[i], sweep->values.at[j]) &&
+                !sb_diag_has(p->diag, sweep->line)) {
+                sb_diag_at(p->diag, sweep->line, "%s.%s: '%s' is the same as '%s'", sweep->section,
+                           sweep->key, sweep->values.at[i], sweep->values.at[j]);
+                break;
+            }
+        }
     }
+    free(values);
 }
 
 /* A pattern that matches nothing is a typo: the user believes cells are left out that will run. */
@@ -379,23 +408,28 @@ static const char *text_of(const struct sb_cell *cell, const char *section_name,
 }
 
 /* Every option is written out, defaults too: a trial's text must mean the same when a default changes. */
-static void copy_texts(struct sb_cell *cell, const char *kind, const char *name, const char *lookup,
-                       const struct sb_ini_section *from, const struct sb_option *table, uint32_t n)
+static void copy_texts(struct planner *p, struct sb_cell *cell, const char *kind, const char *name,
+                       const char *lookup, const struct sb_ini_section *from, const struct sb_option *table,
+                       uint32_t n)
 {
+    bool workload = !strcmp(kind, "workload");
     /* The part may have been begun with its file. */
     struct sb_ini_section *to = sb_ini_section(&cell->settings, kind, name);
     if (!to)
         to = sb_ini_add_section(&cell->settings, kind, name, 0);
     for (uint32_t i = 0; i < n; i++)
-        sb_ini_set(to, table[i].name, text_of(cell, lookup, from, &table[i]), 0);
+        sb_ini_set(to, table[i].name,
+                   workload ? resolve(p, text_of(cell, lookup, from, &table[i]))
+                            : text_of(cell, lookup, from, &table[i]),
+                   0);
 }
 
 /* The plugin's path is absolute: a trial runs from any folder. */
-static void write_part(struct sb_cell *cell, const char *kind, const struct sb_binding *b)
+static void write_part(struct planner *p, struct sb_cell *cell, const char *kind, const struct sb_binding *b)
 {
     struct sb_ini_section *section = sb_ini_add_section(&cell->settings, kind, b->name, 0);
     sb_ini_set(section, "file", b->plugin->path, 0);
-    copy_texts(cell, kind, b->name, b->source, b->section, b->plugin->options, b->plugin->option_count);
+    copy_texts(p, cell, kind, b->name, b->source, b->section, b->plugin->options, b->plugin->option_count);
 }
 
 /* `env.NAME` keys, as written or as swept. */
@@ -415,7 +449,7 @@ static void copy_environment(struct sb_cell *cell, const struct sb_binding *b)
 }
 
 /* Gathers all that decides about a trial of this cell, as text. */
-static void write_settings(const struct planner *p, struct sb_cell *cell)
+static void write_settings(struct planner *p, struct sb_cell *cell)
 {
     struct sb_ini *ini = (struct sb_ini *)&p->experiment->ini;
     const struct sb_ini_section *experiment = sb_ini_section(ini, "experiment", "");
@@ -435,13 +469,13 @@ static void write_settings(const struct planner *p, struct sb_cell *cell)
     }
     bool counted = p->experiment->pmu[SB_PMU_PROVIDER].u != SB_PROVIDER_NONE;
     sb_ini_set(trial, "events", counted ? p->experiment->pmu[SB_PMU_EVENTS].s : "none", 0);
-    copy_texts(cell, "machine", "", "machine", sb_ini_section(ini, "machine", ""), machine->options,
+    copy_texts(p, cell, "machine", "", "machine", sb_ini_section(ini, "machine", ""), machine->options,
                machine->n);
-    write_part(cell, "allocator", cell->allocator);
+    write_part(p, cell, "allocator", cell->allocator);
     copy_environment(cell, cell->allocator);
-    write_part(cell, "workload", cell->workload);
+    write_part(p, cell, "workload", cell->workload);
     if (p->plan->paired) {
-        write_part(cell, "baseline", p->plan->baseline);
+        write_part(p, cell, "baseline", p->plan->baseline);
         /* Of two in one process single calls and counters would be one's alone, or both's. */
         sb_ini_set(trial, "latency", "off", 0);
         sb_ini_set(trial, "events", "none", 0);
@@ -457,6 +491,7 @@ static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *ne
     enum sb_route route = sb_route_for(a, (enum sb_want)needs->want);
     uint64_t most = route == SB_ROUTE_CACHE   ? a->cache->max_size
                     : route == SB_ROUTE_SIZED ? a->sized->max_size
+                    : route == SB_ROUTE_PAGES ? SB_PAGE_SIZE << SB_MAX_ORDER
                                               : 0;
     uint64_t memory = machine[SB_MACHINE_MEMORY].u;
     char *reason = NULL;
@@ -836,6 +871,36 @@ static void check_exclusive(struct planner *p)
                    "both duration and operations are given; the measured phase has one length");
 }
 
+static bool is_same(const struct sb_pmu_code *a, const struct sb_pmu_code *b)
+{
+    return a->known && b->known && a->type == b->type && a->config == b->config && a->config1 == b->config1 &&
+           a->config2 == b->config2 && a->flags == b->flags;
+}
+
+/* Items neither empty nor said twice, by whatever name. */
+static void check_event_list(struct planner *p, const struct sb_ini_entry *events)
+{
+    const struct sb_pmu *pmu = &p->plan->pmu;
+    struct sb_words words = sb_split(events->value);
+    for (size_t i = 0; i < words.n; i++) {
+        if (!*words.at[i])
+            sb_diag_at(p->diag, events->line, "events: item %zu of the list is empty", i + 1);
+    }
+    sb_words_free(&words);
+    for (size_t i = 0; i < pmu->n; i++) {
+        for (size_t j = 0; j < i; j++) {
+            bool name = !strcmp(pmu->at[i].name, pmu->at[j].name);
+            if (pmu->at[i].unknown || (!name && !is_same(&pmu->at[i].code, &pmu->at[j].code)))
+                continue;
+            sb_diag_at(p->diag, events->line,
+                       name ? "events: '%s' stands twice in the list"
+                            : "events: '%s' is the same event as '%s'",
+                       pmu->at[i].name, pmu->at[j].name);
+            break;
+        }
+    }
+}
+
 /*
  * A name libpfm4 doesn't know is a mistake; an event the machine lacks is not, and is told with its
  * reason.
@@ -855,6 +920,8 @@ static void check_events(struct planner *p)
         return;
     }
     sb_pmu_prepare(&p->plan->pmu, p->experiment->pmu[SB_PMU_EVENTS].s, sb_pmu_encode_name, NULL);
+    if (events)
+        check_event_list(p, events);
     for (size_t i = 0; i < p->plan->pmu.n; i++) {
         if (p->plan->pmu.at[i].unknown && events)
             sb_diag_at(p->diag, events->line, "events: '%s': %s", p->plan->pmu.at[i].name,
@@ -1064,21 +1131,31 @@ void sb_plan_free(struct sb_plan *plan)
     SB_VEC_FREE(&plan->workloads);
     sb_words_free(&plan->twins);
     sb_words_free(&plan->swept);
+    sb_words_free(&plan->paths);
     sb_pmu_free(&plan->pmu);
 }
 
-/* Without paths: what is stored must mean the same on another machine. */
-char *sb_plan_cell_text(const struct sb_cell *cell)
+/* Without paths: what is stored must mean the same on another machine. A workload's file is stored as it was
+ * written, from the config's folder. */
+char *sb_plan_cell_text(const struct sb_plan *plan, const struct sb_cell *cell)
 {
     struct sb_text text = {0};
+    char *folder = sb_folder_of(plan->experiment->path);
+    char *prefix = sb_printf("file:%s/", folder ? folder : "");
+    size_t n = strlen(prefix);
     for (size_t i = 0; i < cell->settings.n; i++) {
         const struct sb_ini_section *section = &cell->settings.at[i];
         sb_text_printf(&text, "[%s%s%s]\n", section->kind, *section->name ? " " : "", section->name);
         for (size_t j = 0; j < section->n; j++) {
+            const char *value = section->at[j].value;
+            bool inside = folder && !strcmp(section->kind, "workload") && !strncmp(value, prefix, n);
             if (strcmp(section->at[j].key, "file"))
-                sb_text_printf(&text, "%s = %s\n", section->at[j].key, section->at[j].value);
+                sb_text_printf(&text, "%s = %s%s\n", section->at[j].key, inside ? "file:" : "",
+                               inside ? value + n : value);
         }
     }
+    free(prefix);
+    free(folder);
     return text.at;
 }
 
@@ -1107,6 +1184,8 @@ char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *tria
         if (!strcmp(section->kind, "trial") && given)
             sb_text_printf(&text, "ns_per_tick = %.17g\nmemory_file = %d\nmemory_present = %lluB\n",
                            given->ns_per_tick, given->memory_file, (unsigned long long)given->memory_present);
+        if (!strcmp(section->kind, "trial") && given && given->topology)
+            sb_text_printf(&text, "topology = %s\n", given->topology);
         for (size_t j = 0; j < section->n; j++)
             sb_text_printf(&text, "%s = %s\n", section->at[j].key, section->at[j].value);
     }

@@ -63,6 +63,7 @@ struct sb_trial_given {
     int memory_file; /* 0: none */
     uint64_t memory_present;
     double ns_per_tick;
+    const char *topology; /* a file, or NULL */
 };
 
 struct sb_plan {
@@ -87,6 +88,7 @@ struct sb_plan {
     const struct sb_binding *baseline; /* that the others are decided against or paired with; NULL: neither */
     bool paired;
     enum sb_provider provider;
+    struct sb_words paths; /* files of workloads, as found from the config's folder */
     struct sb_words twins; /* names of the second allocators of an A/A run */
     struct sb_words swept; /* SECTION.KEY of everything swept, in the order of the config */
     uint64_t least_ns;     /* with the least repetitions */
@@ -109,7 +111,7 @@ void sb_plan_free(struct sb_plan *plan);
  * All that decides about a cell's trials, as INI text, without where the plugins lie: equal texts mean equal
  * settings. The caller frees it.
  */
-char *sb_plan_cell_text(const struct sb_cell *cell);
+char *sb_plan_cell_text(const struct sb_plan *plan, const struct sb_cell *cell);
 
 /* The trial as INI text for scullbench-trial, which finds the rest by itself where `given` is NULL. The
    caller frees it. */

@@ -29,15 +29,13 @@ void sb_figure_free(struct sb_figure *figure);
 /* A gnuplot string that nothing in `text` can break out of: single quotes, no control characters. */
 char *sb_gp_quote(const char *text);
 
-/* "ends", closed by NULL: what a figure is written as, beside its script and data. */
-extern const char *const sb_figure_files[];
-
 /*
  * Renders all to DIR as SVG, PNG, PDF of one and two columns, cairolatex and TikZ beside ID.gp and ID.tsv;
  * several gnuplots at a time. Files appear only when gnuplot has succeeded. `progress` is called with how
- * many are done. 0 or a negative errno with gnuplot's own words in `*why`.
+ * many are done. What this gnuplot has no terminal for is left out, and told in `notes`. 0 or a negative
+ * errno with gnuplot's own words in `*why`.
  */
 int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*progress)(size_t, size_t),
-                      char **why);
+                      struct sb_words *notes, char **why);
 
 #endif

@@ -28,6 +28,7 @@ extern char **environ;
  * What one script makes. On a screen: title and note within. On paper: one column (84 mm) or two (178 mm) at
  * 8 points, without a title, which is the caption's; for TeX the same at one column, with its own fonts.
  */
+enum { OUTPUTS = 6 };
 static const struct {
     const char *name, *terminal, *suffix, *small;
     double width, stretch; /* width in cm or pixels; height is the figure's times stretch */
@@ -54,8 +55,19 @@ static const struct {
     {"tikz", "tikz size %.1fcm,%.2fcm font '\\footnotesize'", "-tikz.tex", "", 8.4, 1},
 };
 
-const char *const sb_figure_files[] = {".svg",       ".png",      ".pdf", "-wide.pdf", "-latex.tex",
-                                       "-latex.pdf", "-tikz.tex", ".gp",  ".tsv",      NULL};
+_Static_assert(SB_COUNT(outputs) == OUTPUTS, "terminals are counted where it is known which gnuplot has");
+
+/* Files of each output; the two of cairolatex belong together. */
+static const struct {
+    const char *ending;
+    size_t output; /* OUTPUTS: of none */
+} files[] = {{".svg", 0},       {".png", 1},      {".pdf", 2},      {"-wide.pdf", 3}, {"-latex.tex", 4},
+             {"-latex.pdf", 4}, {"-tikz.tex", 5}, {".gp", OUTPUTS}, {".tsv", OUTPUTS}};
+
+/* A gnuplot is built with terminals or without; one that lacks some still draws the rest. */
+struct terminals {
+    bool has[OUTPUTS];
+};
 
 char *sb_gp_quote(const char *text)
 {
@@ -108,9 +120,11 @@ static const char functions[] =
     "little(s) = tex ? '\\scriptsize '.s : s\n";
 
 /* Sizes stand in the script as numbers, so that a user who wants another changes one. */
-static void add_outputs(struct sb_text *s, const struct sb_figure *f)
+static void add_outputs(struct sb_text *s, const struct sb_figure *f, const struct terminals *t)
 {
     for (size_t i = 0; i < SB_COUNT(outputs); i++) {
+        if (!t->has[i])
+            continue;
         double height = f->height * outputs[i].stretch;
         if (height < 430 && outputs[i].stretch == 78)
             height = 430;
@@ -140,7 +154,7 @@ static void add_panels(struct sb_text *s, const struct sb_figure *f)
 }
 
 /* One script makes all outputs, with names relative to its folder: a user edits and runs it anywhere. */
-static char *whole_script(const struct sb_figure *f)
+static char *whole_script(const struct sb_figure *f, const struct terminals *t)
 {
     struct sb_text s = {0};
     size_t keep = sb_utf8_cut(f->title, 107);
@@ -151,12 +165,14 @@ static char *whole_script(const struct sb_figure *f)
                    "caption has these two.\ntitle = %s\nnote = %s\n%s",
                    f->id, f->id, title, note, functions);
     sb_text_printf(&s, "do for [out in '");
-    for (size_t i = 0; i < SB_COUNT(outputs); i++)
-        sb_text_printf(&s, "%s%s", i ? " " : "", outputs[i].name);
+    for (size_t i = 0; i < SB_COUNT(outputs); i++) {
+        if (t->has[i])
+            sb_text_printf(&s, "%s%s", i ? " " : "", outputs[i].name);
+    }
     sb_text_printf(&s, "'] {\n  reset\n  set datafile separator '\\t'\n  set datafile missing '-'\n  tex = "
                        "out eq 'latex' || out eq 'tikz'\n  screen = out eq 'svg' || out eq 'png'\n  up = tex "
                        "? 0.0 : 1.0\n  near = tex ? 0.55 : 1.0\n");
-    add_outputs(&s, f);
+    add_outputs(&s, f, t);
     if (f->panels)
         add_panels(&s, f);
     else
@@ -184,6 +200,7 @@ struct job {
     pid_t pid;
     char *id;   /* of the figure; NULL: gnuplot's own style for TikZ */
     char *work; /* the folder it works in; NULL: none is under way */
+    const struct terminals *terminals;
 };
 
 static const char *const style_files[] = {"gnuplot-lua-tikz.sty", "gnuplot-lua-tikz.tex",
@@ -205,7 +222,7 @@ static int spawn(pid_t *pid, const char *dir, char *const argv[])
 /* Data before the script: a script that is there can be run. */
 static int write_job(const struct job *job, const struct sb_figure *f)
 {
-    char *script = whole_script(f);
+    char *script = whole_script(f, job->terminals);
     int status = write_in(job->work, f->id, ".tsv", sb_text_get(&f->data), f->data.n);
     if (!status)
         status = write_in(job->work, f->id, ".gp", script, strlen(script));
@@ -215,12 +232,14 @@ static int write_job(const struct job *job, const struct sb_figure *f)
 
 /* A figure, or, with NULL, the style that TikZ figures need: gnuplot writes it itself, so it fits its
  * version. */
-static int start(struct job *job, const struct sb_figure *f, const char *dir, char **why)
+static int start(struct job *job, const struct sb_figure *f, const struct terminals *t, const char *dir,
+                 char **why)
 {
     char gnuplot[] = "gnuplot", d[] = "-d", e[] = "-e", command[] = "set terminal tikz createstyle";
     char *name = f ? sb_printf("%s.gp", f->id) : NULL;
     char *draw[] = {gnuplot, d, name, NULL}, *style[] = {gnuplot, d, e, command, NULL};
-    *job = (struct job){.id = f ? sb_strdup(f->id) : NULL, .work = sb_printf("%s/.work-XXXXXX", dir)};
+    *job = (struct job){
+        .id = f ? sb_strdup(f->id) : NULL, .work = sb_printf("%s/.work-XXXXXX", dir), .terminals = t};
     int status = mkdtemp(job->work) ? 0 : -errno;
     if (!status && f)
         status = write_job(job, f);
@@ -308,8 +327,13 @@ static int move_output(const char *from, const char *to, const char *name, char 
 /* The i-th file that a job makes, or NULL behind the last. */
 static char *file_of(const struct job *job, size_t i)
 {
-    const char *name = job->id ? sb_figure_files[i] : style_files[i];
+    const char *name = !job->id ? style_files[i] : i < SB_COUNT(files) ? files[i].ending : NULL;
     return name ? sb_printf("%s%s", job->id ? job->id : "", name) : NULL;
+}
+
+static bool is_made(const struct job *job, size_t i)
+{
+    return !job->id || files[i].output == OUTPUTS || job->terminals->has[files[i].output];
 }
 
 /*
@@ -352,7 +376,8 @@ static int finish(struct job *job, const char *dir, int wait_status, char **why)
         status = -EIO;
     }
     for (size_t i = 0; !status && (name = file_of(job, i)); i++) {
-        status = move_output(job->work, dir, name, why);
+        if (is_made(job, i))
+            status = move_output(job->work, dir, name, why);
         free(name);
     }
     return status;
@@ -399,27 +424,63 @@ static int reap(struct job *jobs, size_t n, const char *dir, char **why)
     return status;
 }
 
-int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*progress)(size_t, size_t),
-                      char **why)
+/* Of its own word; where it gives none all are tried. */
+static int find_terminals(struct terminals *t, const char *dir, struct sb_words *notes, char **why)
 {
+    char gnuplot[] = "gnuplot", d[] = "-d", e[] = "-e", command[] = "print GPVAL_TERMINALS";
+    char *argv[] = {gnuplot, d, e, command, NULL}, *log = sb_printf("%s/log", dir), *words = NULL;
+    struct sb_text lacks = {0};
+    int wait_status = 0;
+    pid_t pid;
+    int status = spawn(&pid, dir, argv);
+    if (status)
+        *why = sb_printf("gnuplot can't be started (%s): install gnuplot-nox", strerror(-status));
+    while (!status && waitpid(pid, &wait_status, 0) < 0 && errno == EINTR) {
+    }
+    sb_read_file(log, &words, NULL);
+    bool known = words && strstr(words, "svg");
+    for (size_t i = 0; i < OUTPUTS; i++) {
+        char *name = sb_strndup(outputs[i].terminal, strcspn(outputs[i].terminal, " "));
+        t->has[i] = !known || strstr(words, name);
+        if (!t->has[i] && !(lacks.n && strstr(lacks.at, name)))
+            sb_text_printf(&lacks, "%s%s", lacks.n ? ", " : "", name);
+        free(name);
+    }
+    if (lacks.n)
+        *SB_VEC_ADD(notes) =
+            sb_printf("this gnuplot was built without %s: figures lack the files that those make "
+                      "(PNG and PDF need cairo, TikZ needs Lua; Debian's gnuplot-nox has all)",
+                      lacks.at);
+    unlink(log);
+    sb_text_free(&lacks);
+    free(words);
+    free(log);
+    return status;
+}
+
+int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*progress)(size_t, size_t),
+                      struct sb_words *notes, char **why)
+{
+    struct terminals terminals = {0};
     /* More would wait for the disk. */
     enum { MOST = 16 };
     struct job jobs[MOST] = {0};
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     size_t slots = cpus < 1 ? 1 : cpus > MOST ? MOST : (size_t)cpus, running = 0, begun = 0, done = 0;
-    size_t all = figures->n ? figures->n + 1 : 0;
-    int status = 0;
     /* cairo writes the zone of the user's clock into PDFs: the same bytes everywhere. */
     setenv("TZ", "UTC", 1);
     /* Inherited as ignored, ends of children could not be waited for. */
     signal(SIGCHLD, SIG_DFL);
+    int status = figures->n ? find_terminals(&terminals, dir, notes, why) : 0;
+    /* The style first, for it is one file for all. */
+    size_t styles = terminals.has[OUTPUTS - 1], all = figures->n ? figures->n + styles : 0;
     while ((begun < all && !status && !sb_stop) || running) {
         if (begun < all && running < slots && !status && !sb_stop) {
             size_t i = 0;
             while (jobs[i].work)
                 i++;
-            /* The style first, for it is one file for all. */
-            status = start(&jobs[i], begun ? &figures->at[begun - 1] : NULL, dir, why);
+            status =
+                start(&jobs[i], begun < styles ? NULL : &figures->at[begun - styles], &terminals, dir, why);
             begun++;
             running += !status;
             if (status)

@@ -138,7 +138,7 @@ int sb_report_write(const struct sb_words *dbs, const char *folder, const struct
         w.status = sb_tables_make(&view, &tables, why);
     if (!w.status) {
         char *dir = sb_printf("%s/figures", folder);
-        w.status = sb_figures_render(&figures, dir, show_progress, why);
+        w.status = sb_figures_render(&figures, dir, show_progress, notes, why);
         if (w.status)
             show_progress(1, 1); /* the complaint begins a line of its own */
         free(dir);

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -187,7 +188,7 @@ static void free_process(struct sb_process *p)
 static void tell(struct sb_process *p, const struct sb_trial *trial)
 {
     const struct sb_plan *plan = p->of->plan;
-    struct sb_trial_given given = {.ns_per_tick = sb_clock_init(0)->ns_per_tick};
+    struct sb_trial_given given = {.ns_per_tick = sb_clock_init(0)->ns_per_tick, .topology = p->of->topology};
     const struct sb_ini_section *allocator =
         sb_ini_section((struct sb_ini *)&p->cell->settings, "allocator", p->cell->allocator->name);
     if (p->memory) {
@@ -288,7 +289,11 @@ int sb_processes_begin(struct sb_processes *p, const struct sb_plan *plan, char 
     *p = (struct sb_processes){.plan = plan,
                                .program = sb_trial_program(why),
                                .keeper = sb_keeper_start(),
-                               .allowed = sb_affinity_now()};
+                               .allowed = sb_affinity_now(),
+                               .topology_fd = memfd_create("scullbench-topology", MFD_CLOEXEC)};
+    /* Without it a trial looks for itself. */
+    if (p->topology_fd >= 0 && !sb_topology_write(plan->topology, p->topology_fd))
+        p->topology = sb_printf("/proc/%ld/fd/%d", (long)getpid(), p->topology_fd);
     return p->program ? 0 : -ENOENT;
 }
 
@@ -296,6 +301,9 @@ void sb_processes_end(struct sb_processes *p)
 {
     sb_affinity_apply(p->allowed);
     sb_affinity_free(p->allowed);
+    if (p->topology_fd >= 0)
+        close(p->topology_fd);
+    free(p->topology);
     sb_keeper_stop(p->keeper);
     sb_memory_files_free(&p->memory);
     free(p->program);

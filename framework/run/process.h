@@ -13,6 +13,8 @@ struct sb_processes {
     char *program;
     struct sb_keeper *keeper;
     struct sb_memory_files memory;
+    int topology_fd; /* a file in memory with the machine's topology, for trials to read; -1: none */
+    char *topology;  /* its path, or NULL */
     struct sb_affinity *allowed; /* where this process may run; NULL: unknown */
 };
 

@@ -54,7 +54,7 @@ static void add_plugin(struct sb_data *head, const struct sb_binding *b, const c
 }
 
 /* As the plan has it; trials refer to it by number. */
-static void add_cell(struct sb_data *head, const struct sb_cell *cell)
+static void add_cell(struct sb_data *head, const struct sb_plan *plan, const struct sb_cell *cell)
 {
     struct sb_cell_row *row = SB_VEC_ADD(&head->cells);
     row->id = cell->id;
@@ -66,7 +66,7 @@ static void add_cell(struct sb_data *head, const struct sb_cell *cell)
     row->memory = sb_strdup(memory_kind(&cell->allocator->plugin->allocator));
     row->cpus = cpu_list(cell);
     row->skip = cell->skip ? sb_strdup(cell->skip) : NULL;
-    row->settings = sb_plan_cell_text(cell);
+    row->settings = sb_plan_cell_text(plan, cell);
     for (size_t i = 0; i < cell->swept.n; i++)
         sb_pairs_add(&row->swept, cell->swept.at[i].name, cell->swept.at[i].value);
 }
@@ -178,7 +178,7 @@ int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char 
         add_words(&head, &plan->workloads.at[i], "workload");
     }
     for (size_t i = 0; i < plan->cells.n; i++)
-        add_cell(&head, &plan->cells.at[i]);
+        add_cell(&head, plan, &plan->cells.at[i]);
     int status = sb_store_begin(store, &head, why);
     sb_data_free(&head);
     sb_facts_free(&facts);

@@ -70,20 +70,25 @@ static void index_pus(struct sb_topology *t)
 }
 
 /* What the process may run on is asked once: taskset and cgroups set it before we start. */
-int sb_topology_load(struct sb_topology **out, char **why)
+static int load(struct sb_topology **out, const char *known, char **why)
 {
     struct sb_topology *t = sb_calloc(1, sizeof(*t));
-    const char *xml = getenv("HWLOC_XMLFILE");
+    const char *xml = known ? known : getenv("HWLOC_XMLFILE");
     int status = -EIO;
 
     *out = NULL;
-    if (xml && *xml && access(xml, R_OK)) {
+    if (!known && xml && *xml && access(xml, R_OK)) {
         *why = sb_printf("HWLOC_XMLFILE names '%s', which can't be read: %s", xml, strerror(errno));
         status = -ENOENT;
         goto fail;
     }
     if (hwloc_topology_init(&t->hwloc))
         goto fail;
+    if (known && (hwloc_topology_set_xml(t->hwloc, known) ||
+                  hwloc_topology_set_flags(t->hwloc, HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM))) {
+        *why = sb_printf("the topology that the run read can't be had from it: %s", strerror(errno));
+        goto fail;
+    }
     /* Caches of instructions matter to nobody here, but lstopo prints them, and papers compare. */
     if (hwloc_topology_set_icache_types_filter(t->hwloc, HWLOC_TYPE_FILTER_KEEP_ALL) ||
         hwloc_topology_load(t->hwloc)) {
@@ -91,7 +96,7 @@ int sb_topology_load(struct sb_topology **out, char **why)
         goto fail;
     }
     t->real = hwloc_topology_is_thissystem(t->hwloc);
-    *why = judge(t);
+    *why = known ? NULL : judge(t);
     if (*why)
         goto fail;
     index_pus(t);
@@ -110,6 +115,28 @@ fail:
         hwloc_topology_destroy(t->hwloc);
     free(t);
     return status;
+}
+
+int sb_topology_load(struct sb_topology **out, char **why)
+{
+    return load(out, NULL, why);
+}
+
+int sb_topology_load_known(struct sb_topology **out, const char *file, char **why)
+{
+    return load(out, file, why);
+}
+
+int sb_topology_write(const struct sb_topology *t, int fd)
+{
+    char *buffer = NULL;
+    int length = 0;
+    if (hwloc_topology_export_xmlbuffer(t->hwloc, &buffer, &length, 0))
+        return -errno;
+    /* The length counts the zero behind the text. */
+    ssize_t n = write(fd, buffer, (size_t)length - 1);
+    hwloc_free_xmlbuffer(t->hwloc, buffer);
+    return n == length - 1 ? 0 : -EIO;
 }
 
 void sb_topology_free(struct sb_topology *t)

@@ -90,7 +90,8 @@ struct trial {
 
     pthread_barrier_t gate;
     enum order order;
-    uint64_t target;                 /* survey: operations since its start */
+    uint64_t target, target_calls;   /* survey: operations since its start, or twice as many calls */
+    bool whole;                      /* operations alone count */
     bool simulated;                  /* under valgrind: counts alone, no times */
     _Atomic uint32_t steady_threads; /* warm-up */
     /* Of a pair: the other allocator with its own workload, NULL otherwise; workers that have met for a
@@ -133,6 +134,7 @@ struct trial {
 };
 
 /* What a worker does in each phase, on its own thread. */
+bool sb_survey_is_there(const struct trial *t, const struct sb_counts *counts);
 void sb_worker_survey(struct worker *w);
 void sb_worker_warm_up(struct worker *w);
 void sb_worker_measure(struct worker *w);

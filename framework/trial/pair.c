@@ -46,7 +46,7 @@ static void step(struct worker *w, bool own)
 
 void sb_pair_survey(struct worker *w)
 {
-    while (!w->status && w->partner_counts.operations < w->trial->target)
+    while (!w->status && !sb_survey_is_there(w->trial, &w->partner_counts))
         step(w, false);
 }
 

@@ -33,10 +33,18 @@ static void step(struct worker *w)
         sb_worker_fail(w, status, NULL);
 }
 
+/* Where an operation ends with a free, the calls before the first are on the way, too: what is allocated is
+ * to be seen while it grows. The last checkpoint is at whole cycles. */
+bool sb_survey_is_there(const struct trial *t, const struct sb_counts *counts)
+{
+    return counts->operations >= t->target ||
+           (!t->whole && counts->allocs + counts->frees >= t->target_calls);
+}
+
 /* Targets are cumulative: a step that overshoots one checkpoint shortens the way to the next. */
 void sb_worker_survey(struct worker *w)
 {
-    while (!w->status && w->counts.operations < w->trial->target)
+    while (!w->status && !sb_survey_is_there(w->trial, &w->counts))
         step(w);
     if (w->trial->partner)
         sb_pair_survey(w);

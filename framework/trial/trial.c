@@ -525,10 +525,15 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
     set_step_calls(t, each < 1 ? 1 : each < UINT32_MAX ? (uint32_t)each : UINT32_MAX);
     checkpoint(t);
     for (uint64_t i = 1; i <= points && !status && *proved == SB_STATUS_OK; i++) {
-        t->target = cycles * t->needs.cycle_operations * i / points;
+        uint64_t all = cycles * t->needs.cycle_operations;
+        /* Rounded up: none is reached before anything is done. */
+        t->target = (all * i + points - 1) / points;
+        t->target_calls = (2 * all * i + points - 1) / points;
+        t->whole = i == points;
         status = command(t, ORDER_SURVEY);
         checkpoint(t);
-        if (!status && (i == 1 || i == points))
+        /* In the middle most lives. */
+        if (!status && (i == 1 || i == (points + 1) / 2 || i == points))
             *proved = prove_both(t, true, i == points, reason);
     }
     set_proving(t, false);
@@ -869,6 +874,17 @@ static void free_trial(struct trial *t)
     pthread_mutex_destroy(&t->fail_lock);
 }
 
+/* The run's, or, where that can't be read, our own. */
+static int load_topology(struct trial *t, char **reason)
+{
+    const char *known = t->spec->trial[SB_TRIAL_TOPOLOGY].s;
+    if (*known && !sb_topology_load_known(&t->topology, known, reason))
+        return 0;
+    free(*reason);
+    *reason = NULL;
+    return sb_topology_load(&t->topology, reason);
+}
+
 static enum sb_status run_all(struct trial *t, struct sb_diag *diag, char **reason)
 {
     sb_write_phase(t->out, "setup");
@@ -881,7 +897,7 @@ static enum sb_status run_all(struct trial *t, struct sb_diag *diag, char **reas
     if (*reason)
         return SB_STATUS_ERROR;
     t->workload = load(&t->spec->workload, SB_PLUGIN_WORKLOAD, reason);
-    if (*reason || sb_topology_load(&t->topology, reason))
+    if (*reason || load_topology(t, reason))
         return SB_STATUS_ERROR;
     t->allocator_options = read_options(t->allocator, &t->spec->allocator, diag);
     t->workload_options = read_options(t->workload, &t->spec->workload, diag);

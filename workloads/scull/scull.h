@@ -53,7 +53,8 @@ extern const char *const scull_touch_names[];
                       0,                                                                                     \
                       0,                                                                                     \
                       NULL,                                                                                  \
-                      "what is written: zero, random, or file:PATH, repeated as often as needed; what came " \
+                      "what is written: zero, random, or file:PATH (from the config's folder), repeated as " \
+                      "often as needed; what came "                                                          \
                       "from a file is compared at every read"},                                              \
     [SCULL_WRITE] = {"write", SB_OPTION_PERCENT,                                                             \
                      0,       "100%",                                                                        \
