@@ -72,11 +72,9 @@ static void judge_held(struct pages *p, const struct held *h, bool zero)
             sb_find(p->f, SB_CHECK_FAIL, "%llu bytes at %p overlap a live block of %llu bytes at %p", size,
                     (void *)h->at, (unsigned long long)other->size, (void *)other->at);
     }
-    for (uint64_t i = 0; zero && i < h->size && fine(p); i++) {
-        if (h->at[i])
-            sb_find(p->f, SB_CHECK_FAIL, "%llu bytes at %p are not all zero, as was asked for", size,
-                    (void *)h->at);
-    }
+    if (zero && fine(p) && !sb_is_zero(h->at, h->size))
+        sb_find(p->f, SB_CHECK_FAIL, "%llu bytes at %p are not all zero, as was asked for", size,
+                (void *)h->at);
     if (fine(p))
         judge_page(p, h, 0);
     if (fine(p))
@@ -263,6 +261,13 @@ static void try_nodes(struct pages *p)
     }
 }
 
+/* An option `nodes` other than 0 divides the memory in the host's stead. */
+static bool keeps_hosts_nodes(const struct sb_world *w)
+{
+    const struct sb_option *o = sb_option_find(w->plugin->options, w->plugin->option_count, "nodes");
+    return w->a->claims & SB_CLAIM_NODES && (!o || !w->values[o - w->plugin->options].u);
+}
+
 void sb_try_pages(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
     struct pages p = {.w = w, .ops = w->a->pages, .f = f, .random = sb_random_fork(w->host.seed, 3)};
@@ -276,6 +281,6 @@ void sb_try_pages(struct sb_world *w, const struct sb_attempt *t, struct sb_find
         return;
     }
     try_names(&p, t->quick);
-    if (fine(&p) && w->a->claims & SB_CLAIM_NODES && w->memory.base)
+    if (fine(&p) && keeps_hosts_nodes(w) && w->memory.base)
         try_nodes(&p);
 }

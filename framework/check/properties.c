@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /*
@@ -230,30 +231,30 @@ static bool plant(struct sb_world *w, char *at, char *why, size_t why_size)
     return noticed;
 }
 
-/* What an allocator wrote into memory that was zero, before anybody asked for a block: its records, spread
- * evenly over `most`. */
+/* What an allocator wrote into memory that was zero, before anybody asked for a block: its records, `most` of
+ * them and spread evenly. Read through a mapping of our own, for an allocator may have taken some of its
+ * away. */
 static size_t find_records(struct sb_world *w, char **at, size_t most)
 {
-    struct sb_vec_at {
+    struct {
         char **at;
         size_t n, capacity;
     } all = {0};
     char *base = w->memory.base;
+    const char *seen = mmap(NULL, w->memory.size, PROT_READ, MAP_SHARED, w->memory.fd, 0);
     size_t n = 0;
-    for (uint64_t i = 0; i + PLANTED <= w->memory.size; i += PLANTED) {
-        bool empty = true;
-        if (i % SB_PAGE_SIZE == 0 && !mapped(base + i)) {
-            i += SB_PAGE_SIZE - PLANTED;
-            continue;
+    for (uint64_t page = 0; page < w->memory.size && seen != MAP_FAILED; page += SB_PAGE_SIZE) {
+        for (uint64_t i = page; !sb_is_zero(seen + page, SB_PAGE_SIZE) && i < page + SB_PAGE_SIZE;
+             i += PLANTED) {
+            if (!sb_is_zero(seen + i, PLANTED))
+                *SB_VEC_ADD(&all) = base + i;
         }
-        for (int k = 0; k < PLANTED; k++)
-            empty &= !base[i + (uint64_t)k];
-        if (!empty)
-            *SB_VEC_ADD(&all) = base + i;
     }
     for (; n < most && n < all.n; n++)
         at[n] = all.at[n * all.n / (all.n < most ? all.n : most)];
     SB_VEC_FREE(&all);
+    if (seen != MAP_FAILED)
+        munmap((void *)seen, w->memory.size);
     return n;
 }
 
@@ -355,10 +356,11 @@ static void give(struct sb_world *w, const struct sb_lane *lane, void *block, ui
     }
 }
 
-/* Memory that was never anybody's is zero by itself: all of it is written to, and given back. */
+/* Memory that was never anybody's is zero by itself: some of it is written to, and given back. Not all: who
+ * keeps large blocks for large ones would have nothing left. */
 static void soil(struct sb_world *w)
 {
-    enum { MOST = 64 };
+    enum { MOST = 4 };
     void *blocks[MOST];
     for (size_t i = 0; i < w->lane_count; i++) {
         const struct sb_lane *lane = &w->lanes[i];

@@ -418,13 +418,9 @@ static bool holds(const struct sb_block *b)
     return true;
 }
 
-static bool is_zero(const char *at, uint64_t size)
+bool sb_is_zero(const char *at, uint64_t size)
 {
-    for (uint64_t i = 0; i < size; i++) {
-        if (at[i])
-            return false;
-    }
-    return true;
+    return !*at && !memcmp(at, at + 1, size - 1);
 }
 
 /* All that can be told from a block at the moment in which it is given out. */
@@ -458,7 +454,7 @@ static void judge_block(struct sb_world *w, struct sb_block *b, const struct sb_
     }
     for (uint32_t i = 0; i < b->n && w->fault == SB_FAULT_NONE; i++) {
         /* Per-CPU areas are always zero: alloc_percpu has no flags to say otherwise. */
-        if (w->judge_zero && (op->zero || lane->kind == SB_LANE_PERCPU) && !is_zero(b->areas[i], b->asked))
+        if (w->judge_zero && (op->zero || lane->kind == SB_LANE_PERCPU) && !sb_is_zero(b->areas[i], b->asked))
             sb_world_fail(w, SB_FAULT_ZERO, "%s: %llu bytes are not all zero, as was asked for", name, size);
     }
 }

@@ -120,6 +120,8 @@ void sb_world_do(struct sb_world *w, const struct sb_op *op);
 void sb_world_free_all(struct sb_world *w);
 /* Whether a live block has one of these bytes. */
 bool sb_world_lives(const struct sb_world *w, const char *at, uint64_t size);
+/* `size` bytes, at least 1. */
+bool sb_is_zero(const char *at, uint64_t size);
 /* Verifies all that lives. */
 void sb_world_verify(struct sb_world *w);
 /* Whether all that lives lies in the machine's memory, or in a second mapping of it. */

@@ -87,6 +87,7 @@ struct zoo_cache {
     struct zoo *zoo;
     size_t size, align, shift;
     uint64_t live;
+    void (*ctor)(void *);
     struct zoo_cache *next;
 };
 
@@ -363,13 +364,13 @@ static int zoo_create(void *self, const char *name, size_t size, size_t align, u
     struct zoo_cache *c = calloc(1, sizeof(*c));
     (void)name;
     (void)reserve;
-    (void)ctor;
     if (!c)
         return -ENOMEM;
     *c = (struct zoo_cache){
         .zoo = z,
         .size = size,
         .align = align,
+        .ctor = ctor,
         /* Blocks are aligned to their size: to forget that takes some doing. */
         .shift = BREAKS == HWCACHE && flags & SB_SLAB_HWCACHE_ALIGN ? HEADER + 32 : 0,
         .next = z->caches,
@@ -387,6 +388,8 @@ static void *zoo_cache_alloc(void *cache, sb_gfp_t gfp)
         return NULL;
     *header_of(object) = *header_of(block);
     __atomic_add_fetch(&c->live, 1, __ATOMIC_RELAXED);
+    if (c->ctor)
+        c->ctor(object);
     return object;
 }
 

@@ -43,7 +43,9 @@ static void values_of_the_host_alone(void **state)
     (void)state;
     expect_parsed(&share, "1%", 1000);
     expect_parsed(&share, "0.5%", 500);
-    expect_parsed(&share, "12.3456%", 12345);
+    expect_parsed(&share, "12.345%", 12345);
+    expect_parsed(&share, "12.34500%", 12345);
+    expect_error(&share, "12.3456%", "'12.3456%' has more than three decimals, which are kept");
     expect_parsed(&share, "off", 0);
     assert_true(sb_share((union sb_value){.u = 1000}) == 0.01);
     expect_error(&share, "1", "'1' lacks its unit (%)");

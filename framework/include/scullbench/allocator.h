@@ -161,7 +161,7 @@ struct sb_snapshot {
 #define SB_CLAIM_DOUBLE_FREE  UINT64_C(0x2) /* told by fail(), or by the next check() */
 #define SB_CLAIM_FOREIGN_FREE UINT64_C(0x4) /* likewise, of a block that was never given out */
 /* Since 1.4: sb_host's nodes are kept apart. A page asked of a node is that node's while it has one, and with
- * SB_GFP_THISNODE no other's. An option that divides memory otherwise makes the claim void. */
+ * SB_GFP_THISNODE no other's. An option `nodes` other than 0 makes the claim void. */
 #define SB_CLAIM_NODES UINT64_C(0x8)
 
 /* The exported descriptor: `const struct sb_allocator scullbench_allocator`. */
