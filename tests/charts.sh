@@ -309,14 +309,14 @@ memory = 16MiB
 plugin = kmalloc
 [allocator $long]
 plugin = slub
-[allocator [b]]
+[allocator b[b]]
 plugin = slab
 [workload w'; system "touch pwned" #\$x_1]
 plugin = scullc
 devices = 1
 device_size = 64KiB
 [matrix]
-allocator = null, [b], 50% \`touch pwned\` 'x' "y" \$(touch pwned) <i>_^{2}@é~#&\\input{x}, $long
+allocator = null, b[b], 50% \`touch pwned\` 'x' "y" \$(touch pwned) <i>_^{2}@é~#&\\input{x}, $long
 workload = w'; system "touch pwned" #\$x_1
 [plot p'; system "touch pwned" \`touch pwned\` <i>]
 kind = bars
@@ -333,6 +333,8 @@ baseline = $long
 kind = addresses
 INI
 expect 0 "$s" run hostile.ini --db hostile.db
+# As an older version let them be called.
+sqlite3 hostile.db "update cell set allocator = '[b]', label = replace(label, 'b[b]', '[b]') where allocator = 'b[b]'"
 expect 0 "$s" report hostile.db --out rh
 expect 0 "$s" artifact hostile.db -o h.tar.gz
 [ -n "$(find . -name pwned)" ] && fail "a name was executed"
