@@ -47,7 +47,8 @@ static void add_others(struct sb_facts *facts, const struct sb_plan *plan)
     free(cpus);
 }
 
-/* Cores of several kinds in one cell: its threads don't do the same work in the same time, whatever the allocator. */
+/* Cores of several kinds in one cell: its threads don't do the same work in the same time, whatever the
+ * allocator. */
 static void add_kinds(struct sb_facts *facts, const struct sb_plan *plan)
 {
     char *mixed = NULL;
@@ -58,8 +59,8 @@ static void add_kinds(struct sb_facts *facts, const struct sb_plan *plan)
     struct sb_fact *fact = SB_VEC_ADD(facts);
     *fact = (struct sb_fact){"core_kinds_mixed", sb_strdup(mixed ? mixed : "no"), NULL};
     if (mixed)
-        fact->warning = sb_printf("some cells have threads on cores of several kinds: %s; `cpus = kind:0` keeps to one",
-                                  mixed);
+        fact->warning = sb_printf(
+            "some cells have threads on cores of several kinds: %s; `cpus = kind:0` keeps to one", mixed);
     free(mixed);
 }
 
@@ -82,16 +83,18 @@ static void add_code(struct sb_facts *facts, const struct sb_plan *plan)
         const struct sb_plugin *plugin = plan->plugins->at[i];
         bool used = false;
         for (size_t c = 0; c < plan->cells.n; c++)
-            used |= plan->cells.at[c].allocator->plugin == plugin || plan->cells.at[c].workload->plugin == plugin;
+            used |=
+                plan->cells.at[c].allocator->plugin == plugin || plan->cells.at[c].workload->plugin == plugin;
         if (used && !plugin->aligned)
             sb_text_printf(&names, "%s%s", names.n ? ", " : "", plugin->name);
     }
     struct sb_fact *fact = SB_VEC_ADD(facts);
     *fact = (struct sb_fact){"code_unaligned", sb_strdup(names.n ? sb_text_get(&names) : "none"), NULL};
     if (names.n)
-        fact->warning = sb_printf("functions of these plugins don't begin at cache lines, and where a linker puts them "
-                                  "is worth some percent: %s; compile them with -falign-functions=64",
-                                  sb_text_get(&names));
+        fact->warning =
+            sb_printf("functions of these plugins don't begin at cache lines, and where a linker puts them "
+                      "is worth some percent: %s; compile them with -falign-functions=64",
+                      sb_text_get(&names));
     sb_text_free(&names);
 }
 

@@ -4,8 +4,8 @@
 
 #include "plan/plan.h"
 
-/* The machine's state, with what of it speaks against this plan. Looks at the CPUs for a fifth of a second. Free with
- * sb_facts_free. */
+/* The machine's state, with what of it speaks against this plan. Looks at the CPUs for a fifth of a second.
+ * Free with sb_facts_free. */
 struct sb_facts sb_run_facts(const struct sb_plan *plan);
 
 #endif
