@@ -162,8 +162,10 @@ char *sb_program_dir(void)
 
 char *sb_folder_of(const char *path)
 {
-    char *whole = path ? realpath(path, NULL) : NULL, *slash = whole ? strrchr(whole, '/') : NULL;
-    if (slash)
-        slash[slash == whole] = '\0';
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    char *folder = sb_strndup(slash ? path : ".", slash && slash > path ? (size_t)(slash - path) : 1);
+    /* Of a link to a config the folder is the link's, which the user named. */
+    char *whole = path && !access(path, F_OK) ? realpath(folder, NULL) : NULL;
+    free(folder);
     return whole;
 }

@@ -240,15 +240,15 @@ static void try_this_node(struct pages *p, unsigned node)
     free((void *)taken);
 }
 
-/* Of one node nothing can be told: then the memory is divided, whatever the machine's is. */
+/* In halves, whatever the machine has: of one node nothing can be told, and of many each may lack a largest
+ * block. */
 static void try_nodes(struct pages *p)
 {
     struct sb_world *w = p->w;
-    if (w->host.nr_nodes < 2) {
-        w->host.nr_nodes = 2;
-        for (uint32_t cpu = 0; cpu < w->host.nr_cpus; cpu++)
-            w->cpu_node[cpu] = cpu % 2;
-    }
+    w->host.nr_nodes = 2;
+    w->host.cpu_node = w->cpu_node;
+    for (uint32_t cpu = 0; cpu < w->host.nr_cpus; cpu++)
+        w->cpu_node[cpu] = cpu % 2;
     for (unsigned node = 0; node < w->host.nr_nodes && fine(p); node++) {
         sb_world_close_allocator(w);
         if (sb_world_open_afresh(w)) {

@@ -176,6 +176,8 @@ static void remark_alignment(struct sb_world *w, const struct sb_attempt *t, str
 static void tell_rarest(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
     (void)t;
+    if (w->proved < 3)
+        return;
     sb_find(f, SB_CHECK_PASS,
             "%llu blocks were compared when they were freed: damage that comes once in %llu "
             "frees or more often is seen with 95 %%, rarer damage may not be",
@@ -456,7 +458,7 @@ static void exhaust(struct sb_world *w, const struct sb_lane *lane, uint64_t siz
     uint64_t second = f->result == SB_CHECK_PASS ? take_all(w, lane, size, blocks, most) : 0;
     /* A tenth may stay in caches and in slabs that another lane had; what is lost for good is more than
        that. */
-    if (f->result == SB_CHECK_PASS && second < first - first / 10)
+    if (f->result == SB_CHECK_PASS && second < first - (first + 9) / 10)
         sb_find(
             f, SB_CHECK_FAIL,
             "%s: of %llu blocks of %llu bytes that there was memory for only %llu come after all were freed",
@@ -482,7 +484,10 @@ static void try_exhaustion(struct sb_world *w, const struct sb_attempt *t, struc
         if (lane->kind == SB_LANE_CACHE && lane->size < 1000)
             continue;
         for (size_t k = 0; k < n && f->result == SB_CHECK_PASS; k++) {
-            exhaust(w, lane, lane->kind == SB_LANE_CACHE ? lane->size : sizes[k], f);
+            uint64_t size = lane->kind == SB_LANE_CACHE ? lane->size : sizes[k];
+            if (k && size >= lane->most && k + 1 < n)
+                continue;
+            exhaust(w, lane, size < lane->most ? size : lane->most, f);
             /* Memory that went to one kind of blocks need not come back for another. */
             sb_world_close_allocator(w);
             if (sb_world_open_afresh(w)) {

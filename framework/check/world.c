@@ -114,7 +114,8 @@ static void draw_block(struct sb_op *op, const struct sb_lane *lane, const struc
                        struct sb_random *random)
 {
     /* Large ones cost as much as hundreds of others: few are enough. */
-    uint64_t most = mix->big && !sb_random_below(random, 256) ? UINT64_MAX : mix->most;
+    bool large = mix->big && !sb_random_below(random, 256);
+    uint64_t most = large ? UINT64_MAX : mix->most;
     if (most > lane->most)
         most = lane->most;
     switch (lane->kind) {
@@ -130,7 +131,7 @@ static void draw_block(struct sb_op *op, const struct sb_lane *lane, const struc
         op->size = sb_draw_pages(random, mix->big ? lane->most : 8 * SB_PAGE_SIZE);
         break;
     case SB_LANE_PERCPU:
-        op->size = draw_size(random, most > mix->most ? most : 512);
+        op->size = draw_size(random, large ? lane->most : 512);
         if (sb_random_below(random, 2))
             op->align = 1U << (3 + sb_random_below(random, 5));
         break;
@@ -664,12 +665,12 @@ int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const unio
     if (w->memory.base) {
         w->host.nr_nodes = w->memory.nr_nodes;
         sb_topology_cpu_nodes(w->topology, w->cpu_node, w->host.nr_cpus);
-        w->host.cpu_node = w->cpu_node;
+        w->host.cpu_node = w->host.nr_nodes > 1 ? w->cpu_node : NULL;
     }
     status = sb_world_open_allocator(w);
     if (status)
         *why = sb_printf("the allocator can't be opened: %s", *w->said ? w->said : strerror(-status));
-    else
-        status = stay_here(w, why);
+    else if ((status = stay_here(w, why)))
+        w->fault = SB_FAULT_MACHINE;
     return status;
 }

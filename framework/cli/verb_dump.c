@@ -255,7 +255,7 @@ static int open_memory(struct dump *d, const char *size)
                                .fail = take_fail};
     d->cpu_node = sb_calloc(d->host.nr_cpus, sizeof(*d->cpu_node));
     sb_topology_cpu_nodes(d->topology, d->cpu_node, d->host.nr_cpus);
-    d->host.cpu_node = d->cpu_node;
+    d->host.cpu_node = d->host.nr_nodes > 1 ? d->cpu_node : NULL;
     return SB_EXIT_OK;
 }
 

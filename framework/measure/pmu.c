@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -114,14 +115,27 @@ static bool may_count(void)
 {
     enum { CAP_ADMIN = 21, CAP_MON = 38 };
     uint64_t mine = own_status("\nCapEff:");
-    return mine >> CAP_ADMIN & 1 || mine >> CAP_MON & 1;
+    /* In a user namespace all bits are set, and the kernel asks the first one. */
+    char *map = sb_read_line("/proc/self/uid_map");
+    unsigned long inside = 1, outside = 1, n = 0;
+    bool first = map && sscanf(map, "%lu %lu %lu", &inside, &outside, &n) == 3 && !inside && !outside &&
+                 n == UINT32_MAX;
+    free(map);
+    return first && (mine >> CAP_ADMIN & 1 || mine >> CAP_MON & 1);
 }
 
-char *sb_pmu_explain_refusal(int error, const char *paranoid, bool filtered, bool capable)
+char *sb_pmu_explain_refusal(int error, const char *paranoid, bool user_only, bool filtered, bool capable)
 {
     long level = paranoid ? strtol(paranoid, NULL, 10) : 0;
     const char *words = strerror(-error);
-    if (!capable && (!paranoid || level > 1))
+    bool low = !capable && (!paranoid || level > (user_only ? 2 : 1));
+    if (low && filtered)
+        return sb_printf(
+            "perf_event_paranoid is %s, and a sandbox filters system calls (seccomp; %s): `sysctl "
+            "kernel.perf_event_paranoid=1` as root, and of a container engine --security-opt "
+            "seccomp=PROFILE or --cap-add PERFMON",
+            paranoid ? paranoid : "unreadable", words);
+    if (low)
         return sb_printf(
             "perf_event_paranoid is %s: `sysctl kernel.perf_event_paranoid=1` as root allows it (%s)",
             paranoid ? paranoid : "unreadable", words);
@@ -152,7 +166,7 @@ static char *explain(int error, const struct perf_event_attr *attr, bool grouped
         break;
     case -EACCES:
     case -EPERM:
-        reason = sb_pmu_explain_refusal(error, paranoid, is_filtered(), may_count());
+        reason = sb_pmu_explain_refusal(error, paranoid, attr->exclude_kernel, is_filtered(), may_count());
         break;
     case -EMFILE:
         reason = sb_printf("too many open files: raise `ulimit -n` (%s)", strerror(-error));

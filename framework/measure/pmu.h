@@ -41,9 +41,12 @@ struct sb_pmu {
     size_t n, capacity;
 };
 
-/* What EACCES or EPERM (negative) means: the level of perf_event_paranoid (NULL: unreadable), a seccomp
- * filter, and whether this process has the capability to count. The caller's to free. */
-char *sb_pmu_explain_refusal(int error, const char *paranoid, bool filtered, bool capable);
+/*
+ * What EACCES or EPERM (negative) means: the level of perf_event_paranoid (NULL: unreadable), whether user
+ * mode alone was asked for, a seccomp filter, and whether this process has the capability to count. The
+ * caller's to free.
+ */
+char *sb_pmu_explain_refusal(int error, const char *paranoid, bool user_only, bool filtered, bool capable);
 
 /* Fills in the code of event->name; where there is none, event->reason, and `unknown` where that is a
  * mistake. */

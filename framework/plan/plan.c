@@ -733,7 +733,8 @@ static char *group_key(const struct sb_cell *cell)
     sb_text_printf(&text, "%s / %u", cell->workload->name, cell->threads);
     for (size_t i = 0; i < cell->swept.n; i++) {
         const struct sb_swept *x = &cell->swept.at[i];
-        if (strncmp(x->name, cell->allocator->source, n) || x->name[n] != '.')
+        /* As a whole: of two sections' names one may begin as the other. */
+        if ((size_t)(sb_sweep_dot(x->name) - x->name) != n || strncmp(x->name, cell->allocator->source, n))
             sb_text_printf(&text, " / %s=%s", x->name, x->value);
     }
     return text.at;

@@ -109,7 +109,7 @@ void sb_plan_free(struct sb_plan *plan);
 
 /*
  * All that decides about a cell's trials, as INI text, without where the plugins lie: equal texts mean equal
- * settings. The caller frees it.
+ * settings, but for what is in a workload's file. The caller frees it.
  */
 char *sb_plan_cell_text(const struct sb_plan *plan, const struct sb_cell *cell);
 

@@ -162,6 +162,23 @@ static bool workload_at_lines(const struct sb_workload *w)
     return at_lines(functions, SB_COUNT(functions));
 }
 
+/* Until 1.4 nothing said what of these two tables is required: what isn't whole isn't offered. */
+static void forgive(struct sb_plugin *plugin)
+{
+    struct sb_allocator *a = &plugin->allocator;
+    struct sb_pages_ops *p = &plugin->pages;
+    if (a->pages &&
+        !(p->alloc_pages && p->free_pages && p->page_address && p->virt_to_page && p->page_to_pfn)) {
+        p->alloc_pages = NULL;
+        p->free_pages = NULL;
+        p->page_address = NULL;
+        p->virt_to_page = NULL;
+        p->page_to_pfn = NULL;
+    }
+    if (a->bulk && !(a->cache && a->bulk->alloc_bulk && a->bulk->free_bulk))
+        a->bulk = NULL;
+}
+
 static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
 {
     struct sb_allocator *a = &plugin->allocator;
@@ -180,6 +197,8 @@ static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
     /* One reason is enough, the first. */
     if (plugin->refused)
         return;
+    if (head->abi_minor < 4)
+        forgive(plugin);
     const char *name = lacking(a);
     if (name)
         plugin->refused = sb_printf("its function %s is missing, which is required (scullbench/allocator.h)",

@@ -147,7 +147,14 @@ static void select_part(const struct sb_topology *t, const struct part *p, struc
     if (s->memory) {
         select_nodes(t, p, s);
     } else if (s->remove) {
+        size_t n = 0;
         hwloc_bitmap_andnot(s->cpus, s->cpus, p->cpus);
+        /* Who comes again comes last. */
+        for (size_t i = 0; i < s->order->n; i++) {
+            if (hwloc_bitmap_isset(s->cpus, s->order->at[i].os))
+                s->order->at[n++] = s->order->at[i];
+        }
+        s->order->n = n;
     } else {
         select_cpus(t, p->cpus, s);
         hwloc_bitmap_or(s->cpus, s->cpus, p->cpus);
@@ -162,7 +169,8 @@ static struct part part_of(hwloc_obj_t object)
 
 static bool is_within(const struct part *p, const struct part *around, bool memory)
 {
-    if (memory && p->whole)
+    /* An expander that serves the whole machine is in no package. */
+    if (memory && p->whole && around->whole)
         return !hwloc_bitmap_iszero(p->nodes) && hwloc_bitmap_isincluded(p->nodes, around->nodes);
     return !hwloc_bitmap_iszero(p->cpus) && hwloc_bitmap_isincluded(p->cpus, around->cpus);
 }

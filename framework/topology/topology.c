@@ -92,7 +92,9 @@ static int load(struct sb_topology **out, const char *known, char **why)
     /* Caches of instructions matter to nobody here, but lstopo prints them, and papers compare. */
     if (hwloc_topology_set_icache_types_filter(t->hwloc, HWLOC_TYPE_FILTER_KEEP_ALL) ||
         hwloc_topology_load(t->hwloc)) {
-        *why = xml && *xml ? say_xml(xml) : sb_printf("hwloc can't load the topology: %s", strerror(errno));
+        *why = known ? sb_printf("the topology that the run read can't be loaded: %s", strerror(errno))
+               : xml && *xml ? say_xml(xml)
+                             : sb_printf("hwloc can't load the topology: %s", strerror(errno));
         goto fail;
     }
     t->real = hwloc_topology_is_thissystem(t->hwloc);
@@ -158,7 +160,8 @@ bool sb_topology_is_real(const struct sb_topology *t)
 unsigned sb_topology_nr_cpus(const struct sb_topology *t)
 {
     int last = hwloc_bitmap_last(hwloc_topology_get_complete_cpuset(t->hwloc));
-    long configured = t->real ? sysconf(_SC_NPROCESSORS_CONF) : 1;
+    /* Under another machine's description the process still runs on the CPUs there are. */
+    long configured = sysconf(_SC_NPROCESSORS_CONF);
     return last + 1 > configured ? (unsigned)(last + 1) : (unsigned)configured;
 }
 
@@ -179,13 +182,16 @@ static struct nearness nearness_of(hwloc_obj_t node)
                              !node->attr->numanode.local_memory, hwloc_bitmap_weight(node->cpuset)};
 }
 
+static bool is_better(struct nearness a, struct nearness b)
+{
+    return a.empty != b.empty ? b.empty : a.special != b.special && b.special;
+}
+
+/* Who serves no CPU is near to none. */
 static bool is_nearer(struct nearness a, struct nearness b)
 {
-    if (a.empty != b.empty)
-        return b.empty;
-    if (a.special != b.special)
-        return b.special;
-    return a.cpus < b.cpus;
+    bool equal = a.empty == b.empty && a.special == b.special;
+    return is_better(a, b) || (equal && a.cpus && (!b.cpus || a.cpus < b.cpus));
 }
 
 /*
@@ -196,14 +202,18 @@ hwloc_obj_t sb_tree_nearest_node(const struct sb_topology *t, unsigned os)
 {
     hwloc_obj_t best = NULL;
     for (hwloc_obj_t around = sb_tree_pu(t, os); around; around = around->parent) {
+        hwloc_obj_t here = NULL;
         unsigned node;
         hwloc_bitmap_foreach_begin(node, around->nodeset)
         {
             hwloc_obj_t o = hwloc_get_numanode_obj_by_os_index(t->hwloc, node);
-            if (o && (!best || is_nearer(nearness_of(o), nearness_of(best))))
-                best = o;
+            if (o && (!here || is_nearer(nearness_of(o), nearness_of(here))))
+                here = o;
         }
         hwloc_bitmap_foreach_end();
+        /* Further out only what is better in kind counts, however few CPUs it serves. */
+        if (here && (!best || is_better(nearness_of(here), nearness_of(best))))
+            best = here;
         if (best && !nearness_of(best).special && !nearness_of(best).empty)
             break;
     }

@@ -92,6 +92,7 @@ struct trial {
     enum order order;
     uint64_t target, target_calls;   /* survey: operations since its start, or twice as many calls */
     bool whole;                      /* operations alone count */
+    bool lived;                      /* something, at a checkpoint */
     bool simulated;                  /* under valgrind: counts alone, no times */
     _Atomic uint32_t steady_threads; /* warm-up */
     /* Of a pair: the other allocator with its own workload, NULL otherwise; workers that have met for a

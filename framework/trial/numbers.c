@@ -535,8 +535,7 @@ static const char nothing_lived[] = "nothing was live at any checkpoint of the s
 /* Lines at zero by construction: they would look like a finding. */
 static bool lived_never(const struct trial *t)
 {
-    size_t points = t->series.n ? t->series.at[0].n : 0;
-    return points && value_at(t, "requested_bytes", fullest(t)) <= 0;
+    return t->series.n && t->series.at[0].n && !t->lived;
 }
 
 static bool is_of_memory(const char *series)

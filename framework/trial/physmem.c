@@ -145,7 +145,10 @@ static void spread(struct sb_physmem *memory, const struct sb_topology *topology
     }
     if (why) {
         sb_topology_unbind_memory(topology, memory->base, memory->size);
-        memory->warning = sb_printf("the memory is not spread over the machine's %zu NUMA nodes: %s", n, why);
+        char *before = memory->warning;
+        memory->warning = sb_printf("%s%sthe memory is not spread over the machine's %zu NUMA nodes: %s",
+                                    before ? before : "", before ? "; " : "", n, why);
+        free(before);
     } else {
         memory->nr_nodes = (unsigned)n;
     }

@@ -274,6 +274,7 @@ static void checkpoint(struct trial *t)
     for (uint32_t i = 0; i < t->spec->threads; i++)
         operations += t->workers[i].counts.operations;
     double x = (double)operations;
+    t->lived |= a.live || a.requested_bytes || (s.has & SB_HAS_LIVE && s.live);
     sb_trial_add_point(t, "requested_bytes", 0, "B", x, (double)a.requested_bytes);
     if (s.has & SB_HAS_HANDED)
         sb_trial_add_point(t, "handed_bytes", 0, "B", x, (double)s.handed_bytes);
@@ -520,6 +521,8 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
         return 0;
     sb_write_phase(t->out, "survey");
     uint64_t each = cycles * t->needs.cycle_operations / points;
+    /* Of the first cycle, where most lives as a rule; at the end of one as a rule nothing does. */
+    const uint64_t middle = points / (2 * cycles) ? points / (2 * cycles) : 1;
     set_proving(t, true);
     /* A batch that is longer than what lies between two checkpoints would step over what they are to see. */
     set_step_calls(t, each < 1 ? 1 : each < UINT32_MAX ? (uint32_t)each : UINT32_MAX);
@@ -532,8 +535,7 @@ static int survey(struct trial *t, enum sb_status *proved, char **reason)
         t->whole = i == points;
         status = command(t, ORDER_SURVEY);
         checkpoint(t);
-        /* In the middle most lives. */
-        if (!status && (i == 1 || i == (points + 1) / 2 || i == points))
+        if (!status && (i == 1 || i == middle || i == points))
             *proved = prove_both(t, true, i == points, reason);
     }
     set_proving(t, false);
@@ -734,7 +736,8 @@ static int open_all(struct trial *t, char **reason)
         t->host.nr_nodes = t->memory.nr_nodes;
         t->cpu_node = sb_calloc(t->host.nr_cpus, sizeof(*t->cpu_node));
         sb_topology_cpu_nodes(t->topology, t->cpu_node, t->host.nr_cpus);
-        t->host.cpu_node = t->cpu_node;
+        /* Where memory isn't divided there is one node, and no number above it. */
+        t->host.cpu_node = t->host.nr_nodes > 1 ? t->cpu_node : NULL;
         if (t->memory.warning)
             sb_write_warning(t->out, t->memory.warning);
     }

@@ -123,6 +123,8 @@ static void locations(void **state)
     expect(t, "core:2-", SB_PLACE_LIST, "2 6 3 7");
     expect(t, "all ~core:0", SB_PLACE_LIST, "1 5 2 6 3 7");
     expect(t, "~package:0", SB_PLACE_LIST, "2 6 3 7");
+    /* Taken away and named again: once, and last. */
+    expect(t, "all ~core:0 core:0", SB_PLACE_LIST, "1 5 2 6 3 7 0 4");
     sb_topology_free(t);
 }
 
@@ -170,6 +172,11 @@ static void memory_alone_is_named(void **state)
         char *why = NULL;
         assert_int_equal(sb_topology_check_nodes(t, "numa:2", &why), 0);
         assert_int_equal(sb_topology_check_nodes(t, "numa:all", &why), 0);
+        /* Of a package is what its own CPUs alone are near to. */
+        assert_int_equal(sb_topology_check_nodes(t, "package:1.numa:0", &why), 0);
+        assert_true(sb_topology_check_nodes(t, "package:1.numa:1", &why) < 0);
+        free(why);
+        why = NULL;
         assert_true(sb_topology_check_nodes(t, "numa:3", &why) < 0);
         assert_string_equal(why, "numa:3 names what isn't there: this machine has 3 of that kind here");
         free(why);

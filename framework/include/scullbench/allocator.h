@@ -88,8 +88,9 @@ struct sb_cache_ops {
 
 /*
  * alloc_pages-like: 2^order pages, aligned to their size. get_free_pages and free_pages_at are required; the
- * five others are offered together or not at all. A page is an opaque handle, and every page of a block has
- * one; what was given by page may be freed by address, and the other way round.
+ * five others are offered together or not at all. Addresses are those of sb_host.memory, where there is one.
+ * A page is an opaque handle, and every page of a block has one; what was given by page may be freed by
+ * address, and the other way round.
  */
 struct sb_page;
 struct sb_pages_ops {
