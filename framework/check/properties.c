@@ -1073,7 +1073,7 @@ static void try_reopen(struct sb_world *w, const struct sb_attempt *t, struct sb
     {                                                                                                        \
         NAME, WHAT, false, &(const struct sb_property_way)                                                   \
         {                                                                                                    \
-            .try = FUNCTION                                                                                  \
+            .try = (FUNCTION)                                                                                \
         }                                                                                                    \
     }
 

@@ -1,6 +1,7 @@
 /* SQLite; the only file that includes it. */
 #include "store/store.h"
 
+#include "base/clock.h"
 #include "base/diag.h"
 
 #include <errno.h>
@@ -21,6 +22,8 @@ struct sb_store {
     sqlite3 *db;
     char *path;
     int64_t version;
+    uint64_t waits_since; /* for another process's lock, in ns of the clock */
+    bool waits_long;      /* which was said */
 };
 
 /* Numbers that users publish outlive this program: anyone can read them with sqlite3 alone, so names are
@@ -63,25 +66,35 @@ static int execute(struct sb_store *store, const char *sql, char **why)
     return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(store, why);
 }
 
-enum { NAP_MS = 50 };
+/* Seconds that one wait has lasted; by the clock, for a nap on a busy machine may be longer than it was to
+ * be. */
+static double wait_a_little(struct sb_store *store, int naps)
+{
+    if (!naps) {
+        store->waits_since = sb_now_ns();
+        store->waits_long = false;
+    }
+    sqlite3_sleep(50);
+    return (double)(sb_now_ns() - store->waits_since) / 1e9;
+}
 
 /* Called by SQLite while another process has the lock, with how often it was called: 0 gives up. */
 static int wait_briefly(void *store, int naps)
 {
-    (void)store;
-    sqlite3_sleep(NAP_MS);
-    return naps * NAP_MS < 5000;
+    return wait_a_little(store, naps) < 5;
 }
 
 /* A run has measured for hours: it outwaits whoever looks at its database, and says for what it waits. */
 static int wait_long(void *context, int naps)
 {
-    const struct sb_store *store = context;
-    if (naps * NAP_MS == 5000)
+    struct sb_store *store = context;
+    double seconds = wait_a_little(store, naps);
+    if (seconds >= 5 && !store->waits_long) {
         sb_warn("another process reads %s and keeps it from being written; waiting for that to end",
                 store->path);
-    sqlite3_sleep(NAP_MS);
-    return naps * NAP_MS < 600000;
+        store->waits_long = true;
+    }
+    return seconds < 600;
 }
 
 static int open_database(struct sb_store **out, const char *path, int flags, char **why)
