@@ -470,7 +470,7 @@ echo "== a reader doesn't end the run that it looks at"
 "$s" run small.ini --no-check --db read.db --set experiment.repetitions=3 > out 2> err &
 pid=$!
 until_trials read.db 1 $pid
-sqlite3 read.db "begin; select count(*) from trial;" ".shell sleep 7" > /dev/null
+sqlite3 -cmd ".timeout 5000" read.db "begin; select count(*) from trial;" ".shell sleep 7" > /dev/null
 wait $pid
 [ $? = 0 ] || { fail "a reader ended the run"; cat err; }
 has err "another process reads read.db"
