@@ -54,6 +54,8 @@ golden help-export "$s" export --help
 golden describe-experiment "$s" describe experiment
 golden describe-pmu "$s" describe pmu
 golden plan-precision "$s" plan two-packages.ini --set experiment.repetitions=5..50 --set experiment.precision=0.5% --set pmu.provider=none
+# What compare would say when all is measured.
+golden plan-power "$s" plan two-packages.ini --set experiment.repetitions=2 --set pmu.provider=none --set matrix.allocator=null,slub-shared,slab
 golden compare-old "$s" compare ../data/schema/1.db --baseline buddy
 golden compare-old-json "$s" compare ../data/schema/1.db --baseline buddy --metric alloc_ns --format json
 golden compare-no-baseline "$s" compare ../data/schema/1.db

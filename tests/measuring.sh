@@ -324,6 +324,9 @@ INI
     [ "$(simulated cold last-level-misses/op)" -ge 30 ] || fail "cold: $(simulated cold last-level-misses/op) misses of the last level an operation"
   fi
   [ "$(simulated hot last-level-misses/op)" -lt 1 ] || fail "hot: misses of the last level"
+  # Counted once: no gate by statistics, and advice that helps.
+  expect 2 "$s" compare caches1.db caches1.db --metric simulated:instructions/op --fail-if-slower 1%
+  has err "is counted once and exactly, so there is no p; gate on the ratio that --format json prints"
   expect 0 "$s" export caches1.db
   [ "$(column simulated out | grep -c yes)" = 2 ] || fail "simulated trials aren't marked"
   expect 0 "$s" plan caches.ini --set pmu.provider=auto

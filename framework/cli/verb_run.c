@@ -236,23 +236,10 @@ static double load_beside(const struct sb_plan *plan)
     return load > 0.5 * (double)cpus ? load / (double)cpus : 0;
 }
 
-/* The smallest p that n processes of each can have, all of one mind. */
-static double smallest_p(const struct sb_plan *plan, size_t n)
-{
-    return plan->paired || plan->decide > 0 ? sb_sign_p_of(0, n, n) : sb_smallest_p(n, n);
-}
-
 static void print_kinds(const struct sb_plan *plan)
 {
-    char *mixed = NULL;
-    size_t n = 0;
-    for (size_t i = 0; i < plan->cells.n; i++) {
-        char *text =
-            plan->cells.at[i].skip ? NULL : sb_topology_mixed_kinds(plan->topology, &plan->cells.at[i].cpus);
-        n += text != NULL;
-        free(mixed ? text : NULL);
-        mixed = mixed ? mixed : text;
-    }
+    size_t n;
+    char *mixed = sb_run_mixed_kinds(plan, &n);
     if (n)
         printf("%zu cell%s threads on cores of several kinds (%s); `cpus = kind:0` keeps to one\n", n,
                n == 1 ? " has" : "s have", mixed);
@@ -263,20 +250,19 @@ static void print_kinds(const struct sb_plan *plan)
  */
 static void print_power(const struct sb_plan *plan)
 {
-    uint32_t groups = 0;
-    size_t measured = 0, needed = 2;
+    size_t comparisons = 0;
     bool *seen = sb_calloc(plan->cells.n, sizeof(*seen));
     for (size_t i = 0; i < plan->cells.n; i++) {
         const struct sb_cell *cell = &plan->cells.at[i];
-        measured += !cell->skip;
-        groups += !cell->skip && !seen[cell->group];
-        seen[cell->group] |= !cell->skip;
+        if (cell->skip)
+            continue;
+        /* Each pair is one, but for the baseline beside itself; of cells that stand alone one is the
+         * baseline. */
+        comparisons += plan->paired ? cell->allocator != plan->baseline : seen[cell->group];
+        seen[cell->group] = true;
     }
     free(seen);
-    /* Of pairs each cell is one. */
-    size_t comparisons = plan->paired ? measured : measured - groups;
-    while (smallest_p(plan, needed) * (double)comparisons >= 1 - plan->confidence)
-        needed++;
+    size_t needed = sb_processes_needed(plan->decide > 0, plan->paired, comparisons, plan->confidence);
     if (comparisons && plan->most_repetitions < needed)
         printf("with %u repetition%s nothing can be separated: %zu comparisons with a baseline need %zu\n",
                plan->most_repetitions, plan->most_repetitions == 1 ? "" : "s", comparisons, needed);
@@ -329,7 +315,9 @@ static size_t print_plan(const struct sb_plan *plan)
            plan->most_repetitions > plan->least_repetitions ? "more than" : "about", likely,
            simulated ? ", and valgrind's, seconds to a minute each" : "");
     if (load > 0)
-        printf("the load of %.1f a CPU is taken into account; what is measured beside it is worth little\n",
+        printf("the estimate takes the load average of %.1f per CPU into account; look with `top`, and wait "
+               "before you "
+               "measure\n",
                load);
     print_power(plan);
     print_kinds(plan);

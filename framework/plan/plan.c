@@ -412,16 +412,15 @@ static void copy_texts(struct planner *p, struct sb_cell *cell, const char *kind
                        const char *lookup, const struct sb_ini_section *from, const struct sb_option *table,
                        uint32_t n)
 {
-    bool workload = !strcmp(kind, "workload");
+    const bool workload = !strcmp(kind, "workload");
     /* The part may have been begun with its file. */
     struct sb_ini_section *to = sb_ini_section(&cell->settings, kind, name);
     if (!to)
         to = sb_ini_add_section(&cell->settings, kind, name, 0);
-    for (uint32_t i = 0; i < n; i++)
-        sb_ini_set(to, table[i].name,
-                   workload ? resolve(p, text_of(cell, lookup, from, &table[i]))
-                            : text_of(cell, lookup, from, &table[i]),
-                   0);
+    for (uint32_t i = 0; i < n; i++) {
+        const char *text = text_of(cell, lookup, from, &table[i]);
+        sb_ini_set(to, table[i].name, workload ? resolve(p, text) : text, 0);
+    }
 }
 
 /* The plugin's path is absolute: a trial runs from any folder. */

@@ -256,14 +256,6 @@ size_t sb_compare_count_undecidable(const struct sb_compare *c, double share)
     return n;
 }
 
-/* With n processes a side, or n pairs, that all agree. */
-static double smallest_p(const struct sb_compare *c, bool paired, size_t n)
-{
-    if (c->anytime)
-        return sb_sign_p_of(0, n, n);
-    return paired ? exp2(1 - (double)n) : sb_smallest_p(n, n);
-}
-
 bool sb_compare_can_separate(const struct sb_compare *c, size_t *needed)
 {
     size_t m = 0;
@@ -275,11 +267,11 @@ bool sb_compare_can_separate(const struct sb_compare *c, size_t *needed)
             continue;
         m++;
         paired |= row->paired;
-        smallest = fmin(smallest, row->ratio.blocks ? smallest_p(c, row->paired, row->ratio.blocks)
-                                                    : sb_smallest_p(row->x.n, row->y.n));
+        smallest =
+            fmin(smallest, row->ratio.blocks ? sb_smallest_p_of(c->anytime, row->paired, row->ratio.blocks)
+                                             : sb_smallest_p(row->x.n, row->y.n));
     }
-    for (*needed = 2; smallest_p(c, paired, *needed) * (double)m >= 1 - c->confidence; ++*needed)
-        ;
+    *needed = sb_processes_needed(c->anytime, paired, m, c->confidence);
     return m && smallest * (double)m < 1 - c->confidence;
 }
 

@@ -310,11 +310,10 @@ static void say_code(const struct sb_view *v, struct sb_text *s)
     const char *unaligned = sb_data_fact(&v->data, "code_unaligned");
     if (!unaligned)
         return;
-    sb_text_printf(
-        s,
-        " Functions of the plugins begin at cache lines%s%s; those of malloc libraries lie where their "
-        "linker put them.",
-        is(unaligned, "none") ? "" : ", but for ", is(unaligned, "none") ? "" : unaligned);
+    sb_text_printf(s, " Functions of the plugins begin at cache lines%s%s%s.",
+                   is(unaligned, "none") ? "" : ", but for ", is(unaligned, "none") ? "" : unaligned,
+                   any_memory(v, SB_MEMORY_OS) ? "; those of malloc libraries lie where their linker put them"
+                                               : "");
 }
 
 static void say_layout(const struct sb_view *v, struct sb_text *s)

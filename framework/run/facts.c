@@ -47,20 +47,33 @@ static void add_others(struct sb_facts *facts, const struct sb_plan *plan)
     free(cpus);
 }
 
+char *sb_run_mixed_kinds(const struct sb_plan *plan, size_t *n)
+{
+    char *first = NULL;
+    *n = 0;
+    for (size_t i = 0; i < plan->cells.n; i++) {
+        const struct sb_cell *cell = &plan->cells.at[i];
+        char *mixed = cell->skip ? NULL : sb_topology_mixed_kinds(plan->topology, &cell->cpus);
+        *n += mixed != NULL;
+        if (first)
+            free(mixed);
+        else
+            first = mixed;
+    }
+    return first;
+}
+
 /* Cores of several kinds in one cell: its threads don't do the same work in the same time, whatever the
  * allocator. */
 static void add_kinds(struct sb_facts *facts, const struct sb_plan *plan)
 {
-    char *mixed = NULL;
-    for (size_t i = 0; i < plan->cells.n && !mixed; i++) {
-        if (!plan->cells.at[i].skip)
-            mixed = sb_topology_mixed_kinds(plan->topology, &plan->cells.at[i].cpus);
-    }
+    size_t n;
+    char *mixed = sb_run_mixed_kinds(plan, &n);
     struct sb_fact *fact = SB_VEC_ADD(facts);
     *fact = (struct sb_fact){"core_kinds_mixed", sb_strdup(mixed ? mixed : "no"), NULL};
-    if (mixed)
+    if (n)
         fact->warning = sb_printf(
-            "some cells have threads on cores of several kinds: %s; `cpus = kind:0` keeps to one", mixed);
+            "%zu cells have threads on cores of several kinds: %s; `cpus = kind:0` keeps to one", n, mixed);
     free(mixed);
 }
 

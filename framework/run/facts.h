@@ -8,4 +8,8 @@
  * Free with sb_facts_free. */
 struct sb_facts sb_run_facts(const struct sb_plan *plan);
 
+/* How many cells have threads on cores of several kinds, and which the first has; NULL where none does. The
+ * caller's to free. */
+char *sb_run_mixed_kinds(const struct sb_plan *plan, size_t *n);
+
 #endif

@@ -364,6 +364,21 @@ double sb_smallest_p(size_t nx, size_t ny)
     return fmin(1, 2 / ways);
 }
 
+double sb_smallest_p_of(bool anytime, bool paired, size_t n)
+{
+    if (anytime)
+        return sb_sign_p_of(0, n, n);
+    return paired ? exp2(1 - (double)n) : sb_smallest_p(n, n);
+}
+
+size_t sb_processes_needed(bool anytime, bool paired, size_t comparisons, double confidence)
+{
+    size_t n = 2;
+    while (sb_smallest_p_of(anytime, paired, n) * (double)comparisons >= 1 - confidence)
+        n++;
+    return n;
+}
+
 enum sb_verdict sb_judge(const struct sb_ratio *ratio, double adjusted_p, double confidence,
                          bool more_is_better)
 {

@@ -84,6 +84,12 @@ double sb_rank_sum_p(const double *x, size_t nx, const double *y, size_t ny);
 /* The smallest p that the exact test can give with so many samples: 2 / C(nx + ny, nx). */
 double sb_smallest_p(size_t nx, size_t ny);
 
+/* Likewise of n processes a side, or of n pairs within blocks, that all agree: by rank sums, by signs, or by
+ * signs that may be looked at at any time. */
+double sb_smallest_p_of(bool anytime, bool paired, size_t n);
+/* How many processes it takes that so many comparisons can be separated at all, after Holm's correction. */
+size_t sb_processes_needed(bool anytime, bool paired, size_t comparisons, double confidence);
+
 /* Adjusts p values in place for their number (Holm 1979), as R's p.adjust. NaN stays NaN and isn't counted.
  */
 void sb_holm(double *p, size_t n);

@@ -380,9 +380,25 @@ static void levels_that_are_near_are_no_groups(void **state)
     assert_false(sb_summarise(far, 10, fixed).bimodal);
 }
 
+/* The plan and compare ask the same: with how many can so many comparisons be separated at all. */
+static void processes_needed(void **state)
+{
+    (void)state;
+    /* 2 / C(2n, n): 0.1 at three, 0.029 at four, 0.0079 at five, 0.0022 at six. */
+    assert_int_equal(sb_processes_needed(false, false, 1, 0.95), 4);
+    assert_int_equal(sb_processes_needed(false, false, 6, 0.95), 5);
+    assert_int_equal(sb_processes_needed(false, false, 7, 0.95), 6);
+    /* 2 / 2^n: 0.03125 at six. */
+    assert_int_equal(sb_processes_needed(false, true, 1, 0.95), 6);
+    assert_int_equal(sb_processes_needed(false, true, 2, 0.95), 7);
+    /* To be looked at at any time costs more. */
+    assert_true(sb_processes_needed(true, true, 1, 0.95) > 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(processes_needed),
         cmocka_unit_test(levels_that_are_near_are_no_groups),
         cmocka_unit_test(medians_and_ranges),
         cmocka_unit_test(intervals_have_the_ranks_of_the_binomial),

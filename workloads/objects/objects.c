@@ -193,28 +193,29 @@ static bool is_proving(const struct objects *o)
     return o->bench->proving && !(o->bench->allocator->flags & SB_ALLOCATOR_ALIASES);
 }
 
-static void count_pairs(const struct objects *o, struct sb_counts *counts)
+static void count_pairs(const struct objects *o, uint64_t n, struct sb_counts *counts)
 {
-    counts->operations += batch_of(o);
-    counts->bytes += batch_of(o) * o->size;
-    counts->allocs += batch_of(o);
-    counts->frees += batch_of(o);
+    counts->operations += n;
+    counts->bytes += n * o->size;
+    counts->allocs += n;
+    counts->frees += n;
 }
 
 /* A sampled batch of pairs: its times go into the histograms, and its pairs count as all others do. */
 static int step_pairs_singly(struct stream *s, struct sb_counts *counts)
 {
     const struct objects *o = s->objects;
-    for (uint64_t i = 0; i < batch_of(o); i++) {
+    const uint64_t n = batch_of(o);
+    for (uint64_t i = 0; i < n; i++) {
         void *block = sb_sampler_alloc(&s->sampler, &s->source, SB_GFP_KERNEL);
         if (!block)
             return -ENOMEM;
         touch(o, block);
         sb_sampler_free(&s->sampler, &s->source, block);
     }
-    count_pairs(o, counts);
-    counts->sampled_allocs += batch_of(o);
-    counts->sampled_frees += batch_of(o);
+    count_pairs(o, n, counts);
+    counts->sampled_allocs += n;
+    counts->sampled_frees += n;
     return 0;
 }
 
@@ -222,8 +223,9 @@ static int step_pairs_singly(struct stream *s, struct sb_counts *counts)
 static int step_pairs_proved(struct stream *s, struct sb_counts *counts)
 {
     const struct objects *o = s->objects;
+    const uint64_t n = batch_of(o);
     int status = 0;
-    for (uint64_t i = 0; i < batch_of(o) && !status; i++) {
+    for (uint64_t i = 0; i < n && !status; i++) {
         void *block = sb_source_alloc(&s->source, SB_GFP_KERNEL);
         if (!block)
             return -ENOMEM;
@@ -233,7 +235,7 @@ static int step_pairs_proved(struct stream *s, struct sb_counts *counts)
         status = holds(o, block) ? 0 : bad_block(o, block, "at its free");
         sb_source_free(&s->source, block);
     }
-    count_pairs(o, counts);
+    count_pairs(o, n, counts);
     return status;
 }
 
@@ -241,18 +243,19 @@ static int step_pairs_proved(struct stream *s, struct sb_counts *counts)
 static int step_pairs(struct stream *s, struct sb_counts *counts)
 {
     const struct objects *o = s->objects;
+    const uint64_t n = batch_of(o);
     if (is_proving(o))
         return step_pairs_proved(s, counts);
     if (sb_sampler_due(&s->sampler))
         return step_pairs_singly(s, counts);
-    for (uint64_t i = 0; i < batch_of(o); i++) {
+    for (uint64_t i = 0; i < n; i++) {
         void *block = sb_source_alloc(&s->source, SB_GFP_KERNEL);
         if (!block)
             return -ENOMEM;
         touch(o, block);
         sb_source_free(&s->source, block);
     }
-    count_pairs(o, counts);
+    count_pairs(o, n, counts);
     return 0;
 }
 
@@ -352,7 +355,7 @@ static int objects_step(void *state, struct sb_counts *counts)
 {
     struct stream *s = state;
     const struct objects *o = s->objects;
-    uint64_t left = o->count - s->at, n = left < batch_of(o) ? left : batch_of(o);
+    uint64_t left = o->count - s->at, batch = batch_of(o), n = left < batch ? left : batch;
     if (o->pattern == PATTERN_PAIR)
         return step_pairs(s, counts);
     int status = s->freeing ? step_frees(s, n, counts) : step_allocs(s, n, counts);

@@ -513,8 +513,9 @@ static uint32_t take_quanta(struct stream *stream, uint64_t device, void **block
 {
     const struct scull *s = stream->scull;
     const struct device *dev = &stream->devices[device];
+    const uint64_t batch = batch_of(s);
     uint32_t n = 0;
-    while (n < batch_of(s) && stream->trim_at < s->g.qset) {
+    while (n < batch && stream->trim_at < s->g.qset) {
         void **slot = &dev->list->data[stream->trim_at++];
         if (*slot) {
             numbers[n] = dev->trimmed + stream->trim_at - 1;
