@@ -18,7 +18,7 @@ struct sb_plugin {
     char *refused;  /* why it can't be used, or NULL */
     char *build_id; /* hexadecimal, or "none" */
     enum sb_plugin_kind kind;
-    /* Its functions begin at lines of 64 bytes, so that where a linker puts them changes nothing. */
+    /* Its functions begin at lines of 64 bytes, so that where a linker puts them matters less. */
     bool aligned;
     uint16_t abi_major, abi_minor;
     const char *name; /* NULL where the file is no plugin at all */

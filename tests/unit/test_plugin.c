@@ -101,8 +101,8 @@ static void plugins_describe_themselves(void **state)
     sb_plugins_free(&plugins);
 }
 
-/* One source, linked at two places: what of it a cache line or a branch predictor's set sees is the same. */
-static void where_it_is_linked_changes_nothing(void **state)
+/* One source, linked at two places: within its cache lines it lies the same. */
+static void where_it_is_linked_it_begins_at_lines(void **state)
 {
     struct sb_plugin *here = sb_plugin_load(STUDY_DIR "/allocator-burn.so"),
                      *elsewhere = sb_plugin_load(STUDY_DIR "/allocator-burn-elsewhere.so");
@@ -120,8 +120,10 @@ static void where_it_is_linked_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(where_it_is_linked_changes_nothing), cmocka_unit_test(refusals_say_what_to_do),
-        cmocka_unit_test(the_oldest_minor_is_served),         cmocka_unit_test(names_are_found_once),
+        cmocka_unit_test(where_it_is_linked_it_begins_at_lines),
+        cmocka_unit_test(refusals_say_what_to_do),
+        cmocka_unit_test(the_oldest_minor_is_served),
+        cmocka_unit_test(names_are_found_once),
         cmocka_unit_test(plugins_describe_themselves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
