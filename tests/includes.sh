@@ -6,7 +6,7 @@ failed=0
 fail() { echo "FAILED: $*"; failed=$((failed + 1)); }
 
 # From the ground floor up; a room includes itself and lower ones.
-rooms="base stats config topology plugin measure plan trial check store run report cli"
+rooms="base stats metric config topology plugin measure plan trial check store run report cli"
 below=" "
 for room in $rooms; do
   below="$below$room "

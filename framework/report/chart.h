@@ -6,8 +6,8 @@
 #define SB_REPORT_CHART_H
 
 #include "config/plot.h"
+#include "metric/metric.h"
 #include "report/figure.h"
-#include "report/metrics.h"
 #include "report/view.h"
 
 /* One plot at one combination of what it is faceted by. */

@@ -63,7 +63,7 @@ static void add_swept(const struct sb_view *view, struct sb_plots *plots)
         const char *d = dimensions.at[i];
         if (sb_view_is_own(view, d) || !strchr(d, '.'))
             continue;
-        struct sb_plot *p = add(plots, SB_PLOT_LINES, "swept", "bytes_per_s");
+        struct sb_plot *p = add(plots, SB_PLOT_LINES, "swept", SB_NAME(BYTES_PER_S));
         *SB_VEC_ADD(&p->x) = sb_strdup(d);
         struct sb_plot_condition *c = SB_VEC_ADD(&p->where);
         c->dimension = sb_strdup("workload");
@@ -80,7 +80,7 @@ static void add_defaults(const struct sb_view *view, struct sb_plots *plots)
 {
     add(plots, SB_PLOT_MATRIX, "", NULL);
     add(plots, SB_PLOT_BARS, "", NULL);
-    add(plots, SB_PLOT_BARS, "success", "success");
+    add(plots, SB_PLOT_BARS, "success", SB_NAME(SUCCESS));
     add(plots, SB_PLOT_RATIO, "", NULL);
     /* The floor is two decades above what is compared, and its own ideal. */
     struct sb_plot *lines = add(plots, SB_PLOT_LINES, "", NULL);

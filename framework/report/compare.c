@@ -3,10 +3,10 @@
 #include "report/compare.h"
 
 #include "base/diag.h"
+#include "metric/metric.h"
 #include "plan/plan.h"
 #include "report/contrast.h"
 #include "report/findings.h"
-#include "report/metrics.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -107,14 +107,14 @@ static bool add_pair(struct sb_compare *c, const struct sb_view_cell *x, const c
     const struct sb_view *v = &c->views[0];
     double least;
     const char *paired = sb_view_baseline(v, x->row->source, &least);
-    if (c->two || !baseline || !paired || strcmp(paired, baseline) || strcmp(c->metric, "ops_per_s"))
+    if (c->two || !baseline || !paired || strcmp(paired, baseline) || strcmp(c->metric, SB_NAME(OPS_PER_S)))
         return false;
     struct sb_contrast contrast = sb_contrast_pair(v, x, level_of(c));
     if (!contrast.paired)
         return false;
     struct sb_comparison *row = begin_row(c, x, baseline, v);
     set_contrast(row, &contrast);
-    row->lacking = sb_view_missing(v, x, "paired_ratio");
+    row->lacking = sb_view_missing(v, x, SB_NAME(PAIRED_RATIO));
     if (isnan(row->p))
         row->missing = sb_strdup("one run: nothing says how far apart two of the same would be");
     return true;
@@ -426,7 +426,7 @@ static int find_metric(struct sb_compare *c, const char *name, char **why)
 {
     struct sb_words names = {0};
     const struct sb_data *d = &c->views[0].data;
-    c->metric = sb_metric_name(name);
+    c->metric = sb_metric_stored(name);
     *SB_VEC_ADD(&names) = sb_strdup("throughput");
     for (size_t t = 0; t < d->trials.n; t++) {
         const struct sb_result *r = &d->trials.at[t].result;
@@ -583,7 +583,7 @@ static char *floor_of_pairs(const struct sb_compare *c)
     const char *name = NULL;
     for (size_t i = 0; i < v->cells.n && !c->two; i++) {
         const struct sb_view_cell *cell = &v->cells.at[i];
-        struct sb_summary s = sb_view_metric(v, cell, "paired_ratio");
+        struct sb_summary s = sb_view_metric(v, cell, SB_NAME(PAIRED_RATIO));
         const char *baseline = sb_view_baseline(v, cell->row->source, &least);
         if (!s.n || !baseline || strcmp(baseline, cell->row->allocator))
             continue;

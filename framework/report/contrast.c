@@ -69,7 +69,7 @@ static void take_pairs(const struct sb_view *view, const struct sb_view_cell *x,
                        double least, struct sb_contrast *contrast)
 {
     size_t n;
-    double *ratios = sb_view_samples(view, x, "paired_ratio", &n);
+    double *ratios = sb_view_samples(view, x, SB_NAME(PAIRED_RATIO), &n);
     if (n) {
         contrast->ratio = sb_ratio_in_blocks(ratios, n, level);
         contrast->p = n > 1 ? sb_beyond_p(ratios, n, least, level.anytime) : (double)NAN;
@@ -86,8 +86,8 @@ struct sb_contrast sb_contrast_pair(const struct sb_view *view, const struct sb_
     double least;
     if (!sb_view_baseline(view, x->row->source, &least))
         return contrast;
-    contrast.x = sb_view_metric(view, x, "ops_per_s");
-    contrast.y = sb_view_metric(view, x, "baseline_ops_per_s");
+    contrast.x = sb_view_metric(view, x, SB_NAME(OPS_PER_S));
+    contrast.y = sb_view_metric(view, x, SB_NAME(BASELINE_OPS_PER_S));
     take_pairs(view, x, level, least, &contrast);
     return contrast;
 }
@@ -118,7 +118,7 @@ struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view
         bool known = !sb_reading_is_below(sb_reading_of(&contrast.x)) &&
                      !sb_reading_is_below(sb_reading_of(&contrast.y));
         if (known && all_positive(a, nx) && all_positive(b, ny)) {
-            if (xs == ys && !strcmp(metric, "ops_per_s") && are_pair(xs, x, y, &least))
+            if (xs == ys && !strcmp(metric, SB_NAME(OPS_PER_S)) && are_pair(xs, x, y, &least))
                 take_pairs(xs, x, level, least, &contrast);
             else if (xs == ys)
                 take_blocks(xs, x, y, metric, level, &contrast);

@@ -144,7 +144,7 @@ static int add_cell(struct calls *q, size_t s, const struct sb_view_cell *cell, 
 {
     double shares[SHARES], low[SHARES], high[SHARES];
     struct sb_histogram *h = sb_calloc(1, sizeof(*h));
-    struct sb_summary resolution = sb_view_metric(q->chart->view, cell, "clock_resolution");
+    struct sb_summary resolution = sb_view_metric(q->chart->view, cell, SB_NAME(CLOCK_RESOLUTION));
     for (size_t i = 0; i < SHARES; i++)
         shares[i] = share_at(i);
     int status = sb_view_latencies(q->chart->view, cell, q->kind, shares, SHARES, h, low, high, why);

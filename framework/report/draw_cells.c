@@ -16,7 +16,7 @@
 /* Throughput is what most charts are of; a config need not say so. */
 static const char *metric_of(const struct sb_chart *c)
 {
-    return sb_metric_name(c->plot->metric ? c->plot->metric : "throughput");
+    return c->plot->metric ? sb_metric_stored(c->plot->metric) : SB_NAME(OPS_PER_S);
 }
 
 /* A metric that no trial has is a mistake of who asked; one that these cells lack is not. */
@@ -25,7 +25,7 @@ static bool has_metric(const struct sb_chart *c, const char *metric)
     struct sb_words names = {0};
     for (size_t t = 0; t < c->view->data.trials.n; t++) {
         const struct sb_result *r = &c->view->data.trials.at[t].result;
-        if (sb_result_metric(r, metric)) {
+        if (sb_metrics_find(&r->metrics, metric)) {
             sb_words_free(&names);
             return true;
         }
@@ -84,7 +84,8 @@ static bool is_logarithmic(const struct sb_range *r)
 /* Of a whole of 100: cut off or logarithmic, such an axis would exaggerate. */
 static bool is_share(const char *metric)
 {
-    return !strcmp(metric, "success") || !strcmp(metric, "internal_fragmentation");
+    const struct sb_metric_row *row = sb_metric_row(metric);
+    return row && row->share;
 }
 
 /* What decides whether a cell stays in a chart: `c` is still whole while it is asked. */
@@ -283,10 +284,11 @@ int sb_draw_bars(struct sb_chart *c, char **why)
     sb_axis_make(c, &c->plot->x, &b.x);
     sb_axis_make(c, by, &b.series);
     sb_axis_name(&b.series, by);
-    char *title = sb_metric_title(b.metric), *label = sb_metric_label(c->view, b.metric);
+    const char *title = sb_metric_title(b.metric);
+    char *label = sb_view_label(c->view, b.metric);
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s", c->where, title));
     y_axis(f, prefix, label, &r, b.logarithmic, is_share(b.metric));
-    sb_add_step_band(f, 'y', step_below(c, b.metric), b.scale, sb_metric_unit(c->view, b.metric));
+    sb_add_step_band(f, 'y', step_below(c, b.metric), b.scale, sb_view_unit(c->view, b.metric));
     write_bars(&b, f, &r);
     char *what = sb_printf("%s%s%s", label, r.most_n > 1 ? "; dots: every process" : "",
                            b.logarithmic ? "; logarithmic axis" : "");
@@ -295,7 +297,6 @@ int sb_draw_bars(struct sb_chart *c, char **why)
     sb_caption_memory(c, f);
     free(what);
     free(label);
-    free(title);
     sb_axis_free(&b.x);
     sb_axis_free(&b.series);
     return 0;
@@ -417,7 +418,8 @@ int sb_draw_lines(struct sb_chart *c, char **why)
     sb_axis_name(&series, &c->plot->series);
     if (x.labels.n > 1) {
         bool ideal = rate && by->n == 1 && !strcmp(by->at[0], "threads") && x.numbers[0] > 0;
-        char *title = sb_metric_title(metric), *label = sb_metric_label(c->view, metric);
+        const char *title = sb_metric_title(metric);
+        char *label = sb_view_label(c->view, metric);
         struct sb_figure *f =
             sb_figure_new(c, sb_printf("%s%s%s by %s", c->where, *c->where ? ": " : "", title,
                                        by->n == 1 && !strcmp(by->at[0], "threads") ? "threads" : x.title));
@@ -432,7 +434,6 @@ int sb_draw_lines(struct sb_chart *c, char **why)
         sb_caption_missing(c, f, metric, NULL, NULL);
         free(what);
         free(label);
-        free(title);
     } else if (c->plot->line) {
         sb_chart_note(c, sb_printf("%s has one value only: there is no line to draw", x.title));
     }
@@ -598,7 +599,8 @@ int sb_draw_ratio(struct sb_chart *c, char **why)
         free(grey);
     }
     if (q.range.most_n) {
-        char *title = sb_metric_title(q.metric), *label = sb_metric_label(c->view, q.metric);
+        const char *title = sb_metric_title(q.metric);
+        char *label = sb_view_label(c->view, q.metric);
         struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s beside %s", c->where, title, q.baseline));
         sb_text_printf(&f->data, "# y\tratio\tlow\thigh\tcolour\tseries\tlabel\n%s", sb_text_get(&data));
         write_ratios(f, &q, &plots);
@@ -630,7 +632,6 @@ int sb_draw_ratio(struct sb_chart *c, char **why)
         free(spread);
         free(what);
         free(label);
-        free(title);
     } else if (c->plot->line) {
         sb_chart_note(c, sb_printf("no cell of %s has a number to compare with", q.baseline));
     }
@@ -749,7 +750,7 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
     sb_range_start(&m.range);
     if (!has_metric(c, m.metric) || !r.most_n)
         return 0;
-    m.direction = sb_metric_direction(m.metric, sb_metric_unit(c->view, m.metric));
+    m.direction = sb_metric_direction(m.metric, sb_view_unit(c->view, m.metric));
     if (!m.direction && !c->plot->baseline) {
         sb_chart_note(c,
                       sb_printf("neither more nor less of %s is better, so there is no best; give a baseline",
@@ -760,7 +761,8 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
     sb_axis_make(c, &c->plot->y, &m.y);
     sb_axis_name(&m.x, &c->plot->x);
     sb_axis_name(&m.y, &c->plot->y);
-    char *title = sb_metric_title(m.metric), *label = sb_metric_label(c->view, m.metric);
+    const char *title = sb_metric_title(m.metric);
+    char *label = sb_view_label(c->view, m.metric);
     char *other = c->plot->baseline ? sb_printf("%s", c->plot->baseline)
                                     : sb_strdup("the best of each column but null");
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s beside %s", c->where, title, other));
@@ -794,7 +796,6 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
     free(what);
     free(other);
     free(label);
-    free(title);
     sb_axis_free(&m.x);
     sb_axis_free(&m.y);
     return 0;
@@ -863,7 +864,7 @@ static void event_panel(const struct sb_chart *c, const struct sb_axis *x, const
         free(colour);
     }
     sb_text_printf(&f->data, "\n\n");
-    char *label = is_per_operation(metric) ? sb_strdup(metric) : sb_metric_label(c->view, metric);
+    char *label = is_per_operation(metric) ? sb_strdup(metric) : sb_view_label(c->view, metric);
     char *title = sb_gp_text(label);
     free(label);
     char *tics = r.min < 0            ? sb_strdup("unset logscale y\nset yrange [*:*]\nset ytics autofreq\n")

@@ -52,13 +52,13 @@ static double external_at(const struct sb_result *r, size_t i)
 /* Who takes memory from the OS has no books of what it holds: the process's growth stands for it. */
 static double footprint_at(const struct sb_result *r, size_t i)
 {
-    double resident = sb_series_value(r, "resident_bytes", 0, i);
-    return (isnan(resident) ? sb_series_value(r, "held_bytes", 0, i) : resident) / (1 << 20);
+    double resident = sb_series_value(r, SB_NAME(RESIDENT_BYTES), 0, i);
+    return (isnan(resident) ? sb_series_value(r, SB_NAME(HELD_BYTES), 0, i) : resident) / (1 << 20);
 }
 
 static double requested_at(const struct sb_result *r, size_t i)
 {
-    return sb_series_value(r, "requested_bytes", 0, i) / (1 << 20);
+    return sb_series_value(r, SB_NAME(REQUESTED_BYTES), 0, i) / (1 << 20);
 }
 
 struct series_kind {
@@ -260,7 +260,7 @@ static bool order_rows(const struct runs *runs, struct sb_level level, double *m
         for (int order = 0; order < SB_NR_ORDERS; order++) {
             size_t n = 0;
             for (size_t t = 0; t < runs->n; t++) {
-                double v = sb_series_value(&runs->at[t], "free_blocks", order, i);
+                double v = sb_series_value(&runs->at[t], SB_NAME(FREE_BLOCKS), order, i);
                 if (!isnan(v))
                     samples[n++] = v;
             }
@@ -423,7 +423,7 @@ static void address_rows(const struct sb_series *series, double *widest, double 
 static const struct sb_result *with_addresses(const struct runs *runs)
 {
     for (size_t i = 0; i < runs->n; i++) {
-        if (sb_series_find(&runs->at[i], "virtual_page"))
+        if (sb_series_find(&runs->at[i], SB_NAME(VIRTUAL_PAGE)))
             return &runs->at[i];
     }
     return NULL;
@@ -439,8 +439,8 @@ static bool take_addresses(const struct sb_chart *c, struct panels *q, const str
     sb_text_printf(&q->data, "# ");
     sb_tsv_name(&q->data, name);
     sb_text_printf(&q->data, ": virtual\n");
-    address_rows(sb_series_find(r, "virtual_page"), &q->widest, &q->tops[q->names.n], &q->data);
-    address_rows(sb_series_find(r, "physical_page"), &q->widest, &q->tops[q->names.n], &q->data);
+    address_rows(sb_series_find(r, SB_NAME(VIRTUAL_PAGE)), &q->widest, &q->tops[q->names.n], &q->data);
+    address_rows(sb_series_find(r, SB_NAME(PHYSICAL_PAGE)), &q->widest, &q->tops[q->names.n], &q->data);
     return true;
 }
 

@@ -3,7 +3,7 @@
  * histograms as rows of one number each, for other programs to draw.
  */
 #include "base/json.h"
-#include "report/metrics.h"
+#include "metric/metric.h"
 #include "report/report.h"
 #include "report/series.h"
 #include "report/view.h"
@@ -36,7 +36,7 @@ static void find_columns(const struct sb_data *data, struct columns *c)
         for (size_t j = 0; j < r->metrics.n; j++) {
             const struct sb_metric *m = &r->metrics.at[j];
             sb_words_add_once(&c->metrics, m->name);
-            if (sb_metric_step(r, m) > 0.01 * m->value)
+            if (sb_metric_step(&r->metrics, m) > 0.01 * m->value)
                 sb_words_add_once(&c->coarse, m->name);
         }
     }
@@ -45,9 +45,9 @@ static void find_columns(const struct sb_data *data, struct columns *c)
 /* A metric of a trial with what it is known to; n = 0 where the trial hasn't got it. */
 static struct sb_reading reading_of(const struct sb_result *r, const char *name, bool *has)
 {
-    const struct sb_metric *m = sb_result_metric(r, name);
+    const struct sb_metric *m = sb_metrics_find(&r->metrics, name);
     *has = m;
-    return m ? (struct sb_reading){m->value, sb_metric_step(r, m)} : (struct sb_reading){NAN, 0};
+    return m ? (struct sb_reading){m->value, sb_metric_step(&r->metrics, m)} : (struct sb_reading){NAN, 0};
 }
 
 /* One shorter than its step has bounds and no value. */
@@ -239,7 +239,7 @@ static void write_derived(FILE *out, const struct sb_result *r, size_t at, struc
 /* Of what was handed out nobody asked for so much, at every checkpoint. */
 static void write_internal(FILE *out, const struct sb_result *r, struct point_row row)
 {
-    const struct sb_series *handed = sb_series_find(r, "handed_bytes");
+    const struct sb_series *handed = sb_series_find(r, SB_NAME(HANDED_BYTES));
     row.name = "internal_fragmentation";
     row.unit = "%";
     for (size_t i = 0; handed && i < handed->n; i++) {
@@ -262,7 +262,7 @@ static void write_series(FILE *out, const struct sb_trial_row *trial, const stru
             row.y = series->at[i].y;
             write_point(out, &row);
         }
-        if (!strcmp(series->name, "free_blocks"))
+        if (!strcmp(series->name, SB_NAME(FREE_BLOCKS)))
             points = series->n;
     }
     write_internal(out, r, (struct point_row){.trial = trial, .cell = cell});

@@ -148,7 +148,7 @@ static void find_unsteady(const struct sb_view *v, struct sb_words *out)
     size_t *hits = sb_calloc(v->allocators.n, sizeof(*hits)), *all = sb_calloc(v->allocators.n, sizeof(*all));
     for (size_t i = 0; i < v->cells.n; i++) {
         size_t n;
-        double *steady = sb_view_samples(v, &v->cells.at[i], "steady", &n);
+        double *steady = sb_view_samples(v, &v->cells.at[i], SB_NAME(STEADY), &n);
         for (size_t k = 0; k < n; k++)
             hits[v->cells.at[i].allocator] += steady[k] < 0.5;
         all[v->cells.at[i].allocator] += n;
@@ -167,7 +167,7 @@ static void find_spread(const struct sb_view *v, struct sb_words *out)
 {
     size_t *hits = sb_calloc(v->allocators.n, sizeof(*hits)), *all = sb_calloc(v->allocators.n, sizeof(*all));
     for (size_t i = 0; i < v->cells.n; i++) {
-        struct sb_summary s = sb_view_metric(v, &v->cells.at[i], "ops_per_s");
+        struct sb_summary s = sb_view_metric(v, &v->cells.at[i], SB_NAME(OPS_PER_S));
         hits[v->cells.at[i].allocator] += s.bimodal || s.far;
         all[v->cells.at[i].allocator] += s.n != 0;
     }
@@ -185,14 +185,14 @@ static void find_spread(const struct sb_view *v, struct sb_words *out)
 /* A repetition that has no number must not look as if it had never been planned. */
 static void find_missing(const struct sb_view *v, struct sb_words *out)
 {
-    static const char *const metrics[] = {"ops_per_s", "paced_ops_per_s", "alloc_ns", "free_ns", "footprint"};
     for (size_t i = 0; i < v->cells.n; i++) {
         struct sb_words said = {0};
-        for (size_t k = 0; k < SB_COUNT(metrics); k++) {
-            char *missing = sb_view_missing(v, &v->cells.at[i], metrics[k]);
+        for (size_t k = 0; k < SB_METRICS; k++) {
+            const struct sb_metric_row *row = &sb_metric_rows[k];
+            char *missing = row->must ? sb_view_missing(v, &v->cells.at[i], row->name) : NULL;
             /* What the rate lacks the others lack, too. */
             if (missing && sb_words_add_once(&said, missing))
-                *SB_VEC_ADD(out) = sb_printf("%s, %s: %s.", v->cells.at[i].label, metrics[k], missing);
+                *SB_VEC_ADD(out) = sb_printf("%s, %s: %s.", v->cells.at[i].label, row->name, missing);
             free(missing);
         }
         sb_words_free(&said);
@@ -212,7 +212,7 @@ static int by_rate(const void *a, const void *b)
 
 static double value_of(const struct sb_result *r, const char *name)
 {
-    const struct sb_metric *m = sb_result_metric(r, name);
+    const struct sb_metric *m = sb_metrics_find(&r->metrics, name);
     return m ? m->value : NAN;
 }
 
@@ -223,10 +223,10 @@ static struct process *processes_of(const struct sb_view *v, const struct sb_vie
     *n = 0;
     for (size_t i = cell->first_trial; i < cell->last_trial && *n < cell->ok; i++) {
         const struct sb_trial_row *t = &v->data.trials.at[v->order[i]];
-        const struct sb_metric *rate = sb_result_metric(&t->result, "ops_per_s");
+        const struct sb_metric *rate = sb_metrics_find(&t->result.metrics, SB_NAME(OPS_PER_S));
         if (t->result.status == SB_STATUS_OK && !t->simulated && rate)
-            all[(*n)++] = (struct process){rate->value, value_of(&t->result, "crossed_blocks"),
-                                           value_of(&t->result, "cpu_distance_ns")};
+            all[(*n)++] = (struct process){rate->value, value_of(&t->result, SB_NAME(CROSSED_BLOCKS)),
+                                           value_of(&t->result, SB_NAME(CPU_DISTANCE_NS))};
     }
     qsort(all, *n, sizeof(*all), by_rate);
     return all;

@@ -113,7 +113,7 @@ static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell
     sb_text_printf(out, "<td data-v=\"%.9g\">%s", s.median, texts[0]);
     if (s.n > 1)
         sb_text_printf(out, " <span class=none>[%s, %s]</span>", texts[1], texts[2]);
-    char *spread = strcmp(name, "ops_per_s") ? NULL : sb_view_spread(&s);
+    char *spread = strcmp(name, SB_NAME(OPS_PER_S)) ? NULL : sb_view_spread(&s);
     if (spread)
         sb_text_printf(out, " <span class=bad>%s</span>", spread);
     free(spread);
@@ -138,21 +138,32 @@ static void add_reasons(struct sb_words *reasons, struct sb_text *out)
 static void cell_of_null(const struct sb_view *v, const struct sb_view_cell *cell, struct sb_text *out)
 {
     const struct sb_view_cell *null = sb_view_beside(v, cell, "null");
-    double ratio = null ? sb_contrast_ratio(v, cell, null, "ops_per_s") : (double)NAN;
+    double ratio = null ? sb_contrast_ratio(v, cell, null, SB_NAME(OPS_PER_S)) : (double)NAN;
     if (!isnan(ratio))
         sb_text_printf(out, "<td data-v=\"%.9g\">%.3f</td>", ratio, ratio);
     else
         sb_text_printf(out, "<td class=none title=\"%s\">n/a</td>",
-                       sb_view_metric(v, cell, "ops_per_s").n ? "null was not measured here"
-                                                              : "it has no rate of its own");
+                       sb_view_metric(v, cell, SB_NAME(OPS_PER_S)).n ? "null was not measured here"
+                                                                     : "it has no rate of its own");
+}
+
+/* The metrics that have a column on the page. */
+static size_t page_columns(const struct sb_view *v, const struct sb_metric_row *columns[SB_METRICS])
+{
+    size_t n = 0;
+    for (size_t k = 0; k < SB_METRICS; k++) {
+        const struct sb_metric_row *row = &sb_metric_rows[k];
+        if (row->in_page && (!row->if_any || sb_view_has_metric(v, row->name)))
+            columns[n++] = row;
+    }
+    return n;
 }
 
 /* The columns' order is that of the heads in add_table. */
-static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bool swept, bool success,
-                    struct sb_words *reasons, struct sb_text *out)
+static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bool swept,
+                    const struct sb_metric_row *const *columns, size_t n, struct sb_words *reasons,
+                    struct sb_text *out)
 {
-    static const char *const columns[] = {"alloc_ns", "free_ns", "footprint", "internal_fragmentation",
-                                          "success"};
     /* The same words as in the table on the terminal and in the files: one can be searched for in the
        other. */
     const struct sb_view_group *group = &v->groups.at[cell->group];
@@ -171,21 +182,25 @@ static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bo
     free(status);
     free(stopped);
     sb_text_printf(out, "<td data-v=\"%zu\">%zu</td>", cell->ok, cell->ok);
-    cell_metric(v, cell, "ops_per_s", true, reasons, out);
-    cell_of_null(v, cell, out);
-    cell_metric(v, cell, "bytes_per_s", true, reasons, out);
-    for (size_t i = 0; i + !success < SB_COUNT(columns); i++)
-        cell_metric(v, cell, columns[i], false, reasons, out);
+    for (size_t i = 0; i < n; i++) {
+        cell_metric(v, cell, columns[i]->name, columns[i]->si, reasons, out);
+        if (columns[i] == &sb_metric_rows[SB_METRIC_OPS_PER_S])
+            cell_of_null(v, cell, out);
+    }
     sb_text_printf(out, "</tr>\n");
 }
 
 static void add_table(const struct sb_view *v, struct sb_text *out)
 {
-    static const char *const heads[] = {
-        "workload",     "swept",      "threads",   "allocator",        "through",
-        "memory",       "status",     "n",         "operations/s",     "of null",
-        "bytes/s",      "alloc (ns)", "free (ns)", "held / requested", "internal fragmentation (%)",
-        "succeeded (%)"};
+    /* In front of the metrics. */
+    static const struct {
+        const char *text;
+        bool number;
+    } heads[] = {{"workload", false}, {"swept", false},  {"threads", true}, {"allocator", false},
+                 {"through", false},  {"memory", false}, {"status", false}, {"n", true}};
+    enum { SWEPT = 1 };
+    const struct sb_metric_row *columns[SB_METRICS];
+    size_t n = page_columns(v, columns);
     size_t least = SIZE_MAX, most = 0;
     for (size_t i = 0; i < v->cells.n; i++) {
         least = v->cells.at[i].ok && v->cells.at[i].ok < least ? v->cells.at[i].ok : least;
@@ -203,28 +218,23 @@ static void add_table(const struct sb_view *v, struct sb_text *out)
         interval, sb_view_spread_words);
     free(interval);
     struct sb_words reasons = {0};
-    bool swept = false, success = false;
+    bool swept = false;
     for (size_t i = 0; i < v->groups.n; i++)
         swept |= *v->groups.at[i].swept != '\0';
-    /* Only workloads that go on after a NULL have it: where there is none the column is left out. */
-    for (size_t i = 0; i < v->cells.n; i++)
-        success |= sb_view_metric(v, &v->cells.at[i], "success").n != 0;
-    for (size_t i = 0; i + !success < SB_COUNT(heads); i++) {
-        if (i != 1 || swept)
-            sb_text_printf(out, "<th class=\"s%s\">%s</th>", i < 2 || (i > 2 && i < 7) ? " t" : "", heads[i]);
+    for (size_t i = 0; i < SB_COUNT(heads); i++) {
+        if (i != SWEPT || swept)
+            sb_text_printf(out, "<th class=\"s%s\">%s</th>", heads[i].number ? "" : " t", heads[i].text);
+    }
+    for (size_t i = 0; i < n; i++) {
+        sb_text_printf(out, "<th class=\"s\">%s</th>", columns[i]->in_page);
+        if (columns[i] == &sb_metric_rows[SB_METRIC_OPS_PER_S])
+            sb_text_printf(out, "<th class=\"s\">of null</th>");
     }
     sb_text_printf(out, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < v->cells.n; i++)
-        add_row(v, &v->cells.at[i], swept, success, &reasons, out);
+        add_row(v, &v->cells.at[i], swept, columns, n, &reasons, out);
     sb_text_printf(out, "</tbody></table></div>\n");
     add_reasons(&reasons, out);
-}
-
-/* Counts and what is derived of them; simulated ones carry that word in name and unit. */
-static bool is_event_unit(const char *unit)
-{
-    return !strncmp(unit, "events", 6) || !strncmp(unit, "simulated", 9) ||
-           !strncmp(unit, "instructions per", 16) || !strncmp(unit, "faults", 6);
 }
 
 /* A count that was scaled up from part of the time is flagged. */
@@ -274,7 +284,7 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
     for (size_t t = 0; t < v->data.trials.n; t++) {
         const struct sb_result *r = &v->data.trials.at[t].result;
         for (size_t i = 0; i < r->metrics.n; i++) {
-            if (is_event_unit(r->metrics.at[i].unit))
+            if (sb_metric_is_event(r->metrics.at[i].unit))
                 sb_words_add_once(&names, r->metrics.at[i].name);
         }
         /* One that can't be counted has its column too, which says so. */

@@ -226,7 +226,7 @@ static bool has_shared_memory(const struct sb_trial_row *t)
 
 static bool was_kept_busy(const struct sb_trial_row *t)
 {
-    return sb_result_metric(&t->result, "kept_busy_ns") != NULL;
+    return sb_metrics_find(&t->result.metrics, SB_NAME(KEPT_BUSY_NS)) != NULL;
 }
 
 /* Who had memory from where, and who touched it first. */

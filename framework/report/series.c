@@ -24,15 +24,15 @@ const struct sb_series *sb_series_find(const struct sb_result *r, const char *na
 
 double sb_internal_fragmentation(const struct sb_result *r, size_t i)
 {
-    double requested = sb_series_value(r, "requested_bytes", 0, i),
-           handed = sb_series_value(r, "handed_bytes", 0, i);
+    double requested = sb_series_value(r, SB_NAME(REQUESTED_BYTES), 0, i),
+           handed = sb_series_value(r, SB_NAME(HANDED_BYTES), 0, i);
     return handed > 0 ? 100 * (1 - requested / handed) : (double)NAN;
 }
 
 bool sb_free_blocks_at(const struct sb_result *r, size_t i, uint64_t blocks[SB_NR_ORDERS])
 {
     for (int order = 0; order < SB_NR_ORDERS; order++) {
-        double n = sb_series_value(r, "free_blocks", order, i);
+        double n = sb_series_value(r, SB_NAME(FREE_BLOCKS), order, i);
         if (isnan(n))
             return false;
         blocks[order] = (uint64_t)n;
@@ -44,7 +44,7 @@ bool sb_free_blocks_at(const struct sb_result *r, size_t i, uint64_t blocks[SB_N
  * things: threads, or pages. */
 static const struct sb_series *checkpoints(const struct sb_result *r)
 {
-    return sb_series_find(r, "requested_bytes");
+    return sb_series_find(r, SB_NAME(REQUESTED_BYTES));
 }
 
 size_t sb_series_points(const struct sb_result *r)

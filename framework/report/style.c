@@ -408,7 +408,7 @@ void sb_caption_missing(const struct sb_chart *c, struct sb_figure *f, const cha
                   is_there(c, j, metric, axis, drawn);
         const char *why = metric     ? sb_view_reason(c->view, cell, metric)
                           : cell->ok ? "no such data"
-                                     : sb_view_reason(c->view, cell, "ops_per_s");
+                                     : sb_view_reason(c->view, cell, SB_NAME(OPS_PER_S));
         size_t k = sb_words_number(&reasons, why) - 1;
         if (sb_words_add_once(&said, any ? cell->label : cell->variant))
             sb_text_printf(&who[k], "%s%s", who[k].n ? ", " : "", any ? cell->label : cell->variant);

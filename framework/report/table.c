@@ -35,7 +35,7 @@ static bool print_paced(const struct sb_view *view, const struct sb_view_cell *c
     bool paced = !sb_view_latencies(view, cell, "response", shares, 4, h, low, high, &why) && h->n;
     if (paced) {
         fprintf(out, "  response in ns from when calls were due, %llu calls:", (unsigned long long)h->n);
-        double step = sb_view_metric(view, cell, "clock_resolution").median;
+        double step = sb_view_metric(view, cell, SB_NAME(CLOCK_RESOLUTION)).median;
         for (size_t i = 0; i < 4; i++) {
             double value = sb_histogram_quantile(h, shares[i]);
             if (isinf(value))
@@ -56,55 +56,12 @@ static bool print_paced(const struct sb_view *view, const struct sb_view_cell *c
 static void print_pair(const struct sb_view *view, const struct sb_view_cell *cell, FILE *out)
 {
     const char *baseline = sb_data_meta(sb_view_head(view, cell->row->source), "baseline");
-    struct sb_summary s = sb_view_metric(view, cell, "paired_ratio");
+    struct sb_summary s = sb_view_metric(view, cell, SB_NAME(PAIRED_RATIO));
     if (s.n > 1)
         fprintf(out, "  %.4f [%.4f, %.4f] of %s", s.median, s.low, s.high,
                 baseline ? baseline : "the baseline");
     else if (s.n)
         fprintf(out, "  %.4f of %s", s.median, baseline ? baseline : "the baseline");
-}
-
-/* A cell without a number still has its row, with the reason in place of the numbers. */
-static void print_row(const struct sb_view *view, const struct sb_view_cell *cell, int width, bool success,
-                      FILE *out)
-{
-    const struct sb_view_cell *floor = sb_view_beside(view, cell, "null");
-    struct sb_summary rate = sb_view_metric(view, cell, "ops_per_s");
-    double of_null = floor ? sb_contrast_ratio(view, cell, floor, "ops_per_s") : (double)NAN;
-    fprintf(out, "  %-*s %3zu", width, cell->variant, rate.n);
-    /* A paced cell was measured well: its answer is another number. */
-    if (!rate.n && cell->ok && print_paced(view, cell, out))
-        return;
-    if (!rate.n) {
-        fprintf(out, "  %s: %s\n", cell->row->skip ? "skipped" : "no result",
-                sb_view_reason(view, cell, "ops_per_s"));
-        return;
-    }
-    char *median = sb_format_si(rate.median), *low = sb_format_si(rate.low), *high = sb_format_si(rate.high);
-    char *range = rate.n == 1 ? sb_strdup("one run") : sb_printf("%s - %s", low, high);
-    char *stopped = sb_view_stopped(view, cell), *spread = sb_view_spread(&rate),
-         *missing = sb_view_missing(view, cell, "ops_per_s");
-    fprintf(out, " %9s  %-19s", median, range);
-    if (!isnan(of_null))
-        fprintf(out, " %7.3f", of_null);
-    else
-        fprintf(out, " %7s", "-");
-    print_number(out, sb_view_metric(view, cell, "alloc_ns"), 9, 1);
-    print_number(out, sb_view_metric(view, cell, "free_ns"), 9, 1);
-    print_number(out, sb_view_metric(view, cell, "footprint"), 10, 3);
-    if (success)
-        print_number(out, sb_view_metric(view, cell, "success"), 9, 1);
-    fprintf(out, "%s%s%s%s", missing ? "  " : "", missing ? missing : "", spread ? "  " : "",
-            spread ? spread : "");
-    print_pair(view, cell, out);
-    fprintf(out, "%s%s\n", stopped ? "  " : "", stopped ? stopped : "");
-    free(missing);
-    free(spread);
-    free(stopped);
-    free(median);
-    free(low);
-    free(high);
-    free(range);
 }
 
 /* Some metrics only some workloads have: their columns are left out elsewhere. */
@@ -116,6 +73,54 @@ static bool has_metric(const struct sb_view *view, size_t group, const char *nam
             return true;
     }
     return false;
+}
+
+static bool has_column(const struct sb_view *view, size_t group, const struct sb_metric_row *row)
+{
+    return row->in_terminal.head && (!row->if_any || has_metric(view, group, row->name));
+}
+
+/* A cell without a number still has its row, with the reason in place of the numbers. */
+static void print_row(const struct sb_view *view, const struct sb_view_cell *cell, int width, size_t group,
+                      FILE *out)
+{
+    const struct sb_view_cell *floor = sb_view_beside(view, cell, "null");
+    struct sb_summary rate = sb_view_metric(view, cell, SB_NAME(OPS_PER_S));
+    double of_null = floor ? sb_contrast_ratio(view, cell, floor, SB_NAME(OPS_PER_S)) : (double)NAN;
+    fprintf(out, "  %-*s %3zu", width, cell->variant, rate.n);
+    /* A paced cell was measured well: its answer is another number. */
+    if (!rate.n && cell->ok && print_paced(view, cell, out))
+        return;
+    if (!rate.n) {
+        fprintf(out, "  %s: %s\n", cell->row->skip ? "skipped" : "no result",
+                sb_view_reason(view, cell, SB_NAME(OPS_PER_S)));
+        return;
+    }
+    char *median = sb_format_si(rate.median), *low = sb_format_si(rate.low), *high = sb_format_si(rate.high);
+    char *range = rate.n == 1 ? sb_strdup("one run") : sb_printf("%s - %s", low, high);
+    char *stopped = sb_view_stopped(view, cell), *spread = sb_view_spread(&rate),
+         *missing = sb_view_missing(view, cell, SB_NAME(OPS_PER_S));
+    fprintf(out, " %9s  %-19s", median, range);
+    if (!isnan(of_null))
+        fprintf(out, " %7.3f", of_null);
+    else
+        fprintf(out, " %7s", "-");
+    for (size_t k = 0; k < SB_METRICS; k++) {
+        if (has_column(view, group, &sb_metric_rows[k]))
+            print_number(out, sb_view_metric(view, cell, sb_metric_rows[k].name),
+                         sb_metric_rows[k].in_terminal.width, sb_metric_rows[k].in_terminal.digits);
+    }
+    fprintf(out, "%s%s%s%s", missing ? "  " : "", missing ? missing : "", spread ? "  " : "",
+            spread ? spread : "");
+    print_pair(view, cell, out);
+    fprintf(out, "%s%s\n", stopped ? "  " : "", stopped ? stopped : "");
+    free(missing);
+    free(spread);
+    free(stopped);
+    free(median);
+    free(low);
+    free(high);
+    free(range);
 }
 
 /* Events of the first ok trial that can't be counted, those of one reason together. */
@@ -148,7 +153,7 @@ static void print_legend(const struct sb_view *view, FILE *out)
     size_t least = SIZE_MAX, most = 0;
     bool apart = false;
     for (size_t i = 0; i < view->cells.n; i++) {
-        struct sb_summary s = sb_view_metric(view, &view->cells.at[i], "ops_per_s");
+        struct sb_summary s = sb_view_metric(view, &view->cells.at[i], SB_NAME(OPS_PER_S));
         least = s.n && s.n < least ? s.n : least;
         most = s.n > most ? s.n : most;
         apart |= s.bimodal || s.far;
@@ -222,14 +227,14 @@ static void print_bars(const struct sb_view *view, size_t group, int width, FILE
         const struct sb_view_cell *cell = sb_view_find(view, group, a);
         struct sb_summary s = {0};
         if (cell)
-            s = sb_view_metric(view, cell, "ops_per_s");
+            s = sb_view_metric(view, cell, SB_NAME(OPS_PER_S));
         most = s.n ? fmax(most, s.high) : most;
     }
     for (size_t a = 0; a < view->allocators.n && most > 0; a++) {
         const struct sb_view_cell *cell = sb_view_find(view, group, a);
         struct sb_summary s = {0};
         if (cell)
-            s = sb_view_metric(view, cell, "ops_per_s");
+            s = sb_view_metric(view, cell, SB_NAME(OPS_PER_S));
         if (!s.n)
             continue;
         char *median = sb_format_si(s.median), *low = sb_format_si(s.low), *high = sb_format_si(s.high);
@@ -252,14 +257,17 @@ static void print_groups(const struct sb_view *view, bool bars, FILE *out)
     for (size_t a = 0; a < view->allocators.n; a++)
         width = (int)strlen(view->allocators.at[a]) > width ? (int)strlen(view->allocators.at[a]) : width;
     for (size_t g = 0; g < view->groups.n; g++) {
-        bool success = has_metric(view, g, "success");
-        fprintf(out, "\n%s\n  %-*s %3s %9s  %-19s %7s %9s %9s %10s%s\n", view->groups.at[g].title, width,
-                "allocator", "n", "ops/s", "interval", "of null", "alloc ns", "free ns", "footprint",
-                success ? " success %" : "");
+        fprintf(out, "\n%s\n  %-*s %3s %9s  %-19s %7s", view->groups.at[g].title, width, "allocator", "n",
+                "ops/s", "interval", "of null");
+        for (size_t k = 0; k < SB_METRICS; k++) {
+            if (has_column(view, g, &sb_metric_rows[k]))
+                fprintf(out, " %*s", sb_metric_rows[k].in_terminal.width, sb_metric_rows[k].in_terminal.head);
+        }
+        fprintf(out, "\n");
         for (size_t a = 0; a < view->allocators.n; a++) {
             const struct sb_view_cell *cell = sb_view_find(view, g, a);
             if (cell)
-                print_row(view, cell, width, success, out);
+                print_row(view, cell, width, g, out);
         }
         if (bars) {
             fprintf(out, "\n  operations / s, median and interval:\n");

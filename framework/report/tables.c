@@ -330,8 +330,9 @@ static void add_pivot(const struct sb_view *v, const char *metric, const char *f
     if (!r.most_n)
         return;
     struct sb_table *t = SB_VEC_ADD(tables);
-    char *title = sb_metric_title(metric), *label = sb_metric_label(v, metric);
-    t->scale = strstr(metric, "_per_s") ? sb_scale_of(r.max, &prefix) : 1;
+    const char *title = sb_metric_title(metric);
+    char *label = sb_view_label(v, metric);
+    t->scale = sb_metric_row(metric)->si ? sb_scale_of(r.max, &prefix) : 1;
     t->id = file_name(file, workload);
     t->title = sb_printf("%s: %s, in %s%s", workload, title, prefix, label);
     t->unit = sb_strdup(label);
@@ -361,7 +362,6 @@ static void add_pivot(const struct sb_view *v, const char *metric, const char *f
     }
     t->note = note_of(v, t);
     free(label);
-    free(title);
 }
 
 /* "skipped (2)": reasons are long, and the same for many cells; the note has each once. */
@@ -369,13 +369,14 @@ static char *status_of(const struct sb_view *v, const struct sb_view_cell *c, st
 {
     char *status = sb_view_status(c), *out;
     if (c->ok && c->ok == c->trials) {
-        struct sb_summary rate = sb_view_metric(v, c, "ops_per_s");
+        struct sb_summary rate = sb_view_metric(v, c, SB_NAME(OPS_PER_S));
         char *spread = sb_view_spread(&rate);
         out = sb_printf("%s, n = %zu%s%s", status, c->ok, spread ? "; " : "", spread ? spread : "");
         free(spread);
     } else {
         char *n = c->ok ? sb_printf(", n = %zu", c->ok) : sb_strdup("");
-        out = sb_printf("%s%s (%zu)", status, n, sb_words_number(reasons, sb_view_reason(v, c, "ops_per_s")));
+        out = sb_printf("%s%s (%zu)", status, n,
+                        sb_words_number(reasons, sb_view_reason(v, c, SB_NAME(OPS_PER_S))));
         free(n);
     }
     free(status);
@@ -397,19 +398,21 @@ static void add_reasoned(struct sb_table *t, const struct sb_view *v, const stru
 /* Everything that was planned, skipped or not: what is missing from a table is not seen to be missing. */
 static void add_cells(const struct sb_view *v, struct sb_tables *tables)
 {
-    static const char *const heads[] = {"workload",     "swept",       "threads",         "allocator",
-                                        "through",      "memory",      "status",          "ops / s",
-                                        "ns per alloc", "ns per free", "held / requested"};
-    static const char *const metrics[] = {"ops_per_s", "alloc_ns", "free_ns", "footprint"};
+    static const char *const heads[] = {"workload", "swept",  "threads", "allocator",
+                                        "through",  "memory", "status"};
     struct sb_table *t = SB_VEC_ADD(tables);
     t->id = sb_strdup("cells");
     t->title = sb_strdup("every cell");
     t->scale = 1;
-    t->texts = 7;
+    t->texts = SB_COUNT(heads);
     t->lengthy = true;
     struct sb_words reasons = {0};
     for (size_t i = 0; i < SB_COUNT(heads); i++)
         add_head(t, heads[i]);
+    for (size_t k = 0; k < SB_METRICS; k++) {
+        if (sb_metric_rows[k].in_cells)
+            add_head(t, sb_metric_rows[k].in_cells);
+    }
     for (size_t i = 0; i < v->cells.n; i++) {
         const struct sb_view_cell *c = &v->cells.at[i];
         char *threads = sb_printf("%lld", (long long)c->row->threads);
@@ -421,8 +424,10 @@ static void add_cells(const struct sb_view *v, struct sb_tables *tables)
         add_text(t, c->row->route);
         add_text(t, c->row->memory);
         add_text(t, status);
-        for (size_t k = 0; k < SB_COUNT(metrics); k++)
-            add_reasoned(t, v, c, metrics[k], &reasons);
+        for (size_t k = 0; k < SB_METRICS; k++) {
+            if (sb_metric_rows[k].in_cells)
+                add_reasoned(t, v, c, sb_metric_rows[k].name, &reasons);
+        }
         free(status);
         free(threads);
     }
@@ -464,7 +469,7 @@ static int add_latency_row(const struct sb_view *v, const struct sb_view_cell *c
     enum { SHARES = 6 };
     static const double shares[SHARES] = {0.5, 0.9, 0.99, 0.999, 0.9999, 1};
     struct sb_histogram *h = sb_calloc(1, sizeof(*h));
-    struct sb_summary step = sb_view_metric(v, c, "clock_resolution");
+    struct sb_summary step = sb_view_metric(v, c, SB_NAME(CLOCK_RESOLUTION));
     double low[SHARES], high[SHARES];
     int status = sb_view_latencies(v, c, kind, shares, SHARES, h, low, high, why);
     if (!status && h->n) {
@@ -507,15 +512,10 @@ static int add_latencies(const struct sb_view *v, struct sb_tables *tables, char
 /* In the order in which a reader asks: how fast, why, at what cost in memory. */
 int sb_tables_make(const struct sb_view *v, struct sb_tables *tables, char **why)
 {
-    static const struct {
-        const char *metric, *file;
-    } pivots[] = {{"ops_per_s", "throughput"}, {"bytes_per_s", "bytes"},
-                  {"alloc_ns", "alloc"},       {"free_ns", "free"},
-                  {"footprint", "footprint"},  {"internal_fragmentation", "internal"},
-                  {"success", "success"}};
-    for (size_t m = 0; m < SB_COUNT(pivots); m++) {
-        for (size_t w = 0; w < v->workloads.n; w++)
-            add_pivot(v, pivots[m].metric, pivots[m].file, v->workloads.at[w], tables);
+    for (size_t k = 0; k < SB_METRICS; k++) {
+        const struct sb_metric_row *row = &sb_metric_rows[k];
+        for (size_t w = 0; w < v->workloads.n && row->file; w++)
+            add_pivot(v, row->name, row->file, v->workloads.at[w], tables);
     }
     add_cells(v, tables);
     return add_latencies(v, tables, why);

@@ -2,8 +2,8 @@
 #define _GNU_SOURCE
 #include "report/view.h"
 
+#include "metric/metric.h"
 #include "plan/plan.h"
-#include "report/metrics.h"
 
 #include <errno.h>
 
@@ -412,7 +412,7 @@ static double *raw_samples(const struct sb_view *view, const struct sb_view_cell
     *n = 0;
     for (size_t i = cell->first_trial; i < cell->last_trial; i++) {
         const struct sb_trial_row *trial = &view->data.trials.at[view->order[i]];
-        const struct sb_metric *m = sb_result_metric(&trial->result, name);
+        const struct sb_metric *m = sb_metrics_find(&trial->result.metrics, name);
         if (trial->result.status == SB_STATUS_OK && m)
             samples[(*n)++] = m->value;
     }
@@ -436,7 +436,7 @@ static const char below_step[] = "it is shorter than the step of this clock, and
 /* Timed in batches that are too short for the clock; of a whole cell or not at all. */
 static bool is_too_short(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
 {
-    if (strcmp(name, "alloc_ns") && strcmp(name, "free_ns"))
+    if (strcmp(name, SB_NAME(ALLOC_NS)) && strcmp(name, SB_NAME(FREE_NS)))
         return false;
     char *batch = sb_printf("%s_batch", name);
     double length = raw_median(view, cell, batch), resolution = raw_median(view, cell, "clock_resolution");
@@ -467,7 +467,7 @@ static const struct sb_trial_row *find_in_block(const struct sb_view *view, cons
         const struct sb_trial_row *t = &view->data.trials.at[view->order[i]];
         if (t->source == like->source && t->repetition == like->repetition &&
             t->simulated == like->simulated && t->result.status == SB_STATUS_OK &&
-            sb_result_metric(&t->result, name))
+            sb_metrics_find(&t->result.metrics, name))
             return t;
     }
     return NULL;
@@ -481,11 +481,11 @@ double *sb_view_ratios(const struct sb_view *view, const struct sb_view_cell *x,
     *n = 0;
     for (size_t i = x->first_trial; i < x->last_trial && shown; i++) {
         const struct sb_trial_row *t = &view->data.trials.at[view->order[i]], *other;
-        const struct sb_metric *mine = sb_result_metric(&t->result, name);
+        const struct sb_metric *mine = sb_metrics_find(&t->result.metrics, name);
         if (t->result.status != SB_STATUS_OK || !mine || !sb_view_has_blocks(view, t->source))
             continue;
         other = find_in_block(view, y, name, t);
-        double theirs = other ? sb_result_metric(&other->result, name)->value : 0;
+        double theirs = other ? sb_metrics_find(&other->result.metrics, name)->value : 0;
         if (mine->value > 0 && theirs > 0)
             ratios[(*n)++] = mine->value / theirs;
     }
@@ -497,8 +497,8 @@ double sb_view_step(const struct sb_view *view, const struct sb_view_cell *cell,
     double step = 0;
     for (size_t i = cell->first_trial; i < cell->last_trial; i++) {
         const struct sb_result *r = &view->data.trials.at[view->order[i]].result;
-        const struct sb_metric *m = r->status == SB_STATUS_OK ? sb_result_metric(r, name) : NULL;
-        step = m ? fmax(step, sb_metric_step(r, m)) : step;
+        const struct sb_metric *m = r->status == SB_STATUS_OK ? sb_metrics_find(&r->metrics, name) : NULL;
+        step = m ? fmax(step, sb_metric_step(&r->metrics, m)) : step;
     }
     return step;
 }
@@ -512,6 +512,34 @@ struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_vie
     s.step = n ? sb_view_step(view, cell, name) : 0;
     free(samples);
     return s;
+}
+
+bool sb_view_has_metric(const struct sb_view *view, const char *name)
+{
+    for (size_t i = 0; i < view->cells.n; i++) {
+        if (sb_view_metric(view, &view->cells.at[i], name).n)
+            return true;
+    }
+    return false;
+}
+
+const char *sb_view_unit(const struct sb_view *view, const char *metric)
+{
+    for (size_t t = 0; t < view->data.trials.n; t++) {
+        const struct sb_metric *m = sb_metrics_find(&view->data.trials.at[t].result.metrics, metric);
+        if (m)
+            return m->unit;
+    }
+    return "";
+}
+
+char *sb_view_label(const struct sb_view *view, const char *metric)
+{
+    const struct sb_metric_row *row = sb_metric_row(metric);
+    if (row && row->label)
+        return sb_strdup(row->label);
+    const char *unit = sb_view_unit(view, metric);
+    return sb_printf("%s%s%s%s", metric, *unit ? " (" : "", unit, *unit ? ")" : "");
 }
 
 const char sb_view_spread_words[] =
@@ -590,7 +618,7 @@ static double precision_of(const struct sb_view *view, size_t source)
 
 char *sb_view_stopped(const struct sb_view *view, const struct sb_view_cell *cell)
 {
-    struct sb_summary s = sb_view_metric(view, cell, "ops_per_s");
+    struct sb_summary s = sb_view_metric(view, cell, SB_NAME(OPS_PER_S));
     double width = sb_half_width(&s), precision = precision_of(view, cell->row->source);
     if (!(precision > 0) || cell->row->skip)
         return NULL;

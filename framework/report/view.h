@@ -3,6 +3,7 @@
 #define SB_REPORT_VIEW_H
 
 #include "measure/histogram.h"
+#include "metric/metric.h"
 #include "stats/stats.h"
 #include "store/store.h"
 
@@ -120,10 +121,18 @@ double sb_view_step(const struct sb_view *view, const struct sb_view_cell *cell,
 struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell,
                                  const char *name);
 
+/* Whether any cell has it. */
+bool sb_view_has_metric(const struct sb_view *view, const char *name);
+
 /* "2 of 10 far off", "two groups", or NULL: how processes of one cell disagree. The caller frees it. */
 char *sb_view_spread(const struct sb_summary *summary);
 /* What those words mean, for a legend. */
 extern const char sb_view_spread_words[];
+
+/* The unit that the first trial with the metric gives, or "". */
+const char *sb_view_unit(const struct sb_view *view, const char *metric);
+/* "operations / s", or the metric's own name and unit: what an axis says. The caller frees it. */
+char *sb_view_label(const struct sb_view *view, const char *metric);
 
 /* Why a cell has no such metric, in words; borrowed from the data, or a fixed text. */
 const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell *cell, const char *name);

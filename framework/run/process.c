@@ -94,7 +94,8 @@ static void store_kept(const struct listener *l)
 {
     if (l->keeper && l->result->status == SB_STATUS_OK)
         *SB_VEC_ADD(&l->result->metrics) =
-            (struct sb_metric){sb_strdup("kept_busy_ns"), sb_strdup("ns"), l->kept * 1e9};
+            (struct sb_metric){sb_strdup(SB_NAME(KEPT_BUSY_NS)),
+                               sb_strdup(sb_metric_rows[SB_METRIC_KEPT_BUSY_NS].unit), l->kept * 1e9};
 }
 
 /* The reason is the result's from here on. */

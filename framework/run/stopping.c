@@ -137,7 +137,8 @@ void sb_stopping_learn(struct sb_stopping *s, const struct sb_trial *trial, cons
     struct cell_state *state = &s->at[trial->cell];
     /* A pair's is a ratio already. */
     bool pair = s->plan->paired && s->plan->decide > 0;
-    const struct sb_metric *rate = sb_result_metric(result, pair ? "paired_ratio" : "ops_per_s");
+    const struct sb_metric *rate =
+        sb_metrics_find(&result->metrics, pair ? SB_NAME(PAIRED_RATIO) : SB_NAME(OPS_PER_S));
     state->tried++;
     if (result->status == SB_STATUS_OK && rate && rate->value > 0) {
         state->by_block[trial->repetition] = state->last = rate->value;

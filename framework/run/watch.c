@@ -12,19 +12,22 @@
 #define TELLING 0.03
 
 static const struct {
-    const char *metric;
-    const char *seconds; /* the same in seconds, or NULL */
-    double limit;        /* what is over it, or under it where `below` */
+    enum sb_metric_id metric;
+    enum sb_metric_id seconds; /* the same in seconds; SB_METRICS: there is none */
+    double limit;              /* what is over it, or under it where `below` */
     bool below;
     const char *what, *unit, *remedy;
 } kinds[SB_DISTURBANCES] = {
-    {"others_cpu", "others_cpu_s", 5, false, "other processes used more than 5 % of the trials' CPUs", " %",
+    {SB_METRIC_OTHERS_CPU, SB_METRIC_OTHERS_CPU_S, 5, false,
+     "other processes used more than 5 % of the trials' CPUs", " %",
      "look with `top`, stop them, or keep them off with a cpuset"},
-    {"steal", "steal_s", 2, false, "the hypervisor took more than 2 % of the trials' CPUs (steal time)", " %",
+    {SB_METRIC_STEAL, SB_METRIC_STEAL_S, 2, false,
+     "the hypervisor took more than 2 % of the trials' CPUs (steal time)", " %",
      "measure on a dedicated host or on bare metal"},
-    {"migrations", NULL, 0, false, "measured threads changed their CPU although they are pinned", "",
+    {SB_METRIC_MIGRATIONS, SB_METRICS, 0, false,
+     "measured threads changed their CPU although they are pinned", "",
      "look for something that changes their affinity, such as a balancing daemon"},
-    {"steady", NULL, 0.5, true, "processes were measured before their rate was steady", "",
+    {SB_METRIC_STEADY, SB_METRICS, 0.5, true, "processes were measured before their rate was steady", "",
      "raise warmup_limit, or make the workload's cycle shorter; the metric `steady` says which"},
 };
 
@@ -34,11 +37,13 @@ void sb_run_watch_take(struct sb_run_watch *w, uint32_t number, const struct sb_
         return;
     w->trials++;
     for (size_t i = 0; i < SB_DISTURBANCES; i++) {
-        const struct sb_metric *m = sb_result_metric(result, kinds[i].metric);
+        const struct sb_metric *m = sb_metrics_find(&result->metrics, sb_metric_rows[kinds[i].metric].name);
         if (!m || (kinds[i].below ? m->value >= kinds[i].limit : m->value <= kinds[i].limit))
             continue;
         const struct sb_metric *seconds =
-            kinds[i].seconds ? sb_result_metric(result, kinds[i].seconds) : NULL;
+            kinds[i].seconds == SB_METRICS
+                ? NULL
+                : sb_metrics_find(&result->metrics, sb_metric_rows[kinds[i].seconds].name);
         if (seconds && seconds->value < TELLING)
             continue;
         if (!w->of[i].trials++ || m->value > w->of[i].worst) {

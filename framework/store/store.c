@@ -733,15 +733,6 @@ void sb_pairs_add(struct sb_pairs *pairs, const char *name, const char *value)
     *SB_VEC_ADD(pairs) = (struct sb_pair){sb_strdup(name), value ? sb_strdup(value) : NULL};
 }
 
-const struct sb_metric *sb_result_metric(const struct sb_result *result, const char *name)
-{
-    for (size_t i = 0; i < result->metrics.n; i++) {
-        if (!strcmp(result->metrics.at[i].name, name))
-            return &result->metrics.at[i];
-    }
-    return NULL;
-}
-
 /* Ownership is simple throughout: whoever holds the data owns every text in it. */
 static void free_pairs(struct sb_pairs *pairs)
 {

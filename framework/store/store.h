@@ -113,6 +113,5 @@ void sb_data_free(struct sb_data *data);
 const struct sb_cell_row *sb_data_cell(const struct sb_data *data, int64_t id);
 const char *sb_data_meta(const struct sb_data *data, const char *name); /* NULL where missing */
 void sb_pairs_add(struct sb_pairs *pairs, const char *name, const char *value);
-const struct sb_metric *sb_result_metric(const struct sb_result *result, const char *name);
 
 #endif

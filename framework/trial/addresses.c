@@ -52,9 +52,9 @@ void sb_trial_map_addresses(struct trial *t)
     find_frames(t->memory.fd, pages, n);
     for (size_t i = 0; i < n; i++) {
         uintptr_t number = pages[i].at / PAGE;
-        sb_trial_add_point(t, "virtual_page", 0, "pages", pages[i].offset, (double)number);
+        sb_trial_add_point(t, SB_METRIC_VIRTUAL_PAGE, 0, pages[i].offset, (double)number);
         if (pages[i].frame >= 0)
-            sb_trial_add_point(t, "physical_page", 0, "pages", pages[i].offset, (double)pages[i].frame);
+            sb_trial_add_point(t, SB_METRIC_PHYSICAL_PAGE, 0, pages[i].offset, (double)pages[i].frame);
     }
     free(pages);
 }

@@ -1,6 +1,7 @@
 /*
- * What the files of this room share: the trial and its workers. trial.c runs the phases, numbers.c turns what
- * they left into metrics.
+ * What the files of this room share: the trial and its workers. trial.c directs, phases.c is what workers do;
+ * open.c loads and opens the plugins, points.c looks at them, prove.c proves them; numbers.c turns what they
+ * left into metrics.
  */
 #ifndef SB_TRIAL_INSIDE_H
 #define SB_TRIAL_INSIDE_H
@@ -156,8 +157,44 @@ double sb_trial_lost_share(const struct trial *t);
 /* Why what was measured is no result, or NULL; the caller frees it. */
 char *sb_trial_disturbance(const struct trial *t);
 
+/* ---- open.c ---- */
+
+/* Loads both plugins and the machine, and reads the options. */
+enum sb_status sb_trial_load(struct trial *t, struct sb_diag *diag, char **reason);
+/* Opens the allocator and sets the workload up, and the partner's; in an order that is drawn. */
+int sb_trial_open(struct trial *t, struct sb_diag *diag, char **reason);
+void sb_trial_free_partner(struct trial *partner);
+/* The trial's own CPU is at work until the workers are, and no other is taken. */
+void sb_trial_stay_on_first_cpu(const struct trial *t);
+/* The plugin's own words, or, if it had none, what is given. The caller frees it. */
+char *sb_trial_reason(struct trial *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- points.c ---- */
+
+/* sb_bench's live_block. */
+void sb_trial_take_block(void *context, const void *block, uint64_t size, uint64_t align);
+void sb_trial_forget_blocks(struct trial *t);
+/* A sink into an sb_text. */
+void sb_trial_append(void *context, const char *text, size_t length);
+/* The allocator's books and the workload's. */
+void sb_trial_look(struct trial *t, struct sb_snapshot *snapshot, struct sb_account *account);
+/* One point in every series that this allocator can give. */
+void sb_trial_checkpoint(struct trial *t);
+/* The dumps of the fullest moment replace those of a less full one. */
+void sb_trial_take_dumps(struct trial *t);
 /* One point of a series over operations, or over bytes for addresses. */
-void sb_trial_add_point(struct trial *t, const char *name, int key, const char *unit, double x, double y);
+void sb_trial_add_point(struct trial *t, enum sb_metric_id id, int key, double x, double y);
+
+/* ---- prove.c ---- */
+
+/* Both of a pair; with books also what they count, with addresses the series of them. */
+enum sb_status sb_trial_prove(struct trial *t, bool books, bool addresses, char **reason);
+/* What is found against the partner is not the trial's allocator's: the reason says so. */
+enum sb_status sb_trial_of_partner(enum sb_status found, char **reason);
+/* After the workers have freed all that is theirs: nothing may live. */
+enum sb_status sb_trial_close(struct trial *t, char **reason);
+
+/* ---- addresses.c ---- */
 
 /* The series virtual_page and physical_page, of the blocks that the workload has just named. */
 void sb_trial_map_addresses(struct trial *t);

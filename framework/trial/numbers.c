@@ -9,24 +9,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void metric(struct trial *t, const char *name, const char *unit, double value)
+static void metric(struct trial *t, enum sb_metric_id id, double value)
 {
-    sb_write_metric(t->out, name, unit, value);
+    sb_write_metric(t->out, id, value);
+}
+
+static void unavailable(struct trial *t, enum sb_metric_id id, const char *reason)
+{
+    sb_write_unavailable(t->out, sb_metric_rows[id].name, reason);
 }
 
 /* A number, or why there is none. */
-static void number_or(struct trial *t, const char *name, const char *unit, bool have, double value,
-                      const char *reason)
+static void number_or(struct trial *t, enum sb_metric_id id, bool have, double value, const char *reason)
 {
     if (have)
-        metric(t, name, unit, value);
+        metric(t, id, value);
     else
-        sb_write_unavailable(t->out, name, reason);
+        unavailable(t, id, reason);
 }
 
 /* What was timed of one kind of call. */
 struct timing {
-    const char *name;
+    enum sb_metric_id id, batch;
     uint64_t ticks, batches, calls;
     bool made; /* such calls were made at all */
 };
@@ -41,18 +45,15 @@ static void report_timing(struct trial *t, const struct timing *k)
 {
     double ns = (double)k->ticks * t->clock->ns_per_tick;
     if (!k->made) {
-        sb_write_unavailable(t->out, k->name, "no such call was made in the measured phase");
+        unavailable(t, k->id, "no such call was made in the measured phase");
     } else if (!k->batches) {
-        sb_write_unavailable(
-            t->out, k->name,
-            k->calls ? "the workload doesn't time these calls apart from what it does between them"
-                     : "all calls were timed one by one: see their histogram");
+        unavailable(t, k->id,
+                    k->calls ? "the workload doesn't time these calls apart from what it does between them"
+                             : "all calls were timed one by one: see their histogram");
     } else {
         double own = ns - (double)k->batches * t->clock->cost_ns;
-        char *batch = sb_printf("%s_batch", k->name);
-        metric(t, k->name, "ns", own > 0 ? own / (double)k->calls : 0.0);
-        metric(t, batch, "ns", ns / (double)k->batches);
-        free(batch);
+        metric(t, k->id, own > 0 ? own / (double)k->calls : 0.0);
+        metric(t, k->batch, ns / (double)k->batches);
     }
 }
 
@@ -61,20 +62,20 @@ static void report_calls(struct trial *t, const struct sb_counts *sum)
     /* A NULL costs time as well: what is timed is the call, whatever comes of it. */
     uint64_t calls = sum->attempts ? sum->attempts : sum->allocs;
     /* Calls that were timed one by one carry the clock's cost and its pauses: batches are without them. */
-    struct timing alloc = {"alloc_ns", sum->alloc_ticks, sum->alloc_batches, calls - sum->sampled_allocs,
-                           calls > 0};
-    struct timing release = {"free_ns", sum->free_ticks, sum->free_batches, sum->frees - sum->sampled_frees,
-                             sum->frees > 0};
+    struct timing alloc = {SB_METRIC_ALLOC_NS, SB_METRIC_ALLOC_NS_BATCH,    sum->alloc_ticks,
+                           sum->alloc_batches, calls - sum->sampled_allocs, calls > 0};
+    struct timing release = {SB_METRIC_FREE_NS, SB_METRIC_FREE_NS_BATCH,         sum->free_ticks,
+                             sum->free_batches, sum->frees - sum->sampled_frees, sum->frees > 0};
     report_timing(t, &alloc);
     report_timing(t, &release);
     if (sum->alloc_batches)
-        metric(t, "allocs_per_batch", "calls", (double)alloc.calls / (double)sum->alloc_batches);
+        metric(t, SB_METRIC_ALLOCS_PER_BATCH, (double)alloc.calls / (double)sum->alloc_batches);
     if (sum->attempts)
-        metric(t, "success", "%", 100 * (double)sum->allocs / (double)sum->attempts);
-    metric(t, "allocs", "calls", (double)sum->allocs);
-    metric(t, "frees", "calls", (double)sum->frees);
+        metric(t, SB_METRIC_SUCCESS, 100 * (double)sum->allocs / (double)sum->attempts);
+    metric(t, SB_METRIC_ALLOCS, (double)sum->allocs);
+    metric(t, SB_METRIC_FREES, (double)sum->frees);
     for (uint32_t i = 0; i < t->workload->workload.counter_count; i++)
-        metric(t, t->workload->workload.counters[i], "calls", (double)sum->counters[i]);
+        sb_write_count(t->out, t->workload->workload.counters[i], "calls", (double)sum->counters[i]);
 }
 
 /* Percentiles of this process alone; reports merge the histograms of all. */
@@ -82,15 +83,17 @@ static void report_latencies(struct trial *t)
 {
     static const struct {
         const char *name, *what;
+        enum sb_metric_id timed, p50;
     } kinds[SB_HISTOGRAMS] = {
-        [SB_CALL_ALLOC] = {"alloc", "service time of a call"},
-        [SB_CALL_FREE] = {"free", "service time of a call"},
-        [SB_RESPONSE] = {"response", "response time from when a call was due"},
+        [SB_CALL_ALLOC] = {"alloc", "service time of a call", SB_METRIC_ALLOCS_TIMED, SB_METRIC_ALLOC_P50},
+        [SB_CALL_FREE] = {"free", "service time of a call", SB_METRIC_FREES_TIMED, SB_METRIC_FREE_P50},
+        [SB_RESPONSE] = {"response", "response time from when a call was due", SB_METRIC_RESPONSES_TIMED,
+                         SB_METRIC_RESPONSE_P50},
     };
-    static const struct {
-        const char *name;
-        double share;
-    } shares[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
+    /* In the order of a kind's rows. */
+    static const double shares[] = {0.5, 0.9, 0.99, 0.999, 1};
+    _Static_assert(SB_METRIC_ALLOC_MAX - SB_METRIC_ALLOC_P50 + 1 == SB_COUNT(shares),
+                   "each percentile has a row");
     struct sb_histogram *sum = sb_calloc(1, sizeof(*sum));
     for (size_t k = 0; k < SB_HISTOGRAMS && t->workers[0].histograms; k++) {
         *sum = (struct sb_histogram){0};
@@ -100,19 +103,13 @@ static void report_latencies(struct trial *t)
             continue;
         for (size_t i = 0; i < SB_COUNT(shares); i++) {
             /* Beside the histogram for whoever reads the database with SQL alone. */
-            char *name = sb_printf("%s_%s_ns", kinds[k].name, shares[i].name);
-            double value = sb_histogram_quantile(sum, shares[i].share);
+            double value = sb_histogram_quantile(sum, shares[i]);
             bool known = !isnan(value) && !isinf(value);
-            number_or(t, name, "ns", known, value,
+            number_or(t, kinds[k].p50 + i, known, value,
                       isnan(value) ? "fewer than ten samples lie beyond it"
                                    : "calls of that rank were never begun");
-            free(name);
         }
-        metric(t,
-               kinds[k].name[0] == 'r' ? "responses_timed"
-               : k == SB_CALL_ALLOC    ? "allocs_timed"
-                                       : "frees_timed",
-               "calls", (double)sum->n);
+        metric(t, kinds[k].timed, (double)sum->n);
         sb_write_latencies(t->out, kinds[k].name, kinds[k].what, sum);
     }
     free(sum);
@@ -127,7 +124,7 @@ static void report_paced(struct trial *t)
         backlog += t->workers[i].backlog;
         served += t->workers[i].histograms[SB_RESPONSE].n;
     }
-    metric(t, "backlog", "calls", (double)backlog);
+    metric(t, SB_METRIC_BACKLOG, (double)backlog);
     /* A queue that grows has no steady response time: its percentiles are the window's length in other
        words. */
     if (backlog > served / 100) {
@@ -146,17 +143,17 @@ static void report_warmup(struct trial *t)
         spread = fmax(spread, t->workers[i].spread);
         steady &= t->workers[i].steady;
     }
-    metric(t, "warmup_ns", "ns", longest);
+    metric(t, SB_METRIC_WARMUP_NS, longest);
     if (!t->spec->trial[SB_TRIAL_STEADY].u || !t->spec->trial[SB_TRIAL_WARMUP].u) {
-        sb_write_unavailable(t->out, "steady", "no warm-up was asked for, or steady = off");
+        unavailable(t, SB_METRIC_STEADY, "no warm-up was asked for, or steady = off");
         return;
     }
-    metric(t, "steady", "yes or no", steady);
+    metric(t, SB_METRIC_STEADY, steady);
     if (spread > 0)
-        metric(t, "warmup_variation", "%", 100 * spread);
+        metric(t, SB_METRIC_WARMUP_VARIATION, 100 * spread);
     else
-        sb_write_unavailable(t->out, "warmup_variation",
-                             "too few whole cycles of the workload fit into the warm-up: raise warmup_limit");
+        unavailable(t, SB_METRIC_WARMUP_VARIATION,
+                    "too few whole cycles of the workload fit into the warm-up: raise warmup_limit");
 }
 
 /* Whose the time of the measured phase was, if not the workers'. */
@@ -170,20 +167,20 @@ static void report_time(struct trial *t)
         const struct sb_usage *u = &t->workers[i].usage;
         waited = fmax(waited, u->wall > 0 ? u->waited / u->wall : 0);
     }
-    metric(t, "shortest_window", "%", 100 * sb_trial_window_share(t));
+    metric(t, SB_METRIC_SHORTEST_WINDOW, 100 * sb_trial_window_share(t));
     /* Of the thread that had most of it. */
-    number_or(t, "waited_for_cpu", "%", !isnan(lost), 100 * waited, no_wait);
-    number_or(t, "lost_time", "%", !isnan(lost), 100 * lost, no_wait);
+    number_or(t, SB_METRIC_WAITED_FOR_CPU, !isnan(lost), 100 * waited, no_wait);
+    number_or(t, SB_METRIC_LOST_TIME, !isnan(lost), 100 * lost, no_wait);
     /* As a share, and in seconds: shares of trials of different lengths can't be added up. */
     double others = sb_watch_others(&t->watch, t->spec->threads),
            steal = sb_watch_steal(&t->watch, t->spec->threads);
-    number_or(t, "others_cpu", "%", !isnan(others), others, no_stat);
-    number_or(t, "steal", "%", !isnan(steal), steal, no_stat);
+    number_or(t, SB_METRIC_OTHERS_CPU, !isnan(others), others, no_stat);
+    number_or(t, SB_METRIC_STEAL, !isnan(steal), steal, no_stat);
     double seconds = (t->watch.wall_after - t->watch.wall_before) * t->spec->threads / 100;
     if (!isnan(others))
-        metric(t, "others_cpu_s", "s", others * seconds);
+        metric(t, SB_METRIC_OTHERS_CPU_S, others * seconds);
     if (!isnan(steal))
-        metric(t, "steal_s", "s", steal * seconds);
+        metric(t, SB_METRIC_STEAL_S, steal * seconds);
 }
 
 /* Its cost is in no rate where it runs on other CPUs, and hides in it where it runs on the workers'. */
@@ -192,7 +189,7 @@ static void report_foreign_threads(struct trial *t)
     /* Less is the time between two readings of clocks. */
     const double telling = 1;
     double foreign = sb_watch_foreign_threads(&t->watch);
-    metric(t, "allocator_threads_cpu", "% of a CPU", foreign);
+    metric(t, SB_METRIC_ALLOCATOR_THREADS_CPU, foreign);
     if (foreign > telling)
         sb_write_warning(t->out,
                          "threads that the allocator itself started ran while it was measured (metric "
@@ -203,22 +200,20 @@ static void report_foreign_threads(struct trial *t)
 /* Beside a rate that depends on who meets whom. */
 static void report_start_phases(struct trial *t)
 {
-    /* The texts are borrowed: the series is only written out. */
-    char name[] = "start_phase", unit[] = "% of a cycle";
-    struct sb_series series = {
-        name, unit, 0, sb_calloc(t->spec->threads, sizeof(*series.at)), t->spec->threads, 0};
+    struct sb_series series = {.at = sb_calloc(t->spec->threads, sizeof(*series.at)), .n = t->spec->threads};
+    sb_series_name(&series, SB_METRIC_START_PHASE, 0);
     for (uint32_t i = 0; i < t->spec->threads; i++)
         series.at[i] = (struct sb_point){i, 100 * t->workers[i].start_phase};
     if (t->spec->threads > 1)
         sb_write_series(t->out, &series);
-    free(series.at);
+    sb_series_free(&series);
 }
 
 static void report_distance(struct trial *t)
 {
     static const char one[] = "one thread has no other to be far from";
-    number_or(t, "cpu_distance_ns", "ns", t->distance_ns > 0, t->distance_ns, one);
-    number_or(t, "cpu_distance_end_ns", "ns", t->distance_end_ns > 0, t->distance_end_ns, one);
+    number_or(t, SB_METRIC_CPU_DISTANCE_NS, t->distance_ns > 0, t->distance_ns, one);
+    number_or(t, SB_METRIC_CPU_DISTANCE_END_NS, t->distance_end_ns > 0, t->distance_end_ns, one);
 }
 
 /* What the machine did beside, and to, the measured threads. */
@@ -237,15 +232,14 @@ static void report_watch(struct trial *t)
         sum.migrations += u->migrations;
         operations += (double)t->workers[i].counts.operations;
     }
-    metric(t, "involuntary_switches", "switches", (double)sum.involuntary);
-    metric(t, "voluntary_switches", "switches", (double)sum.voluntary);
-    metric(t, "migrations", "migrations", (double)sum.migrations);
-    metric(t, "page_faults", "faults", (double)(sum.minor_faults + sum.major_faults));
-    metric(t, "major_faults", "faults", (double)sum.major_faults);
+    metric(t, SB_METRIC_INVOLUNTARY_SWITCHES, (double)sum.involuntary);
+    metric(t, SB_METRIC_VOLUNTARY_SWITCHES, (double)sum.voluntary);
+    metric(t, SB_METRIC_MIGRATIONS, (double)sum.migrations);
+    metric(t, SB_METRIC_PAGE_FAULTS, (double)(sum.minor_faults + sum.major_faults));
+    metric(t, SB_METRIC_MAJOR_FAULTS, (double)sum.major_faults);
     if (operations > 0)
-        metric(t, "page_faults_per_op", "faults per operation",
-               (double)(sum.minor_faults + sum.major_faults) / operations);
-    number_or(t, "temperature", "degrees C", !isnan(degrees), degrees, "the machine shows no sensor");
+        metric(t, SB_METRIC_PAGE_FAULTS_PER_OP, (double)(sum.minor_faults + sum.major_faults) / operations);
+    number_or(t, SB_METRIC_TEMPERATURE, !isnan(degrees), degrees, "the machine shows no sensor");
 }
 
 /* A window that ends within the first cycle weighs its phases unequally, and may miss what is done rarely. */
@@ -295,24 +289,23 @@ static void report_rates(struct trial *t)
     }
     if (t->partner) {
         sb_pair_report(t);
-        sb_write_unavailable(t->out, "bytes_per_s", "mode = paired counts operations alone");
+        unavailable(t, SB_METRIC_BYTES_PER_S, "mode = paired counts operations alone");
     } else if (t->spec->trial[SB_TRIAL_RATE].u) {
         static const char paced[] =
             "calls were paced: their rate is what was asked for; see their response times";
         if (operations > 0)
-            metric(t, "paced_ops_per_s", "1/s", operations);
+            metric(t, SB_METRIC_PACED_OPS_PER_S, operations);
         else
-            sb_write_unavailable(t->out, "paced_ops_per_s",
-                                 "the calls of the window finished not one operation");
-        sb_write_unavailable(t->out, "ops_per_s", paced);
-        sb_write_unavailable(t->out, "bytes_per_s", paced);
+            unavailable(t, SB_METRIC_PACED_OPS_PER_S, "the calls of the window finished not one operation");
+        unavailable(t, SB_METRIC_OPS_PER_S, paced);
+        unavailable(t, SB_METRIC_BYTES_PER_S, paced);
     } else {
-        metric(t, "ops_per_s", "1/s", operations);
-        metric(t, "bytes_per_s", "B/s", bytes);
+        metric(t, SB_METRIC_OPS_PER_S, operations);
+        metric(t, SB_METRIC_BYTES_PER_S, bytes);
     }
-    metric(t, "operations", "operations", (double)sum.operations);
+    metric(t, SB_METRIC_OPERATIONS, (double)sum.operations);
     /* What was measured, whatever duration asked for. */
-    metric(t, "window_ns", "ns", longest);
+    metric(t, SB_METRIC_WINDOW_NS, longest);
     if (!t->partner)
         warn_of_short_window(t);
     report_calls(t, &sum);
@@ -390,9 +383,9 @@ static void derive(struct trial *t, const struct sb_pmu_event *e, double value, 
     /* Counts of a window mean nothing by themselves: faster allocators do more in it. */
     char *each = sb_printf("%s/op", e->name), *kilo = sb_printf("%s/kinst", e->name);
     if (operations > 0)
-        metric(t, each, "events per operation", value / operations);
+        sb_write_count(t->out, each, "events per operation", value / operations);
     if (instructions > 0 && e->role != SB_ROLE_INSTRUCTIONS)
-        metric(t, kilo, "events per thousand instructions", 1000 * value / instructions);
+        sb_write_count(t->out, kilo, "events per thousand instructions", 1000 * value / instructions);
     free(each);
     free(kilo);
 }
@@ -403,11 +396,11 @@ static void report_ipc(struct trial *t, const struct event_sum *sums, size_t cyc
     if (cycles == SIZE_MAX || instructions == SIZE_MAX)
         return;
     if (counted_together(t, sums, cycles, instructions))
-        metric(t, "ipc", "instructions per cycle", sums[instructions].value / sums[cycles].value);
+        metric(t, SB_METRIC_IPC, sums[instructions].value / sums[cycles].value);
     else
-        sb_write_unavailable(t->out, "ipc",
-                             "cycles and instructions were counted at different times: write them "
-                             "as a group, {perf::CYCLES, perf::INSTRUCTIONS}");
+        unavailable(t, SB_METRIC_IPC,
+                    "cycles and instructions were counted at different times: write them "
+                    "as a group, {perf::CYCLES, perf::INSTRUCTIONS}");
 }
 
 static void report_events(struct trial *t)
@@ -441,8 +434,8 @@ static void report_events(struct trial *t)
         if (!sums[i].counted)
             continue;
         char *running = sb_printf("%s:running", e->name);
-        metric(t, e->name, "events", sums[i].value);
-        metric(t, running, "%", 100 * sums[i].running);
+        sb_write_count(t->out, e->name, "events", sums[i].value);
+        sb_write_count(t->out, running, "%", 100 * sums[i].running);
         free(running);
         bool with = instructions != SIZE_MAX && counted_together(t, sums, i, instructions);
         derive(t, e, sums[i].value, operations, with ? sums[instructions].value : 0);
@@ -467,7 +460,7 @@ static size_t fullest(const struct trial *t)
     /* All series have the same checkpoints. */
     size_t points = t->series.n ? t->series.at[0].n : 0, peak = 0;
     for (size_t i = 1; i < points; i++) {
-        if (value_at(t, "requested_bytes", i) > value_at(t, "requested_bytes", peak))
+        if (value_at(t, SB_NAME(REQUESTED_BYTES), i) > value_at(t, SB_NAME(REQUESTED_BYTES), peak))
             peak = i;
     }
     return peak;
@@ -480,8 +473,8 @@ static void report_end(struct trial *t, bool os)
     double requested = (double)t->account_at_end.requested_bytes;
     double held = os ? (double)(t->resident_at_end - t->resident_before) : (double)t->at_end.held_bytes;
     bool known = os || t->at_end.has & SB_HAS_HELD;
-    number_or(t, "held_end", "B", known, fmax(held, 0), "the allocator doesn't say");
-    number_or(t, "footprint_end", "ratio", known && requested > 0, fmax(held, 0) / requested,
+    number_or(t, SB_METRIC_HELD_END, known, fmax(held, 0), "the allocator doesn't say");
+    number_or(t, SB_METRIC_FOOTPRINT_END, known && requested > 0, fmax(held, 0) / requested,
               known ? "nothing was live when the measured phase ended" : "the allocator doesn't say");
 }
 
@@ -498,18 +491,18 @@ static void report_fragmentation(struct trial *t, size_t peak)
         double n = -1;
         for (size_t s = 0; s < t->series.n; s++) {
             const struct sb_series *series = &t->series.at[s];
-            if (!strcmp(series->name, "free_blocks") && series->key == order && peak < series->n)
+            if (!strcmp(series->name, SB_NAME(FREE_BLOCKS)) && series->key == order && peak < series->n)
                 n = series->at[peak].y;
         }
         known &= n >= 0;
         blocks[order] = n > 0 ? (uint64_t)n : 0;
         largest = n > 0 ? order : largest;
     }
-    number_or(t, "largest_free_block", "B", known, largest < 0 ? 0 : (double)(UINT64_C(4096) << largest),
+    number_or(t, SB_METRIC_LARGEST_FREE_BLOCK, known, largest < 0 ? 0 : (double)(UINT64_C(4096) << largest),
               none);
-    number_or(t, "unusable_free_space", "index for order 9", known,
+    number_or(t, SB_METRIC_UNUSABLE_FREE_SPACE, known,
               known ? sb_unusable_index(blocks, HUGE_ORDER) / 1000.0 : 0, none);
-    number_or(t, "fragmentation_index", "index for order 9", known,
+    number_or(t, SB_METRIC_FRAGMENTATION_INDEX, known,
               known ? sb_extfrag_index(blocks, HUGE_ORDER) / 1000.0 : 0, none);
 }
 
@@ -523,9 +516,8 @@ static void report_crossed(struct trial *t)
         allocs += (double)t->workers[i].counts.allocs;
     const char *reason =
         !known ? "the allocator doesn't say" : "its own lists served each CPU: nothing was shared";
-    number_or(t, "crossed_blocks", "%", known && shared > 0, 100 * crossed / shared, reason);
-    number_or(t, "shared_blocks_per_alloc", "blocks per allocation", known && allocs > 0, shared / allocs,
-              reason);
+    number_or(t, SB_METRIC_CROSSED_BLOCKS, known && shared > 0, 100 * crossed / shared, reason);
+    number_or(t, SB_METRIC_SHARED_BLOCKS_PER_ALLOC, known && allocs > 0, shared / allocs, reason);
 }
 
 static const char nothing_lived[] = "nothing was live at any checkpoint of the survey: the workload frees "
@@ -538,9 +530,10 @@ static bool lived_never(const struct trial *t)
     return t->series.n && t->series.at[0].n && !t->lived;
 }
 
-static bool is_of_memory(const char *series)
+static enum sb_metric_kind kind_of(const struct sb_series *series)
 {
-    return strstr(series, "_bytes") || !strcmp(series, "free_blocks");
+    const struct sb_metric_row *row = sb_metric_row(series->name);
+    return row ? row->kind : SB_SCALAR;
 }
 
 static void report_memory(struct trial *t)
@@ -549,30 +542,30 @@ static void report_memory(struct trial *t)
     bool os = t->allocator->allocator.flags & SB_ALLOCATOR_OS_MEMORY;
     /* Two share a process here, and what the OS knows is of both. */
     if (t->partner) {
-        sb_write_unavailable(t->out, "footprint", "mode = paired measures speed alone");
+        unavailable(t, SB_METRIC_FOOTPRINT, "mode = paired measures speed alone");
         return;
     }
     size_t points = t->series.n ? t->series.at[0].n : 0, peak = fullest(t);
-    double requested = points ? value_at(t, "requested_bytes", peak) : 0;
-    double handed = value_at(t, "handed_bytes", peak), pss = value_at(t, "pss_bytes", peak);
+    double requested = points ? value_at(t, SB_NAME(REQUESTED_BYTES), peak) : 0;
+    double handed = value_at(t, SB_NAME(HANDED_BYTES), peak), pss = value_at(t, SB_NAME(PSS_BYTES), peak);
     /* Of an allocator on the OS's memory only the OS knows what it holds. */
-    double held = value_at(t, os ? "resident_bytes" : "held_bytes", peak);
+    double held = value_at(t, os ? SB_NAME(RESIDENT_BYTES) : SB_NAME(HELD_BYTES), peak);
     const char *reason = t->allocator->allocator.flags & SB_ALLOCATOR_ALIASES ? aliases
                          : !points                                            ? "no survey was asked for"
                          : requested <= 0                                     ? nothing_lived
                                                                               : "the allocator doesn't say";
     if (requested > 0)
-        metric(t, "requested_peak", "B", requested);
-    number_or(t, "footprint", "ratio", requested > 0 && held >= 0, held / requested, reason);
+        metric(t, SB_METRIC_REQUESTED_PEAK, requested);
+    number_or(t, SB_METRIC_FOOTPRINT, requested > 0 && held >= 0, held / requested, reason);
     if (os && pss >= 0)
-        metric(t, "pss_peak", "B", pss);
+        metric(t, SB_METRIC_PSS_PEAK, pss);
     if (os && t->pss_at_end >= 0)
-        metric(t, "pss_end", "B", fmax(0, (double)(t->pss_at_end - t->pss_before)));
-    number_or(t, "kept_bytes", "B", t->kept_bytes >= 0, t->kept_bytes, "the allocator doesn't say");
-    number_or(t, "given_back", "%", t->kept_bytes >= 0 && held > 0, 100 * fmax(0, 1 - t->kept_bytes / held),
-              reason);
-    number_or(t, "internal_fragmentation", "%", requested > 0 && handed > 0, 100 * (1 - requested / handed),
-              reason);
+        metric(t, SB_METRIC_PSS_END, fmax(0, (double)(t->pss_at_end - t->pss_before)));
+    number_or(t, SB_METRIC_KEPT_BYTES, t->kept_bytes >= 0, t->kept_bytes, "the allocator doesn't say");
+    number_or(t, SB_METRIC_GIVEN_BACK, t->kept_bytes >= 0 && held > 0,
+              100 * fmax(0, 1 - t->kept_bytes / held), reason);
+    number_or(t, SB_METRIC_INTERNAL_FRAGMENTATION, requested > 0 && handed > 0,
+              100 * (1 - requested / handed), reason);
     report_end(t, os);
     report_crossed(t);
     report_fragmentation(t, peak);
@@ -585,7 +578,7 @@ static void report_simulated(struct trial *t)
     uint64_t operations = 0;
     for (uint32_t i = 0; i < t->spec->threads; i++)
         operations += t->workers[i].counts.operations;
-    metric(t, "operations", "operations", (double)operations);
+    metric(t, SB_METRIC_OPERATIONS, (double)operations);
 }
 
 void sb_trial_report_disturbed(struct trial *t)
@@ -594,7 +587,7 @@ void sb_trial_report_disturbed(struct trial *t)
     report_time(t);
     for (uint32_t i = 0; i < t->spec->threads; i++)
         operations += (double)t->workers[i].closed_operations;
-    metric(t, "operations", "operations", operations);
+    metric(t, SB_METRIC_OPERATIONS, operations);
 }
 
 void sb_trial_report(struct trial *t)
@@ -612,16 +605,17 @@ void sb_trial_report(struct trial *t)
     report_watch(t);
     report_events(t);
     report_memory(t);
-    metric(t, "clock_ns", "ns", t->clock->cost_ns);
-    metric(t, "clock_resolution", "ns", t->clock->resolution_ns);
+    metric(t, SB_METRIC_CLOCK_NS, t->clock->cost_ns);
+    metric(t, SB_METRIC_CLOCK_RESOLUTION, t->clock->resolution_ns);
     bool nothing = lived_never(t);
     if (nothing)
-        sb_write_unavailable(t->out, "requested_bytes", nothing_lived);
+        unavailable(t, SB_METRIC_REQUESTED_BYTES, nothing_lived);
     /* Every process looks at its addresses, so that all are alike; those of one a cell are kept. */
     for (size_t i = 0; i < t->series.n; i++) {
-        if (nothing && is_of_memory(t->series.at[i].name))
+        enum sb_metric_kind kind = kind_of(&t->series.at[i]);
+        if (nothing && kind == SB_SERIES_OF_MEMORY)
             continue;
-        if (t->spec->trial[SB_TRIAL_REPETITION].u == 1 || !strstr(t->series.at[i].name, "_page"))
+        if (t->spec->trial[SB_TRIAL_REPETITION].u == 1 || kind != SB_SERIES_OF_ADDRESSES)
             sb_write_series(t->out, &t->series.at[i]);
     }
     for (size_t i = 0; i < t->dumps.n; i++)

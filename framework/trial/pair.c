@@ -146,15 +146,15 @@ void sb_pair_report(struct trial *t)
         }
         ratios[i] = own[i] / partner[i];
     }
-    sb_write_metric(t->out, "rounds", "rounds", (double)n);
+    sb_write_metric(t->out, SB_METRIC_ROUNDS, (double)n);
     if (n >= LEAST_ROUNDS) {
-        sb_write_metric(t->out, "ops_per_s", "1/s", sb_median(own, n));
-        sb_write_metric(t->out, "baseline_ops_per_s", "1/s", sb_median(partner, n));
-        sb_write_metric(t->out, "paired_ratio", "ratio", sb_median(ratios, n));
+        sb_write_metric(t->out, SB_METRIC_OPS_PER_S, sb_median(own, n));
+        sb_write_metric(t->out, SB_METRIC_BASELINE_OPS_PER_S, sb_median(partner, n));
+        sb_write_metric(t->out, SB_METRIC_PAIRED_RATIO, sb_median(ratios, n));
     } else {
-        sb_write_unavailable(t->out, "ops_per_s", few_rounds);
-        sb_write_unavailable(t->out, "baseline_ops_per_s", few_rounds);
-        sb_write_unavailable(t->out, "paired_ratio", few_rounds);
+        sb_write_unavailable(t->out, SB_NAME(OPS_PER_S), few_rounds);
+        sb_write_unavailable(t->out, SB_NAME(BASELINE_OPS_PER_S), few_rounds);
+        sb_write_unavailable(t->out, SB_NAME(PAIRED_RATIO), few_rounds);
     }
     free(own);
     free(partner);

@@ -50,12 +50,17 @@ void sb_write_phase(FILE *out, const char *phase)
 }
 
 /* A value that isn't finite goes out as null, and comes back as not there. */
-void sb_write_metric(FILE *out, const char *name, const char *unit, double value)
+void sb_write_count(FILE *out, const char *name, const char *unit, double value)
 {
     struct sb_json *object = named("metric", name);
     sb_json_set_text(object, "unit", unit);
     sb_json_set_real(object, "value", value);
     write_line(out, object);
+}
+
+void sb_write_metric(FILE *out, enum sb_metric_id id, double value)
+{
+    sb_write_count(out, sb_metric_rows[id].name, sb_metric_rows[id].unit, value);
 }
 
 void sb_write_unavailable(FILE *out, const char *name, const char *reason)
@@ -326,6 +331,20 @@ int sb_result_take(struct sb_result *result, const char *line, size_t length)
     return status;
 }
 
+void sb_series_name(struct sb_series *series, enum sb_metric_id id, int key)
+{
+    series->name = sb_strdup(sb_metric_rows[id].name);
+    series->unit = sb_strdup(sb_metric_rows[id].unit);
+    series->key = key;
+}
+
+void sb_series_free(struct sb_series *series)
+{
+    free(series->name);
+    free(series->unit);
+    SB_VEC_FREE(series);
+}
+
 void sb_result_forget(struct sb_result *result)
 {
     for (size_t i = 0; i < result->metrics.n; i++) {
@@ -336,11 +355,8 @@ void sb_result_forget(struct sb_result *result)
         free(result->unavailable.at[i].name);
         free(result->unavailable.at[i].reason);
     }
-    for (size_t i = 0; i < result->series.n; i++) {
-        free(result->series.at[i].name);
-        free(result->series.at[i].unit);
-        free(result->series.at[i].at);
-    }
+    for (size_t i = 0; i < result->series.n; i++)
+        sb_series_free(&result->series.at[i]);
     for (size_t i = 0; i < result->latencies.n; i++) {
         free(result->latencies.at[i].name);
         free(result->latencies.at[i].what);

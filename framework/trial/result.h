@@ -21,6 +21,7 @@
 
 #include "base/str.h"
 #include "measure/histogram.h"
+#include "metric/metric.h"
 
 #include <stdio.h>
 
@@ -38,10 +39,6 @@ enum sb_status {
 };
 const char *sb_status_name(enum sb_status status);
 
-struct sb_metric {
-    char *name, *unit;
-    double value;
-};
 struct sb_unavailable {
     char *name, *reason;
 };
@@ -84,7 +81,7 @@ struct sb_result {
     enum sb_status status;
     char *reason;
     char *phase; /* the last that was entered */
-    SB_RESULT_LIST(struct sb_metric, metrics);
+    struct sb_metrics metrics;
     SB_RESULT_LIST(struct sb_unavailable, unavailable);
     SB_RESULT_LIST(struct sb_series, series);
     SB_RESULT_LIST(struct sb_latencies, latencies);
@@ -97,7 +94,9 @@ struct sb_result {
 
 /* Writers: one line each; what a trial that dies should leave, and the status, is flushed. */
 void sb_write_phase(FILE *out, const char *phase);
-void sb_write_metric(FILE *out, const char *name, const char *unit, double value);
+void sb_write_metric(FILE *out, enum sb_metric_id id, double value);
+/* Of a name that we don't know: a workload's counter, an event. */
+void sb_write_count(FILE *out, const char *name, const char *unit, double value);
 void sb_write_unavailable(FILE *out, const char *name, const char *reason);
 void sb_write_series(FILE *out, const struct sb_series *series);
 void sb_write_latencies(FILE *out, const char *name, const char *what, const struct sb_histogram *histogram);
@@ -111,6 +110,11 @@ int sb_result_take(struct sb_result *result, const char *line, size_t length);
 /* Forgets all that was found: numbers, series, histograms, dumps. */
 void sb_result_forget(struct sb_result *result);
 void sb_result_free(struct sb_result *result);
+
+/* Gives a series the name and unit of its metric. */
+void sb_series_name(struct sb_series *series, enum sb_metric_id id, int key);
+/* What it owns. */
+void sb_series_free(struct sb_series *series);
 
 void sb_latencies_bucket(struct sb_latencies *latencies, uint32_t index, uint64_t count);
 /* Adds what a trial found to a histogram. */

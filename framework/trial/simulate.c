@@ -145,15 +145,15 @@ static void write_counts(const char *file, double operations, const struct geome
             sum += total_of(file, counts[i].events[j]);
         /* The word is in the name, so that no chart or table shows it as measured. */
         char *name = sb_printf("simulated:%s", counts[i].name), *each = sb_printf("%s/op", name);
-        sb_write_metric(out, name, "simulated events", sum);
-        sb_write_metric(out, each, "simulated events per operation", sum / operations);
+        sb_write_count(out, name, "simulated events", sum);
+        sb_write_count(out, each, "simulated events per operation", sum / operations);
         free(name);
         free(each);
     }
-    sb_write_metric(out, "simulated:operations", "operations", operations);
-    sb_write_metric(out, "simulated:L1i-size", "B", (double)g->l1i.size);
-    sb_write_metric(out, "simulated:L1d-size", "B", (double)g->l1d.size);
-    sb_write_metric(out, "simulated:last-level-size", "B", (double)g->last.size);
+    sb_write_metric(out, SB_METRIC_SIMULATED_OPERATIONS, operations);
+    sb_write_metric(out, SB_METRIC_SIMULATED_L1I, (double)g->l1i.size);
+    sb_write_metric(out, SB_METRIC_SIMULATED_L1D, (double)g->l1d.size);
+    sb_write_metric(out, SB_METRIC_SIMULATED_LAST_LEVEL, (double)g->last.size);
 }
 
 /* What became of the child, once its file is there. */

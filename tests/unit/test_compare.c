@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "report/compare.h"
 #include "report/contrast.h"
-#include "report/metrics.h"
+#include "metric/metric.h"
 #include "report/report.h"
 #include "store/store.h"
 
@@ -231,7 +231,7 @@ static void steps_are_known_by_name(void **state)
         char name[64];
         snprintf(name, sizeof(name), "%s", cases[i].name);
         struct sb_metric m = {name, NULL, cases[i].value};
-        double step = sb_metric_step(&r, &m);
+        double step = sb_metric_step(&r.metrics, &m);
         if (fabs(step - cases[i].step) > 1e-9)
             fail_msg("%s = %g has a step of %g, and not %g", name, m.value, step, cases[i].step);
     }

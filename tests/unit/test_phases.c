@@ -136,7 +136,7 @@ static struct sb_result report(void)
 
 static void assert_metric(const struct sb_result *r, const char *name, double value)
 {
-    const struct sb_metric *m = sb_result_metric(r, name);
+    const struct sb_metric *m = sb_metrics_find(&r->metrics, name);
     assert_non_null(m);
     assert_true(fabs(m->value - value) <= 1e-9 * fabs(value));
 }
@@ -319,7 +319,7 @@ static void a_stall_is_felt_by_all_calls_due_meanwhile(void **state)
     assert_true(h->max / SB_HISTOGRAM_UNITS > 50000 && h->max / SB_HISTOGRAM_UNITS < 50010);
     assert_int_equal(workers[0].backlog, 0);
     struct sb_result r = report();
-    assert_null(sb_result_metric(&r, "ops_per_s"));
+    assert_null(sb_metrics_find(&r.metrics, "ops_per_s"));
     assert_metric(&r, "responses_timed", 100);
     sb_result_free(&r);
 }
@@ -345,7 +345,7 @@ static void paced_calls_need_not_finish_an_operation(void **state)
     sb_worker_measure(&workers[0]);
     assert_null(sb_trial_disturbance(&trial));
     struct sb_result r = report();
-    assert_null(sb_result_metric(&r, "paced_ops_per_s"));
+    assert_null(sb_metrics_find(&r.metrics, "paced_ops_per_s"));
     assert_metric(&r, "responses_timed", 100);
     sb_result_free(&r);
 }
@@ -449,8 +449,8 @@ static void a_pair_needs_rounds(void **state)
     spec.trial[SB_TRIAL_DURATION].u = 2 * MS;
     sb_worker_measure(&workers[0]);
     struct sb_result r = report();
-    assert_null(sb_result_metric(&r, "paired_ratio"));
-    assert_null(sb_result_metric(&r, "ops_per_s"));
+    assert_null(sb_metrics_find(&r.metrics, "paired_ratio"));
+    assert_null(sb_metrics_find(&r.metrics, "ops_per_s"));
     sb_result_free(&r);
     SB_VEC_FREE(&workers[0].rounds);
     trial.partner = NULL;

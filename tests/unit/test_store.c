@@ -22,7 +22,7 @@ static void results_survive_the_wire(void **state)
     sb_write_phase(out, "measure");
     sb_write_phase(out, "verify");
     sb_write_phase(out, "tear-down");
-    sb_write_metric(out, "ops_per_s", "1/s", 1234567.25);
+    sb_write_metric(out, SB_METRIC_OPS_PER_S, 1234567.25);
     sb_write_unavailable(out, "perf::CYCLES", "no \"PMU\"\n here");
     sb_write_series(out, &series);
     struct sb_histogram *h = sb_calloc(1, sizeof(*h));
@@ -37,7 +37,7 @@ static void results_survive_the_wire(void **state)
         assert_int_equal(sb_result_take(&r, line, strlen(line)), 0);
     assert_null(r.contradiction);
     assert_string_equal(r.phase, "tear-down");
-    assert_true(sb_result_metric(&r, "ops_per_s")->value == 1234567.25);
+    assert_true(sb_metrics_find(&r.metrics, "ops_per_s")->value == 1234567.25);
     assert_string_equal(r.unavailable.at[0].reason, "no \"PMU\"\n here");
     assert_true(r.series.at[0].n == 2 && r.series.at[0].key == 3 && r.series.at[0].at[1].y == -2);
     struct sb_histogram *again = sb_calloc(1, sizeof(*again));
@@ -237,7 +237,7 @@ static void files_of_version_1_are_read(void **state)
     assert_null(data.cells.at[0].settings);
     assert_string_equal(data.cells.at[0].allocator, "null");
     assert_true(data.trials.at[9].layout == 0 && !data.trials.at[9].simulated);
-    assert_true(sb_result_metric(&data.trials.at[9].result, "ops_per_s")->value > 0);
+    assert_true(sb_metrics_find(&data.trials.at[9].result.metrics, "ops_per_s")->value > 0);
     assert_int_equal(sb_store_load_series(store, 1, &result, &why), 0);
     assert_true(result.series.n > 0);
     assert_int_equal(sb_store_load_latencies(store, 1, &result, &why), 0);
@@ -261,7 +261,7 @@ static void files_of_later_versions_are_read(void **state)
         assert_int_equal(data.trials.n, 4);
         assert_non_null(data.cells.at[0].settings);
         assert_true(data.trials.at[3].layout != 0);
-        assert_true(sb_result_metric(&data.trials.at[3].result, "ops_per_s")->value > 0);
+        assert_true(sb_metrics_find(&data.trials.at[3].result.metrics, "ops_per_s")->value > 0);
         assert_true(data.trials.at[3].retry == 0 && data.trials.at[3].memory_file == 0);
         sb_data_free(&data);
         sb_store_close(store);
