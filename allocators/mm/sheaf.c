@@ -13,12 +13,10 @@
  *
  * Left out: sheaves for kfree_rcu, prefilled sheaves, remote nodes (there is one).
  */
-#include "sheaf.h"
+#include "slub.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "slub.h"
 
 int sb_sheaves_init(struct sb_sheaves *sheaves, uint32_t capacity, unsigned nr_cpus, bool rseq)
 {

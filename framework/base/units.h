@@ -6,6 +6,9 @@
 
 #include "scullbench/abi.h"
 
+/* In nanoseconds. */
+#define SB_SECOND UINT64_C(1000000000)
+
 /* Kinds of the host's own tables, beside enum sb_option_kind; plugins can't use them. */
 enum sb_host_kind {
     SB_KIND_SHARE = 64, /* "1%", "0.5%", "off"    value.u in thousandths of a percent, off is 0 */

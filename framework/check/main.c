@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "check/properties.h"
 #include "config/experiment.h"
+#include "config/section.h"
 #include "trial/layout.h"
 #include "trial/reporter.h"
 

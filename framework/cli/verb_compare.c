@@ -2,10 +2,11 @@
  * The verb compare. Its exit status is made for other people's CI: 4 says that something is slower, 2 that
  * the question can't be answered, and only 0 that nothing was found.
  */
+#include "analyse/compare.h"
 #include "base/diag.h"
 #include "base/units.h"
 #include "cli/cli.h"
-#include "report/compare.h"
+#include "report/compare_print.h"
 
 #include <stdio.h>
 #include <string.h>

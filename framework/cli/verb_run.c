@@ -9,7 +9,7 @@
 #include "base/stop.h"
 #include "base/units.h"
 #include "cli/cli.h"
-#include "report/compare.h"
+#include "report/compare_print.h"
 #include "report/report.h"
 #include "run/facts.h"
 #include "run/process.h"
@@ -109,6 +109,17 @@ static bool refuse(const struct sb_plan *plan)
 }
 
 /* Machine faults are 1, mistakes 2, failed trials 3: scripts can tell them apart. `aa`: everything twice. */
+/* The table of an A/A run. */
+static int print_twins(const char *db, char **why)
+{
+    struct sb_compare aa;
+    int status = sb_compare_twins(&aa, db, why);
+    if (!status)
+        sb_compare_print(&aa, stdout);
+    sb_compare_free(&aa);
+    return status;
+}
+
 static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values, bool aa)
 {
     struct sb_session s;
@@ -153,7 +164,7 @@ static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_
     sb_store_close(store);
     store = NULL;
     if (!status)
-        status = aa ? sb_compare_twins(path, stdout, &why) : sb_report_table(path, stdout, &why);
+        status = aa ? print_twins(path, &why) : sb_report_table(path, stdout, &why);
     if (status)
         goto out;
     print_end(&outcome, &s.plan, path);

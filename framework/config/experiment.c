@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/units.h"
+#include "config/section.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -18,49 +19,6 @@ static const char *const kinds[] = {"experiment", "machine",   "pmu",     "matri
 static bool has_name(const char *kind)
 {
     return !strcmp(kind, "allocator") || !strcmp(kind, "workload") || !strcmp(kind, "plot");
-}
-
-const char *sb_env_name(const char *key)
-{
-    return strncmp(key, "env.", 4) || !key[4] ? NULL : key + 4;
-}
-
-/* The last dot, but in front of env.NAME: variables' names may have dots. */
-const char *sb_sweep_dot(const char *path)
-{
-    const char *env = strstr(path, ".env.");
-    return env ? env : strrchr(path, '.');
-}
-
-void sb_read_section(const struct sb_ini_section *section, const char *what, const struct sb_option *table,
-                     uint32_t n, const char *skip, union sb_value *values, struct sb_diag *diag)
-{
-    char *why = NULL;
-    /* Defaults go through the same reader: a wrong one in a plugin's table is found here. */
-    for (uint32_t i = 0; i < n; i++) {
-        if (sb_option_parse(&table[i], table[i].fallback, &values[i], &why)) {
-            sb_diag_at(diag, 0, "%s: the default of '%s' is wrong: %s", what, table[i].name, why);
-            free(why);
-            values[i].u = 0;
-        }
-    }
-    for (size_t i = 0; section && i < section->n; i++) {
-        const struct sb_ini_entry *entry = &section->at[i];
-        const struct sb_option *option = sb_option_find(table, n, entry->key);
-        if (skip && (!strcmp(entry->key, skip) || sb_env_name(entry->key)))
-            continue;
-        if (!option) {
-            char *hint = sb_option_hint(table, n, entry->key);
-            if (n)
-                sb_diag_at(diag, entry->line, "%s has no key '%s'%s", what, entry->key, hint);
-            else
-                sb_diag_at(diag, entry->line, "%s has no key '%s': it has no options", what, entry->key);
-            free(hint);
-        } else if (sb_option_parse(option, entry->value, &values[option - table], &why)) {
-            sb_diag_at(diag, entry->line, "%s: %s", entry->key, why);
-            free(why);
-        }
-    }
 }
 
 /* The sections that exist at all, and names where they belong. */
@@ -234,12 +192,12 @@ static struct sb_ini_section *override_section(struct sb_ini *ini, const char *n
 {
     struct sb_ini_section *section = NULL;
     if (sb_table_find(name) && !has_name(name)) {
-        section = sb_ini_section(ini, name, "");
+        section = sb_ini_section_of(ini, name, "");
         return section ? section : sb_ini_add_section(ini, name, "", line);
     }
     for (size_t i = 0; i < 2; i++) {
         const char *kind = i ? "workload" : "allocator";
-        section = sb_ini_section(ini, kind, name);
+        section = sb_ini_section_of(ini, kind, name);
         if (section)
             return section;
         if (in_matrix(ini, kind, name))
@@ -287,7 +245,7 @@ static char *name_of_file(const char *path)
 /* What two keys say together. */
 static void check_values(struct sb_experiment *e, struct sb_diag *diag)
 {
-    struct sb_ini_section *section = sb_ini_section(&e->ini, "experiment", "");
+    struct sb_ini_section *section = sb_ini_section_of(&e->ini, "experiment", "");
     if (!section)
         section = sb_ini_add_section(&e->ini, "experiment", "", 0);
     if (!sb_ini_entry(section, "name")) {

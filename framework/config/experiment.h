@@ -12,34 +12,12 @@
 #include "scullbench/abi.h"
 
 /* The rows of the fixed sections' tables, in their order. */
+#define ROW(id, goes, ...) SB_EXPERIMENT_##id,
 enum sb_experiment_key {
-    SB_EXPERIMENT_NAME,
-    SB_EXPERIMENT_SEED,
-    SB_EXPERIMENT_REPETITIONS,
-    SB_EXPERIMENT_PRECISION,
-    SB_EXPERIMENT_MODE,
-    SB_EXPERIMENT_LEAST_DIFFERENCE,
-    SB_EXPERIMENT_DECIDE,
-    SB_EXPERIMENT_BASELINE,
-    SB_EXPERIMENT_CONFIDENCE,
-    SB_EXPERIMENT_LAYOUT,
-    SB_EXPERIMENT_TIME_LIMIT,
-    SB_EXPERIMENT_ORDER,
-    SB_EXPERIMENT_DURATION,
-    SB_EXPERIMENT_OPERATIONS,
-    SB_EXPERIMENT_WARMUP,
-    SB_EXPERIMENT_STEADY,
-    SB_EXPERIMENT_STEADY_WINDOWS,
-    SB_EXPERIMENT_WARMUP_LIMIT,
-    SB_EXPERIMENT_LATENCY,
-    SB_EXPERIMENT_LATENCY_PERIOD,
-    SB_EXPERIMENT_RATE,
-    SB_EXPERIMENT_SURVEY,
-    SB_EXPERIMENT_SURVEY_POINTS,
-    SB_EXPERIMENT_LOST_TIME,
-    SB_EXPERIMENT_RETRIES,
+#include "config/experiment_keys.inc"
     SB_EXPERIMENT_KEYS
 };
+#undef ROW
 enum sb_layout { SB_LAYOUT_RANDOM, SB_LAYOUT_FIXED };
 enum sb_latency { SB_LATENCY_SAMPLED, SB_LATENCY_EACH, SB_LATENCY_OFF };
 extern const char *const sb_latency_names[]; /* in the order of enum sb_latency, closed by NULL */
@@ -131,21 +109,5 @@ struct sb_experiment {
 int sb_experiment_load(struct sb_experiment *experiment, const char *path, const char *const *overrides,
                        size_t override_count, struct sb_diag *diag);
 void sb_experiment_free(struct sb_experiment *experiment);
-
-/* Where SECTION.KEY is cut: at its last dot, or before `env.`, whose names may have dots; NULL without one.
- */
-const char *sb_sweep_dot(const char *path);
-
-/* `env.NAME = value` of an [allocator] section: the environment of its trials. The name, or NULL for another
- * key. */
-const char *sb_env_name(const char *key);
-
-/*
- * Reads the entries of `section` against `table` into `values`, defaults first. Unknown keys and bad
- * values are collected, but for the key `skip` and, where there is one, those of the environment. `section`
- * may be NULL: all defaults.
- */
-void sb_read_section(const struct sb_ini_section *section, const char *what, const struct sb_option *table,
-                     uint32_t n, const char *skip, union sb_value *values, struct sb_diag *diag);
 
 #endif

@@ -29,13 +29,18 @@ struct reader {
 };
 
 /* Sections and keys are found by looking through them: a config has dozens. */
-struct sb_ini_section *sb_ini_section(struct sb_ini *ini, const char *kind, const char *name)
+struct sb_ini_section *sb_ini_section_of(struct sb_ini *ini, const char *kind, const char *name)
 {
     for (size_t i = 0; i < ini->n; i++) {
         if (!strcmp(ini->at[i].kind, kind) && !strcmp(ini->at[i].name, name))
             return &ini->at[i];
     }
     return NULL;
+}
+
+const struct sb_ini_section *sb_ini_section(const struct sb_ini *ini, const char *kind, const char *name)
+{
+    return sb_ini_section_of((struct sb_ini *)ini, kind, name);
 }
 
 struct sb_ini_section *sb_ini_add_section(struct sb_ini *ini, const char *kind, const char *name, int line)
@@ -132,7 +137,7 @@ static void read_header(struct reader *r, char *line)
     name = trim(name);
     if (!*kind)
         sb_diag_at(r->diag, r->line, "the section header is empty; expected a name such as [experiment]");
-    before = sb_ini_section(r->ini, kind, name);
+    before = sb_ini_section_of(r->ini, kind, name);
     if (before && *kind)
         sb_diag_at(r->diag, r->line, "the section [%s%s%s] stands twice; first on line %d", kind,
                    *name ? " " : "", name, before->line);

@@ -43,7 +43,9 @@ struct sb_ini sb_ini_parse_as(const char *text, size_t length, const struct sb_w
 struct sb_ini sb_ini_parse_literal(const char *text, size_t length, struct sb_diag *diag);
 void sb_ini_free(struct sb_ini *ini);
 
-struct sb_ini_section *sb_ini_section(struct sb_ini *ini, const char *kind, const char *name);
+/* NULL: it has none of that kind and name. */
+const struct sb_ini_section *sb_ini_section(const struct sb_ini *ini, const char *kind, const char *name);
+struct sb_ini_section *sb_ini_section_of(struct sb_ini *ini, const char *kind, const char *name);
 struct sb_ini_section *sb_ini_add_section(struct sb_ini *ini, const char *kind, const char *name, int line);
 struct sb_ini_entry *sb_ini_entry(const struct sb_ini_section *section, const char *key);
 /* Adds the entry, or gives the one that is there another value. */

@@ -2,7 +2,7 @@
 #include "config/plot.h"
 
 #include "base/units.h"
-#include "config/experiment.h"
+#include "config/section.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-#define SECOND UINT64_C(1000000000)
-#define MIB    (UINT64_C(1) << 20)
+#define MIB (UINT64_C(1) << 20)
 
 /* In the order of the enums in experiment.h; NULL ends each. */
 static const char *const orders[] = {"interleaved", "sequential", NULL};
@@ -16,88 +15,10 @@ const char *const sb_latency_names[] = {"sampled", "all", "off", NULL};
 static const char *const providers[] = {"perf", "cachegrind", "auto", "none", NULL};
 static const char *const pages[] = {"4KiB", "thp", "2MiB", NULL};
 
-/* Defaults are those of a config that says nothing but a matrix: enough processes for a 95 % interval, a
-   duration that a scheduler's tick can't spoil, and every source of bias randomised. */
-static const struct sb_option experiment_options[] = {
-    [SB_EXPERIMENT_NAME] = {"name", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                            "what reports call the experiment; by default the file's name without .ini"},
-    [SB_EXPERIMENT_SEED] = {"seed", SB_OPTION_INT, 0, "1", 0, UINT64_MAX, NULL,
-                            "every random choice of the run comes from it"},
-    [SB_EXPERIMENT_REPETITIONS] = {"repetitions", SB_KIND_COUNTS, 0, "10", 1, 1000, NULL,
-                                   "trials of each cell, each in a fresh process; a range: at least and at "
-                                   "most, as precision or decide asks"},
-    [SB_EXPERIMENT_PRECISION] =
-        {"precision", SB_KIND_SHARE, 0, "off", 0, 50000, NULL,
-         "a cell is repeated until the interval of its median rate reaches no further than this from the "
-         "median, or repetitions are used up"},
-    [SB_EXPERIMENT_MODE] = {"mode", SB_OPTION_ENUM, 0, "alone", 0, 0, modes,
-                            "alone: a process has one allocator; paired: it has the baseline's beside it, "
-                            "and measures both by turns "
-                            "of some cycles each, for their ratio alone"},
-    [SB_EXPERIMENT_LEAST_DIFFERENCE] =
-        {"least_difference", SB_KIND_SHARE, 0, "0.5%", 0, 50000, NULL,
-         "mode = paired: a ratio nearer to 1 than this is no difference, however certain it is"},
-    [SB_EXPERIMENT_DECIDE] =
-        {"decide", SB_KIND_SHARE, 0, "off", 0, 50000, NULL,
-         "cells are repeated until it is certain that they are faster or slower than the baseline's, or that "
-         "they "
-         "differ by less than this, or until that can't be reached in the repetitions that are left"},
-    [SB_EXPERIMENT_BASELINE] =
-        {"baseline", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-         "the allocator that decide and mode = paired compare with; by default the first of the matrix"},
-    [SB_EXPERIMENT_CONFIDENCE] = {"confidence", SB_KIND_SHARE, 0, "95%", 80000, 99900, NULL,
-                                  "of every interval and comparison"},
-    [SB_EXPERIMENT_LAYOUT] =
-        {"layout", SB_OPTION_ENUM, 0, "random", 0, 0, layouts,
-         "random: address-space randomisation is switched off, and each process' environment size, stack and "
-         "memory base are drawn from the seed instead; fixed: switched off and nothing drawn"},
-    [SB_EXPERIMENT_TIME_LIMIT] = {"time_limit", SB_OPTION_TIME, 0, "60s", SECOND / 10, 3600 * SECOND, NULL,
-                                  "a trial that takes longer is killed and stored as timeout"},
-    [SB_EXPERIMENT_ORDER] =
-        {"order", SB_OPTION_ENUM, 0, "interleaved", 0, 0, orders,
-         "interleaved: every cell once per block, each block shuffled, so that drift hits "
-         "all alike; sequential: cell after cell"},
-    [SB_EXPERIMENT_DURATION] = {"duration", SB_OPTION_TIME, 0, "200ms", SECOND / 1000, 3600 * SECOND, NULL,
-                                "length of the measured phase, unless operations says otherwise"},
-    [SB_EXPERIMENT_OPERATIONS] = {"operations", SB_OPTION_INT, 0, "0", 0, UINT64_C(1000000000000), NULL,
-                                  "measure this many operations per thread in place of a duration; 0: don't"},
-    [SB_EXPERIMENT_WARMUP] =
-        {"warmup", SB_OPTION_TIME, 0, "50ms", 0, 600 * SECOND, NULL,
-         "runs the workload unmeasured before the measured phase, at least this long; 0ms: not at all"},
-    [SB_EXPERIMENT_STEADY] =
-        {"steady", SB_KIND_SHARE, 0, "5%", 0, 100000, NULL,
-         "warm-up goes on until the rates of the last windows vary by no more than this (coefficient of "
-         "variation), or until warmup_limit"},
-    [SB_EXPERIMENT_STEADY_WINDOWS] =
-        {"steady_windows", SB_OPTION_INT, 0, "5", 3, 50, NULL,
-         "windows looked at; each is a whole number of the workload's cycles and "
-         "at least 5 ms"},
-    [SB_EXPERIMENT_WARMUP_LIMIT] = {"warmup_limit", SB_OPTION_TIME, 0, "500ms", 0, 600 * SECOND, NULL,
-                                    "the longest warm-up; one that isn't steady by then is recorded as such"},
-    [SB_EXPERIMENT_LATENCY] = {"latency", SB_OPTION_ENUM, 0, "sampled", 0, 0, sb_latency_names,
-                               "which allocator calls are timed one by one into a histogram"},
-    [SB_EXPERIMENT_LATENCY_PERIOD] = {"latency_period", SB_OPTION_INT, 0, "0", 0, 1000000, NULL,
-                                      "latency = sampled: one batch of calls in about so many, at random "
-                                      "distances, is timed call by call; 0: so "
-                                      "rarely that it costs less than half a percent of the time"},
-    [SB_EXPERIMENT_RATE] = {"rate", SB_KIND_RATE, 0, "none", 1, 1000000000, NULL,
-                            "each thread's calls arrive at this rate whether or not the last one is done, "
-                            "and latency counts from "
-                            "when a call was due; none: each call follows the last"},
-    [SB_EXPERIMENT_SURVEY] =
-        {"survey", SB_OPTION_INT, 0, "2", 0, 1000, NULL,
-         "whole cycles of the workload run first, from empty, stopping at checkpoints for "
-         "the series over operations; 0: no series"},
-    [SB_EXPERIMENT_SURVEY_POINTS] = {"survey_points", SB_OPTION_INT, 0, "40", 2, 1000, NULL,
-                                     "checkpoints of the survey"},
-    [SB_EXPERIMENT_LOST_TIME] =
-        {"lost_time", SB_KIND_SHARE, 0, "5%", 0, 100000, NULL,
-         "a trial is disturbed where a thread lost more of the measured phase than this to nobody: it "
-         "neither "
-         "ran, nor slept by calls of its own, nor waited while others or the hypervisor had its CPU"},
-    [SB_EXPERIMENT_RETRIES] = {"retries", SB_OPTION_INT, 0, "3", 0, 100, NULL,
-                               "a disturbed trial is made again up to so many times; then its repetition has "
-                               "no number, which every report says"},
+static const struct sb_option experiment_options[SB_EXPERIMENT_KEYS] = {
+#define ROW(id, goes, ...) [SB_EXPERIMENT_##id] = {__VA_ARGS__},
+#include "config/experiment_keys.inc"
+#undef ROW
 };
 
 static const struct sb_option machine_options[] = {

@@ -1,13 +1,13 @@
 /* Reading a trial's text. */
 #include "config/trial_spec.h"
 
+#include "base/str.h"
 #include "base/units.h"
+#include "config/section.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Ranges are wider than the config's where the plan computes the value; the plan has judged what the
-   user wrote. */
 const struct sb_option sb_trial_options[SB_TRIAL_KEYS] = {
     [SB_TRIAL_NUMBER] = {"number", SB_OPTION_INT, 0, "1", 1, UINT32_MAX, NULL, "position in the run's order"},
     [SB_TRIAL_CELL] = {"cell", SB_OPTION_INT, 0, "1", 1, UINT32_MAX, NULL, "cell of the matrix"},
@@ -16,22 +16,8 @@ const struct sb_option sb_trial_options[SB_TRIAL_KEYS] = {
     [SB_TRIAL_SEED] = {"seed", SB_OPTION_INT, 0, "1", 0, UINT64_MAX, NULL, "of everything random in it"},
     [SB_TRIAL_CPUS] = {"cpus", SB_OPTION_TEXT, 0, "0", 0, 0, NULL,
                        "OS numbers of the CPUs, one thread on each"},
-    [SB_TRIAL_DURATION] = {"duration", SB_OPTION_TIME, 0, "200ms", 0, 0, NULL, "as in [experiment]"},
-    [SB_TRIAL_OPERATIONS] = {"operations", SB_OPTION_INT, 0, "0", 0, UINT64_MAX, NULL, "as in [experiment]"},
-    [SB_TRIAL_WARMUP] = {"warmup", SB_OPTION_TIME, 0, "50ms", 0, 0, NULL, "as in [experiment]"},
-    [SB_TRIAL_STEADY] = {"steady", SB_KIND_SHARE, 0, "off", 0, 100000, NULL, "as in [experiment]"},
-    [SB_TRIAL_STEADY_WINDOWS] = {"steady_windows", SB_OPTION_INT, 0, "5", 3, 50, NULL, "as in [experiment]"},
-    [SB_TRIAL_WARMUP_LIMIT] = {"warmup_limit", SB_OPTION_TIME, 0, "500ms", 0, 0, NULL, "as in [experiment]"},
-    [SB_TRIAL_LATENCY] = {"latency", SB_OPTION_ENUM, 0, "off", 0, 0, sb_latency_names, "as in [experiment]"},
-    [SB_TRIAL_LATENCY_PERIOD] = {"latency_period", SB_OPTION_INT, 0, "0", 0, 1000000, NULL,
-                                 "as in [experiment]"},
-    [SB_TRIAL_RATE] = {"rate", SB_KIND_RATE, 0, "none", 1, 1000000000, NULL, "as in [experiment]"},
     [SB_TRIAL_LAYOUT] = {"layout", SB_OPTION_INT, 0, "0", 0, UINT64_MAX, NULL,
                          "what environment size, stack and memory base are drawn from; 0: nothing is drawn"},
-    [SB_TRIAL_SURVEY] = {"survey", SB_OPTION_INT, 0, "2", 0, UINT32_MAX, NULL, "as in [experiment]"},
-    [SB_TRIAL_SURVEY_POINTS] = {"survey_points", SB_OPTION_INT, 0, "40", 1, 100000, NULL,
-                                "as in [experiment]"},
-    [SB_TRIAL_LOST_TIME] = {"lost_time", SB_KIND_SHARE, 0, "5%", 0, 100000, NULL, "as in [experiment]"},
     [SB_TRIAL_EVENTS] = {"events", SB_OPTION_TEXT, 0, "none", 0, 0, NULL, "as in [pmu]"},
     [SB_TRIAL_EVENT_CODES] = {"event_codes", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                               "the kernel's codes of the events, as `plan` writes them"},
@@ -47,7 +33,21 @@ const struct sb_option sb_trial_options[SB_TRIAL_KEYS] = {
     [SB_TRIAL_MEMORY_PRESENT] = {"memory_present", SB_OPTION_SIZE, 0, "0B", 0, UINT64_MAX, NULL,
                                  "what of that file trials before have bound, touched and written to"},
     [SB_TRIAL_DUMP] = {"dump", SB_OPTION_BOOL, 0, "no", 0, 0, NULL, "store the texts of dump"},
+#define ROW(id, goes, ...) goes(id, __VA_ARGS__)
+#define OF_RUN(id, ...)
+#define TO_TRIAL(id, ...) [SB_TRIAL_##id] = {__VA_ARGS__},
+#include "config/experiment_keys.inc"
+#undef TO_TRIAL
 };
+
+const struct sb_trial_copy sb_trial_copies[] = {
+#define TO_TRIAL(id, ...) {SB_TRIAL_##id, SB_EXPERIMENT_##id},
+#include "config/experiment_keys.inc"
+#undef TO_TRIAL
+#undef OF_RUN
+#undef ROW
+};
+const size_t sb_trial_copy_count = SB_COUNT(sb_trial_copies);
 
 /* The plugin is named by file, not by name: a trial must not depend on search paths. */
 static void read_part(struct sb_trial_spec *spec, const char *kind, struct sb_trial_part *part,

@@ -7,25 +7,17 @@
 
 #include "config/experiment.h"
 
+/* A trial's own keys, then those that it gets of [experiment]. */
+#define ROW(id, goes, ...) goes(id)
+#define OF_RUN(id)
+#define TO_TRIAL(id) SB_TRIAL_##id,
 enum sb_trial_key {
     SB_TRIAL_NUMBER,
     SB_TRIAL_CELL,
     SB_TRIAL_REPETITION,
     SB_TRIAL_SEED,
     SB_TRIAL_CPUS,
-    SB_TRIAL_DURATION,
-    SB_TRIAL_OPERATIONS,
-    SB_TRIAL_WARMUP,
-    SB_TRIAL_STEADY,
-    SB_TRIAL_STEADY_WINDOWS,
-    SB_TRIAL_WARMUP_LIMIT,
-    SB_TRIAL_LATENCY,
-    SB_TRIAL_LATENCY_PERIOD,
-    SB_TRIAL_RATE,
     SB_TRIAL_LAYOUT,
-    SB_TRIAL_SURVEY,
-    SB_TRIAL_SURVEY_POINTS,
-    SB_TRIAL_LOST_TIME,
     SB_TRIAL_EVENTS,
     SB_TRIAL_EVENT_CODES,
     SB_TRIAL_SIMULATE,
@@ -34,9 +26,21 @@ enum sb_trial_key {
     SB_TRIAL_MEMORY_FILE,
     SB_TRIAL_MEMORY_PRESENT,
     SB_TRIAL_DUMP,
+#include "config/experiment_keys.inc"
     SB_TRIAL_KEYS
 };
+#undef TO_TRIAL
+#undef OF_RUN
+#undef ROW
 extern const struct sb_option sb_trial_options[SB_TRIAL_KEYS];
+
+/* The keys of [experiment] that a trial gets. */
+struct sb_trial_copy {
+    enum sb_trial_key to;
+    enum sb_experiment_key from;
+};
+extern const struct sb_trial_copy sb_trial_copies[];
+extern const size_t sb_trial_copy_count;
 
 /* The allocator or the workload of a trial. */
 struct sb_trial_part {

@@ -48,7 +48,7 @@ static void set_memory(struct sb_cell *cell, uint64_t bytes)
 {
     char *text = sb_format_size(bytes);
     cell->memory_bytes = bytes;
-    sb_ini_set(sb_ini_section(&cell->settings, "machine", ""), "memory", text, 0);
+    sb_ini_set(sb_ini_section_of(&cell->settings, "machine", ""), "memory", text, 0);
     free(text);
 }
 

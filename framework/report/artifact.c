@@ -4,11 +4,11 @@
  * so the same database gives the same archive; the compressor is the one that the archive's name asks for.
  */
 #define _GNU_SOURCE
+#include "analyse/findings.h"
 #include "base/child.h"
 #include "base/file.h"
 #include "base/stop.h"
-#include "report/figure.h"
-#include "report/findings.h"
+#include "figure/figure.h"
 #include "report/report.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
-/* Comparisons for a reader and for programs. */
+/* Comparisons as a table for a reader, and as JSON for programs. */
+#include "report/compare_print.h"
+
 #include "base/diag.h"
 #include "base/json.h"
-#include "report/compare.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,11 +2,11 @@
  * Trials as CSV (RFC 4180) or JSON: one row each, the same columns whatever their status. Series and
  * histograms as rows of one number each, for other programs to draw.
  */
+#include "analyse/series.h"
+#include "analyse/view.h"
 #include "base/json.h"
 #include "metric/metric.h"
 #include "report/report.h"
-#include "report/series.h"
-#include "report/view.h"
 #include "store/store.h"
 
 #include <math.h>

@@ -3,10 +3,10 @@
  * warnings, what was skipped or failed and why, and the config. Every text from outside is escaped.
  */
 #include "report/html.h"
-#include "report/contrast.h"
 
+#include "analyse/contrast.h"
+#include "analyse/findings.h"
 #include "base/file.h"
-#include "report/findings.h"
 #include "report/methods.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
 #ifndef SB_REPORT_HTML_H
 #define SB_REPORT_HTML_H
 
-#include "report/figure.h"
+#include "figure/figure.h"
 #include "report/tables.h"
 
 /* index.html as text: needs no network and no other file. The caller frees it. `dir` holds the SVGs. */

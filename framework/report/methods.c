@@ -4,8 +4,8 @@
  */
 #include "report/methods.h"
 
-#include "report/chart.h"
-#include "report/findings.h"
+#include "analyse/findings.h"
+#include "figure/chart.h"
 #include "trial/layout.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef SB_REPORT_METHODS_H
 #define SB_REPORT_METHODS_H
 
-#include "report/figure.h"
+#include "figure/figure.h"
 #include "report/tables.h"
 
 /* Paragraphs as plain text; the caller frees the words. */

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/stop.h"
-#include "report/charts.h"
+#include "figure/charts.h"
 #include "report/html.h"
 #include "report/methods.h"
 

@@ -1,10 +1,10 @@
 /* The table on the terminal: for each group of comparable cells a row per allocator, beside null. */
 #define _GNU_SOURCE
+#include "analyse/contrast.h"
+#include "analyse/findings.h"
+#include "analyse/view.h"
 #include "base/diag.h"
-#include "report/contrast.h"
-#include "report/findings.h"
 #include "report/report.h"
-#include "report/view.h"
 
 #include <math.h>
 #include <stdlib.h>

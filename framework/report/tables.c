@@ -5,7 +5,7 @@
  */
 #include "report/tables.h"
 
-#include "report/chart.h"
+#include "figure/chart.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef SB_REPORT_TABLES_H
 #define SB_REPORT_TABLES_H
 
-#include "report/view.h"
+#include "analyse/view.h"
 
 #include <math.h>
 

@@ -11,6 +11,7 @@
 #include "base/diag.h"
 #include "base/file.h"
 #include "base/stop.h"
+#include "metric/metric.h"
 #include "trial/layout.h"
 
 #include <errno.h>
@@ -191,7 +192,7 @@ static void tell(struct sb_process *p, const struct sb_trial *trial)
     const struct sb_plan *plan = p->of->plan;
     struct sb_trial_given given = {.ns_per_tick = sb_clock_init(0)->ns_per_tick, .topology = p->of->topology};
     const struct sb_ini_section *allocator =
-        sb_ini_section((struct sb_ini *)&p->cell->settings, "allocator", p->cell->allocator->name);
+        sb_ini_section(&p->cell->settings, "allocator", p->cell->allocator->name);
     if (p->memory) {
         given.memory_file = SB_CHILD_FD;
         given.memory_present = p->memory->present;

@@ -31,7 +31,7 @@ static char *cache_path(void)
 static struct sb_words options_of(const struct sb_cell *cell)
 {
     struct sb_words options = {0};
-    struct sb_ini *ini = (struct sb_ini *)&cell->settings;
+    const struct sb_ini *ini = &cell->settings;
     const struct sb_ini_section *section = sb_ini_section(ini, "allocator", cell->allocator->name);
     for (size_t i = 0; section && i < section->n; i++) {
         if (!strcmp(section->at[i].key, "file"))

@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "base/units.h"
+#include "metric/metric.h"
 #include "stats/stats.h"
 #include "store/store.h"
 

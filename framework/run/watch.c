@@ -5,6 +5,7 @@
 #include "run/watch.h"
 
 #include "base/diag.h"
+#include "metric/metric.h"
 
 #include <stdlib.h>
 

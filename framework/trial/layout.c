@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "config/experiment.h"
+#include "config/section.h"
 #include "scullbench/random.h"
 
 #include <stdlib.h>

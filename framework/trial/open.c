@@ -3,9 +3,9 @@
  * their own.
  */
 #define _GNU_SOURCE
-#include "trial/inside.h"
-
 #include "base/diag.h"
+#include "config/section.h"
+#include "trial/inside.h"
 #include "trial/layout.h"
 
 #include <errno.h>

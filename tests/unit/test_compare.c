@@ -5,8 +5,9 @@
 #include "test.h"
 
 #include "base/str.h"
-#include "report/compare.h"
-#include "report/contrast.h"
+#include "report/compare_print.h"
+#include "analyse/compare.h"
+#include "analyse/contrast.h"
 #include "metric/metric.h"
 #include "report/report.h"
 #include "store/store.h"

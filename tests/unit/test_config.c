@@ -27,7 +27,7 @@ static void expect_errors(const char *text, const char *expected)
 
 static const char *value_of(struct sb_ini *ini, const char *kind, const char *name, const char *key)
 {
-    struct sb_ini_section *section = sb_ini_section(ini, kind, name);
+    const struct sb_ini_section *section = sb_ini_section(ini, kind, name);
     assert_non_null(section);
     struct sb_ini_entry *entry = sb_ini_entry(section, key);
     assert_non_null(entry);

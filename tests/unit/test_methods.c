@@ -6,7 +6,7 @@
 
 #include "base/str.h"
 #include "report/methods.h"
-#include "report/view.h"
+#include "analyse/view.h"
 #include "store/store.h"
 #include "trial/layout.h"
 

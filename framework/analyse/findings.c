@@ -2,7 +2,7 @@
  * What a reader must know before any number: warnings, what was skipped or failed and why, builds, settings.
  * Collected from the stored data, in its order, once for every kind of output.
  */
-#include "report/findings.h"
+#include "analyse/findings.h"
 
 #include "config/ini.h"
 

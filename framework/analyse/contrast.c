@@ -1,6 +1,6 @@
 /* A difference that the instrument can't show is no difference that was measured: then there is neither ratio
  * nor p. */
-#include "report/contrast.h"
+#include "analyse/contrast.h"
 
 #include <math.h>
 #include <stdlib.h>

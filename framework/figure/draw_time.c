@@ -2,9 +2,9 @@
  * Charts of what a survey saw: series over operations, free blocks by order as a heat map, and where a
  * workload's pages lie. Series are large and used once: loaded for one cell, freed after it.
  */
-#include "report/chart.h"
+#include "figure/chart.h"
 
-#include "report/series.h"
+#include "analyse/series.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,13 +2,13 @@
  * What the files that draw share: a chart in the making, its axes, colours and marks, its caption.
  * Inside of report only.
  */
-#ifndef SB_REPORT_CHART_H
-#define SB_REPORT_CHART_H
+#ifndef SB_FIGURE_CHART_H
+#define SB_FIGURE_CHART_H
 
+#include "analyse/view.h"
 #include "config/plot.h"
+#include "figure/figure.h"
 #include "metric/metric.h"
-#include "report/figure.h"
-#include "report/view.h"
 
 /* One plot at one combination of what it is faceted by. */
 struct sb_chart {

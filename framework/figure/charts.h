@@ -1,10 +1,10 @@
 /* The charts of a report. */
-#ifndef SB_REPORT_CHARTS_H
-#define SB_REPORT_CHARTS_H
+#ifndef SB_FIGURE_CHARTS_H
+#define SB_FIGURE_CHARTS_H
 
+#include "analyse/view.h"
 #include "config/plot.h"
-#include "report/figure.h"
-#include "report/view.h"
+#include "figure/figure.h"
 
 /*
  * Makes the charts of `asked`, of the config's own [plot] sections if it is NULL, or of the defaults where

@@ -1,8 +1,8 @@
 /* What a reader must know beside the numbers, for every kind of output alike. */
-#ifndef SB_REPORT_FINDINGS_H
-#define SB_REPORT_FINDINGS_H
+#ifndef SB_ANALYSE_FINDINGS_H
+#define SB_ANALYSE_FINDINGS_H
 
-#include "report/view.h"
+#include "analyse/view.h"
 
 /* Warnings of the machine, the run and the trials, each once; the caller frees the words. */
 struct sb_words sb_find_warnings(const struct sb_view *view);

@@ -1,7 +1,7 @@
 /* Which charts a report has: those that the config describes, or good ones for whatever the matrix varied. */
-#include "report/charts.h"
+#include "figure/charts.h"
 
-#include "report/chart.h"
+#include "figure/chart.h"
 
 #include <math.h>
 #include <string.h>

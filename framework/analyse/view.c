@@ -1,12 +1,12 @@
 /* Grouping and summarising for every kind of output, so that table, charts and HTML always say the same. */
 #define _GNU_SOURCE
-#include "report/view.h"
+#include "analyse/view.h"
 
+#include "config/section.h"
 #include "metric/metric.h"
 #include "plan/plan.h"
 
 #include <errno.h>
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #define _GNU_SOURCE
 #include "base/file.h"
 #include "base/stop.h"
-#include "report/figure.h"
+#include "figure/figure.h"
 
 #include <errno.h>
 #include <fcntl.h>

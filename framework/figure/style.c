@@ -4,7 +4,7 @@
  * An allocator has one colour and one mark wherever it appears, given by its place in the config. Colours are
  * Okabe and Ito's, safe for colour-blind readers, with two more of Tol's; marks differ too, for grey print.
  */
-#include "report/chart.h"
+#include "figure/chart.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Reading single points of a trial's series. */
-#ifndef SB_REPORT_SERIES_H
-#define SB_REPORT_SERIES_H
+#ifndef SB_ANALYSE_SERIES_H
+#define SB_ANALYSE_SERIES_H
 
 #include "measure/frag.h"
 #include "trial/result.h"

@@ -1,6 +1,6 @@
 /* What tables and charts share: cells with their summarised metrics, and groups of comparable cells. */
-#ifndef SB_REPORT_VIEW_H
-#define SB_REPORT_VIEW_H
+#ifndef SB_ANALYSE_VIEW_H
+#define SB_ANALYSE_VIEW_H
 
 #include "measure/histogram.h"
 #include "metric/metric.h"

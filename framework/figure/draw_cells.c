@@ -4,10 +4,10 @@
  * An axis is logarithmic when the values span more than a decade; then there are points with intervals and no
  * bars, for a bar's length means nothing without a zero. Points are joined only along an ordered axis.
  */
-#include "report/chart.h"
+#include "figure/chart.h"
 
+#include "analyse/contrast.h"
 #include "base/diag.h"
-#include "report/contrast.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,10 +2,10 @@
  * Comparisons of medians: of allocators within one run, of two runs, of an A/A run's twins.
  * docs/methodology.md says what a verdict rests on.
  */
-#ifndef SB_REPORT_COMPARE_H
-#define SB_REPORT_COMPARE_H
+#ifndef SB_ANALYSE_COMPARE_H
+#define SB_ANALYSE_COMPARE_H
 
-#include "report/view.h"
+#include "analyse/view.h"
 
 #include <stdio.h>
 
@@ -61,9 +61,6 @@ struct sb_compare {
 int sb_compare(struct sb_compare *compare, const struct sb_compare_request *request, char **why);
 void sb_compare_free(struct sb_compare *compare);
 
-void sb_compare_print(const struct sb_compare *compare, FILE *out);
-void sb_compare_print_json(const struct sb_compare *compare, FILE *out);
-
 /*
  * Whether the clearest difference that so many samples can show would survive the correction for so many
  * comparisons; if not, `*needed` gets the number of processes a side from which on it does.
@@ -87,7 +84,7 @@ size_t sb_compare_count_slower(const struct sb_compare *compare, double share);
  */
 double sb_compare_floor_of(const struct sb_compare *compare, const struct sb_comparison *row);
 
-/* The table and the noise floor of an A/A run. */
-int sb_compare_twins(const char *db, FILE *out, char **why);
+/* Each allocator of an A/A run beside itself, with the noise floor. To be freed in any case. */
+int sb_compare_twins(struct sb_compare *aa, const char *db, char **why);
 
 #endif

@@ -3,7 +3,7 @@
  * are merged by adding their histograms; whiskers show the smallest and the largest of the processes' own
  * percentiles. A percentile that fewer than ten calls lie beyond is not drawn.
  */
-#include "report/chart.h"
+#include "figure/chart.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Points of series, for charts and export alike. */
-#include "report/series.h"
+#include "analyse/series.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* Two cells held against each other in one metric: the one ratio and the one test that every output shows. */
-#ifndef SB_REPORT_CONTRAST_H
-#define SB_REPORT_CONTRAST_H
+#ifndef SB_ANALYSE_CONTRAST_H
+#define SB_ANALYSE_CONTRAST_H
 
-#include "report/view.h"
+#include "analyse/view.h"
 
 struct sb_contrast {
     struct sb_summary x, y;

@@ -1,6 +1,6 @@
 /* A chart: its data, its gnuplot script, its caption. */
-#ifndef SB_REPORT_FIGURE_H
-#define SB_REPORT_FIGURE_H
+#ifndef SB_FIGURE_FIGURE_H
+#define SB_FIGURE_FIGURE_H
 
 #include "base/str.h"
 

@@ -1,12 +1,12 @@
-/* Who is compared with whom, on which conditions, and what comes of it. */
+/* Pairs cells, checks that their runs are comparable, and derives the verdicts. */
 #define _GNU_SOURCE
-#include "report/compare.h"
+#include "analyse/compare.h"
 
+#include "analyse/contrast.h"
+#include "analyse/findings.h"
 #include "base/diag.h"
 #include "metric/metric.h"
 #include "plan/plan.h"
-#include "report/contrast.h"
-#include "report/findings.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -742,15 +742,10 @@ size_t sb_compare_count_slower(const struct sb_compare *c, double share)
     return n;
 }
 
-/* What `aa` prints at its end: each allocator beside itself. */
-int sb_compare_twins(const char *db, FILE *out, char **why)
+int sb_compare_twins(struct sb_compare *aa, const char *db, char **why)
 {
-    struct sb_compare aa;
-    int status = open_twins(&aa, db, "throughput", why);
-    if (!status) {
-        aa.floor = describe_floor(&aa);
-        sb_compare_print(&aa, out);
-    }
-    sb_compare_free(&aa);
+    int status = open_twins(aa, db, "throughput", why);
+    if (!status)
+        aa->floor = describe_floor(aa);
     return status;
 }

@@ -2,10 +2,11 @@
  * From a plot's description to charts: which cells, what stands along the axes, what is a chart of its own.
  * Whatever varies and is named nowhere becomes a facet, so a chart never mixes what can't be compared.
  */
-#include "report/chart.h"
+#include "figure/chart.h"
 
 #include "base/diag.h"
 #include "config/experiment.h"
+#include "config/section.h"
 
 #include <math.h>
 #include <stdio.h>
