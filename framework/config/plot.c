@@ -7,27 +7,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In the order of the page: from how fast to why. */
-static const char *const kinds[SB_PLOT_KINDS + 1] = {
-    [SB_PLOT_BARS] = "bars",
-    [SB_PLOT_LINES] = "lines",
-    [SB_PLOT_RATIO] = "ratio",
-    [SB_PLOT_MATRIX] = "matrix",
-    [SB_PLOT_PERCENTILES] = "percentiles",
-    [SB_PLOT_CDF] = "cdf",
-    [SB_PLOT_SERIES] = "series",
-    [SB_PLOT_ORDERS] = "orders",
-    [SB_PLOT_ADDRESSES] = "addresses",
-    [SB_PLOT_EVENTS] = "events",
+#define ROW(id, draw, word, about, ...) [SB_PLOT_##id] = {.name = word, __VA_ARGS__},
+const struct sb_plot_row sb_plot_rows[SB_PLOT_KINDS] = {
+#include "config/plot_kinds.inc"
 };
+#undef ROW
+
+/* As the option wants them, closed by NULL. */
+#define ROW(id, draw, word, about, ...) word,
+static const char *const kinds[SB_PLOT_KINDS + 1] = {
+#include "config/plot_kinds.inc"
+};
+#undef ROW
+
+/* "; matrix: ...; bars: ...": its reader skips the first separator. */
+#define ROW(id, draw, word, about, ...) "; " word ": " about
+static const char about_kinds[] =
+#include "config/plot_kinds.inc"
+    ;
+#undef ROW
 
 const struct sb_option sb_plot_options[SB_PLOT_KEYS] = {
-    [SB_PLOT_KIND] =
-        {"kind", SB_OPTION_ENUM, 0, "bars", 0, 0, kinds,
-         "bars: medians with intervals; lines: over an ordered x; ratio: to a baseline, with "
-         "intervals; matrix: ratios as a heat map; percentiles and cdf: latencies of single calls; "
-         "series: over operations; orders: free blocks by order over operations; addresses: where "
-         "a workload's pages lie; events: counts an operation"},
+    [SB_PLOT_KIND] = {"kind", SB_OPTION_ENUM, 0, "bars", 0, 0, kinds, about_kinds + 2},
     [SB_PLOT_X] = {"x", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                    "bars, lines, matrix: what stands along the axis: allocator, workload, threads, a swept "
                    "SECTION.KEY, or a list of them"},
@@ -50,30 +51,11 @@ const struct sb_option sb_plot_options[SB_PLOT_KEYS] = {
          "bar separates alternatives; several separated by commas"},
 };
 
-/* One table for the config, the figures' names and the page's parts. */
-const char *sb_plot_kind_name(enum sb_plot_kind kind)
-{
-    return kinds[kind];
-}
-
-/* What of a chart's description a kind takes. */
+/* kind, facet and where go with every kind. */
 static bool takes(enum sb_plot_kind kind, enum sb_plot_key key)
 {
-    /* Bits by key. kind, facet and where go with every kind. */
-    static const unsigned keys[SB_PLOT_KINDS] = {
-        [SB_PLOT_BARS] = 1U << SB_PLOT_X | 1U << SB_PLOT_SERIES_BY | 1U << SB_PLOT_METRIC,
-        [SB_PLOT_LINES] = 1U << SB_PLOT_X | 1U << SB_PLOT_SERIES_BY | 1U << SB_PLOT_METRIC,
-        [SB_PLOT_RATIO] =
-            1U << SB_PLOT_Y | 1U << SB_PLOT_SERIES_BY | 1U << SB_PLOT_METRIC | 1U << SB_PLOT_BASELINE,
-        [SB_PLOT_MATRIX] = 1U << SB_PLOT_X | 1U << SB_PLOT_Y | 1U << SB_PLOT_METRIC | 1U << SB_PLOT_BASELINE,
-        [SB_PLOT_PERCENTILES] = 1U << SB_PLOT_SERIES_BY | 1U << SB_PLOT_METRIC,
-        [SB_PLOT_CDF] = 1U << SB_PLOT_SERIES_BY | 1U << SB_PLOT_METRIC,
-        [SB_PLOT_SERIES] = 1U << SB_PLOT_SERIES_BY | 1U << SB_PLOT_METRIC,
-        [SB_PLOT_ORDERS] = 1U << SB_PLOT_SERIES_BY,
-        [SB_PLOT_ADDRESSES] = 1U << SB_PLOT_SERIES_BY,
-        [SB_PLOT_EVENTS] = 1U << SB_PLOT_X | 1U << SB_PLOT_METRIC,
-    };
-    return key == SB_PLOT_KIND || key == SB_PLOT_FACET || key == SB_PLOT_WHERE || keys[kind] >> key & 1;
+    return key == SB_PLOT_KIND || key == SB_PLOT_FACET || key == SB_PLOT_WHERE ||
+           sb_plot_rows[kind].keys >> key & 1;
 }
 
 /* What names are judged by; NULL where they aren't known yet. */

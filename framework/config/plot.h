@@ -12,19 +12,12 @@
 
 #include <stdbool.h>
 
+#define ROW(id, ...) SB_PLOT_##id,
 enum sb_plot_kind {
-    SB_PLOT_BARS,
-    SB_PLOT_LINES,
-    SB_PLOT_RATIO,
-    SB_PLOT_MATRIX,
-    SB_PLOT_PERCENTILES,
-    SB_PLOT_CDF,
-    SB_PLOT_SERIES,
-    SB_PLOT_ORDERS,
-    SB_PLOT_ADDRESSES,
-    SB_PLOT_EVENTS,
+#include "config/plot_kinds.inc"
     SB_PLOT_KINDS
 };
+#undef ROW
 
 enum sb_plot_key {
     SB_PLOT_KIND,
@@ -38,6 +31,14 @@ enum sb_plot_key {
     SB_PLOT_KEYS
 };
 extern const struct sb_option sb_plot_options[SB_PLOT_KEYS];
+
+struct sb_plot_row {
+    const char *name;           /* in the config, and of the figures' files */
+    const char *title;          /* of its part of the page */
+    unsigned keys;              /* that it takes, 1 << SB_PLOT_KEY; kind, facet and where go with all */
+    const char *x, *y, *series; /* what stands there unless the config says otherwise; NULL: nothing */
+};
+extern const struct sb_plot_row sb_plot_rows[SB_PLOT_KINDS];
 
 /* DIMENSION = VALUE|VALUE..., or !=; in values `*` stands for any characters. */
 struct sb_plot_condition {
@@ -67,9 +68,6 @@ struct sb_plots {
     struct sb_plot *at;
     size_t n, capacity;
 };
-
-/* The kind's word, as in the config. */
-const char *sb_plot_kind_name(enum sb_plot_kind kind);
 
 /*
  * Reads all [plot NAME] sections. `dimensions` are the names that x, y, series, facet and where may use, all

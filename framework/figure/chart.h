@@ -129,17 +129,65 @@ void sb_caption_memory(const struct sb_chart *chart, struct sb_figure *figure);
 /* Says that a plot which was asked for can't be drawn. */
 void sb_chart_note(const struct sb_chart *chart, char *text);
 
+/* ---- charts of one number per cell ---- */
+
+/* What decides whether a cell stays in a chart: `c` is still whole while it is asked. */
+typedef bool (*sb_wanted_fn)(const struct sb_chart *c, const struct sb_view_cell *cell, const void *context);
+/* Throughput is what most charts are of; a config need not say so. */
+const char *sb_chart_metric(const struct sb_chart *c);
+/* A metric that no trial has is a mistake of who asked; one that these cells lack is not. */
+bool sb_chart_has_metric(const struct sb_chart *c, const char *metric);
+/* What is shorter than its step is no number: its place is in the band below. */
+struct sb_summary sb_chart_number(const struct sb_chart *c, const struct sb_view_cell *cell,
+                                  const char *metric);
+/* Over the intervals of all cells, so that no whisker leaves the axis and one scale fits the whole chart. */
+struct sb_range sb_chart_range(const struct sb_chart *c, const char *metric);
+/* A decade is where the smallest of a linear axis can no longer be told from zero. */
+bool sb_range_is_logarithmic(const struct sb_range *r);
+/* Of a whole of 100: cut off or logarithmic, such an axis would exaggerate. */
+bool sb_is_share(const char *metric);
+/* Allocators without a cell that is wanted leave the chart, and with it its axis; the caption says who they
+ * are. */
+void sb_chart_keep_allocators(struct sb_chart *c, sb_wanted_fn wanted, const void *context);
+/* The columns of every chart of medians begin alike, so that a user who knows one file knows all. */
+void sb_add_value_row(struct sb_text *data, double at, const struct sb_summary *s, double scale);
+void sb_add_y_axis(struct sb_figure *f, const char *prefix, const char *label, const struct sb_range *r,
+                   bool logarithmic, bool share);
+
+/* ---- charts of a survey ---- */
+
+/* The ok trials of a cell with their series. */
+struct sb_runs {
+    struct sb_result *at;
+    size_t n, capacity;
+};
+/* What ran under valgrind surveyed nothing. */
+int sb_runs_load(const struct sb_chart *c, const struct sb_view_cell *cell, struct sb_runs *runs, char **why);
+void sb_runs_free(struct sb_runs *runs);
+void sb_start_panels(struct sb_figure *f, const struct sb_words *panels, double each, double bottom);
+/* Every panel is an allocator; axes are alike in all, so labels stand at the outer ones only. */
+void sb_add_panel(struct sb_figure *f, size_t panel, const char *name, const char *x, const char *y);
+/* What a chart of panels collects before it is known how many there are. */
+struct sb_panels {
+    struct sb_axis axis;
+    bool *drawn; /* of each label */
+    struct sb_words names;
+    struct sb_text data;
+    struct sb_range range;
+    double most, points, operations; /* orders: the largest value, checkpoint and number of operations */
+    double widest, *tops;            /* addresses: KiB, and pages of each panel */
+};
+/* `take` adds one cell's rows and says whether there were any. */
+typedef bool (*sb_take_fn)(const struct sb_chart *c, struct sb_panels *q, const struct sb_runs *runs,
+                           const char *name);
+/* A panel for each label that has something to take; where none has there is no chart. */
+int sb_draw_panels(struct sb_chart *c, sb_take_fn take,
+                   void (*write)(struct sb_chart *c, const struct sb_panels *q), char **why);
+
 /* ---- what draws; 0 or a negative errno with a sentence in `*why` ---- */
 
-int sb_draw_bars(struct sb_chart *chart, char **why);
-int sb_draw_lines(struct sb_chart *chart, char **why);
-int sb_draw_ratio(struct sb_chart *chart, char **why);
-int sb_draw_matrix(struct sb_chart *chart, char **why);
-int sb_draw_events(struct sb_chart *chart, char **why);
-int sb_draw_percentiles(struct sb_chart *chart, char **why);
-int sb_draw_cdf(struct sb_chart *chart, char **why);
-int sb_draw_series(struct sb_chart *chart, char **why);
-int sb_draw_orders(struct sb_chart *chart, char **why);
-int sb_draw_addresses(struct sb_chart *chart, char **why);
+#define ROW(id, draw, ...) int sb_draw_##draw(struct sb_chart *chart, char **why);
+#include "config/plot_kinds.inc"
+#undef ROW
 
 #endif

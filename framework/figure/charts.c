@@ -6,18 +6,11 @@
 #include <math.h>
 #include <string.h>
 
+#define ROW(id, draw, ...) [SB_PLOT_##id] = sb_draw_##draw,
 static int (*const draw[SB_PLOT_KINDS])(struct sb_chart *, char **) = {
-    [SB_PLOT_BARS] = sb_draw_bars,
-    [SB_PLOT_LINES] = sb_draw_lines,
-    [SB_PLOT_RATIO] = sb_draw_ratio,
-    [SB_PLOT_MATRIX] = sb_draw_matrix,
-    [SB_PLOT_PERCENTILES] = sb_draw_percentiles,
-    [SB_PLOT_CDF] = sb_draw_cdf,
-    [SB_PLOT_SERIES] = sb_draw_series,
-    [SB_PLOT_ORDERS] = sb_draw_orders,
-    [SB_PLOT_ADDRESSES] = sb_draw_addresses,
-    [SB_PLOT_EVENTS] = sb_draw_events,
+#include "config/plot_kinds.inc"
 };
+#undef ROW
 
 /* From the stored text and the run's environment, for a report depends on nothing but its databases. What was
  * checked at the run needs no second complaint: all that can be wrong now is a variable that an older version

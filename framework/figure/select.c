@@ -405,25 +405,16 @@ static struct sb_words copy_words(const struct sb_words *words)
 /* With what the kind takes where nothing is said. The rest of it is borrowed. */
 static struct sb_plot resolve(const struct sb_view *view, const struct sb_plot *given)
 {
-    static const struct {
-        const char *x, *y, *series;
-    } defaults[SB_PLOT_KINDS] = {
-        [SB_PLOT_BARS] = {"allocator", NULL, "threads"},   [SB_PLOT_LINES] = {"threads", NULL, "allocator"},
-        [SB_PLOT_RATIO] = {NULL, "allocator", "threads"},  [SB_PLOT_MATRIX] = {NULL, "allocator", NULL},
-        [SB_PLOT_PERCENTILES] = {NULL, NULL, "allocator"}, [SB_PLOT_CDF] = {NULL, NULL, "allocator"},
-        [SB_PLOT_SERIES] = {NULL, NULL, "allocator"},      [SB_PLOT_ORDERS] = {NULL, NULL, "allocator"},
-        [SB_PLOT_ADDRESSES] = {NULL, NULL, "allocator"},   [SB_PLOT_EVENTS] = {"allocator", NULL, NULL},
-    };
+    const struct sb_plot_row *row = &sb_plot_rows[given->kind];
     struct sb_plot p = *given;
     p.x = copy_words(&given->x);
     p.y = copy_words(&given->y);
     p.series = copy_words(&given->series);
-    fill(&p.x, defaults[p.kind].x);
-    fill(&p.y, defaults[p.kind].y);
+    fill(&p.x, row->x);
+    fill(&p.y, row->y);
     /* What is an axis already can't be told apart by colour as well. */
-    if (defaults[p.kind].series && !sb_words_has(&p.x, defaults[p.kind].series) &&
-        !sb_words_has(&p.y, defaults[p.kind].series))
-        fill(&p.series, defaults[p.kind].series);
+    if (row->series && !sb_words_has(&p.x, row->series) && !sb_words_has(&p.y, row->series))
+        fill(&p.series, row->series);
     if (p.kind == SB_PLOT_MATRIX)
         fill_columns(view, &p);
     return p;

@@ -299,7 +299,7 @@ static char *figure_id(const char *kind, const char *name, const char *where)
 
 struct sb_figure *sb_figure_new(const struct sb_chart *c, char *title)
 {
-    char *id = figure_id(sb_plot_kind_name(c->plot->kind), c->plot->name, c->where);
+    char *id = figure_id(sb_plot_rows[c->plot->kind].name, c->plot->name, c->where);
     for (size_t i = 0, n = 1; i < c->figures->n; i++) {
         if (strcmp(c->figures->at[i].id, id))
             continue;
@@ -310,7 +310,7 @@ struct sb_figure *sb_figure_new(const struct sb_chart *c, char *title)
     }
     struct sb_figure *f = SB_VEC_ADD(c->figures);
     f->id = id;
-    f->kind = sb_strdup(sb_plot_kind_name(c->plot->kind));
+    f->kind = sb_strdup(sb_plot_rows[c->plot->kind].name);
     f->title = title;
     if (!*c->where && !strncmp(title, ": ", 2))
         memmove(title, title + 2, strlen(title + 2) + 1);

@@ -7,6 +7,7 @@
 #include "analyse/contrast.h"
 #include "analyse/findings.h"
 #include "base/file.h"
+#include "config/plot.h"
 #include "report/methods.h"
 
 #include <math.h>
@@ -384,21 +385,6 @@ static void add_latencies(const struct sb_tables *tables, struct sb_text *out)
     sb_text_printf(out, "</tbody></table></div>\n");
 }
 
-static const struct {
-    const char *kind, *title;
-} kinds[] = {
-    {"matrix", "The matrix at a glance"},
-    {"bars", "Side by side"},
-    {"ratio", "Beside a baseline"},
-    {"lines", "Over threads and swept values"},
-    {"percentiles", "Latency by percentile"},
-    {"cdf", "Latency, cumulated"},
-    {"series", "Over operations"},
-    {"orders", "Free blocks by order over operations"},
-    {"addresses", "Where pages lie"},
-    {"events", "Events an operation"},
-};
-
 /* Charts of thousands of points are smaller, and as sharp, as pixels. */
 static char *read_smaller(const struct sb_figure *f, const char *dir, const char **type, size_t *n)
 {
@@ -447,13 +433,13 @@ static void add_figures(const struct sb_figures *figures, const char *dir, struc
         out, "<h2>Charts</h2><p class=small>Each stands in figures/ as SVG, PNG, PDF for one and for two "
              "columns of a paper, cairolatex and TikZ, with its data (.tsv), its script (.gp) and its "
              "caption.</p>\n");
-    for (size_t k = 0; k < SB_COUNT(kinds); k++) {
+    for (size_t k = 0; k < SB_PLOT_KINDS; k++) {
         size_t n = 0;
         for (size_t i = 0; i < figures->n; i++) {
-            if (strcmp(figures->at[i].kind, kinds[k].kind))
+            if (strcmp(figures->at[i].kind, sb_plot_rows[k].name))
                 continue;
             if (!n)
-                sb_text_printf(out, "<h3>%s</h3><div class=figures>\n", kinds[k].title);
+                sb_text_printf(out, "<h3>%s</h3><div class=figures>\n", sb_plot_rows[k].title);
             if (n == OPEN)
                 sb_text_printf(out, "</div><details><summary>more of these</summary><div class=figures>\n");
             add_figure(&figures->at[i], dir, out);
