@@ -145,13 +145,14 @@ static bool clear(struct sb_mm *mm, struct sb_page *page, unsigned order)
     static const char zeroes[SB_PAGE_SIZE];
     uint64_t pfn = sb_page_to_pfn(mm, page);
     if (!sb_page_is_high(mm, page)) {
-        memset(sb_page_address(mm, page), 0, (size_t)SB_PAGE_SIZE << order);
+        sb_mm_zero(mm, sb_page_address(mm, page), (size_t)SB_PAGE_SIZE << order);
         return true;
     }
     for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
         if (pwrite(mm->fd, zeroes, sizeof(zeroes), (off_t)((pfn + i) << SB_PAGE_SHIFT)) != sizeof(zeroes))
             return false;
     }
+    atomic_fetch_add_explicit(&mm->nr_zeroed, (size_t)SB_PAGE_SIZE << order, memory_order_relaxed);
     return true;
 }
 

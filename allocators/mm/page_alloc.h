@@ -18,6 +18,8 @@
 #include "lock.h"
 #include "scullbench/allocator.h"
 
+#include <string.h>
+
 struct sb_kmem_cache;
 
 /* A page's state; exactly one of these is set on the first page of a block, none on the others. */
@@ -133,15 +135,23 @@ struct sb_mm {
     /* By node and a gfp mask's zone bits: the zone whose lists are looked at first; NULL: no lists. */
     const struct sb_zone *fast_zone[SB_MAX_NODES][8];
     const struct sb_host *host;
-    void *boot;            /* what was taken before the zones were built */
-    atomic_uint bad_frees; /* frees of what wasn't allocated: refused, counted, reported by check */
-    atomic_uint warnings;  /* failures told to the host */
+    void *boot;              /* what was taken before the zones were built */
+    atomic_uint bad_frees;   /* frees of what wasn't allocated: refused, counted, reported by check */
+    atomic_uint warnings;    /* failures told to the host */
+    atomic_ullong nr_zeroed; /* bytes, since open */
 
     struct sb_lock reclaim_lock; /* one reclaims at a time; protects the shrinkers */
     struct sb_shrinker shrinkers[SB_MAX_SHRINKERS];
     unsigned nr_shrinkers;
     atomic_ullong nr_reclaims, nr_waits; /* as /proc/vmstat counts allocstall */
 };
+
+/* clear_page and memset for __GFP_ZERO, counted. */
+static inline void sb_mm_zero(struct sb_mm *mm, void *at, size_t bytes)
+{
+    memset(at, 0, bytes);
+    atomic_fetch_add_explicit(&mm->nr_zeroed, bytes, memory_order_relaxed);
+}
 
 /* ---- made and unmade (memmap.c) ---- */
 

@@ -78,6 +78,10 @@ void sb_mm_snapshot(struct sb_mm *mm, struct sb_snapshot *snapshot)
         snapshot->shared_blocks += zone->nr_given;
         snapshot->crossed_blocks += zone->nr_crossed;
     }
+    if (snapshot->struct_size < offsetof(struct sb_snapshot, zeroed_bytes) + sizeof(snapshot->zeroed_bytes))
+        return;
+    snapshot->has |= SB_HAS_ZEROED;
+    snapshot->zeroed_bytes = atomic_load(&mm->nr_zeroed);
 }
 
 /* Longer lines are cut at 511 bytes; no line of /proc comes near. */

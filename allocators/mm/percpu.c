@@ -183,7 +183,7 @@ void *sb_alloc_percpu(struct sb_pcpu *pcpu, size_t size, size_t align)
         pcpu->live_bytes += n * SB_PCPU_GRAIN;
         cookie = chunk->base + grain * SB_PCPU_GRAIN;
         for (unsigned cpu = 0; cpu < pcpu->mm->nr_cpus; cpu++)
-            memset(sb_per_cpu_ptr(cookie, cpu), 0, size);
+            sb_mm_zero(pcpu->mm, sb_per_cpu_ptr(cookie, cpu), size);
     }
     sb_unlock(&pcpu->lock);
     return cookie;

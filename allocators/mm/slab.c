@@ -414,7 +414,7 @@ void *sb_slab_cache_alloc(struct sb_slab_cache *cache, sb_gfp_t gfp)
     if (__builtin_expect(!object, 0))
         object = alloc_slow(cache, gfp);
     if (__builtin_expect(gfp & SB_GFP_ZERO, 0) && object)
-        memset(object, 0, cache->requested);
+        sb_mm_zero(cache->mm, object, cache->requested);
     return object;
 }
 

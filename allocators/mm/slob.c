@@ -266,7 +266,7 @@ static void *alloc(struct sb_slob *slob, size_t size, size_t align, size_t heade
             count_large(slob, 1, order);
     }
     if (block && gfp & SB_GFP_ZERO)
-        memset(block, 0, size);
+        sb_mm_zero(slob->mm, block, size);
     return block;
 }
 

@@ -681,7 +681,7 @@ static __attribute__((noinline)) void *alloc_rest(struct sb_kmem_cache *cache, s
     if (!object)
         object = cache->sheaves.capacity ? sb_sheaf_alloc_slow(cache, gfp) : alloc_slow(cache, gfp);
     if (object && gfp & SB_GFP_ZERO)
-        memset(object, 0, cache->object_size);
+        sb_mm_zero(cache->mm, object, cache->object_size);
     return object;
 }
 
@@ -724,7 +724,7 @@ size_t sb_cache_alloc_bulk(struct sb_kmem_cache *cache, sb_gfp_t gfp, size_t n, 
         return 0;
     }
     for (size_t i = 0; i < n && gfp & SB_GFP_ZERO; i++)
-        memset(objects[i], 0, cache->object_size);
+        sb_mm_zero(cache->mm, objects[i], cache->object_size);
     return n;
 }
 

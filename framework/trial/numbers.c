@@ -520,6 +520,20 @@ static void report_crossed(struct trial *t)
     number_or(t, SB_METRIC_SHARED_BLOCKS_PER_ALLOC, known && allocs > 0, shared / allocs, reason);
 }
 
+/* The allocator's own books of the measured phase. */
+static void report_books(struct trial *t)
+{
+    static const char silent[] = "the allocator doesn't say";
+    double operations = 0;
+    for (uint32_t i = 0; i < t->spec->threads; i++)
+        operations += (double)t->workers[i].counts.operations;
+    number_or(t, SB_METRIC_METADATA_BYTES, t->at_end.has & SB_HAS_METADATA, (double)t->at_end.metadata_bytes,
+              silent);
+    number_or(t, SB_METRIC_ZEROED_BYTES_PER_OP,
+              t->at_begin.has & t->at_end.has & SB_HAS_ZEROED && operations > 0,
+              (double)(t->at_end.zeroed_bytes - t->at_begin.zeroed_bytes) / operations, silent);
+}
+
 static const char nothing_lived[] = "nothing was live at any checkpoint of the survey: the workload frees "
                                     "each block before its next call, or its "
                                     "steps are whole cycles";
@@ -567,6 +581,7 @@ static void report_memory(struct trial *t)
     number_or(t, SB_METRIC_INTERNAL_FRAGMENTATION, requested > 0 && handed > 0,
               100 * (1 - requested / handed), reason);
     report_end(t, os);
+    report_books(t);
     report_crossed(t);
     report_fragmentation(t, peak);
 }

@@ -450,6 +450,55 @@ static void slob_keeps_sizes_apart(void **state)
     close_mm(&t, &mm);
 }
 
+/* ---- what all of them zero ---- */
+
+static uint64_t zeroed(struct sb_mm *mm)
+{
+    struct sb_snapshot s = {.struct_size = sizeof(s)};
+    sb_mm_snapshot(mm, &s);
+    assert_true(s.has & SB_HAS_ZEROED);
+    return s.zeroed_bytes;
+}
+
+/* Bytes of the object, and none without __GFP_ZERO. */
+static void zeroing_is_counted(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_slab_system slab;
+    struct sb_slob slob;
+    struct sb_kmem_cache *cache;
+    struct sb_slab_cache *old;
+    void *objects[3];
+    (void)state;
+    open_mm_with(&t, &mm, 64, test_cpus(), &config);
+    sb_slub_init(&slub, &mm, &percpu);
+    assert_int_equal(sb_slab_init(&slab, &mm, true), 0);
+    sb_slob_init(&slob, &mm);
+    assert_int_equal(sb_cache_create(&slub, "c", 96, 0, 0, NULL, &cache), 0);
+    assert_int_equal(sb_slab_cache_create(&slab, "c", 200, 0, 0, NULL, NULL, &old), 0);
+    uint64_t before = zeroed(&mm);
+    sb_cache_free(cache, sb_cache_alloc(cache, SB_GFP_KERNEL));
+    assert_int_equal(zeroed(&mm) - before, 0);
+    sb_cache_free(cache, sb_cache_alloc(cache, SB_GFP_KERNEL | SB_GFP_ZERO));
+    assert_int_equal(zeroed(&mm) - before, 96);
+    assert_int_equal(sb_cache_alloc_bulk(cache, SB_GFP_KERNEL | SB_GFP_ZERO, 3, objects), 3);
+    sb_cache_free_bulk(cache, 3, objects);
+    assert_int_equal(zeroed(&mm) - before, 4 * 96);
+    sb_slab_cache_free(old, sb_slab_cache_alloc(old, SB_GFP_KERNEL | SB_GFP_ZERO));
+    assert_int_equal(zeroed(&mm) - before, 4 * 96 + 200);
+    sb_slob_kfree(&slob, sb_slob_kmalloc(&slob, 56, 8, SB_GFP_KERNEL | SB_GFP_ZERO));
+    assert_int_equal(zeroed(&mm) - before, 4 * 96 + 200 + 56);
+    struct sb_page *page = sb_alloc_pages(&mm, SB_GFP_KERNEL | SB_GFP_ZERO, 2);
+    sb_free_pages(&mm, page, 2);
+    assert_int_equal(zeroed(&mm) - before, 4 * 96 + 200 + 56 + 4 * 4096);
+    sb_slob_exit(&slob);
+    sb_slab_exit(&slab);
+    sb_slub_exit(&slub);
+    close_mm(&t, &mm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +515,7 @@ int main(void)
         cmocka_unit_test(slab_kmalloc_ends_at_128_kib),
         cmocka_unit_test(slob_fits_first_and_merges),
         cmocka_unit_test(slob_keeps_sizes_apart),
+        cmocka_unit_test(zeroing_is_counted),
     };
     test_stay_on_one_cpu();
     return cmocka_run_group_tests(tests, NULL, NULL);

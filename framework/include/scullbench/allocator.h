@@ -130,6 +130,7 @@ struct sb_bulk_ops {
 #define SB_HAS_FREE_BLOCKS UINT32_C(0x08)
 #define SB_HAS_METADATA    UINT32_C(0x10)
 #define SB_HAS_SHARED      UINT32_C(0x20) /* since 1.3 */
+#define SB_HAS_ZEROED      UINT32_C(0x40) /* since 1.5 */
 
 /* The allocator's books at one moment, taken while nothing else runs. */
 struct sb_snapshot {
@@ -147,6 +148,9 @@ struct sb_snapshot {
      * are in neither.
      */
     uint64_t shared_blocks, crossed_blocks;
+    /* Since 1.5: bytes that the allocator itself has set to zero since open, for callers that asked for it or
+     * of its own accord; not what it knew to be zero already. */
+    uint64_t zeroed_bytes;
 };
 
 #define SB_ALLOCATOR_OS_MEMORY UINT32_C(0x1) /* takes memory from the OS, not from sb_host.memory */
