@@ -5,6 +5,8 @@
 #ifndef SB_ANALYSE_COMPARE_H
 #define SB_ANALYSE_COMPARE_H
 
+#include "base/vec.h"
+
 #include "analyse/view.h"
 
 #include <stdio.h>
@@ -47,7 +49,7 @@ struct sb_compare {
     bool
         anytime; /* the run ended by its verdicts: intervals and p within its blocks are valid all the same */
     enum sb_interval_kind interval;
-    SB_ROWS(struct sb_comparison, rows);
+    SB_VEC(struct sb_comparison) rows;
     struct sb_words notes; /* what a reader must know before the verdicts */
     size_t lost;           /* cells of the first run that the second lacks */
     char *floor;           /* a sentence on the noise floor, or why there is none */

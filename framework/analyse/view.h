@@ -2,6 +2,8 @@
 #ifndef SB_ANALYSE_VIEW_H
 #define SB_ANALYSE_VIEW_H
 
+#include "base/vec.h"
+
 #include "measure/histogram.h"
 #include "metric/metric.h"
 #include "stats/stats.h"
@@ -44,10 +46,10 @@ struct sb_view_source {
  */
 struct sb_view {
     struct sb_data data; /* cells, trials, plugins and warnings of all; meta and facts of the first */
-    SB_ROWS(struct sb_view_source, sources);
+    SB_VEC(struct sb_view_source) sources;
     size_t *order; /* indices of trials, by cell */
-    SB_ROWS(struct sb_view_cell, cells);
-    SB_ROWS(struct sb_view_group, groups);
+    SB_VEC(struct sb_view_cell) cells;
+    SB_VEC(struct sb_view_group) groups;
     struct sb_words allocators, workloads; /* in the order of the config; allocators as variants */
     struct sb_words bases;                 /* the allocators without their databases */
     double confidence;                     /* as a share */

@@ -7,6 +7,8 @@
 #ifndef SB_BASE_DIAG_H
 #define SB_BASE_DIAG_H
 
+#include "base/vec.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -20,8 +22,7 @@ struct sb_diag_entry {
 struct sb_diag {
     const char *file;             /* shown in front of collected messages; borrowed */
     const char *const *overrides; /* texts of --set arguments, for entries with a negative line; borrowed */
-    struct sb_diag_entry *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_diag_entry);
 };
 
 /*

@@ -10,8 +10,7 @@
 
 /* A growing text, zero-initialised; `at` is NULL while nothing was added. Freed with SB_VEC_FREE. */
 struct sb_text {
-    char *at;
-    size_t n, capacity;
+    SB_VEC_OF(char);
 };
 
 void sb_text_add(struct sb_text *text, const char *bytes, size_t n);
@@ -28,8 +27,7 @@ _Noreturn void sb_out_of_memory(void);
 
 /* A list as users write it: split at commas, blanks around each item off. */
 struct sb_words {
-    char **at;
-    size_t n, capacity;
+    SB_VEC_OF(char *);
 };
 struct sb_words sb_split(const char *list);
 bool sb_words_has(const struct sb_words *words, const char *word);

@@ -1,16 +1,19 @@
 /*
- * A growing array of any type: `SB_VEC(struct thing) things;`, zero-initialised.
- * Running out of the host's own memory ends the process with a message: nothing sensible can follow.
+ * A growing array of any type: `SB_VEC(struct thing) things;`, or `struct things { SB_VEC_OF(struct thing);
+ * };` where functions take it; zero-initialised. Running out of the host's own memory ends the process with a
+ * message: nothing sensible can follow.
  */
 #ifndef SB_BASE_VEC_H
 #define SB_BASE_VEC_H
 
 #include <stddef.h>
 
+#define SB_VEC_OF(type)                                                                                      \
+    type *at;                                                                                                \
+    size_t n, capacity
 #define SB_VEC(type)                                                                                         \
     struct {                                                                                                 \
-        type *at;                                                                                            \
-        size_t n, capacity;                                                                                  \
+        SB_VEC_OF(type);                                                                                     \
     }
 
 void *sb_vec_grow(void *at, size_t *capacity, size_t n, size_t size);

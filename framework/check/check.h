@@ -8,6 +8,7 @@
 #define SB_CHECK_CHECK_H
 
 #include "base/str.h"
+#include "base/vec.h"
 #include "plugin/plugin.h"
 
 #include <signal.h>
@@ -41,8 +42,7 @@ struct sb_check_line {
 };
 
 struct sb_check_report {
-    struct sb_check_line *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_check_line);
     size_t failed, passed;
     size_t machine; /* properties that the machine cut short */
 };

@@ -238,10 +238,7 @@ static bool plant(struct sb_world *w, char *at, char *why, size_t why_size)
  * away. */
 static size_t find_records(struct sb_world *w, char **at, size_t most)
 {
-    struct {
-        char **at;
-        size_t n, capacity;
-    } all = {0};
+    SB_VEC(char *) all = {0};
     char *base = w->memory.base;
     const char *seen = mmap(NULL, w->memory.size, PROT_READ, MAP_SHARED, w->memory.fd, 0);
     size_t n = 0;

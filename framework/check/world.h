@@ -5,6 +5,8 @@
 #ifndef SB_CHECK_WORLD_H
 #define SB_CHECK_WORLD_H
 
+#include "base/vec.h"
+
 #include "plugin/plugin.h"
 #include "scullbench/random.h"
 #include "topology/topology.h"
@@ -32,8 +34,7 @@ struct sb_op {
     bool free, zero;
 };
 struct sb_ops {
-    struct sb_op *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_op);
 };
 
 /* What can be wrong, so that each property answers for its own alone. */

@@ -22,8 +22,7 @@
 enum { MOST_STEPS = 1000000, PASSES_WITHOUT_GROWTH = 3 };
 
 struct caches {
-    void **at;
-    size_t n, capacity;
+    SB_VEC_OF(void *);
 };
 
 /* All that close_all gives back, in whatever state the verb ends. */

@@ -7,6 +7,7 @@
 
 #include "base/diag.h"
 #include "base/str.h"
+#include "base/vec.h"
 #include "config/ini.h"
 #include "config/plot.h"
 #include "scullbench/abi.h"
@@ -90,14 +91,8 @@ struct sb_experiment {
     struct sb_words allocators, workloads;
     struct sb_words threads; /* numbers, or "all" */
     int matrix_line[SB_MATRIX_KEYS];
-    struct {
-        struct sb_sweep *at;
-        size_t n, capacity;
-    } sweeps;
-    struct {
-        struct sb_exclude *at;
-        size_t n, capacity;
-    } excludes;
+    SB_VEC(struct sb_sweep) sweeps;
+    SB_VEC(struct sb_exclude) excludes;
     struct sb_plots plots;
 };
 

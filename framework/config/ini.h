@@ -10,6 +10,7 @@
 
 #include "base/diag.h"
 #include "base/str.h"
+#include "base/vec.h"
 
 #include <stddef.h>
 
@@ -21,13 +22,11 @@ struct sb_ini_entry {
 struct sb_ini_section {
     char *kind, *name; /* name is "" in `[kind]` */
     int line;
-    struct sb_ini_entry *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_ini_entry);
 };
 
 struct sb_ini {
-    struct sb_ini_section *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_ini_section);
     struct sb_words variables; /* "NAME=value" of each ${NAME} that was read */
 };
 

@@ -8,6 +8,7 @@
 #include "config/ini.h"
 
 #include "base/str.h"
+#include "base/vec.h"
 #include "scullbench/abi.h"
 
 #include <stdbool.h>
@@ -58,15 +59,11 @@ struct sb_plot {
     struct sb_words x, y, series, facet;
     char *metric, *baseline; /* NULL: the kind's own */
     bool least_threads;      /* of each workload the cells with the least threads alone: not in the config */
-    struct {
-        struct sb_plot_condition *at;
-        size_t n, capacity;
-    } where;
+    SB_VEC(struct sb_plot_condition) where;
 };
 
 struct sb_plots {
-    struct sb_plot *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_plot);
 };
 
 /*

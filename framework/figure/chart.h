@@ -5,6 +5,8 @@
 #ifndef SB_FIGURE_CHART_H
 #define SB_FIGURE_CHART_H
 
+#include "base/vec.h"
+
 #include "analyse/view.h"
 #include "config/plot.h"
 #include "figure/figure.h"
@@ -158,8 +160,7 @@ void sb_add_y_axis(struct sb_figure *f, const char *prefix, const char *label, c
 
 /* The ok trials of a cell with their series. */
 struct sb_runs {
-    struct sb_result *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_result);
 };
 /* What ran under valgrind surveyed nothing. */
 int sb_runs_load(const struct sb_chart *c, const struct sb_view_cell *cell, struct sb_runs *runs, char **why);

@@ -3,6 +3,7 @@
 #define SB_FIGURE_FIGURE_H
 
 #include "base/str.h"
+#include "base/vec.h"
 
 struct sb_figure {
     char *id;   /* file name without ending: [a-z0-9-] */
@@ -18,8 +19,7 @@ struct sb_figure {
 };
 
 struct sb_figures {
-    struct sb_figure *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_figure);
 };
 
 void sb_figures_free(struct sb_figures *figures);

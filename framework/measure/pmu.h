@@ -9,6 +9,7 @@
 #define SB_MEASURE_PMU_H
 
 #include "base/str.h"
+#include "base/vec.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -37,8 +38,7 @@ struct sb_pmu_event {
 };
 
 struct sb_pmu {
-    struct sb_pmu_event *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_pmu_event);
 };
 
 /*

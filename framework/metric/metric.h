@@ -28,8 +28,7 @@ struct sb_metric {
     double value;
 };
 struct sb_metrics {
-    struct sb_metric *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_metric);
 };
 
 /* The metric of that name, or NULL: the trial doesn't have it. */

@@ -2,6 +2,8 @@
 #ifndef SB_PLAN_PLAN_H
 #define SB_PLAN_PLAN_H
 
+#include "base/vec.h"
+
 #include "config/experiment.h"
 #include "measure/pmu.h"
 #include "plugin/plugin.h"
@@ -26,10 +28,7 @@ struct sb_cell {
     uint32_t id; /* from 1 */
     const struct sb_binding *allocator, *workload;
     uint32_t threads;
-    struct {
-        struct sb_swept *at;
-        size_t n, capacity;
-    } swept;
+    SB_VEC(struct sb_swept) swept;
     char *label;       /* "slub / scullc / 2 threads / scullc.quantum=1000B" */
     char *skip;        /* the reason, or NULL */
     const char *route; /* the interface that serves the workload's blocks */
@@ -71,18 +70,10 @@ struct sb_plan {
     const struct sb_topology *topology;
     const struct sb_plugins *plugins;
     struct sb_pmu pmu;
-    struct {
-        struct sb_binding *at;
-        size_t n, capacity;
-    } allocators, workloads;
-    struct {
-        struct sb_cell *at;
-        size_t n, capacity;
-    } cells;
-    struct {
-        struct sb_trial *at;
-        size_t n, capacity;
-    } trials; /* all that may be run: cells that are precise enough need not use up theirs */
+    SB_VEC(struct sb_binding) allocators, workloads;
+    SB_VEC(struct sb_cell) cells;
+    SB_VEC(struct sb_trial)
+    trials; /* all that may be run: cells that are precise enough need not use up theirs */
     uint32_t least_repetitions, most_repetitions;
     double precision, decide, confidence; /* as shares; 0: none asked for */
     const struct sb_binding *baseline; /* that the others are decided against or paired with; NULL: neither */

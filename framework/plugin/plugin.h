@@ -9,6 +9,7 @@
 #define SB_PLUGIN_PLUGIN_H
 
 #include "base/str.h"
+#include "base/vec.h"
 #include "scullbench/workload.h"
 
 enum sb_plugin_kind { SB_PLUGIN_ALLOCATOR, SB_PLUGIN_WORKLOAD };
@@ -37,8 +38,7 @@ struct sb_plugin {
 };
 
 struct sb_plugins {
-    struct sb_plugin **at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_plugin *);
     struct sb_words folders; /* searched, in order */
 };
 
@@ -62,8 +62,7 @@ struct sb_object {
     char *path, *build_id; /* "none" where it has no id */
 };
 struct sb_objects {
-    struct sb_object *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_object);
 };
 struct sb_objects sb_objects_loaded(void);
 bool sb_objects_have(const struct sb_objects *objects, const char *path);

@@ -2,6 +2,8 @@
 #ifndef SB_REPORT_TABLES_H
 #define SB_REPORT_TABLES_H
 
+#include "base/vec.h"
+
 #include "analyse/view.h"
 
 #include <math.h>
@@ -19,18 +21,17 @@ struct sb_table {
     char *note;  /* n, interval, machine */
     char *unit;  /* of all numbers, unscaled, for CSV; NULL where the heads say it */
     struct sb_words heads;
-    size_t texts;                         /* so many columns at the left are words */
-    bool lengthy;                         /* may go over pages */
-    SB_ROWS(struct sb_table_cell, cells); /* row by row, as many as heads */
-    double scale;                         /* of values, as the title says; 1 in CSV */
+    size_t texts;                       /* so many columns at the left are words */
+    bool lengthy;                       /* may go over pages */
+    SB_VEC(struct sb_table_cell) cells; /* row by row, as many as heads */
+    double scale;                       /* of values, as the title says; 1 in CSV */
 };
 
 /* The id of the one whose rows are calls: cell, call, calls, then percentiles. */
 #define SB_TABLE_LATENCY "latency"
 
 struct sb_tables {
-    struct sb_table *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_table);
 };
 
 /* All tables of a view. 0 or a negative errno with a sentence in `*why`. */

@@ -5,6 +5,8 @@
 #ifndef SB_RUN_MEMORY_FILE_H
 #define SB_RUN_MEMORY_FILE_H
 
+#include "base/vec.h"
+
 #include "plan/plan.h"
 
 /* One file for each kind of pages and each binding that a block's cells ask for. */
@@ -18,8 +20,7 @@ struct sb_memory_file {
 struct sb_memory_files {
     uint32_t block;       /* that they belong to */
     uint32_t generations; /* files made so far */
-    struct sb_memory_file *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_memory_file);
 };
 
 /*

@@ -154,8 +154,7 @@ struct verdict {
     char *key, *failure;
 };
 struct verdicts {
-    struct verdict *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct verdict);
 };
 
 static const struct verdict *find_verdict(const struct verdicts *verdicts, const char *key)

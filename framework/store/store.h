@@ -6,6 +6,7 @@
 #define SB_STORE_STORE_H
 
 #include "base/str.h"
+#include "base/vec.h"
 #include "trial/result.h"
 
 #include <stdbool.h>
@@ -36,8 +37,7 @@ struct sb_pair {
     char *name, *value; /* value may be NULL: not available */
 };
 struct sb_pairs {
-    struct sb_pair *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_pair);
 };
 
 struct sb_fact_row {
@@ -77,21 +77,15 @@ struct sb_trial_row {
     struct sb_result result;
 };
 
-#define SB_ROWS(type, name)                                                                                  \
-    struct {                                                                                                 \
-        type *at;                                                                                            \
-        size_t n, capacity;                                                                                  \
-    } name
-
 /* Everything but series, histograms and dumps, which are fetched by trial. */
 struct sb_data {
     char *path;
     struct sb_pairs meta;
-    SB_ROWS(struct sb_fact_row, facts);
-    SB_ROWS(struct sb_plugin_row, plugins);
-    SB_ROWS(struct sb_cell_row, cells);
-    SB_ROWS(struct sb_trial_row, trials); /* in the order in which they ran */
-    struct sb_words warnings;             /* of the run as a whole */
+    SB_VEC(struct sb_fact_row) facts;
+    SB_VEC(struct sb_plugin_row) plugins;
+    SB_VEC(struct sb_cell_row) cells;
+    SB_VEC(struct sb_trial_row) trials; /* in the order in which they ran */
+    struct sb_words warnings;           /* of the run as a whole */
 };
 
 /* Writers. All are durable when they return. */

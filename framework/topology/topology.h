@@ -9,6 +9,7 @@
 #define SB_TOPOLOGY_TOPOLOGY_H
 
 #include "base/str.h"
+#include "base/vec.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,8 +23,7 @@ struct sb_cpu {
 };
 
 struct sb_cpus {
-    struct sb_cpu *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_cpu);
 };
 
 /* Functions that can fail return 0 or a negative errno, and a sentence in `*why` (the caller's to free). */
@@ -97,8 +97,7 @@ struct sb_fact {
     char *warning; /* what is wrong with it and how to mend it, or NULL */
 };
 struct sb_facts {
-    struct sb_fact *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_fact);
 };
 /* Kernel, CPU model, governor, turbo, SMT, THP, ASLR, mitigations, load: read off /proc and /sys. */
 struct sb_facts sb_machine_facts(void);

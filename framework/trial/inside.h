@@ -8,6 +8,7 @@
 
 #include "base/affinity.h"
 #include "base/clock.h"
+#include "base/vec.h"
 #include "config/trial_spec.h"
 #include "measure/histogram.h"
 #include "measure/pmu.h"
@@ -51,10 +52,7 @@ struct worker {
     struct sb_counts counts; /* since the phase began */
     void *partner_state;     /* of a pair, the same for the partner */
     struct sb_counts partner_counts;
-    struct {
-        struct round *at;
-        size_t n, capacity;
-    } rounds;
+    SB_VEC(struct round) rounds;
     uint64_t open_tick;                       /* when it saw the common window open */
     uint64_t closed_operations, closed_bytes; /* what lies in it */
     double closed_ns;                         /* its length */
@@ -111,14 +109,8 @@ struct trial {
     pthread_mutex_t fail_lock;
     char fail_text[512];
 
-    struct {
-        struct block *at;
-        size_t n, capacity;
-    } blocks;
-    struct {
-        struct sb_series *at;
-        size_t n, capacity;
-    } series;
+    SB_VEC(struct block) blocks;
+    SB_VEC(struct sb_series) series;
     uint64_t peak_requested;
     struct sb_snapshot at_begin, at_end; /* before the measured phase, and when it was over */
     struct sb_account account_at_end;
@@ -129,10 +121,7 @@ struct trial {
     struct sb_ball *balls; /* one between each two workers, while their CPUs' distance is measured */
     double distance_ns, distance_end_ns; /* before and after the measured phase; NaN: one thread */
     int stops;                           /* how often the process was continued in the measured phase */
-    struct {
-        struct sb_dump *at;
-        size_t n, capacity;
-    } dumps; /* at the checkpoint with most live */
+    SB_VEC(struct sb_dump) dumps;        /* at the checkpoint with most live */
 };
 
 /* What a worker does in each phase, on its own thread. */

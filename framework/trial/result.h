@@ -20,6 +20,7 @@
 #define SB_TRIAL_RESULT_H
 
 #include "base/str.h"
+#include "base/vec.h"
 #include "measure/histogram.h"
 #include "metric/metric.h"
 
@@ -48,8 +49,7 @@ struct sb_point {
 struct sb_series {
     char *name, *unit;
     int key;
-    struct sb_point *at;
-    size_t n, capacity;
+    SB_VEC_OF(struct sb_point);
 };
 struct sb_dump {
     char *name, *text;
@@ -71,22 +71,16 @@ struct sb_latencies {
     size_t buckets, capacity;
 };
 
-#define SB_RESULT_LIST(type, name)                                                                           \
-    struct {                                                                                                 \
-        type *at;                                                                                            \
-        size_t n, capacity;                                                                                  \
-    } name
-
 struct sb_result {
     enum sb_status status;
     char *reason;
     char *phase; /* the last that was entered */
     struct sb_metrics metrics;
-    SB_RESULT_LIST(struct sb_unavailable, unavailable);
-    SB_RESULT_LIST(struct sb_series, series);
-    SB_RESULT_LIST(struct sb_latencies, latencies);
-    SB_RESULT_LIST(struct sb_dump, dumps);
-    SB_RESULT_LIST(struct sb_library, libraries);
+    SB_VEC(struct sb_unavailable) unavailable;
+    SB_VEC(struct sb_series) series;
+    SB_VEC(struct sb_latencies) latencies;
+    SB_VEC(struct sb_dump) dumps;
+    SB_VEC(struct sb_library) libraries;
     struct sb_words warnings;
     unsigned entered;    /* phases, a bit each */
     char *contradiction; /* the first, or NULL */

@@ -13,8 +13,7 @@
 enum { MIB = 24 };
 
 struct held {
-    void **at;
-    size_t n, capacity;
+    SB_VEC_OF(void *);
 };
 
 static void keep(struct held *held, void *block)
