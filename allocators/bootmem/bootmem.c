@@ -16,10 +16,9 @@ enum { OPTION_POOL = SB_MM_OPTIONS };
 
 static const struct sb_option options[] = {
     SB_MM_OPTION_ROWS,
-    [OPTION_POOL] =
-        {"pool", SB_OPTION_PERCENT, 0, "50%", 1, 90, NULL,
-         "share of the memory that is reserved at boot; blocks of `sized` come from there, `pages` "
-         "from the rest"},
+    [OPTION_POOL] = {"pool", SB_OPTION_PERCENT, 0, "50%", 1, 90, NULL,
+                     "share of the memory that is reserved at boot; blocks of `sized` come from there, "
+                     "`pages` from the rest"},
 };
 
 struct plugin {
@@ -66,8 +65,7 @@ static void *bootmem_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
     if (align > SB_PAGE_SIZE)
         return NULL;
     sb_lock(&p->lock);
-    void *block =
-        sb_bootmem_alloc(&p->pool, rounded(size), align > sizeof(void *) ? align : sizeof(void *), 0);
+    void *block = sb_bootmem_alloc(&p->pool, rounded(size), align > sizeof(void *) ? align : sizeof(void *), 0);
     p->live += block != NULL;
     p->live_bytes += block ? rounded(size) : 0;
     sb_unlock(&p->lock);

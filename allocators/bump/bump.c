@@ -66,8 +66,8 @@ static void *bump_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
         if ((at + grains) * GRAIN > bump->part || (old & LIVE_MASK) == LIVE_MASK)
             return NULL;
         new = (at + grains) << LIVE_BITS | ((old & LIVE_MASK) + 1);
-    } while (!atomic_compare_exchange_weak_explicit(&arena->word, &old, new, memory_order_acq_rel,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&arena->word, &old, new, memory_order_acq_rel, memory_order_relaxed));
     char *block = bump->base + cpu * bump->part + at * GRAIN;
     if (gfp & SB_GFP_ZERO)
         memset(block, 0, size);
@@ -85,8 +85,8 @@ static void bump_free(void *self, void *block, size_t size)
     uint64_t old = atomic_load_explicit(&arena->word, memory_order_relaxed), new;
     do {
         new = (old & LIVE_MASK) == 1 ? 0 : old - 1;
-    } while (!atomic_compare_exchange_weak_explicit(&arena->word, &old, new, memory_order_acq_rel,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&arena->word, &old, new, memory_order_acq_rel, memory_order_relaxed));
 }
 
 static int bump_snapshot(void *self, struct sb_snapshot *snapshot)

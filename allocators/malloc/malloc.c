@@ -52,16 +52,13 @@ enum { ORDER_KNOWN, ORDER_ALIGN_FIRST, ORDER_SIZE_FIRST };
 static const char *const orders[] = {"known", "alignment-first", "size-first", NULL};
 
 static const struct sb_option options[OPTIONS] = {
-    [OPTION_LIBRARY] =
-        {"library", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-         "a malloc library to load, by file name or path, such as libjemalloc.so.2; empty: the "
-         "process's own malloc"},
+    [OPTION_LIBRARY] = {"library", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                        "a malloc library to load, by file name or path, such as libjemalloc.so.2; empty: "
+                        "the process's own malloc"},
     [OPTION_PREFIX] = {"prefix", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                       "of the library's functions, such as je_ for je_malloc; empty: the prefixes of known "
-                       "libraries, then "
-                       "none"},
-    [OPTION_MALLOC] = {"malloc", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                       "name of its malloc; empty: found by prefix"},
+                       "of the library's functions, such as je_ for je_malloc; empty: "
+                       "the prefixes of known libraries, then none"},
+    [OPTION_MALLOC] = {"malloc", SB_OPTION_TEXT, 0, "", 0, 0, NULL, "name of its malloc; empty: found by prefix"},
     [OPTION_FREE] = {"free", SB_OPTION_TEXT, 0, "", 0, 0, NULL, "name of its free; empty: found by prefix"},
     [OPTION_CALLOC] = {"calloc", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                        "name of its calloc; empty: found by prefix, else malloc and memset"},
@@ -76,8 +73,8 @@ static const struct sb_option options[OPTIONS] = {
     [OPTION_USE_SIZED_FREE] = {"use_sized_free", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
                                "free blocks with their size where the library can: what C++ and kernels do"},
     [OPTION_FLUSH] = {"flush", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                      "name of a function without arguments that gives cached memory back; empty: the "
-                      "library's known one"},
+                      "name of a function without arguments that gives cached memory back; empty: "
+                      "the library's known one"},
 };
 
 struct library {
@@ -101,13 +98,10 @@ struct names {
     bool size_first;
 };
 static const struct names families[] = {
-    {"mi_",
-     {"mi_malloc", "mi_free", "mi_calloc", "mi_malloc_aligned", "mi_usable_size", "mi_free_size"},
-     true},
+    {"mi_", {"mi_malloc", "mi_free", "mi_calloc", "mi_malloc_aligned", "mi_usable_size", "mi_free_size"}, true},
     {"tc_", {"tc_malloc", "tc_free", "tc_calloc", "tc_memalign", "tc_malloc_size", "tc_free_sized"}, false},
     {"scalable_",
-     {"scalable_malloc", "scalable_free", "scalable_calloc", "scalable_aligned_malloc", "scalable_msize",
-      NULL},
+     {"scalable_malloc", "scalable_free", "scalable_calloc", "scalable_aligned_malloc", "scalable_msize", NULL},
      true},
     {"", {"malloc", "free", "calloc", "aligned_alloc", "malloc_usable_size", "sdallocx"}, false},
 };
@@ -240,8 +234,7 @@ static bool take_family(struct library *library, const struct names *names)
 }
 
 /* A family with the prefix and the names that the options give in place of its own. */
-static struct names overridden(const struct names *family, const union sb_value *values,
-                               char buffer[FUNCTIONS][128])
+static struct names overridden(const struct names *family, const union sb_value *values, char buffer[FUNCTIONS][128])
 {
     struct names n = *family;
     const char *prefix = values[OPTION_PREFIX].s;
@@ -269,10 +262,8 @@ static void tell_missing(const struct sb_host *host, const char *file, const str
     for (size_t i = FREE, n = 0; i <= ALIGNED && n < sizeof(text); i++)
         if (!has[i])
             n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s (option %s)", n ? ", " : "",
-                                  names->name[i] ? names->name[i] : "no name",
-                                  options[OPTION_MALLOC + i].name);
-    host->fail(host->context, "library = %s: it has %s of its own, but lacks %s", file, names->name[MALLOC],
-               text);
+                                  names->name[i] ? names->name[i] : "no name", options[OPTION_MALLOC + i].name);
+    host->fail(host->context, "library = %s: it has %s of its own, but lacks %s", file, names->name[MALLOC], text);
 }
 
 /* ---- whose functions the library's own calls reach ---- */
@@ -356,13 +347,11 @@ static int prove_itself(const struct sb_host *host, const char *file, const stru
         name = find_stranger(map, dynamic(map, DT_RELA), dynamic_size(map, DT_RELASZ), family, own);
     if (!name)
         return 0;
-    host->fail(
-        host->context,
-        "library = %s: what it calls as %s is another library's and not its own, so that library would be "
-        "measured in its place; leave library out and write env.LD_PRELOAD = %s, which makes it the "
-        "process's "
-        "own malloc",
-        file, name, file);
+    host->fail(host->context,
+               "library = %s: what it calls as %s is another library's and not its own, "
+               "so that library would be measured in its place; "
+               "leave library out and write env.LD_PRELOAD = %s, which makes it the process's own malloc",
+               file, name, file);
     return -EXDEV;
 }
 
@@ -394,8 +383,8 @@ static int load(const struct sb_host *host, struct library *library, const union
     else
         host->fail(host->context,
                    "library = %s: it has no malloc of its own (looked for mi_malloc, tc_malloc, "
-                   "scalable_malloc and malloc, each with free and an aligned one; the options prefix, "
-                   "malloc, free and aligned name others)",
+                   "scalable_malloc and malloc, each with free and an aligned one; "
+                   "the options prefix, malloc, free and aligned name others)",
                    file);
     return -ENOSYS;
 }
@@ -413,8 +402,8 @@ static bool order_is_right(const struct library *library)
 {
     enum { SIZE = 131072, ALIGN = 64, SMALL = 24, PAGE = 4096 };
     void *large = call_aligned(library, ALIGN, SIZE), *page = call_aligned(library, PAGE, SMALL);
-    bool right = large && (!library->usable || library->usable(large) >= SIZE) && page &&
-                 !((uintptr_t)page & (PAGE - 1));
+    bool right =
+        large && (!library->usable || library->usable(large) >= SIZE) && page && !((uintptr_t)page & (PAGE - 1));
     if (large)
         library->free(large);
     if (page)
@@ -435,8 +424,8 @@ static int prove_preloads(const struct sb_host *host)
             dlclose(handle);
         } else {
             host->fail(host->context,
-                       "LD_PRELOAD: %s was not loaded, so the process's own malloc is not what it was "
-                       "meant to be",
+                       "LD_PRELOAD: %s was not loaded, so the process's own malloc is not what it was meant to "
+                       "be",
                        file);
             status = -ENOENT;
         }
@@ -474,17 +463,15 @@ static int malloc_open(const struct sb_host *host, const union sb_value *values,
                    "use_sized_free: the library has no free that is told the size; sized_free names one");
         status = -ENOSYS;
     }
-    if (!status && *values[OPTION_FLUSH].s &&
-        !look_up(library->handle, values[OPTION_FLUSH].s, &library->flush)) {
+    if (!status && *values[OPTION_FLUSH].s && !look_up(library->handle, values[OPTION_FLUSH].s, &library->flush)) {
         host->fail(host->context, "flush: the library has no function %s", values[OPTION_FLUSH].s);
         status = -ENOSYS;
     }
     if (!status && *values[OPTION_LIBRARY].s &&
-        (*values[OPTION_ALIGNED].s || values[OPTION_ALIGNED_ORDER].u != ORDER_KNOWN) &&
-        !order_is_right(library)) {
+        (*values[OPTION_ALIGNED].s || values[OPTION_ALIGNED_ORDER].u != ORDER_KNOWN) && !order_is_right(library)) {
         host->fail(host->context,
-                   "aligned_order: taken as %s, the library's aligned allocation serves 128 KiB aligned "
-                   "to 64, or 24 B aligned to 4096, wrongly: try the other order",
+                   "aligned_order: taken as %s, the library's aligned allocation serves 128 KiB aligned to "
+                   "64, or 24 B aligned to 4096, wrongly: try the other order",
                    orders[library->size_first ? ORDER_SIZE_FIRST : ORDER_ALIGN_FIRST]);
         status = -EINVAL;
     }

@@ -17,14 +17,12 @@ static const char *const backings[] = {"slub", "pages", NULL};
 static const struct sb_option options[] = {
     SB_MM_OPTION_ROWS,
     [OPTION_PERCPU] = SB_SLUB_OPTION_PERCPU,
-    [OPTION_MIN_NR] = {"min_nr", SB_OPTION_INT, 0, "16", 1, 1000000, NULL,
-                       "elements that every pool holds in reserve"},
+    [OPTION_MIN_NR] = {"min_nr", SB_OPTION_INT, 0, "16", 1, 1000000, NULL, "elements that every pool holds in reserve"},
     [OPTION_BACKING] = {"backing", SB_OPTION_ENUM, 0, "slub", 0, 0, backings,
                         "what elements are made of: objects of a slub cache, or whole page blocks"},
-    [OPTION_CACHE] =
-        {"cache", SB_OPTION_INT, 0, "0", 0, 512, NULL,
-         "elements that each CPU keeps in an array in front of the pool, as DPDK's mempool does; 0: "
-         "no arrays"},
+    [OPTION_CACHE] = {"cache", SB_OPTION_INT, 0, "0", 0, 512, NULL,
+                      "elements that each CPU keeps in an array in front of the pool, as DPDK's mempool does; "
+                      "0: no arrays"},
     [OPTION_MAX_WAIT] = {"max_wait", SB_OPTION_TIME, 0, "1s", 1000, UINT64_C(3600000000000), NULL,
                          "how long an allocation that may sleep waits for an element (the kernel: for ever)"},
 };
@@ -130,8 +128,7 @@ static int make_pool(struct plugin *p, struct pool *pool, size_t size, size_t al
         status = sb_cache_create(&p->slub, pool->name, size, align, flags, ctor, &pool->cache);
         if (!status) {
             pool->handed = pool->cache->size;
-            status =
-                sb_mempool_init(&pool->mempool, min_nr, object_alloc, object_free, pool->cache, p->max_wait);
+            status = sb_mempool_init(&pool->mempool, min_nr, object_alloc, object_free, pool->cache, p->max_wait);
         }
     }
     if (!status && p->cache) {
@@ -140,16 +137,16 @@ static int make_pool(struct plugin *p, struct pool *pool, size_t size, size_t al
             sb_mempool_exit(&pool->mempool);
     }
     if (status == -ENOMEM)
-        p->mm.host->fail(p->mm.host->context,
-                         "mempool: no memory for the reserve of %u elements of %zu bytes", min_nr, size);
+        p->mm.host->fail(p->mm.host->context, "mempool: no memory for the reserve of %u elements of %zu bytes", min_nr,
+                         size);
     if (status && pool->cache)
         sb_cache_destroy(pool->cache);
     return status;
 }
 
 /* A caller's own `reserve` counts if it is larger than the option. */
-static int pool_create(void *self, const char *name, size_t size, size_t align, uint32_t flags,
-                       void (*ctor)(void *), uint32_t reserve, void **out)
+static int pool_create(void *self, const char *name, size_t size, size_t align, uint32_t flags, void (*ctor)(void *),
+                       uint32_t reserve, void **out)
 {
     struct plugin *p = self;
     struct pool *pool = calloc(1, sizeof(*pool));
@@ -176,8 +173,8 @@ static void *pool_alloc(void *cache, sb_gfp_t gfp)
     struct pool *pool = cache;
     /* The backing must not clear what the reserve would not. */
     sb_gfp_t plain = gfp & ~SB_GFP_ZERO;
-    void *element = pool->front.arrays.base ? sb_mempool_cache_alloc(&pool->front, plain)
-                                            : sb_mempool_alloc(&pool->mempool, plain);
+    void *element =
+        pool->front.arrays.base ? sb_mempool_cache_alloc(&pool->front, plain) : sb_mempool_alloc(&pool->mempool, plain);
     if (element && !pool->cache)
         atomic_fetch_add_explicit(&pool->live, 1, memory_order_relaxed);
     /* Here, not in the backing: an element of the reserve has been used before. */
@@ -218,8 +215,8 @@ static int pool_destroy(void *cache)
         sb_list_del(&pool->link);
     sb_unlock(&p->lock);
     if (live) {
-        p->mm.host->fail(p->mm.host->context, "mempool_destroy: pool '%s' still has %llu live elements",
-                         pool->name, (unsigned long long)live);
+        p->mm.host->fail(p->mm.host->context, "mempool_destroy: pool '%s' still has %llu live elements", pool->name,
+                         (unsigned long long)live);
         return -EBUSY;
     }
     sb_mempool_cache_exit(&pool->front);
@@ -255,13 +252,13 @@ static int check_pool(struct plugin *p, const struct pool *pool, char *why, size
 {
     const struct sb_mempool *m = &pool->mempool;
     if (m->curr_nr > m->min_nr)
-        return sb_check_failed(why, why_size, "mempool %s: %u elements in a reserve of %u", pool->name,
-                               m->curr_nr, m->min_nr);
+        return sb_check_failed(why, why_size, "mempool %s: %u elements in a reserve of %u", pool->name, m->curr_nr,
+                               m->min_nr);
     for (uint32_t i = 0; i < m->curr_nr; i++) {
         const struct sb_page *page = sb_virt_to_head(&p->mm, m->elements[i]);
         if (!page || sb_page_flags(page) != SB_PG_ALLOCATED || page->owner != pool->cache)
-            return sb_check_failed(
-                why, why_size, "mempool %s: element %u of the reserve is not of its backing", pool->name, i);
+            return sb_check_failed(why, why_size, "mempool %s: element %u of the reserve is not of its backing",
+                                   pool->name, i);
     }
     return 0;
 }

@@ -40,8 +40,7 @@ static void count_free(struct sb_zone *zone, int64_t pages)
 }
 
 /* To the head of the list: the block freed last is the warmest and is handed out first. */
-static void add_free(struct sb_zone *zone, struct sb_page *page, unsigned order, enum sb_migratetype type,
-                     bool cold)
+static void add_free(struct sb_zone *zone, struct sb_page *page, unsigned order, enum sb_migratetype type, bool cold)
 {
     struct sb_free_area *area = &zone->free_area[order];
     page->order = (uint8_t)order;
@@ -100,8 +99,7 @@ static struct sb_page *take_of_type(struct sb_zone *zone, unsigned order, enum s
 }
 
 /* Moves all that is free in a page block to another type's lists; returns the number of pages. */
-static uint64_t move_free_pages(struct sb_mm *mm, struct sb_zone *zone, uint64_t pfn,
-                                enum sb_migratetype type)
+static uint64_t move_free_pages(struct sb_mm *mm, struct sb_zone *zone, uint64_t pfn, enum sb_migratetype type)
 {
     uint64_t end = (pfn | (SB_PAGEBLOCK_PAGES - 1)) + 1, moved = 0;
     pfn &= ~(SB_PAGEBLOCK_PAGES - 1);
@@ -184,8 +182,8 @@ static bool fall_back(struct sb_mm *mm, struct sb_zone *zone, unsigned order, en
     return true;
 }
 
-struct sb_page *sb_buddy_take(struct sb_mm *mm, struct sb_zone *zone, unsigned order,
-                              enum sb_migratetype type, bool cold)
+struct sb_page *sb_buddy_take(struct sb_mm *mm, struct sb_zone *zone, unsigned order, enum sb_migratetype type,
+                              bool cold)
 {
     struct sb_page *page = take_of_type(zone, order, type, cold);
     if (!page && fall_back(mm, zone, order, type))

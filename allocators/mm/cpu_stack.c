@@ -61,8 +61,7 @@ struct sb_cpu_stack *sb_stack_take(const struct sb_stacks *stacks, size_t offset
     return stack;
 }
 
-struct sb_cpu_stack *sb_stack_seize(const struct sb_stacks *stacks, unsigned cpu, size_t offset,
-                                    uint64_t *count)
+struct sb_cpu_stack *sb_stack_seize(const struct sb_stacks *stacks, unsigned cpu, size_t offset, uint64_t *count)
 {
     struct sb_cpu_stack *stack = sb_stack_of(stacks, cpu, offset);
     if (stacks->rseq)

@@ -95,8 +95,7 @@ static inline bool sb_stack_push(const struct sb_stacks *stacks, size_t offset, 
 struct sb_cpu_stack *sb_stack_take(const struct sb_stacks *stacks, size_t offset, uint64_t *count);
 
 /* Another CPU's, or one's own. NULL if it isn't to be had now. One caller at a time. */
-struct sb_cpu_stack *sb_stack_seize(const struct sb_stacks *stacks, unsigned cpu, size_t offset,
-                                    uint64_t *count);
+struct sb_cpu_stack *sb_stack_seize(const struct sb_stacks *stacks, unsigned cpu, size_t offset, uint64_t *count);
 
 void sb_stack_give_back(const struct sb_stacks *stacks, struct sb_cpu_stack *stack, uint64_t count);
 

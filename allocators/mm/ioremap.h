@@ -8,14 +8,14 @@
 
 #include <stdint.h>
 
-#define SB_IO_ACCESSORS(suffix, type)                                                                        \
-    static inline type sb_read##suffix(const volatile void *address)                                         \
-    {                                                                                                        \
-        return *(const volatile type *)address;                                                              \
-    }                                                                                                        \
-    static inline void sb_write##suffix(type value, volatile void *address)                                  \
-    {                                                                                                        \
-        *(volatile type *)address = value;                                                                   \
+#define SB_IO_ACCESSORS(suffix, type)                                                                                  \
+    static inline type sb_read##suffix(const volatile void *address)                                                   \
+    {                                                                                                                  \
+        return *(const volatile type *)address;                                                                        \
+    }                                                                                                                  \
+    static inline void sb_write##suffix(type value, volatile void *address)                                            \
+    {                                                                                                                  \
+        *(volatile type *)address = value;                                                                             \
     }
 
 SB_IO_ACCESSORS(b, uint8_t)

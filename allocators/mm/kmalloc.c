@@ -18,10 +18,9 @@ static const struct {
     const char *name;
     uint32_t size;
 } classes[SB_KMALLOC_CLASSES] = {
-    {"kmalloc-8", 8},     {"kmalloc-16", 16},   {"kmalloc-32", 32},   {"kmalloc-64", 64},
-    {"kmalloc-96", 96},   {"kmalloc-128", 128}, {"kmalloc-192", 192}, {"kmalloc-256", 256},
-    {"kmalloc-512", 512}, {"kmalloc-1k", 1024}, {"kmalloc-2k", 2048}, {"kmalloc-4k", 4096},
-    {"kmalloc-8k", 8192},
+    {"kmalloc-8", 8},     {"kmalloc-16", 16},   {"kmalloc-32", 32},   {"kmalloc-64", 64},   {"kmalloc-96", 96},
+    {"kmalloc-128", 128}, {"kmalloc-192", 192}, {"kmalloc-256", 256}, {"kmalloc-512", 512}, {"kmalloc-1k", 1024},
+    {"kmalloc-2k", 2048}, {"kmalloc-4k", 4096}, {"kmalloc-8k", 8192},
 };
 
 /* Powers of two are aligned to themselves in kmalloc since 5.4; the classes between are not. */
@@ -37,8 +36,7 @@ static int create_class(struct sb_kmalloc *k, unsigned class, bool dma)
     if (align > SB_PAGE_SIZE)
         align = SB_PAGE_SIZE;
     snprintf(name, sizeof(name), "%s%s", dma ? "dma-" : "", classes[class].name);
-    return sb_cache_create(&k->slub, name, size, align, dma ? SB_SLAB_CACHE_DMA : 0, NULL,
-                           &k->caches[dma][class]);
+    return sb_cache_create(&k->slub, name, size, align, dma ? SB_SLAB_CACHE_DMA : 0, NULL, &k->caches[dma][class]);
 }
 
 /* All classes at once, as kmalloc_init does at boot: a first call must not pay for creating a cache. */

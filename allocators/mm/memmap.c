@@ -87,8 +87,7 @@ static int set_highmem(struct sb_mm *mm, const struct sb_host *host, uint64_t by
     if (host->memory_fd < 0 || pages + 2 * BLOCK_PAGES > mm->nr_pages) {
         host->fail(host->context,
                    "highmem: %llu MiB leave too little low memory of %llu MiB, or there is no memory file",
-                   (unsigned long long)(bytes >> 20),
-                   (unsigned long long)(mm->nr_pages >> (20 - SB_PAGE_SHIFT)));
+                   (unsigned long long)(bytes >> 20), (unsigned long long)(mm->nr_pages >> (20 - SB_PAGE_SHIFT)));
         return -EINVAL;
     }
     mm->low_pages -= pages;
@@ -136,8 +135,7 @@ static void set_zone(struct sb_mm *mm, unsigned node, enum sb_zone_type type, ui
 static void set_zones(struct sb_mm *mm, uint64_t dma32_bytes)
 {
     uint64_t dma = DMA_PAGES < mm->low_pages ? DMA_PAGES : mm->low_pages;
-    uint64_t dma32 =
-        clamp((dma32_bytes ? dma32_bytes : UINT64_C(4) << 30) >> SB_PAGE_SHIFT, dma, mm->low_pages);
+    uint64_t dma32 = clamp((dma32_bytes ? dma32_bytes : UINT64_C(4) << 30) >> SB_PAGE_SHIFT, dma, mm->low_pages);
     /* On block borders, so that no block spans two zones. */
     dma32 &= ~(BLOCK_PAGES - 1);
     if (dma32 < dma)
@@ -155,8 +153,7 @@ static void free_range(struct sb_mm *mm, struct sb_zone *zone, uint64_t start, u
 {
     for (uint64_t pfn = end; pfn > start;) {
         unsigned order = 0;
-        while (order < SB_MAX_ORDER && !(pfn & ((UINT64_C(2) << order) - 1)) &&
-               pfn - start >= UINT64_C(2) << order)
+        while (order < SB_MAX_ORDER && !(pfn & ((UINT64_C(2) << order) - 1)) && pfn - start >= UINT64_C(2) << order)
             order++;
         pfn -= UINT64_C(1) << order;
         for (uint64_t i = 0; i < UINT64_C(1) << order; i++)
@@ -238,8 +235,7 @@ static void build_zonelist(struct sb_mm *mm, unsigned node, unsigned highest)
 }
 
 /* An allocation before there are zones, of the size that the plugin `bootmem` asks for. */
-static int allocate_at_boot(struct sb_mm *mm, const struct sb_host *host, struct sb_bootmem *boot,
-                            uint64_t bytes)
+static int allocate_at_boot(struct sb_mm *mm, const struct sb_host *host, struct sb_bootmem *boot, uint64_t bytes)
 {
     if (!bytes)
         return 0;

@@ -44,8 +44,8 @@ static uint64_t now_ns(void)
 }
 
 /* The reserve is filled now, while memory is there: that is the point of a pool. */
-int sb_mempool_init(struct sb_mempool *pool, uint32_t min_nr, sb_mempool_alloc_fn alloc,
-                    sb_mempool_free_fn free_fn, void *pool_data, uint64_t max_wait_ns)
+int sb_mempool_init(struct sb_mempool *pool, uint32_t min_nr, sb_mempool_alloc_fn alloc, sb_mempool_free_fn free_fn,
+                    void *pool_data, uint64_t max_wait_ns)
 {
     memset(pool, 0, sizeof(*pool));
     pool->elements = calloc(min_nr ? min_nr : 1, sizeof(*pool->elements));
@@ -150,9 +150,8 @@ void *sb_mempool_alloc(struct sb_mempool *pool, sb_gfp_t gfp)
 void sb_mempool_free(struct sb_mempool *pool, void *element)
 {
     /* Unlocked look first, as in the kernel: the reserve is nearly always full. */
-    if (__builtin_expect(__atomic_load_n(&pool->curr_nr, __ATOMIC_RELAXED) <
-                             __atomic_load_n(&pool->min_nr, __ATOMIC_RELAXED),
-                         0)) {
+    if (__builtin_expect(
+            __atomic_load_n(&pool->curr_nr, __ATOMIC_RELAXED) < __atomic_load_n(&pool->min_nr, __ATOMIC_RELAXED), 0)) {
         sb_lock(&pool->lock);
         if (pool->curr_nr < pool->min_nr) {
             __atomic_store_n(&pool->curr_nr, pool->curr_nr + 1, __ATOMIC_RELAXED);
@@ -179,8 +178,8 @@ void sb_mempool_free_pages(void *element, void *pages)
 
 /* ---- the cache per CPU ---- */
 
-int sb_mempool_cache_init(struct sb_mempool_cache *cache, struct sb_mempool *pool, unsigned nr_cpus,
-                          uint32_t size, bool rseq)
+int sb_mempool_cache_init(struct sb_mempool_cache *cache, struct sb_mempool *pool, unsigned nr_cpus, uint32_t size,
+                          bool rseq)
 {
     uint64_t capacity = size + (size > 1 ? size / 2 : 1);
     *cache = (struct sb_mempool_cache){.pool = pool, .size = size};
@@ -256,9 +255,8 @@ static __attribute__((noinline)) void cache_flush(struct sb_mempool_cache *cache
 void sb_mempool_cache_free(struct sb_mempool_cache *cache, void *element)
 {
     struct sb_mempool *pool = cache->pool;
-    if (__builtin_expect(__atomic_load_n(&pool->curr_nr, __ATOMIC_RELAXED) <
-                             __atomic_load_n(&pool->min_nr, __ATOMIC_RELAXED),
-                         0))
+    if (__builtin_expect(
+            __atomic_load_n(&pool->curr_nr, __ATOMIC_RELAXED) < __atomic_load_n(&pool->min_nr, __ATOMIC_RELAXED), 0))
         sb_mempool_free(pool, element);
     else if (!sb_stack_push(&cache->arrays, 0, element))
         cache_flush(cache, element);

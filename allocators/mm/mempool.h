@@ -23,8 +23,8 @@ struct sb_mempool {
 };
 
 /* Fills the reserve; -ENOMEM if it can't be filled. */
-int sb_mempool_init(struct sb_mempool *pool, uint32_t min_nr, sb_mempool_alloc_fn alloc,
-                    sb_mempool_free_fn free, void *pool_data, uint64_t max_wait_ns);
+int sb_mempool_init(struct sb_mempool *pool, uint32_t min_nr, sb_mempool_alloc_fn alloc, sb_mempool_free_fn free,
+                    void *pool_data, uint64_t max_wait_ns);
 /* Another reserve: what is too much is freed, what lacks is allocated. -ENOMEM: it is smaller than asked for.
  */
 int sb_mempool_resize(struct sb_mempool *pool, uint32_t min_nr);
@@ -49,8 +49,8 @@ struct sb_mempool_cache {
     uint32_t size; /* elements that a CPU's array is filled to, and may hold half as many more */
 };
 
-int sb_mempool_cache_init(struct sb_mempool_cache *cache, struct sb_mempool *pool, unsigned nr_cpus,
-                          uint32_t size, bool rseq);
+int sb_mempool_cache_init(struct sb_mempool_cache *cache, struct sb_mempool *pool, unsigned nr_cpus, uint32_t size,
+                          bool rseq);
 /* Gives the arrays' elements to the pool. */
 void sb_mempool_cache_exit(struct sb_mempool_cache *cache);
 void *sb_mempool_cache_alloc(struct sb_mempool_cache *cache, sb_gfp_t gfp);

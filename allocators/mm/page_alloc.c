@@ -115,8 +115,8 @@ static void warn(struct sb_mm *mm, const struct request *r)
 {
     if (r->gfp & SB_GFP_NOWARN || atomic_fetch_add(&mm->warnings, 1) >= MOST_WARNINGS)
         return;
-    mm->host->fail(mm->host->context, "page allocation failure: order:%u, mode:%#x, %llu pages free",
-                   r->order, r->gfp, (unsigned long long)sb_mm_free_pages(mm));
+    mm->host->fail(mm->host->context, "page allocation failure: order:%u, mode:%#x, %llu pages free", r->order, r->gfp,
+                   (unsigned long long)sb_mm_free_pages(mm));
 }
 
 static __attribute__((noinline)) struct sb_page *alloc_slow(struct sb_mm *mm, struct request *r)
@@ -175,8 +175,7 @@ static inline unsigned node_hint(const struct sb_mm *mm)
 static inline struct sb_page *alloc_fast(struct sb_mm *mm, sb_gfp_t gfp, unsigned order)
 {
     const struct sb_zone *zone = mm->fast_zone[node_hint(mm)][zone_bits(gfp)];
-    if (__builtin_expect(
-            !zone || order > SB_PCP_MAX_ORDER || gfp & (SB_GFP_COLD | SB_GFP_THISNODE | SB_GFP_ZERO), 0))
+    if (__builtin_expect(!zone || order > SB_PCP_MAX_ORDER || gfp & (SB_GFP_COLD | SB_GFP_THISNODE | SB_GFP_ZERO), 0))
         return NULL;
     struct sb_page *page = sb_stack_pop(&zone->pcp, zone->pcp_at[sb_pcp_list(order, migratetype(gfp))]);
     if (__builtin_expect(page != NULL, 1))
@@ -184,11 +183,9 @@ static inline struct sb_page *alloc_fast(struct sb_mm *mm, sb_gfp_t gfp, unsigne
     return page;
 }
 
-static __attribute__((noinline)) struct sb_page *alloc_rest(struct sb_mm *mm, int node, sb_gfp_t gfp,
-                                                            unsigned order)
+static __attribute__((noinline)) struct sb_page *alloc_rest(struct sb_mm *mm, int node, sb_gfp_t gfp, unsigned order)
 {
-    struct request r = {
-        .gfp = gfp, .order = order, .highest = highest_zone(zone_bits(gfp)), .type = migratetype(gfp)};
+    struct request r = {.gfp = gfp, .order = order, .highest = highest_zone(zone_bits(gfp)), .type = migratetype(gfp)};
     if (order > SB_MAX_ORDER || node >= (int)mm->nr_nodes)
         return NULL;
     r.node = node >= 0 ? (unsigned)node : mm->nr_nodes > 1 ? mm->cpu_node[sched_getcpu()] : 0;
@@ -226,8 +223,7 @@ static inline bool may_free(struct sb_mm *mm, const struct sb_page *page, unsign
            page->order == order;
 }
 
-static __attribute__((noinline)) void give_to_buddy(struct sb_mm *mm, struct sb_page *page, unsigned order,
-                                                    bool cold)
+static __attribute__((noinline)) void give_to_buddy(struct sb_mm *mm, struct sb_page *page, unsigned order, bool cold)
 {
     struct sb_zone *zone = sb_page_zone(mm, page);
     sb_lock(&zone->lock);

@@ -35,10 +35,10 @@ enum sb_page_user { SB_PAGE_PLAIN, SB_PAGE_SLUB, SB_PAGE_SLAB, SB_PAGE_SLOB };
 struct sb_page {
     uint32_t flags; /* read without a lock by those who look for a buddy: only by sb_page_flags */
     uint8_t order;
-    uint8_t zone;  /* index into mm->zones */
-    uint8_t user;  /* enum sb_page_user */
-    uint8_t giver; /* buddy: who gave the block back last, as buddy.c numbers them; 0: nobody yet; under the
-                      zone's lock */
+    uint8_t zone;         /* index into mm->zones */
+    uint8_t user;         /* enum sb_page_user */
+    uint8_t giver;        /* buddy: who gave the block back last, as buddy.c numbers them; 0: nobody yet; under the
+                             zone's lock */
     struct sb_list link;  /* buddy: free list; slab allocators: slab list */
     struct sb_page *head; /* first page of the block; valid on every page of an allocated one */
     void *owner;          /* slab allocators: the cache */
@@ -75,9 +75,8 @@ struct sb_free_area {
 enum sb_watermark { SB_WMARK_MIN, SB_WMARK_LOW, SB_WMARK_HIGH, SB_NR_WMARKS };
 
 struct sb_zone {
-    struct sb_lock
-        lock;     /* protects all below up to `pcp`, and flags, order and link of the zone's free pages */
-    uint8_t type; /* enum sb_zone_type */
+    struct sb_lock lock; /* protects all below up to `pcp`, and flags, order and link of the zone's free pages */
+    uint8_t type;        /* enum sb_zone_type */
     uint8_t node;
     uint64_t start_pfn, end_pfn;
     uint64_t nr_free_pages;
@@ -164,42 +163,38 @@ enum {
     SB_MM_OPTION_HIGHMEM,
     SB_MM_OPTIONS
 };
-#define SB_MM_OPTION_ROWS                                                                                    \
-    [SB_MM_OPTION_PAGE_LISTS] = {"page_lists",                                                               \
-                                 SB_OPTION_BOOL,                                                             \
-                                 0,                                                                          \
-                                 "yes",                                                                      \
-                                 0,                                                                          \
-                                 0,                                                                          \
-                                 NULL,                                                                       \
-                                 "per-CPU lists in front of the buddy system, for orders 0 to 3"},           \
-    [SB_MM_OPTION_CPU_SYNC] = {"cpu_sync",                                                                   \
-                               SB_OPTION_ENUM,                                                               \
-                               0,                                                                            \
-                               "auto",                                                                       \
-                               0,                                                                            \
-                               0,                                                                            \
-                               sb_cpu_sync_names,                                                            \
-                               "how per-CPU data is guarded: by restartable sequences, or by locks; auto: "  \
-                               "by sequences where the machine has them"},                                   \
-    [SB_MM_OPTION_NODES] = {"nodes",                                                                         \
-                            SB_OPTION_INT,                                                                   \
-                            0,                                                                               \
-                            "0",                                                                             \
-                            0,                                                                               \
-                            SB_MAX_NODES,                                                                    \
-                            NULL,                                                                            \
-                            "NUMA nodes that the memory is divided into; 0: as many as the machine has"},    \
-    [SB_MM_OPTION_DMA32] = {"dma32",                                                                         \
-                            SB_OPTION_SIZE,                                                                  \
-                            0,                                                                               \
-                            "4GiB",                                                                          \
-                            UINT64_C(16) << 20,                                                              \
-                            UINT64_C(1) << 40,                                                               \
-                            NULL,                                                                            \
-                            "where the zone DMA32 ends and Normal begins"},                                  \
-    [SB_MM_OPTION_HIGHMEM] = {                                                                               \
-        "highmem", SB_OPTION_SIZE,    0,    "0B",                                                            \
+#define SB_MM_OPTION_ROWS                                                                                              \
+    [SB_MM_OPTION_PAGE_LISTS] = {"page_lists",                                                                         \
+                                 SB_OPTION_BOOL,                                                                       \
+                                 0,                                                                                    \
+                                 "yes",                                                                                \
+                                 0,                                                                                    \
+                                 0,                                                                                    \
+                                 NULL,                                                                                 \
+                                 "per-CPU lists in front of the buddy system, for orders 0 to 3"},                     \
+    [SB_MM_OPTION_CPU_SYNC] = {"cpu_sync",                                                                             \
+                               SB_OPTION_ENUM,                                                                         \
+                               0,                                                                                      \
+                               "auto",                                                                                 \
+                               0,                                                                                      \
+                               0,                                                                                      \
+                               sb_cpu_sync_names,                                                                      \
+                               "how per-CPU data is guarded: by restartable sequences, or by locks; auto: "            \
+                               "by sequences where the machine has them"},                                             \
+    [SB_MM_OPTION_NODES] = {"nodes", SB_OPTION_INT,                                                                    \
+                            0,       "0",                                                                              \
+                            0,       SB_MAX_NODES,                                                                     \
+                            NULL,    "NUMA nodes that the memory is divided into; 0: as many as the machine has"},     \
+    [SB_MM_OPTION_DMA32] = {"dma32",                                                                                   \
+                            SB_OPTION_SIZE,                                                                            \
+                            0,                                                                                         \
+                            "4GiB",                                                                                    \
+                            UINT64_C(16) << 20,                                                                        \
+                            UINT64_C(1) << 40,                                                                         \
+                            NULL,                                                                                      \
+                            "where the zone DMA32 ends and Normal begins"},                                            \
+    [SB_MM_OPTION_HIGHMEM] = {                                                                                         \
+        "highmem", SB_OPTION_SIZE,    0,    "0B",                                                                      \
         0,         UINT64_C(1) << 40, NULL, "memory at the end that has no direct map: the zone HighMem"}
 
 struct sb_mm_config sb_mm_read_options(const union sb_value *options);
@@ -253,13 +248,11 @@ int sb_mm_dump(struct sb_mm *mm, const char *file, const struct sb_sink *sink);
 int sb_mm_check(struct sb_mm *mm, char *why, size_t why_size);
 const char *sb_zone_name(const struct sb_zone *zone);
 
-void sb_sink_printf(const struct sb_sink *sink, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void sb_sink_printf(const struct sb_sink *sink, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* kmem_cache_destroy's refusal: tells the host which cache and how many. -EBUSY. */
 int sb_report_leak(const struct sb_mm *mm, const char *cache, uint64_t live, uint32_t size);
 /* Fills `why` and returns -EUCLEAN: the last line of every failed check. */
-int sb_check_failed(char *why, size_t why_size, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+int sb_check_failed(char *why, size_t why_size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- inline ---- */
 

@@ -70,8 +70,7 @@ void sb_mm_snapshot(struct sb_mm *mm, struct sb_snapshot *snapshot)
         snapshot->metadata_bytes += sb_stacks_bytes(&zone->pcp);
     }
     /* A host of an older version has no room for them. */
-    if (snapshot->struct_size <
-        offsetof(struct sb_snapshot, crossed_blocks) + sizeof(snapshot->crossed_blocks))
+    if (snapshot->struct_size < offsetof(struct sb_snapshot, crossed_blocks) + sizeof(snapshot->crossed_blocks))
         return;
     snapshot->has |= SB_HAS_SHARED;
     for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
@@ -120,8 +119,7 @@ static void dump_pagetypeinfo(struct sb_mm *mm, const struct sb_sink *sink)
     sb_sink_printf(sink, "\n");
     for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
         for (unsigned type = 0; zone->managed && type < SB_NR_MIGRATETYPES; type++) {
-            sb_sink_printf(sink, "Node %4d, zone %8s, type %12s ", zone->node, sb_zone_name(zone),
-                           names[type]);
+            sb_sink_printf(sink, "Node %4d, zone %8s, type %12s ", zone->node, sb_zone_name(zone), names[type]);
             for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
                 /* Counted by walking, as the kernel does for want of a counter by type. */
                 const struct sb_list *link, *head = &zone->free_area[order].list[type];
@@ -160,14 +158,14 @@ static void dump_zoneinfo(struct sb_mm *mm, const struct sb_sink *sink)
         if (zone->start_pfn == zone->end_pfn)
             continue;
         sb_sink_printf(sink, "Node %d, zone %8s\n", zone->node, sb_zone_name(zone));
-        sb_sink_printf(
-            sink,
-            "  pages free     %llu\n        boost    0\n        min      %llu\n        low      %llu\n"
-            "        high     %llu\n        spanned  %llu\n        present  %llu\n        managed  %llu\n",
-            /* No holes: what is spanned is present. */
-            (ull)zone->nr_free_pages, (ull)zone->watermark[SB_WMARK_MIN], (ull)zone->watermark[SB_WMARK_LOW],
-            (ull)zone->watermark[SB_WMARK_HIGH], (ull)(zone->end_pfn - zone->start_pfn),
-            (ull)(zone->end_pfn - zone->start_pfn), (ull)zone->managed);
+        sb_sink_printf(sink,
+                       "  pages free     %llu\n        boost    0\n        min      %llu\n"
+                       "        low      %llu\n        high     %llu\n        spanned  %llu\n"
+                       "        present  %llu\n        managed  %llu\n",
+                       /* No holes: what is spanned is present. */
+                       (ull)zone->nr_free_pages, (ull)zone->watermark[SB_WMARK_MIN], (ull)zone->watermark[SB_WMARK_LOW],
+                       (ull)zone->watermark[SB_WMARK_HIGH], (ull)(zone->end_pfn - zone->start_pfn),
+                       (ull)(zone->end_pfn - zone->start_pfn), (ull)zone->managed);
         sb_sink_printf(sink, "        cma      0\n        protection: (");
         for (unsigned type = 0; type < SB_NR_ZONES; type++)
             sb_sink_printf(sink, "%s%llu", type ? ", " : "", (ull)zone->lowmem_reserve[type]);
@@ -194,9 +192,8 @@ int sb_mm_dump(struct sb_mm *mm, const char *file, const struct sb_sink *sink)
 /* In one place for all kinds of caches, so that the words are alike. */
 int sb_report_leak(const struct sb_mm *mm, const char *cache, uint64_t live, uint32_t size)
 {
-    mm->host->fail(mm->host->context,
-                   "kmem_cache_destroy: cache '%s' still has %llu live objects of %u bytes", cache, (ull)live,
-                   size);
+    mm->host->fail(mm->host->context, "kmem_cache_destroy: cache '%s' still has %llu live objects of %u bytes", cache,
+                   (ull)live, size);
     return -EBUSY;
 }
 
@@ -211,8 +208,8 @@ int sb_check_failed(char *why, size_t why_size, const char *format, ...)
 }
 
 /* One free list: of blocks in the zone that say the same of themselves, linked both ways. Counts them. */
-static int check_list(struct sb_mm *mm, const struct sb_zone *zone, unsigned order, unsigned type,
-                      uint64_t *n, char *why, size_t why_size)
+static int check_list(struct sb_mm *mm, const struct sb_zone *zone, unsigned order, unsigned type, uint64_t *n,
+                      char *why, size_t why_size)
 {
     const struct sb_free_area *area = &zone->free_area[order];
     const struct sb_list *link;
@@ -220,11 +217,10 @@ static int check_list(struct sb_mm *mm, const struct sb_zone *zone, unsigned ord
         const struct sb_page *page = sb_list_entry(link, struct sb_page, link);
         uint64_t pfn = sb_page_to_pfn(mm, page);
         if (pfn < zone->start_pfn || pfn >= zone->end_pfn)
-            return sb_check_failed(why, why_size, "zone %s: order %u lists a page outside the zone",
-                                   sb_zone_name(zone), order);
+            return sb_check_failed(why, why_size, "zone %s: order %u lists a page outside the zone", sb_zone_name(zone),
+                                   order);
         if (page->flags != SB_PG_BUDDY || page->order != order)
-            return sb_check_failed(why, why_size,
-                                   "zone %s: pfn %llu is on the list of order %u but says %u, flags %x",
+            return sb_check_failed(why, why_size, "zone %s: pfn %llu is on the list of order %u but says %u, flags %x",
                                    sb_zone_name(zone), (ull)pfn, order, page->order, page->flags);
         if (link->next->prev != link)
             return sb_check_failed(why, why_size, "zone %s: the list of order %u is torn at pfn %llu",
@@ -266,11 +262,10 @@ static int check_pcp(struct sb_mm *mm, const struct sb_zone *zone, char *why, si
         for (uint64_t j = 0; j < stack->count; j++) {
             const struct sb_page *page = stack->slots[j];
             uint64_t pfn = sb_page_to_pfn(mm, page);
-            if (pfn < zone->start_pfn || pfn >= zone->end_pfn || page->flags != SB_PG_PCP ||
-                page->order != order)
-                return sb_check_failed(
-                    why, why_size, "zone %s: CPU %u's list of order %u holds pfn %llu, flags %x, order %u",
-                    sb_zone_name(zone), cpu, order, (ull)pfn, page->flags, page->order);
+            if (pfn < zone->start_pfn || pfn >= zone->end_pfn || page->flags != SB_PG_PCP || page->order != order)
+                return sb_check_failed(why, why_size,
+                                       "zone %s: CPU %u's list of order %u holds pfn %llu, flags %x, order %u",
+                                       sb_zone_name(zone), cpu, order, (ull)pfn, page->flags, page->order);
         }
     }
     return 0;
@@ -282,15 +277,13 @@ static int check_tail_pages(struct sb_mm *mm, uint64_t pfn, char *why, size_t wh
     const struct sb_page *page = &mm->memmap[pfn];
     for (uint64_t i = 1; i < UINT64_C(1) << page->order; i++) {
         if (page[i].flags || (page->flags != SB_PG_BUDDY && page[i].head != page))
-            return sb_check_failed(why, why_size,
-                                   "pfn %llu lies inside the block at pfn %llu, but says otherwise",
+            return sb_check_failed(why, why_size, "pfn %llu lies inside the block at pfn %llu, but says otherwise",
                                    (ull)(pfn + i), (ull)pfn);
     }
     return 0;
 }
 
-static int check_free_block(struct sb_mm *mm, const struct sb_zone *zone, uint64_t pfn, char *why,
-                            size_t why_size)
+static int check_free_block(struct sb_mm *mm, const struct sb_zone *zone, uint64_t pfn, char *why, size_t why_size)
 {
     /* A buddy beyond the zone's end is nobody's to merge with. */
     const struct sb_page *page = &mm->memmap[pfn];
@@ -299,8 +292,7 @@ static int check_free_block(struct sb_mm *mm, const struct sb_zone *zone, uint64
         return 0;
     const struct sb_page *buddy = &mm->memmap[buddy_pfn];
     if (buddy->flags == SB_PG_BUDDY && buddy->order == page->order)
-        return sb_check_failed(why, why_size,
-                               "zone %s: the buddies at pfn %llu and %llu are free but not merged",
+        return sb_check_failed(why, why_size, "zone %s: the buddies at pfn %llu and %llu are free but not merged",
                                sb_zone_name(zone), (ull)pfn, (ull)buddy_pfn);
     return 0;
 }
@@ -311,8 +303,7 @@ struct found {
 };
 
 /* Walks the zone block by block: every page belongs to one block, or is reserved. */
-static int walk_blocks(struct sb_mm *mm, const struct sb_zone *zone, struct found *found, char *why,
-                       size_t why_size)
+static int walk_blocks(struct sb_mm *mm, const struct sb_zone *zone, struct found *found, char *why, size_t why_size)
 {
     for (uint64_t pfn = zone->start_pfn, size; pfn < zone->end_pfn; pfn += size) {
         const struct sb_page *page = &mm->memmap[pfn];
@@ -325,8 +316,7 @@ static int walk_blocks(struct sb_mm *mm, const struct sb_zone *zone, struct foun
                                    (ull)pfn);
         size = page->order <= SB_MAX_ORDER ? UINT64_C(1) << page->order : 0;
         if (!size || pfn & (size - 1) || pfn + size > zone->end_pfn)
-            return sb_check_failed(why, why_size,
-                                   "zone %s: the block at pfn %llu is not aligned to its order %u",
+            return sb_check_failed(why, why_size, "zone %s: the block at pfn %llu is not aligned to its order %u",
                                    sb_zone_name(zone), (ull)pfn, page->order);
         if (page->flags == SB_PG_BUDDY) {
             status = check_free_block(mm, zone, pfn, why, why_size);
@@ -352,14 +342,12 @@ static int check_blocks(struct sb_mm *mm, const struct sb_zone *zone, char *why,
         return status;
     for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
         if (found.free_blocks[order] != zone->free_area[order].nr_free)
-            return sb_check_failed(why, why_size,
-                                   "zone %s: there are %llu free blocks of order %u, its lists have %llu",
-                                   sb_zone_name(zone), (ull)found.free_blocks[order], order,
-                                   (ull)zone->free_area[order].nr_free);
+            return sb_check_failed(
+                why, why_size, "zone %s: there are %llu free blocks of order %u, its lists have %llu",
+                sb_zone_name(zone), (ull)found.free_blocks[order], order, (ull)zone->free_area[order].nr_free);
     }
     if (found.free_pages != zone->nr_free_pages || found.allocated != zone->nr_allocated)
-        return sb_check_failed(why, why_size,
-                               "zone %s counts %llu free pages and %llu blocks; there are %llu and %llu",
+        return sb_check_failed(why, why_size, "zone %s counts %llu free pages and %llu blocks; there are %llu and %llu",
                                sb_zone_name(zone), (ull)zone->nr_free_pages, (ull)zone->nr_allocated,
                                (ull)found.free_pages, (ull)found.allocated);
     if (found.on_pcp != pcp_blocks(mm, zone))
@@ -373,8 +361,8 @@ int sb_mm_check(struct sb_mm *mm, char *why, size_t why_size)
     /* Counted when they came, for afterwards the structures are sound again: such frees are refused. */
     unsigned bad = atomic_load(&mm->bad_frees);
     if (bad)
-        return sb_check_failed(why, why_size,
-                               "%u frees named pages that were not allocated, or with another order", bad);
+        return sb_check_failed(why, why_size, "%u frees named pages that were not allocated, or with another order",
+                               bad);
     for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
         int status = check_lists(mm, zone, why, why_size);
         if (!status)

@@ -7,16 +7,15 @@
 /* buddy.c; all under the zone's lock */
 
 /* A block of exactly `order`, SB_PG_ALLOCATED, its heads not yet set; NULL. Falls back to other types. */
-struct sb_page *sb_buddy_take(struct sb_mm *mm, struct sb_zone *zone, unsigned order,
-                              enum sb_migratetype type, bool cold);
+struct sb_page *sb_buddy_take(struct sb_mm *mm, struct sb_zone *zone, unsigned order, enum sb_migratetype type,
+                              bool cold);
 /* Merges as far as it goes. */
 void sb_buddy_give(struct sb_mm *mm, struct sb_zone *zone, struct sb_page *page, unsigned order, bool cold);
 
 /* pcp.c */
 
 /* Off the CPU's list, refilled from the buddy where it is empty; NULL: neither has one. */
-struct sb_page *sb_pcp_refill(struct sb_mm *mm, struct sb_zone *zone, unsigned order,
-                              enum sb_migratetype type);
+struct sb_page *sb_pcp_refill(struct sb_mm *mm, struct sb_zone *zone, unsigned order, enum sb_migratetype type);
 /* The CPU's list is full or taken: makes room, or gives the block to the buddy. */
 void sb_pcp_overflow(struct sb_mm *mm, struct sb_zone *zone, struct sb_page *page, unsigned order,
                      enum sb_migratetype type);

@@ -75,8 +75,7 @@ void sb_pcp_exit(struct sb_zone *zone)
 }
 
 /* Single pages: twice as many each time in a row, up to half of what the list may hold. */
-static uint64_t scaled(const struct sb_zone *zone, const struct sb_cpu_stack *stack, unsigned order,
-                       unsigned times)
+static uint64_t scaled(const struct sb_zone *zone, const struct sb_cpu_stack *stack, unsigned order, unsigned times)
 {
     uint64_t batch = (uint64_t)zone->pcp_batch[order] << (order ? 0 : times);
     return batch < stack->capacity / 2 ? batch : stack->capacity / 2;
@@ -114,8 +113,7 @@ static uint64_t fill(struct sb_mm *mm, struct sb_zone *zone, struct sb_cpu_stack
     return n;
 }
 
-static struct sb_page *take_one(struct sb_mm *mm, struct sb_zone *zone, unsigned order,
-                                enum sb_migratetype type)
+static struct sb_page *take_one(struct sb_mm *mm, struct sb_zone *zone, unsigned order, enum sb_migratetype type)
 {
     sb_lock(&zone->lock);
     struct sb_page *page = sb_buddy_take(mm, zone, order, type, false);
@@ -126,8 +124,8 @@ static struct sb_page *take_one(struct sb_mm *mm, struct sb_zone *zone, unsigned
     return page;
 }
 
-__attribute__((noinline)) struct sb_page *sb_pcp_refill(struct sb_mm *mm, struct sb_zone *zone,
-                                                        unsigned order, enum sb_migratetype type)
+__attribute__((noinline)) struct sb_page *sb_pcp_refill(struct sb_mm *mm, struct sb_zone *zone, unsigned order,
+                                                        enum sb_migratetype type)
 {
     uint64_t count;
     struct sb_cpu_stack *stack = sb_stack_take(&zone->pcp, zone->pcp_at[sb_pcp_list(order, type)], &count);
@@ -145,8 +143,8 @@ __attribute__((noinline)) struct sb_page *sb_pcp_refill(struct sb_mm *mm, struct
 }
 
 /* The `n` oldest, which are the coldest, go to the buddy. */
-static void drain(struct sb_mm *mm, struct sb_zone *zone, struct sb_cpu_stack *stack, uint64_t *count,
-                  uint64_t n, unsigned order)
+static void drain(struct sb_mm *mm, struct sb_zone *zone, struct sb_cpu_stack *stack, uint64_t *count, uint64_t n,
+                  unsigned order)
 {
     sb_lock(&zone->lock);
     for (uint64_t i = 0; i < n; i++)

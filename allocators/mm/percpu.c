@@ -84,12 +84,11 @@ int sb_pcpu_init(struct sb_pcpu *pcpu, struct sb_mm *mm, const char *image, uint
     pcpu->image_size = image_size;
     sb_list_init(&pcpu->chunks);
     if (pcpu->order > SB_MAX_ORDER || image_size > SB_PCPU_UNIT_SIZE) {
-        mm->host->fail(
-            mm->host->context,
-            "percpu: %u CPUs need a block of order %u, the largest is %d; static variables have %llu "
-            "bytes of %llu",
-            mm->nr_cpus, pcpu->order, SB_MAX_ORDER, (unsigned long long)image_size,
-            (unsigned long long)SB_PCPU_UNIT_SIZE);
+        mm->host->fail(mm->host->context,
+                       "percpu: %u CPUs need a block of order %u, the largest is %d; "
+                       "static variables have %llu bytes of %llu",
+                       mm->nr_cpus, pcpu->order, SB_MAX_ORDER, (unsigned long long)image_size,
+                       (unsigned long long)SB_PCPU_UNIT_SIZE);
         return -E2BIG;
     }
     pcpu->guards = aligned_alloc(64, mm->nr_cpus * sizeof(*pcpu->guards));
@@ -217,8 +216,7 @@ void sb_free_percpu(struct sb_pcpu *pcpu, void *cookie)
         uint64_t grain = at / SB_PCPU_GRAIN, n = 1;
         if ((char *)cookie < chunk->base || at >= SB_PCPU_UNIT_SIZE || !get_bit(chunk->start, grain))
             continue;
-        while (grain + n < SB_PCPU_GRAINS && get_bit(chunk->used, grain + n) &&
-               !get_bit(chunk->start, grain + n))
+        while (grain + n < SB_PCPU_GRAINS && get_bit(chunk->used, grain + n) && !get_bit(chunk->start, grain + n))
             n++;
         set_bits(chunk->used, grain, n, false);
         set_bits(chunk->start, grain, 1, false);
@@ -264,8 +262,7 @@ int64_t sb_this_cpu_add(struct sb_pcpu *pcpu, void *cookie, int64_t n)
     return (int64_t)sum;
 }
 
-int sb_percpu_counter_init(struct sb_percpu_counter *counter, struct sb_pcpu *pcpu, int64_t value,
-                           int64_t batch)
+int sb_percpu_counter_init(struct sb_percpu_counter *counter, struct sb_pcpu *pcpu, int64_t value, int64_t batch)
 {
     *counter = (struct sb_percpu_counter){.pcpu = pcpu, .count = value, .batch = batch};
     counter->parts = sb_alloc_percpu(pcpu, sizeof(int64_t), sizeof(int64_t));
@@ -332,7 +329,7 @@ int sb_pcpu_check(struct sb_pcpu *pcpu, char *why, size_t why_size)
     used -= pcpu->static_grains;
     if (chunks != pcpu->nr_chunks || live != pcpu->live || used * SB_PCPU_GRAIN != pcpu->live_bytes)
         return sb_check_failed(why, why_size, "percpu: %llu objects in %llu chunks, counted %llu in %llu",
-                               (unsigned long long)live, (unsigned long long)chunks,
-                               (unsigned long long)pcpu->live, (unsigned long long)pcpu->nr_chunks);
+                               (unsigned long long)live, (unsigned long long)chunks, (unsigned long long)pcpu->live,
+                               (unsigned long long)pcpu->nr_chunks);
     return 0;
 }

@@ -80,8 +80,7 @@ struct sb_percpu_counter {
     int64_t count, batch;
     void *parts; /* a number per CPU */
 };
-int sb_percpu_counter_init(struct sb_percpu_counter *counter, struct sb_pcpu *pcpu, int64_t value,
-                           int64_t batch);
+int sb_percpu_counter_init(struct sb_percpu_counter *counter, struct sb_pcpu *pcpu, int64_t value, int64_t batch);
 void sb_percpu_counter_destroy(struct sb_percpu_counter *counter);
 void sb_percpu_counter_add(struct sb_percpu_counter *counter, int64_t n);
 /* Off by less than batch times the CPUs. */

@@ -81,23 +81,23 @@ static inline uint32_t sb_rseq_cpu(void)
 
 /* The descriptor (struct rseq_cs) at label 3, of the sequence between labels 1 and 2 with its abort handler
  * at 4. */
-#define SB_RSEQ_DESCRIPTOR                                                                                   \
-    ".pushsection __rseq_cs, \"aw\"\n\t"                                                                     \
-    ".balign 32\n"                                                                                           \
-    "3:\n\t"                                                                                                 \
-    ".long 0, 0\n\t"                                                                                         \
-    ".quad 1f, (2f - 1f), 4f\n\t"                                                                            \
+#define SB_RSEQ_DESCRIPTOR                                                                                             \
+    ".pushsection __rseq_cs, \"aw\"\n\t"                                                                               \
+    ".balign 32\n"                                                                                                     \
+    "3:\n\t"                                                                                                           \
+    ".long 0, 0\n\t"                                                                                                   \
+    ".quad 1f, (2f - 1f), 4f\n\t"                                                                                      \
     ".popsection\n\t"
 
 #if defined(__x86_64__)
 
 /* Announces the sequence to the kernel, then makes sure of the CPU. */
-#define SB_RSEQ_BEGIN                                                                                        \
-    SB_RSEQ_DESCRIPTOR                                                                                       \
-    "leaq 3b(%%rip), %[head]\n\t"                                                                            \
-    "movq %[head], %[rseq_cs]\n"                                                                             \
-    "1:\n\t"                                                                                                 \
-    "cmpl %[cpu], %[cpu_id]\n\t"                                                                             \
+#define SB_RSEQ_BEGIN                                                                                                  \
+    SB_RSEQ_DESCRIPTOR                                                                                                 \
+    "leaq 3b(%%rip), %[head]\n\t"                                                                                      \
+    "movq %[head], %[rseq_cs]\n"                                                                                       \
+    "1:\n\t"                                                                                                           \
+    "cmpl %[cpu], %[cpu_id]\n\t"                                                                                       \
     "jne 4f\n\t"
 
 /*
@@ -106,17 +106,17 @@ static inline uint32_t sb_rseq_cpu(void)
  * forgets, on the ways out through a label, that outputs were not written. The first handler is marked by the
  * signature in front of it (here the operand of an undefined instruction).
  */
-#define SB_RSEQ_END(result)                                                                                  \
-    "2:\n\t"                                                                                                 \
-    ".pushsection __rseq_failure, \"ax\"\n\t"                                                                \
-    ".byte 0x0f, 0xb9, 0x3d\n\t"                                                                             \
-    ".long 0x53053053\n"                                                                                     \
-    "4:\n\t"                                                                                                 \
-    "movl $1, %k[" result "]\n\t"                                                                            \
-    "jmp 2b\n"                                                                                               \
-    "6:\n\t"                                                                                                 \
-    "xorl %k[" result "], %k[" result "]\n\t"                                                                \
-    "jmp 2b\n\t"                                                                                             \
+#define SB_RSEQ_END(result)                                                                                            \
+    "2:\n\t"                                                                                                           \
+    ".pushsection __rseq_failure, \"ax\"\n\t"                                                                          \
+    ".byte 0x0f, 0xb9, 0x3d\n\t"                                                                                       \
+    ".long 0x53053053\n"                                                                                               \
+    "4:\n\t"                                                                                                           \
+    "movl $1, %k[" result "]\n\t"                                                                                      \
+    "jmp 2b\n"                                                                                                         \
+    "6:\n\t"                                                                                                           \
+    "xorl %k[" result "], %k[" result "]\n\t"                                                                          \
+    "jmp 2b\n\t"                                                                                                       \
     ".popsection\n\t"
 
 #define SB_RSEQ_LOAD_HEAD  "movq %[freelist], %[head]\n\t"
@@ -139,40 +139,39 @@ static inline uint32_t sb_rseq_cpu(void)
 
 #else /* aarch64 */
 
-#define SB_RSEQ_BEGIN                                                                                        \
-    SB_RSEQ_DESCRIPTOR                                                                                       \
-    "adrp x16, 3b\n\t"                                                                                       \
-    "add x16, x16, :lo12:3b\n\t"                                                                             \
-    "str x16, %[rseq_cs]\n"                                                                                  \
-    "1:\n\t"                                                                                                 \
-    "ldr w16, %[cpu_id]\n\t"                                                                                 \
-    "cmp w16, %w[cpu]\n\t"                                                                                   \
+#define SB_RSEQ_BEGIN                                                                                                  \
+    SB_RSEQ_DESCRIPTOR                                                                                                 \
+    "adrp x16, 3b\n\t"                                                                                                 \
+    "add x16, x16, :lo12:3b\n\t"                                                                                       \
+    "str x16, %[rseq_cs]\n"                                                                                            \
+    "1:\n\t"                                                                                                           \
+    "ldr w16, %[cpu_id]\n\t"                                                                                           \
+    "cmp w16, %w[cpu]\n\t"                                                                                             \
     "bne 4f\n\t"
 
-#define SB_RSEQ_END(result)                                                                                  \
-    "2:\n\t"                                                                                                 \
-    "b 5f\n\t"                                                                                               \
-    ".inst 0xd428bc00\n"                                                                                     \
-    "4:\n\t"                                                                                                 \
-    "mov %[" result "], #1\n\t"                                                                              \
-    "b 5f\n"                                                                                                 \
-    "6:\n\t"                                                                                                 \
-    "mov %[" result "], #0\n"                                                                                \
+#define SB_RSEQ_END(result)                                                                                            \
+    "2:\n\t"                                                                                                           \
+    "b 5f\n\t"                                                                                                         \
+    ".inst 0xd428bc00\n"                                                                                               \
+    "4:\n\t"                                                                                                           \
+    "mov %[" result "], #1\n\t"                                                                                        \
+    "b 5f\n"                                                                                                           \
+    "6:\n\t"                                                                                                           \
+    "mov %[" result "], #0\n"                                                                                          \
     "5:\n\t"
 
 /* Acquire: the slab is read after the head, and pairs with the release that gives a taken list back. */
-#define SB_RSEQ_LOAD_HEAD  "ldar %[head], %[freelist]\n\t"
-#define SB_RSEQ_IF_NONE    "cmp %[head], #2\n\tb.ls 6f\n\t"
-#define SB_RSEQ_IF_TAKEN   "sub x16, %[head], #1\n\tcmp x16, #1\n\tb.ls 6f\n\t"
-#define SB_RSEQ_POP        "ldr %[next], [%[head], %[offset]]\n\tstr %[next], %[freelist]\n"
-#define SB_RSEQ_IF_FOREIGN "ldr x16, %[cpu_page]\n\tcmp x16, %[page]\n\tb.ne 6f\n\t"
-#define SB_RSEQ_PUSH       "str %[head], [%[object], %[offset]]\n\tstr %[object], %[freelist]\n"
-#define SB_RSEQ_TAKE       "mov x16, #1\n\tstr x16, %[freelist]\n"
-#define SB_RSEQ_STACK_TOP  "ldar %[at], %[count]\n\tsub %[at], %[at], #1\n\tcmn %[at], #3\n\tb.hs 6f\n\t"
-#define SB_RSEQ_STACK_POP  "ldr %[object], [%[slots], %[at], lsl #3]\n\tstr %[at], %[count]\n"
-#define SB_RSEQ_STACK_ROOM "ldar %[at], %[count]\n\tcmp %[at], %[capacity]\n\tb.hs 6f\n\t"
-#define SB_RSEQ_STACK_PUSH                                                                                   \
-    "str %[object], [%[slots], %[at], lsl #3]\n\tadd %[at], %[at], #1\n\tstr %[at], %[count]\n"
+#define SB_RSEQ_LOAD_HEAD    "ldar %[head], %[freelist]\n\t"
+#define SB_RSEQ_IF_NONE      "cmp %[head], #2\n\tb.ls 6f\n\t"
+#define SB_RSEQ_IF_TAKEN     "sub x16, %[head], #1\n\tcmp x16, #1\n\tb.ls 6f\n\t"
+#define SB_RSEQ_POP          "ldr %[next], [%[head], %[offset]]\n\tstr %[next], %[freelist]\n"
+#define SB_RSEQ_IF_FOREIGN   "ldr x16, %[cpu_page]\n\tcmp x16, %[page]\n\tb.ne 6f\n\t"
+#define SB_RSEQ_PUSH         "str %[head], [%[object], %[offset]]\n\tstr %[object], %[freelist]\n"
+#define SB_RSEQ_TAKE         "mov x16, #1\n\tstr x16, %[freelist]\n"
+#define SB_RSEQ_STACK_TOP    "ldar %[at], %[count]\n\tsub %[at], %[at], #1\n\tcmn %[at], #3\n\tb.hs 6f\n\t"
+#define SB_RSEQ_STACK_POP    "ldr %[object], [%[slots], %[at], lsl #3]\n\tstr %[at], %[count]\n"
+#define SB_RSEQ_STACK_ROOM   "ldar %[at], %[count]\n\tcmp %[at], %[capacity]\n\tb.hs 6f\n\t"
+#define SB_RSEQ_STACK_PUSH   "str %[object], [%[slots], %[at], lsl #3]\n\tadd %[at], %[at], #1\n\tstr %[at], %[count]\n"
 #define SB_RSEQ_STACK_FREE   "ldar %[at], %[count]\n\tcmn %[at], #2\n\tb.hs 6f\n\t"
 #define SB_RSEQ_STACK_TAKE   "mov x16, #-1\n\tstr x16, %[count]\n"
 #define SB_RSEQ_ADD          "ldr %[at], %[count]\n\tadd %[at], %[at], %[n]\n\tstr %[at], %[count]\n"
@@ -196,31 +195,29 @@ static inline enum sb_rseq_end sb_rseq_end_of(uint64_t result)
 #define SB_RSEQ_INPUTS(self, cpu) [cpu] "r"(cpu), [cpu_id] "m"((self)->cpu_id), [rseq_cs] "m"((self)->rseq_cs)
 
 /* OTHER: the list is empty, or taken. */
-static inline enum sb_rseq_end sb_rseq_list_pop(struct sb_cpu_list *list, uint32_t cpu, size_t offset,
-                                                void **object)
+static inline enum sb_rseq_end sb_rseq_list_pop(struct sb_cpu_list *list, uint32_t cpu, size_t offset, void **object)
 {
     struct rseq *self = sb_rseq_self();
     uint64_t head, next;
-    __asm__ volatile(
-        SB_RSEQ_BEGIN SB_RSEQ_LOAD_HEAD SB_RSEQ_IF_NONE SB_RSEQ_POP SB_RSEQ_END("head")
-        : [head] "=&r"(head), [next] "=&r"(next)
-        : SB_RSEQ_INPUTS(self, cpu), [freelist] SB_RSEQ_HEAD_OPERAND(list->freelist), [offset] "r"(offset)
-        : SB_RSEQ_SCRATCH);
+    __asm__ volatile(SB_RSEQ_BEGIN SB_RSEQ_LOAD_HEAD SB_RSEQ_IF_NONE SB_RSEQ_POP SB_RSEQ_END("head")
+                     : [head] "=&r"(head), [next] "=&r"(next)
+                     : SB_RSEQ_INPUTS(self, cpu), [freelist] SB_RSEQ_HEAD_OPERAND(list->freelist), [offset] "r"(offset)
+                     : SB_RSEQ_SCRATCH);
     *object = (void *)head;
     return sb_rseq_end_of(head);
 }
 
 /* OTHER: `page` is not the CPU's slab, or the list is taken. */
-static inline enum sb_rseq_end sb_rseq_list_push(struct sb_cpu_list *list, uint32_t cpu,
-                                                 const struct sb_page *page, void *object, size_t offset)
+static inline enum sb_rseq_end sb_rseq_list_push(struct sb_cpu_list *list, uint32_t cpu, const struct sb_page *page,
+                                                 void *object, size_t offset)
 {
     struct rseq *self = sb_rseq_self();
     uint64_t head, next, result = SB_RSEQ_DONE;
     __asm__ volatile(
         SB_RSEQ_BEGIN SB_RSEQ_LOAD_HEAD SB_RSEQ_IF_TAKEN SB_RSEQ_IF_FOREIGN SB_RSEQ_PUSH SB_RSEQ_END("result")
         : [head] "=&r"(head), [next] "=&r"(next), [result] "+r"(result)
-        : SB_RSEQ_INPUTS(self, cpu), [freelist] SB_RSEQ_HEAD_OPERAND(list->freelist),
-          [cpu_page] "m"(list->page), [page] "r"(page), [object] "r"(object), [offset] "r"(offset)
+        : SB_RSEQ_INPUTS(self, cpu), [freelist] SB_RSEQ_HEAD_OPERAND(list->freelist), [cpu_page] "m"(list->page),
+          [page] "r"(page), [object] "r"(object), [offset] "r"(offset)
         : SB_RSEQ_SCRATCH);
     return (enum sb_rseq_end)result;
 }
@@ -243,11 +240,10 @@ static inline enum sb_rseq_end sb_rseq_stack_pop(struct sb_cpu_stack *stack, uin
 {
     struct rseq *self = sb_rseq_self();
     uint64_t at, head, top;
-    __asm__ volatile(
-        SB_RSEQ_BEGIN SB_RSEQ_STACK_TOP SB_RSEQ_STACK_POP SB_RSEQ_END("object")
-        : [head] "=&r"(head), [at] "=&r"(at), [object] "=&r"(top)
-        : SB_RSEQ_INPUTS(self, cpu), [count] SB_RSEQ_HEAD_OPERAND(stack->count), [slots] "r"(stack->slots)
-        : SB_RSEQ_SCRATCH);
+    __asm__ volatile(SB_RSEQ_BEGIN SB_RSEQ_STACK_TOP SB_RSEQ_STACK_POP SB_RSEQ_END("object")
+                     : [head] "=&r"(head), [at] "=&r"(at), [object] "=&r"(top)
+                     : SB_RSEQ_INPUTS(self, cpu), [count] SB_RSEQ_HEAD_OPERAND(stack->count), [slots] "r"(stack->slots)
+                     : SB_RSEQ_SCRATCH);
     *object = (void *)top;
     return sb_rseq_end_of(top);
 }
@@ -259,8 +255,8 @@ static inline enum sb_rseq_end sb_rseq_stack_push(struct sb_cpu_stack *stack, ui
     uint64_t at, head, result = SB_RSEQ_DONE;
     __asm__ volatile(SB_RSEQ_BEGIN SB_RSEQ_STACK_ROOM SB_RSEQ_STACK_PUSH SB_RSEQ_END("result")
                      : [head] "=&r"(head), [at] "=&r"(at), [result] "+r"(result)
-                     : SB_RSEQ_INPUTS(self, cpu), [count] SB_RSEQ_HEAD_OPERAND(stack->count),
-                       [slots] "r"(stack->slots), [capacity] "r"(stack->capacity), [object] "r"(object)
+                     : SB_RSEQ_INPUTS(self, cpu), [count] SB_RSEQ_HEAD_OPERAND(stack->count), [slots] "r"(stack->slots),
+                       [capacity] "r"(stack->capacity), [object] "r"(object)
                      : SB_RSEQ_SCRATCH);
     return (enum sb_rseq_end)result;
 }

@@ -145,8 +145,7 @@ static int make_arrays(struct sb_slab_cache *cache)
 {
     if (!cache->system->percpu)
         return 0;
-    int status =
-        sb_stacks_init(&cache->arrays, cache->mm->nr_cpus, sb_stack_bytes(cache->limit), cache->mm->rseq);
+    int status = sb_stacks_init(&cache->arrays, cache->mm->nr_cpus, sb_stack_bytes(cache->limit), cache->mm->rseq);
     for (unsigned cpu = 0; cpu < cache->mm->nr_cpus && !status; cpu++)
         sb_stack_of(&cache->arrays, cpu, 0)->capacity = cache->limit;
     if (!status && cache->shared_limit) {
@@ -156,9 +155,8 @@ static int make_arrays(struct sb_slab_cache *cache)
     return status;
 }
 
-int sb_slab_cache_create(struct sb_slab_system *system, const char *name, size_t size, size_t align,
-                         uint32_t flags, void (*ctor)(void *), void (*dtor)(void *),
-                         struct sb_slab_cache **out)
+int sb_slab_cache_create(struct sb_slab_system *system, const char *name, size_t size, size_t align, uint32_t flags,
+                         void (*ctor)(void *), void (*dtor)(void *), struct sb_slab_cache **out)
 {
     const struct sb_host *host = system->mm->host;
     if (!size || size > SB_PAGE_SIZE << MAX_OBJECT_ORDER || (align & (align - 1)) || align > SB_PAGE_SIZE) {
@@ -255,14 +253,14 @@ static struct sb_slab *new_slab(struct sb_slab_cache *cache, sb_gfp_t gfp)
     uint64_t offset = (uint64_t)cache->colour_next * cache->colour_step;
     cache->colour_next = cache->colour_next + 1 < cache->colours ? cache->colour_next + 1 : 0;
     sb_unlock(&cache->lock);
-    struct sb_slab *slab = cache->off_slab ? sb_slab_cache_alloc(cache->management_cache, gfp)
-                                           : (struct sb_slab *)(void *)(base + offset);
+    struct sb_slab *slab =
+        cache->off_slab ? sb_slab_cache_alloc(cache->management_cache, gfp) : (struct sb_slab *)(void *)(base + offset);
     if (!slab) {
         sb_free_pages(cache->mm, page, cache->order);
         return NULL;
     }
-    *slab = (struct sb_slab){.colour_offset = offset,
-                             .objects = base + offset + (cache->off_slab ? 0 : cache->management)};
+    *slab =
+        (struct sb_slab){.colour_offset = offset, .objects = base + offset + (cache->off_slab ? 0 : cache->management)};
     for (uint32_t i = 0; i < cache->objects; i++) {
         slab->next[i] = i + 1 < cache->objects ? i + 1 : SB_SLAB_END;
         if (cache->ctor)
@@ -603,40 +601,39 @@ int sb_slab_dump(struct sb_slab_system *system, const char *file, const struct s
         uint64_t idle = 0;
         sb_list_for_each (free, &cache->free)
             idle++;
-        sb_slabinfo_line(sink, &(struct sb_slabinfo){.name = cache->name,
-                                                     .active_objects = cache->nr_slabs * cache->objects -
-                                                                       cache->nr_free_objects,
-                                                     .objects = cache->nr_slabs * cache->objects,
-                                                     .size = cache->size,
-                                                     .per_slab = cache->objects,
-                                                     .pages = 1U << cache->order,
-                                                     .limit = cache->limit,
-                                                     .batch = cache->batch,
-                                                     .shared = cache->shared_limit ? SHARED_FACTOR : 0,
-                                                     .active_slabs = cache->nr_slabs - idle,
-                                                     .slabs = cache->nr_slabs,
-                                                     .shared_available = cache->nr_shared});
+        sb_slabinfo_line(
+            sink, &(struct sb_slabinfo){.name = cache->name,
+                                        .active_objects = cache->nr_slabs * cache->objects - cache->nr_free_objects,
+                                        .objects = cache->nr_slabs * cache->objects,
+                                        .size = cache->size,
+                                        .per_slab = cache->objects,
+                                        .pages = 1U << cache->order,
+                                        .limit = cache->limit,
+                                        .batch = cache->batch,
+                                        .shared = cache->shared_limit ? SHARED_FACTOR : 0,
+                                        .active_slabs = cache->nr_slabs - idle,
+                                        .slabs = cache->nr_slabs,
+                                        .shared_available = cache->nr_shared});
     }
     return 0;
 }
 
 /* A slab's chain: as long as its free objects are many, of numbers that exist. */
-static int check_slab(const struct sb_slab_cache *cache, const struct sb_slab *slab, const char *list,
-                      char *why, size_t why_size)
+static int check_slab(const struct sb_slab_cache *cache, const struct sb_slab *slab, const char *list, char *why,
+                      size_t why_size)
 {
     const struct sb_page *page = sb_virt_to_head(cache->mm, slab->objects);
     uint32_t n = 0, at = slab->free;
     if (!page || page->owner != cache || page->freelist != slab || sb_page_flags(page) != SB_PG_ALLOCATED)
-        return sb_check_failed(why, why_size, "cache %s: the list of %s slabs holds what is none",
-                               cache->name, list);
+        return sb_check_failed(why, why_size, "cache %s: the list of %s slabs holds what is none", cache->name, list);
     for (; at != SB_SLAB_END && n <= cache->objects; at = slab->next[at], n++) {
         if (at >= cache->objects)
-            return sb_check_failed(why, why_size, "cache %s: a slab's chain leads to object %u of %u",
-                                   cache->name, at, cache->objects);
+            return sb_check_failed(why, why_size, "cache %s: a slab's chain leads to object %u of %u", cache->name, at,
+                                   cache->objects);
     }
     if (n + slab->inuse != cache->objects)
-        return sb_check_failed(why, why_size, "cache %s: %u free and %u used objects in a slab of %u",
-                               cache->name, n, slab->inuse, cache->objects);
+        return sb_check_failed(why, why_size, "cache %s: %u free and %u used objects in a slab of %u", cache->name, n,
+                               slab->inuse, cache->objects);
     bool right = *list == 'p' ? slab->inuse && n : *list == 'f' ? !slab->inuse : !n;
     if (!right)
         return sb_check_failed(why, why_size, "cache %s: a slab with %u of %u used is on the list of %s ones",
@@ -644,8 +641,8 @@ static int check_slab(const struct sb_slab_cache *cache, const struct sb_slab *s
     return 0;
 }
 
-static int check_list(const struct sb_slab_cache *cache, const struct sb_list *head, const char *list,
-                      uint64_t *slabs, uint64_t *free, char *why, size_t why_size)
+static int check_list(const struct sb_slab_cache *cache, const struct sb_list *head, const char *list, uint64_t *slabs,
+                      uint64_t *free, char *why, size_t why_size)
 {
     const struct sb_list *link;
     sb_list_for_each (link, head) {
@@ -660,15 +657,13 @@ static int check_list(const struct sb_slab_cache *cache, const struct sb_list *h
     return 0;
 }
 
-static int check_array(const struct sb_slab_cache *cache, void *const *objects, uint64_t n, char *why,
-                       size_t why_size)
+static int check_array(const struct sb_slab_cache *cache, void *const *objects, uint64_t n, char *why, size_t why_size)
 {
     for (uint64_t i = 0; i < n; i++) {
         const struct sb_page *page = sb_virt_to_head(cache->mm, objects[i]);
         const struct sb_slab *slab = page && page->owner == cache ? slab_of_page(page) : NULL;
         if (!slab || (size_t)((char *)objects[i] - slab->objects) % cache->size)
-            return sb_check_failed(why, why_size, "cache %s: an array holds what is no object of it",
-                                   cache->name);
+            return sb_check_failed(why, why_size, "cache %s: an array holds what is no object of it", cache->name);
     }
     return 0;
 }
@@ -682,18 +677,16 @@ static int check_cache(const struct sb_slab_cache *cache, char *why, size_t why_
     if (!status)
         status = check_list(cache, &cache->free, "free", &slabs, &free, why, why_size);
     if (!status && (slabs != cache->nr_slabs || free != cache->nr_free_objects))
-        status = sb_check_failed(
-            why, why_size, "cache %s: %llu slabs and %llu free objects, counted %llu and %llu", cache->name,
-            (unsigned long long)slabs, (unsigned long long)free, (unsigned long long)cache->nr_slabs,
-            (unsigned long long)cache->nr_free_objects);
+        status = sb_check_failed(why, why_size, "cache %s: %llu slabs and %llu free objects, counted %llu and %llu",
+                                 cache->name, (unsigned long long)slabs, (unsigned long long)free,
+                                 (unsigned long long)cache->nr_slabs, (unsigned long long)cache->nr_free_objects);
     if (!status)
         status = check_array(cache, cache->shared, cache->nr_shared, why, why_size);
     for (unsigned cpu = 0; cache->arrays.base && cpu < cache->mm->nr_cpus && !status; cpu++) {
         const struct sb_cpu_stack *array = sb_stack_of(&cache->arrays, cpu, 0);
         if (array->count > array->capacity)
-            return sb_check_failed(why, why_size,
-                                   "cache %s: CPU %u's array is still taken, or holds too many", cache->name,
-                                   cpu);
+            return sb_check_failed(why, why_size, "cache %s: CPU %u's array is still taken, or holds too many",
+                                   cache->name, cpu);
         status = check_array(cache, array->slots, array->count, why, why_size);
     }
     return status;

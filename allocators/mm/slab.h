@@ -14,8 +14,7 @@ struct sb_slab {
     uint32_t pad[2]; /* the kernel has the node here */
     uint32_t next[]; /* kmem_bufctl_t: the free object after this one */
 };
-_Static_assert(sizeof(struct sb_slab) == 48,
-               "struct slab of a 64-bit 2.6 kernel, which the layout depends on");
+_Static_assert(sizeof(struct sb_slab) == 48, "struct slab of a 64-bit 2.6 kernel, which the layout depends on");
 #define SB_SLAB_END UINT32_MAX
 
 struct sb_slab_cache {
@@ -62,9 +61,8 @@ void sb_slab_exit(struct sb_slab_system *system);
  * the destructor when the slab goes. An object comes back in the state in which it was created. `align` 0: a
  * word.
  */
-int sb_slab_cache_create(struct sb_slab_system *system, const char *name, size_t size, size_t align,
-                         uint32_t flags, void (*ctor)(void *), void (*dtor)(void *),
-                         struct sb_slab_cache **cache);
+int sb_slab_cache_create(struct sb_slab_system *system, const char *name, size_t size, size_t align, uint32_t flags,
+                         void (*ctor)(void *), void (*dtor)(void *), struct sb_slab_cache **cache);
 void *sb_slab_cache_alloc(struct sb_slab_cache *cache, sb_gfp_t gfp);
 void sb_slab_cache_free(struct sb_slab_cache *cache, void *object);
 /* -EBUSY while objects live; the host is told the cache's name and their number. */

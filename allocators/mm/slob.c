@@ -175,8 +175,7 @@ static void *alloc_small(struct sb_slob *slob, size_t size, size_t align, size_t
     if (block)
         return block;
     /* Without the lock, for it may wait for pages; another CPU may have made room meanwhile. */
-    struct sb_page *page =
-        sb_alloc_pages(slob->mm, gfp & ~(SB_GFP_ZERO | SB_GFP_HIGHMEM | SB_GFP_MOVABLE), 0);
+    struct sb_page *page = sb_alloc_pages(slob->mm, gfp & ~(SB_GFP_ZERO | SB_GFP_HIGHMEM | SB_GFP_MOVABLE), 0);
     if (!page)
         return NULL;
     sb_lock(&slob->lock);
@@ -399,9 +398,9 @@ static int check_page(const struct sb_slob *slob, const struct sb_page *page, ch
         return sb_check_failed(why, why_size, "slob: a list holds what is no page with room");
     for (int at = (int)page->first_free; at < PAGE_UNITS; at = next_of(base + at)) {
         if (at <= end || at + length_of(base + at) > PAGE_UNITS)
-            return sb_check_failed(
-                why, why_size, "slob: free blocks of pfn %llu overlap, touch or are out of order at byte %d",
-                (unsigned long long)sb_page_to_pfn(slob->mm, page), at * UNIT);
+            return sb_check_failed(why, why_size,
+                                   "slob: free blocks of pfn %llu overlap, touch or are out of order at byte %d",
+                                   (unsigned long long)sb_page_to_pfn(slob->mm, page), at * UNIT);
         free += length_of(base + at);
         end = at + length_of(base + at);
     }
@@ -429,8 +428,7 @@ int sb_slob_check(struct sb_slob *slob, char *why, size_t why_size)
         full += page->user == SB_PAGE_SLOB && !page->inuse;
     }
     if (!status && (found != slob->nr_pages || listed + full != found))
-        status = sb_check_failed(why, why_size,
-                                 "slob: %llu pages counted, %llu found, %llu of them listed or full",
+        status = sb_check_failed(why, why_size, "slob: %llu pages counted, %llu found, %llu of them listed or full",
                                  (unsigned long long)slob->nr_pages, (unsigned long long)found,
                                  (unsigned long long)(listed + full));
     return status;

@@ -143,8 +143,8 @@ static char *slab_base(const struct sb_kmem_cache *cache, const struct sb_page *
 static inline struct state unpack(const char *base, uint64_t word)
 {
     uint32_t at = (uint32_t)word;
-    return (struct state){at ? (void *)(base + (size_t)(at - 1) * WORD) : NULL,
-                          (uint32_t)(word >> 32) & 0xffff, word >> 48 & 1};
+    return (struct state){at ? (void *)(base + (size_t)(at - 1) * WORD) : NULL, (uint32_t)(word >> 32) & 0xffff,
+                          word >> 48 & 1};
 }
 
 static inline uint64_t pack(const char *base, struct state s)
@@ -368,8 +368,7 @@ static struct sb_page *new_slab(struct sb_kmem_cache *cache, sb_gfp_t gfp)
     page->owner = cache;
     page->objects = (uint16_t)((SB_PAGE_SIZE << order) / cache->size);
     void *head = thread_freelist(cache, base, page->objects);
-    atomic_store_explicit(&page->slub_state, pack(base, (struct state){head, 0, false}),
-                          memory_order_release);
+    atomic_store_explicit(&page->slub_state, pack(base, (struct state){head, 0, false}), memory_order_release);
     count_slab(cache, page, 1);
     return page;
 }
@@ -464,8 +463,7 @@ static struct sb_cpu_slab *seize_cpu(struct sb_kmem_cache *cache, unsigned numbe
     struct sb_cpu_slab *cpu = &cache->cpu[number];
     uint64_t before;
     if (cache->rseq) {
-        if (!sb_rseq_seize((uint64_t *)(void *)&cpu->list.freelist, number, SB_LIST_TAKEN, SB_LIST_SEIZED,
-                           &before))
+        if (!sb_rseq_seize((uint64_t *)(void *)&cpu->list.freelist, number, SB_LIST_TAKEN, SB_LIST_SEIZED, &before))
             return NULL;
         memcpy((void *)freelist, &before, sizeof(before));
         return cpu;
@@ -823,13 +821,11 @@ static inline struct sb_page *slab_of(struct sb_kmem_cache *cache, const void *o
 void sb_slab_free(struct sb_kmem_cache *cache, void *object)
 {
     struct sb_page *page = slab_of(cache, object);
-    if (page && !free_fast(cache, page, object) &&
-        (cache->rseq || !cache->cpu || !free_locked(cache, page, object)))
+    if (page && !free_fast(cache, page, object) && (cache->rseq || !cache->cpu || !free_locked(cache, page, object)))
         free_slow(cache, page, object, object, 1);
 }
 
-static __attribute__((noinline)) void free_rest(struct sb_kmem_cache *cache, struct sb_page *page,
-                                                void *object)
+static __attribute__((noinline)) void free_rest(struct sb_kmem_cache *cache, struct sb_page *page, void *object)
 {
     if (cache->rseq || !cache->cpu || !free_locked(cache, page, object))
         free_slow(cache, page, object, object, 1);
@@ -1028,25 +1024,22 @@ void sb_slub_snapshot(struct sb_slub *slub, struct sb_snapshot *snapshot)
             sizeof(*cache) + (cache->cpu ? cache->mm->nr_cpus * sizeof(*cache->cpu) : 0) +
             (cache->random_order ? cache->objects * sizeof(*cache->random_order) : 0) +
             sb_stacks_bytes(&cache->sheaves.stacks) +
-            (uint64_t)(cache->sheaves.nr_full + cache->sheaves.nr_empty) * cache->sheaves.capacity *
-                sizeof(void *);
+            (uint64_t)(cache->sheaves.nr_full + cache->sheaves.nr_empty) * cache->sheaves.capacity * sizeof(void *);
     }
 }
 
 void sb_slabinfo_header(const struct sb_sink *sink)
 {
-    sb_sink_printf(
-        sink, "slabinfo - version: 2.1\n"
-              "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables "
-              "<limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+    sb_sink_printf(sink, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> "
+                         "<objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : "
+                         "slabdata <active_slabs> <num_slabs> <sharedavail>\n");
 }
 
 void sb_slabinfo_line(const struct sb_sink *sink, const struct sb_slabinfo *i)
 {
-    sb_sink_printf(sink,
-                   "%-17s %6llu %6llu %6u %4u %4u : tunables %4u %4u %4u : slabdata %6llu %6llu %6llu\n",
-                   i->name, (unsigned long long)i->active_objects, (unsigned long long)i->objects, i->size,
-                   i->per_slab, i->pages, i->limit, i->batch, i->shared, (unsigned long long)i->active_slabs,
+    sb_sink_printf(sink, "%-17s %6llu %6llu %6u %4u %4u : tunables %4u %4u %4u : slabdata %6llu %6llu %6llu\n", i->name,
+                   (unsigned long long)i->active_objects, (unsigned long long)i->objects, i->size, i->per_slab,
+                   i->pages, i->limit, i->batch, i->shared, (unsigned long long)i->active_slabs,
                    (unsigned long long)i->slabs, (unsigned long long)i->shared_available);
 }
 
@@ -1073,8 +1066,8 @@ int sb_slub_dump(struct sb_slub *slub, const char *file, const struct sb_sink *s
 }
 
 /* A free list: inside its slab, on object boundaries, of the length it should have (UINT64_MAX: any). */
-static int check_freelist(struct sb_kmem_cache *cache, const struct sb_page *page, void *object,
-                          uint64_t expected, char *why, size_t why_size)
+static int check_freelist(struct sb_kmem_cache *cache, const struct sb_page *page, void *object, uint64_t expected,
+                          char *why, size_t why_size)
 {
     const char *base = slab_base(cache, page);
     uint64_t n = 0;
@@ -1087,24 +1080,20 @@ static int check_freelist(struct sb_kmem_cache *cache, const struct sb_page *pag
             return sb_check_failed(why, why_size, "cache %s: a free list runs in a circle", cache->name);
     }
     if (expected != UINT64_MAX && n != expected)
-        return sb_check_failed(why, why_size,
-                               "cache %s: a slab should have %llu free objects, its list has %llu",
+        return sb_check_failed(why, why_size, "cache %s: a slab should have %llu free objects, its list has %llu",
                                cache->name, (unsigned long long)expected, (unsigned long long)n);
     return 0;
 }
 
 /* One slab that is on a list or a CPU's: the cache's, frozen as it should be, its list as long as it says. */
-static int check_slab(struct sb_kmem_cache *cache, struct sb_page *page, bool frozen, char *why,
-                      size_t why_size)
+static int check_slab(struct sb_kmem_cache *cache, struct sb_page *page, bool frozen, char *why, size_t why_size)
 {
     if (page->owner != cache || page->user != SB_PAGE_SLUB || sb_page_flags(page) != SB_PG_ALLOCATED)
-        return sb_check_failed(why, why_size, "cache %s: a list of its slabs holds what is none",
-                               cache->name);
+        return sb_check_failed(why, why_size, "cache %s: a list of its slabs holds what is none", cache->name);
     struct state s = state_of(cache, page);
     if (s.frozen != frozen || s.inuse > page->objects)
-        return sb_check_failed(
-            why, why_size, "cache %s: a slab is %sfrozen where it should %sbe, %u of %u used", cache->name,
-            s.frozen ? "" : "not ", frozen ? "" : "not ", s.inuse, page->objects);
+        return sb_check_failed(why, why_size, "cache %s: a slab is %sfrozen where it should %sbe, %u of %u used",
+                               cache->name, s.frozen ? "" : "not ", frozen ? "" : "not ", s.inuse, page->objects);
     return check_freelist(cache, page, s.head, free_in(cache, page), why, why_size);
 }
 
@@ -1120,14 +1109,12 @@ static int check_partial(struct sb_kmem_cache *cache, char *why, size_t why_size
         if (status)
             return status;
         if (!state_of(cache, page).head)
-            return sb_check_failed(why, why_size, "cache %s: a full slab is on the partial list",
-                                   cache->name);
+            return sb_check_failed(why, why_size, "cache %s: a full slab is on the partial list", cache->name);
     }
     if (n == cache->nr_partial && n <= atomic_load(&cache->nr_slabs))
         return 0;
-    return sb_check_failed(why, why_size,
-                           "cache %s: %llu slabs on the partial list, %llu counted, %llu in all", cache->name,
-                           (unsigned long long)n, (unsigned long long)cache->nr_partial,
+    return sb_check_failed(why, why_size, "cache %s: %llu slabs on the partial list, %llu counted, %llu in all",
+                           cache->name, (unsigned long long)n, (unsigned long long)cache->nr_partial,
                            (unsigned long long)atomic_load(&cache->nr_slabs));
 }
 
@@ -1137,11 +1124,10 @@ static int check_cpu(struct sb_kmem_cache *cache, unsigned number, char *why, si
     uint32_t n = 0;
     int status = 0;
     if ((uintptr_t)cpu->list.freelist == SB_LIST_TAKEN || (uintptr_t)cpu->list.freelist == SB_LIST_SEIZED)
-        return sb_check_failed(why, why_size, "cache %s: CPU %u's list was taken and never given back",
-                               cache->name, number);
-    if (!cpu->list.page && cpu->list.freelist)
-        return sb_check_failed(why, why_size, "cache %s: CPU %u has free objects but no slab", cache->name,
+        return sb_check_failed(why, why_size, "cache %s: CPU %u's list was taken and never given back", cache->name,
                                number);
+    if (!cpu->list.page && cpu->list.freelist)
+        return sb_check_failed(why, why_size, "cache %s: CPU %u has free objects but no slab", cache->name, number);
     if (cpu->list.page) {
         status = check_slab(cache, cpu->list.page, true, why, why_size);
         if (!status)
@@ -1150,8 +1136,8 @@ static int check_cpu(struct sb_kmem_cache *cache, unsigned number, char *why, si
     for (struct sb_page *page = cpu->partial; page && !status && n <= cpu->nr_partial; page = page->next, n++)
         status = check_slab(cache, page, true, why, why_size);
     if (!status && n != cpu->nr_partial)
-        status = sb_check_failed(why, why_size, "cache %s: CPU %u keeps another number of slabs than %u",
-                                 cache->name, number, cpu->nr_partial);
+        status = sb_check_failed(why, why_size, "cache %s: CPU %u keeps another number of slabs than %u", cache->name,
+                                 number, cpu->nr_partial);
     return status;
 }
 
@@ -1162,16 +1148,14 @@ static int check_sheaves(struct sb_kmem_cache *cache, char *why, size_t why_size
     for (unsigned cpu = 0; sheaves->capacity && cpu < cache->mm->nr_cpus; cpu++) {
         const struct sb_cpu_stack *stack = sb_stack_of(&sheaves->stacks, cpu, 0);
         if (stack->count > stack->capacity)
-            return sb_check_failed(why, why_size,
-                                   "cache %s: CPU %u's sheaf is still taken, or holds too many", cache->name,
-                                   cpu);
+            return sb_check_failed(why, why_size, "cache %s: CPU %u's sheaf is still taken, or holds too many",
+                                   cache->name, cpu);
         for (uint64_t i = 0; i < stack->count; i++) {
             const struct sb_page *page = sb_virt_to_head(cache->mm, stack->slots[i]);
             if (!page || page->owner != cache ||
                 (size_t)((char *)stack->slots[i] - slab_base(cache, page)) % cache->size)
-                return sb_check_failed(why, why_size,
-                                       "cache %s: CPU %u's sheaf holds what is no object of it", cache->name,
-                                       cpu);
+                return sb_check_failed(why, why_size, "cache %s: CPU %u's sheaf holds what is no object of it",
+                                       cache->name, cpu);
         }
     }
     return 0;
@@ -1200,8 +1184,7 @@ static int check_slab_pages(struct sb_slub *slub, char *why, size_t why_size)
             continue;
         found++;
         if (sb_page_flags(page) != SB_PG_ALLOCATED || !is_cache_of(slub, page->owner))
-            return sb_check_failed(why, why_size,
-                                   "the slab at pfn %llu belongs to no cache, or to a free block",
+            return sb_check_failed(why, why_size, "the slab at pfn %llu belongs to no cache, or to a free block",
                                    (unsigned long long)pfn);
     }
     if (counted == found)

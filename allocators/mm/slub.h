@@ -95,27 +95,27 @@ struct sb_slub {
 };
 
 /* Options of the plugins whose objects come from here. */
-#define SB_SLUB_OPTION_PERCPU                                                                                \
-    {                                                                                                        \
-        "percpu", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,                                                      \
-            "each CPU allocates from slabs of its own; no: every allocation takes the node's lock"           \
+#define SB_SLUB_OPTION_PERCPU                                                                                          \
+    {                                                                                                                  \
+        "percpu", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,                                                                \
+            "each CPU allocates from slabs of its own; no: every allocation takes the node's lock"                     \
     }
-#define SB_SLUB_OPTION_RANDOMIZE                                                                             \
-    {                                                                                                        \
-        "randomize", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,                                                    \
-            "shuffle the free list of each new slab, as CONFIG_SLAB_FREELIST_RANDOM does"                    \
+#define SB_SLUB_OPTION_RANDOMIZE                                                                                       \
+    {                                                                                                                  \
+        "randomize", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,                                                              \
+            "shuffle the free list of each new slab, as CONFIG_SLAB_FREELIST_RANDOM does"                              \
     }
-#define SB_SLUB_OPTION_NR_CPUS                                                                               \
-    {                                                                                                        \
-        "nr_cpus", SB_OPTION_INT, 0, "0", 0, 8192, NULL,                                                     \
-            "lay slabs out as a machine of so many CPUs does; 0: as many as this one has"                    \
+#define SB_SLUB_OPTION_NR_CPUS                                                                                         \
+    {                                                                                                                  \
+        "nr_cpus", SB_OPTION_INT, 0, "0", 0, 8192, NULL,                                                               \
+            "lay slabs out as a machine of so many CPUs does; 0: as many as this one has"                              \
     }
 
-#define SB_SLUB_OPTION_SHEAF                                                                                 \
-    {                                                                                                        \
-        "sheaf", SB_OPTION_INT, 0, "0", 0, 4096, NULL,                                                       \
-            "objects of a sheaf: each CPU keeps up to two of them in an array, the node ten more, as Linux " \
-            "6.18 does where a cache asks for it; 0: no sheaves"                                             \
+#define SB_SLUB_OPTION_SHEAF                                                                                           \
+    {                                                                                                                  \
+        "sheaf", SB_OPTION_INT, 0, "0", 0, 4096, NULL,                                                                 \
+            "objects of a sheaf: each CPU keeps up to two of them in an array, the node ten more, as Linux "           \
+            "6.18 does where a cache asks for it; 0: no sheaves"                                                       \
     }
 
 /* `mm` must outlive it. Registers a shrinker. */

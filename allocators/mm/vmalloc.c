@@ -73,8 +73,7 @@ static void update(struct sb_vmap_area *area)
 }
 
 /* Splits by address: below `start` to the left, the rest to the right. */
-static void split(struct sb_vmap_area *tree, uint64_t start, struct sb_vmap_area **left,
-                  struct sb_vmap_area **right)
+static void split(struct sb_vmap_area *tree, uint64_t start, struct sb_vmap_area **left, struct sb_vmap_area **right)
 {
     if (!tree) {
         *left = *right = NULL;
@@ -413,10 +412,9 @@ static void release(struct sb_vmalloc *vm, struct sb_vm_struct *area)
     uint64_t start = area->start - area->before, size = area->size;
     struct sb_vmap_block *block = area->block;
     atomic_fetch_sub(&vm->maps, area->maps);
-    _Static_assert(
-        sizeof(struct sb_vm_struct) <= 64 && sizeof(struct sb_vmap_area) <= 64,
-        "an allocation's record and a free range's come from one size class, so one becomes the other "
-        "and giving memory back never needs memory");
+    _Static_assert(sizeof(struct sb_vm_struct) <= 64 && sizeof(struct sb_vmap_area) <= 64,
+                   "an allocation's record and a free range's come from one size class, "
+                   "so one becomes the other and giving memory back never needs memory");
     if (block) {
         sb_kfree(&vm->kmalloc, area);
         block_unmapped(vm, block, (uint32_t)size, false);
@@ -429,8 +427,8 @@ static void complain(struct sb_vmalloc *vm, int status)
 {
     vm->mm->host->fail(vm->mm->host->context,
                        status == -ENOMEM
-                           ? "vmalloc: vm.max_map_count, which limits how many runs of neighbouring pages "
-                             "a process can have mapped, is reached (%s)"
+                           ? "vmalloc: vm.max_map_count, which limits how many runs of neighbouring pages a process "
+                             "can have mapped, is reached (%s)"
                            : "vmalloc: pages can't be mapped: %s",
                        strerror(-status));
 }
@@ -630,8 +628,7 @@ static int reserve_space(struct sb_vmalloc *vm)
     /* Aligned as huge mappings are within it, or the processor couldn't use a large entry. */
     vm->space_bytes = (vm->space_pages + SB_PAGEBLOCK_PAGES) << SB_PAGE_SHIFT;
     void *base = mmap(NULL, vm->space_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    void *owner =
-        mmap(NULL, owner_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *owner = mmap(NULL, owner_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     uintptr_t huge = SB_PAGEBLOCK_PAGES << SB_PAGE_SHIFT;
     vm->space = base == MAP_FAILED ? NULL : base;
     vm->base = vm->space ? (char *)(((uintptr_t)base + huge - 1) & ~(huge - 1)) : NULL;
@@ -643,8 +640,7 @@ static int reserve_space(struct sb_vmalloc *vm)
             memset(vm->cpus, 0, vm->mm->nr_cpus * sizeof(*vm->cpus));
     }
     if (!vm->base || !vm->owner || !all || (vm->config.percpu && !vm->cpus)) {
-        vm->mm->host->fail(vm->mm->host->context, "vmalloc: no address space for %d times the memory",
-                           SPACE_FACTOR);
+        vm->mm->host->fail(vm->mm->host->context, "vmalloc: no address space for %d times the memory", SPACE_FACTOR);
         return -ENOMEM;
     }
     return_range(vm, 0, vm->space_pages, all);
@@ -658,8 +654,8 @@ int sb_vmalloc_init(struct sb_vmalloc *vm, struct sb_mm *mm, const struct sb_vma
     vm->device_fd = -1;
     if (mm->fd < 0 || fstatfs(mm->fd, &fs) || fs.f_type == HUGETLBFS_MAGIC) {
         mm->host->fail(mm->host->context,
-                       "vmalloc maps single pages of the memory file a second time, which huge pages "
-                       "don't allow: use pages = 4KiB or thp");
+                       "vmalloc maps single pages of the memory file a second time, which huge pages don't "
+                       "allow: use pages = 4KiB or thp");
         return -EINVAL;
     }
     vm->mm = mm;
@@ -702,14 +698,12 @@ int sb_vmalloc_dump(struct sb_vmalloc *vm, const char *file, const struct sb_sin
             continue;
         const char *at = vm->base + (i << SB_PAGE_SHIFT);
         uint64_t size = (uint64_t)(area->nr_pages + (area->block ? 0 : 1)) << SB_PAGE_SHIFT;
-        sb_sink_printf(sink, "%p-%p %7llu ", (const void *)at, (const void *)(at + size),
-                       (unsigned long long)size);
+        sb_sink_printf(sink, "%p-%p %7llu ", (const void *)at, (const void *)(at + size), (unsigned long long)size);
         if (!area->pages)
             sb_sink_printf(sink, "sb_ioremap phys=0x%016llx ioremap\n",
                            (unsigned long long)(area->requested & ~(SB_PAGE_SIZE - 1)));
         else
-            sb_sink_printf(sink, "sb_vmalloc pages=%u %s\n", area->nr_pages,
-                           area->block ? "vm_map_ram" : "vmalloc");
+            sb_sink_printf(sink, "sb_vmalloc pages=%u %s\n", area->nr_pages, area->block ? "vm_map_ram" : "vmalloc");
     }
     return 0;
 }
@@ -739,8 +733,7 @@ static int check_tree(const struct sb_vmalloc *vm, const struct sb_vmap_area *ar
     if (status)
         return status;
     if (!area->size || (*last_end != UINT64_MAX && area->start <= *last_end))
-        return sb_check_failed(why, why_size,
-                               "vmalloc: free ranges overlap, touch or are out of order at page %llu",
+        return sb_check_failed(why, why_size, "vmalloc: free ranges overlap, touch or are out of order at page %llu",
                                (unsigned long long)area->start);
     *last_end = area->start + area->size;
     *free_pages += area->size;
@@ -762,20 +755,18 @@ static int check_area(const struct sb_vmalloc *vm, const struct sb_vm_struct *ar
         uint64_t pfn = sb_page_to_pfn(vm->mm, page);
         if (pfn >= vm->mm->nr_pages || !page->head || sb_page_flags(page->head) != SB_PG_ALLOCATED ||
             page->head->order != area->page_order || page->head->user != SB_PAGE_PLAIN)
-            return sb_check_failed(
-                why, why_size, "vmalloc: page %llu of the area at %llu is not an allocated page of order %u",
-                (unsigned long long)i, (unsigned long long)area->start, area->page_order);
+            return sb_check_failed(why, why_size,
+                                   "vmalloc: page %llu of the area at %llu is not an allocated page of order %u",
+                                   (unsigned long long)i, (unsigned long long)area->start, area->page_order);
         if (seen[pfn / 64] >> (pfn % 64) & 1)
-            return sb_check_failed(why, why_size, "vmalloc: pfn %llu is mapped in two areas",
-                                   (unsigned long long)pfn);
+            return sb_check_failed(why, why_size, "vmalloc: pfn %llu is mapped in two areas", (unsigned long long)pfn);
         seen[pfn / 64] |= UINT64_C(1) << (pfn % 64);
     }
     return 0;
 }
 
 /* In address order: each starts where it says, none reaches into the next. Counts them and their ranges. */
-static int check_areas(const struct sb_vmalloc *vm, uint64_t *live, uint64_t *pages, char *why,
-                       size_t why_size)
+static int check_areas(const struct sb_vmalloc *vm, uint64_t *live, uint64_t *pages, char *why, size_t why_size)
 {
     uint64_t *seen = calloc(vm->mm->nr_pages / 64 + 1, sizeof(*seen)), end = 0;
     int status = seen ? 0 : -ENOMEM;
@@ -787,9 +778,9 @@ static int check_areas(const struct sb_vmalloc *vm, uint64_t *live, uint64_t *pa
             status = sb_check_failed(why, why_size, "vmalloc: a wild pointer to an area at page %llu",
                                      (unsigned long long)i);
         else if (area->start != i || i - area->before < end)
-            status = sb_check_failed(why, why_size,
-                                     "vmalloc: the area at page %llu starts elsewhere, or in another one",
-                                     (unsigned long long)i);
+            status =
+                sb_check_failed(why, why_size, "vmalloc: the area at page %llu starts elsewhere, or in another one",
+                                (unsigned long long)i);
         else
             status = check_area(vm, area, seen, why, why_size);
         if (status)
@@ -823,9 +814,8 @@ int sb_vmalloc_check(struct sb_vmalloc *vm, char *why, size_t why_size)
     }
     pages += vm->block_pages;
     if (live != vm->live || pages != vm->space_pages)
-        return sb_check_failed(why, why_size,
-                               "vmalloc: %llu areas of %llu, %llu pages of %llu are accounted for",
-                               (unsigned long long)live, (unsigned long long)vm->live,
-                               (unsigned long long)pages, (unsigned long long)vm->space_pages);
+        return sb_check_failed(why, why_size, "vmalloc: %llu areas of %llu, %llu pages of %llu are accounted for",
+                               (unsigned long long)live, (unsigned long long)vm->live, (unsigned long long)pages,
+                               (unsigned long long)vm->space_pages);
     return 0;
 }

@@ -57,8 +57,8 @@ static void null_free(void *self, void *at, size_t size)
     (void)size;
 }
 
-static int null_create(void *self, const char *name, size_t size, size_t align, uint32_t flags,
-                       void (*ctor)(void *), uint32_t reserve, void **cache)
+static int null_create(void *self, const char *name, size_t size, size_t align, uint32_t flags, void (*ctor)(void *),
+                       uint32_t reserve, void **cache)
 {
     struct null *null = self;
     (void)align;
@@ -66,9 +66,8 @@ static int null_create(void *self, const char *name, size_t size, size_t align, 
     (void)ctor;
     (void)reserve;
     if (size > null->part) {
-        null->host->fail(null->host->context,
-                         "null: cache '%s': objects of %zu bytes exceed its block of %zu", name, size,
-                         null->part);
+        null->host->fail(null->host->context, "null: cache '%s': objects of %zu bytes exceed its block of %zu", name,
+                         size, null->part);
         return -E2BIG;
     }
     *cache = null;

@@ -35,8 +35,7 @@ static int percpu_open(const struct sb_host *host, const union sb_value *values,
     int status = p ? sb_mm_init(&p->mm, host, &config) : -ENOMEM;
     if (!status)
         /* The linker's section, as the kernel copies .data..percpu. */
-        status = sb_pcpu_init(&p->pcpu, &p->mm, __start_sb_percpu,
-                              (uint64_t)(__stop_sb_percpu - __start_sb_percpu));
+        status = sb_pcpu_init(&p->pcpu, &p->mm, __start_sb_percpu, (uint64_t)(__stop_sb_percpu - __start_sb_percpu));
     if (status && p)
         percpu_close(p);
     else

@@ -12,8 +12,8 @@ enum { OPTION_PERCPU = SB_MM_OPTIONS };
 static const struct sb_option options[] = {
     SB_MM_OPTION_ROWS,
     [OPTION_PERCPU] = {"percpu", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
-                       "arrays of free objects per CPU, and the shared one behind them; no: every call takes "
-                       "the cache's lock"},
+                       "arrays of free objects per CPU, and the shared one behind them; no: "
+                       "every call takes the cache's lock"},
 };
 
 struct slab {
@@ -43,14 +43,13 @@ static int slab_open(const struct sb_host *host, const union sb_value *values, v
     return status;
 }
 
-static int slab_create(void *self, const char *name, size_t size, size_t align, uint32_t flags,
-                       void (*ctor)(void *), uint32_t reserve, void **cache)
+static int slab_create(void *self, const char *name, size_t size, size_t align, uint32_t flags, void (*ctor)(void *),
+                       uint32_t reserve, void **cache)
 {
     /* Its kmalloc has caches of its own, which no user can name or destroy. */
     struct sb_slab_cache *made = NULL;
     (void)reserve;
-    int status =
-        sb_slab_cache_create(&((struct slab *)self)->system, name, size, align, flags, ctor, NULL, &made);
+    int status = sb_slab_cache_create(&((struct slab *)self)->system, name, size, align, flags, ctor, NULL, &made);
     *cache = made;
     return status;
 }

@@ -56,8 +56,8 @@ static size_t slob_usable(void *self, void *block)
     return sb_slob_ksize(&((struct slob *)self)->slob, block);
 }
 
-static int slob_create(void *self, const char *name, size_t size, size_t align, uint32_t flags,
-                       void (*ctor)(void *), uint32_t reserve, void **cache)
+static int slob_create(void *self, const char *name, size_t size, size_t align, uint32_t flags, void (*ctor)(void *),
+                       uint32_t reserve, void **cache)
 {
     struct sb_slob_cache *made = NULL;
     (void)reserve;

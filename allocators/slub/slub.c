@@ -50,8 +50,8 @@ static int slub_open(const struct sb_host *host, const union sb_value *values, v
     return 0;
 }
 
-static int slub_create(void *self, const char *name, size_t size, size_t align, uint32_t flags,
-                       void (*ctor)(void *), uint32_t reserve, void **cache)
+static int slub_create(void *self, const char *name, size_t size, size_t align, uint32_t flags, void (*ctor)(void *),
+                       uint32_t reserve, void **cache)
 {
     /* A reserve is mempool's to keep: the kernel's caches have none either. */
     struct sb_kmem_cache *made = NULL;

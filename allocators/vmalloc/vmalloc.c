@@ -12,8 +12,8 @@ enum { OPTION_PERCPU = SB_MM_OPTIONS, OPTION_HUGE, OPTION_LAZY, OPTION_LAZY_MAX 
 static const struct sb_option options[] = {
     SB_MM_OPTION_ROWS,
     [OPTION_PERCPU] = {"percpu", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
-                       "areas of up to 32 pages from blocks of addresses that each CPU has to itself, as "
-                       "vm_map_ram's vmap_block, without a guard page"},
+                       "areas of up to 32 pages from blocks of addresses that each CPU has to itself, "
+                       "as vm_map_ram's vmap_block, without a guard page"},
     [OPTION_HUGE] = {"huge", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
                      "areas of 2 MiB and more from blocks of 2 MiB, where they are to be had"},
     [OPTION_LAZY] = {"lazy", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,

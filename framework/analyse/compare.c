@@ -29,8 +29,7 @@ static bool includes(const struct sb_cell_row *a, const struct sb_cell_row *b, b
     bool same = !siblings && !strcmp(a->allocator, b->allocator);
     for (size_t i = 0; i < a->swept.n; i++) {
         const char *other = sb_swept_value(b, a->swept.at[i].name);
-        if (!same &&
-            (sb_own_key(a->swept.at[i].name, a->allocator) || sb_own_key(a->swept.at[i].name, b->allocator)))
+        if (!same && (sb_own_key(a->swept.at[i].name, a->allocator) || sb_own_key(a->swept.at[i].name, b->allocator)))
             continue;
         if (!other || strcmp(other, a->swept.at[i].value))
             return false;
@@ -68,9 +67,8 @@ static void set_numbers(struct sb_compare *c, struct sb_comparison *row, const s
     struct sb_contrast contrast = sb_contrast_of(xs, x, ys, y, c->metric, level_of(c), c->interval);
     set_contrast(row, &contrast);
     if (!row->x.n || !row->y.n)
-        row->missing =
-            sb_printf("%s has no number: %s", row->x.n ? row->baseline : row->allocator,
-                      row->x.n ? sb_view_reason(ys, y, c->metric) : sb_view_reason(xs, x, c->metric));
+        row->missing = sb_printf("%s has no number: %s", row->x.n ? row->baseline : row->allocator,
+                                 row->x.n ? sb_view_reason(ys, y, c->metric) : sb_view_reason(xs, x, c->metric));
     else if (row->resolved && isnan(row->p))
         row->missing = sb_strdup("one run: nothing says how far apart two of the same would be");
 }
@@ -81,15 +79,15 @@ static void set_lacking(struct sb_compare *c, struct sb_comparison *row, const s
 {
     char *mine = sb_view_missing(xs, x, c->metric), *theirs = sb_view_missing(ys, y, c->metric);
     if (mine || theirs)
-        row->lacking = sb_printf("%s%s%s%s%s%s%s", mine ? row->allocator : "", mine ? ": " : "",
-                                 mine ? mine : "", mine && theirs ? "; " : "", theirs ? row->baseline : "",
-                                 theirs ? ": " : "", theirs ? theirs : "");
+        row->lacking = sb_printf("%s%s%s%s%s%s%s", mine ? row->allocator : "", mine ? ": " : "", mine ? mine : "",
+                                 mine && theirs ? "; " : "", theirs ? row->baseline : "", theirs ? ": " : "",
+                                 theirs ? theirs : "");
     free(mine);
     free(theirs);
 }
 
-static struct sb_comparison *begin_row(struct sb_compare *c, const struct sb_view_cell *x,
-                                       const char *baseline, const struct sb_view *xs)
+static struct sb_comparison *begin_row(struct sb_compare *c, const struct sb_view_cell *x, const char *baseline,
+                                       const struct sb_view *xs)
 {
     struct sb_comparison *row = SB_VEC_ADD(&c->rows);
     row->title = xs->groups.at[x->group].title;
@@ -169,8 +167,7 @@ static void note_lost(struct sb_compare *c)
         const struct sb_cell_row *y = ys->cells.at[j].row;
         bool found = false;
         for (size_t i = 0; i < xs->cells.n && !found; i++)
-            found = !strcmp(xs->cells.at[i].row->allocator, y->allocator) &&
-                    comparable(xs->cells.at[i].row, y, false);
+            found = !strcmp(xs->cells.at[i].row->allocator, y->allocator) && comparable(xs->cells.at[i].row, y, false);
         if (found || y->skip)
             continue;
         *SB_VEC_ADD(&c->notes) = sb_printf("%s: the second run has no such cell", y->label);
@@ -267,9 +264,8 @@ bool sb_compare_can_separate(const struct sb_compare *c, size_t *needed)
             continue;
         m++;
         paired |= row->paired;
-        smallest =
-            fmin(smallest, row->ratio.blocks ? sb_smallest_p_of(c->anytime, row->paired, row->ratio.blocks)
-                                             : sb_smallest_p(row->x.n, row->y.n));
+        smallest = fmin(smallest, row->ratio.blocks ? sb_smallest_p_of(c->anytime, row->paired, row->ratio.blocks)
+                                                    : sb_smallest_p(row->x.n, row->y.n));
     }
     *needed = sb_processes_needed(c->anytime, paired, m, c->confidence);
     return m && smallest * (double)m < 1 - c->confidence;
@@ -285,18 +281,17 @@ static void note_power(struct sb_compare *c)
     size_t unresolved = sb_compare_count_unresolved(c);
     if (unresolved)
         *SB_VEC_ADD(&c->notes) =
-            sb_printf("NOT RESOLVED: in %zu of %zu comparisons the medians of %s are less than two "
-                      "steps of what it is known to apart; they get no p and no verdict",
+            sb_printf("NOT RESOLVED: in %zu of %zu comparisons the medians of %s are less than two steps of "
+                      "what it is known to apart; they get no p and no verdict",
                       unresolved, c->rows.n, c->metric);
     if (!m && c->rows.n > unresolved)
         *SB_VEC_ADD(&c->notes) =
-            sb_strdup("NOTHING CAN BE SEPARATED HERE: no row has two processes or more on both "
-                      "sides");
+            sb_strdup("NOTHING CAN BE SEPARATED HERE: no row has two processes or more on both sides");
     else if (m && !can)
-        *SB_VEC_ADD(&c->notes) = sb_printf("NOTHING CAN BE SEPARATED HERE: with so few processes a side no "
-                                           "difference, however large, survives "
-                                           "the correction for %zu comparison%s; repetitions = %zu would do",
-                                           m, m == 1 ? "" : "s", needed);
+        *SB_VEC_ADD(&c->notes) =
+            sb_printf("NOTHING CAN BE SEPARATED HERE: with so few processes a side no difference, "
+                      "however large, survives the correction for %zu comparison%s; repetitions = %zu would do",
+                      m, m == 1 ? "" : "s", needed);
 }
 
 /* ---- conditions ---- */
@@ -325,8 +320,7 @@ static char *common_settings(const char *settings, bool same_allocator)
     return sb_printf("%.*s%s", (int)(allocator - settings), settings, workload);
 }
 
-static void compare_row_settings(const struct sb_cell_row *x, const struct sb_cell_row *y,
-                                 struct sb_text *out)
+static void compare_row_settings(const struct sb_cell_row *x, const struct sb_cell_row *y, struct sb_text *out)
 {
     /* Of two allocators the options differ by nature; of one they are what is asked for. */
     bool same = !strcmp(x->allocator, y->allocator);
@@ -363,9 +357,9 @@ static void compare_settings(struct sb_compare *c, const char *baseline, struct 
         }
     }
     if (unknown)
-        *SB_VEC_ADD(&c->notes) = sb_strdup("one of the databases is of an older version, which did not "
-                                           "record the cells' settings: that they "
-                                           "agree is not known");
+        *SB_VEC_ADD(&c->notes) =
+            sb_strdup("one of the databases is of an older version, which did not record the cells' settings: "
+                      "that they agree is not known");
 }
 
 /* A new build is what one compares runs for: said, never refused. */
@@ -374,16 +368,15 @@ static void note_builds(struct sb_compare *c)
     const struct sb_data *a = &c->views[0].data, *b = &c->views[1].data;
     const char *x = sb_data_meta(a, "scullbench"), *y = sb_data_meta(b, "scullbench");
     if (strcmp(x ? x : "", y ? y : ""))
-        *SB_VEC_ADD(&c->notes) =
-            sb_printf("the runs are of different versions of scullbench: %s and %s", x, y);
+        *SB_VEC_ADD(&c->notes) = sb_printf("the runs are of different versions of scullbench: %s and %s", x, y);
     for (size_t i = 0; i < b->plugins.n; i++) {
         for (size_t j = 0; j < a->plugins.n; j++) {
             const struct sb_plugin_row *p = &a->plugins.at[j], *q = &b->plugins.at[i];
             bool same = !strcmp(p->build_id, q->build_id) && strcmp(p->build_id, "none");
             if (!strcmp(p->kind, q->kind) && !strcmp(p->name, q->name) && !same)
-                *SB_VEC_ADD(&c->notes) = sb_printf(
-                    "the %s %s was built anew in between, or has no build-id: build-id %.12s… and %.12s…",
-                    q->kind, q->name, p->build_id, q->build_id);
+                *SB_VEC_ADD(&c->notes) =
+                    sb_printf("the %s %s was built anew in between, or has no build-id: build-id %.12s… and %.12s…",
+                              q->kind, q->name, p->build_id, q->build_id);
         }
     }
 }
@@ -401,8 +394,8 @@ static int check_conditions(struct sb_compare *c, const char *baseline, bool any
                          (int)differences.n - 1, differences.at);
         status = -EXDEV;
     } else if (differences.n) {
-        *SB_VEC_ADD(&c->notes) = sb_printf("COMPARED ANYWAY, although the runs differ in:\n%.*s",
-                                           (int)differences.n - 1, differences.at);
+        *SB_VEC_ADD(&c->notes) =
+            sb_printf("COMPARED ANYWAY, although the runs differ in:\n%.*s", (int)differences.n - 1, differences.at);
     }
     sb_text_free(&differences);
     return status;
@@ -468,8 +461,7 @@ static int check_baseline(const struct sb_compare *c, const char *baseline, char
         sb_words_add_once(&names, paired);
     char *hint = sb_diag_hint(baseline ? baseline : "", (const char *const *)names.at, names.n);
     if (status) {
-        *why = sb_printf("compare needs --baseline, the allocator to compare with%s, or a second database",
-                         hint);
+        *why = sb_printf("compare needs --baseline, the allocator to compare with%s, or a second database", hint);
     } else if (baseline && !sb_words_has(&names, baseline)) {
         *why = sb_printf("--baseline: %s has no allocator '%s'%s", c->views[0].data.path, baseline, hint);
         status = -EINVAL;
@@ -542,12 +534,10 @@ static char *describe_floor(const struct sb_compare *aa)
         separated += row->alone != SB_VERDICT_NOT_SEPARATED;
     }
     double middle = sb_median(off, n), largest = n ? off[n - 1] : (double)NAN;
-    const char *created = sb_data_meta(&aa->views[0].data, "created"),
-               *name = sb_data_meta(&aa->views[0].data, "name");
+    const char *created = sb_data_meta(&aa->views[0].data, "created"), *name = sb_data_meta(&aa->views[0].data, "name");
     char *text =
-        n ? sb_printf("of %zu A/A comparisons (%s, %s) half were within ±%.2g %% and all within ±%.2g %% of "
-                      "1; %zu would "
-                      "have been called separated by themselves, where the test alone lets %.1f pass",
+        n ? sb_printf("of %zu A/A comparisons (%s, %s) half were within ±%.2g %% and all within ±%.2g %% of 1; "
+                      "%zu would have been called separated by themselves, where the test alone lets %.1f pass",
                       n, name ? name : "?", created ? created : "?", 100 * middle, 100 * largest, separated,
                       (1 - aa->confidence) * (double)n)
           : sb_strdup("the A/A run has no comparison with numbers on both sides");
@@ -592,9 +582,8 @@ static char *floor_of_pairs(const struct sb_compare *c)
         processes = s.n < processes ? s.n : processes;
         n++;
     }
-    return n ? sb_printf("%s beside itself, by turns in one process, came out within ±%.2g %% of 1 in %zu "
-                         "cell%s of %zu "
-                         "processes or more",
+    return n ? sb_printf("%s beside itself, by turns in one process, came out within ±%.2g %% of 1 in %zu cell%s "
+                         "of %zu processes or more",
                          name, 100 * most, n, n == 1 ? "" : "s", processes)
              : NULL;
 }
@@ -608,9 +597,8 @@ static int quote_floor(struct sb_compare *c, const char *given, char **why)
         return 0;
     path = given ? sb_strdup(given) : find_aa(&c->views[0].data);
     if (!path) {
-        c->floor = sb_strdup(
-            "not known: no A/A run of this machine stands beside the database; `scullbench aa CONFIG` "
-            "makes one");
+        c->floor = sb_strdup("not known: no A/A run of this machine stands beside the database; "
+                             "`scullbench aa CONFIG` makes one");
         return 0;
     }
     c->aa = sb_calloc(1, sizeof(*c->aa));
@@ -653,16 +641,16 @@ static void note_warnings(struct sb_compare *c)
             *SB_VEC_ADD(&c->notes) = sb_printf("%s: %s", d->path, d->warnings.at[i]);
         struct sb_disturbance disturbed = sb_find_disturbed(&c->views[v]);
         if (disturbed.trials)
-            *SB_VEC_ADD(&c->notes) = sb_printf(
-                "%s: %zu trial%s disturbed by the machine and made again; %zu repetition%s no number for it",
-                d->path, disturbed.trials, disturbed.trials == 1 ? " was" : "s were", disturbed.lost,
-                disturbed.lost == 1 ? " has" : "s have");
+            *SB_VEC_ADD(&c->notes) =
+                sb_printf("%s: %zu trial%s disturbed by the machine and made again; %zu repetition%s no number for it",
+                          d->path, disturbed.trials, disturbed.trials == 1 ? " was" : "s were", disturbed.lost,
+                          disturbed.lost == 1 ? " has" : "s have");
         size_t trials = 0;
         for (size_t t = 0; t < d->trials.n; t++)
             trials += d->trials.at[t].result.warnings.n > 0;
         if (trials)
-            *SB_VEC_ADD(&c->notes) = sb_printf(
-                "%s: %zu trials have warnings of their own, which the report shows", d->path, trials);
+            *SB_VEC_ADD(&c->notes) =
+                sb_printf("%s: %zu trials have warnings of their own, which the report shows", d->path, trials);
     }
 }
 

@@ -46,8 +46,7 @@ struct sb_compare {
     bool has_direction; /* else neither more nor less is better */
     bool is_speed;      /* "faster" is the word */
     double confidence;
-    bool
-        anytime; /* the run ended by its verdicts: intervals and p within its blocks are valid all the same */
+    bool anytime; /* the run ended by its verdicts: intervals and p within its blocks are valid all the same */
     enum sb_interval_kind interval;
     SB_VEC(struct sb_comparison) rows;
     struct sb_words notes; /* what a reader must know before the verdicts */

@@ -48,9 +48,8 @@ static double p_beyond(const double *ratios, size_t n, double share, double medi
 
 /* Not where the two were measured apart, or hardly together. At any time only signs within blocks have a p.
  */
-static void take_blocks(const struct sb_view *view, const struct sb_view_cell *x,
-                        const struct sb_view_cell *y, const char *metric, struct sb_level level,
-                        struct sb_contrast *contrast)
+static void take_blocks(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
+                        const char *metric, struct sb_level level, struct sb_contrast *contrast)
 {
     size_t n;
     double *ratios = sb_view_ratios(view, x, y, metric, &n);
@@ -65,8 +64,8 @@ static void take_blocks(const struct sb_view *view, const struct sb_view_cell *x
 }
 
 /* Measured by turns in the same processes: nothing else compares the two as well. */
-static void take_pairs(const struct sb_view *view, const struct sb_view_cell *x, struct sb_level level,
-                       double least, struct sb_contrast *contrast)
+static void take_pairs(const struct sb_view *view, const struct sb_view_cell *x, struct sb_level level, double least,
+                       struct sb_contrast *contrast)
 {
     size_t n;
     double *ratios = sb_view_samples(view, x, SB_NAME(PAIRED_RATIO), &n);
@@ -79,8 +78,7 @@ static void take_pairs(const struct sb_view *view, const struct sb_view_cell *x,
     free(ratios);
 }
 
-struct sb_contrast sb_contrast_pair(const struct sb_view *view, const struct sb_view_cell *x,
-                                    struct sb_level level)
+struct sb_contrast sb_contrast_pair(const struct sb_view *view, const struct sb_view_cell *x, struct sb_level level)
 {
     struct sb_contrast contrast = {.ratio = {NAN, NAN, NAN, 0}, .p = NAN, .p_beyond = NAN, .resolved = true};
     double least;
@@ -99,24 +97,22 @@ static bool are_pair(const struct sb_view *view, const struct sb_view_cell *x, c
     return baseline && x->row->source == y->row->source && !strcmp(baseline, y->row->allocator);
 }
 
-struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view_cell *x,
-                                  const struct sb_view *ys, const struct sb_view_cell *y, const char *metric,
-                                  struct sb_level level, enum sb_interval_kind kind)
+struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view_cell *x, const struct sb_view *ys,
+                                  const struct sb_view_cell *y, const char *metric, struct sb_level level,
+                                  enum sb_interval_kind kind)
 {
     struct sb_contrast contrast = {.ratio = {NAN, NAN, NAN, 0}, .p = NAN, .p_beyond = NAN};
     double least;
     size_t nx, ny;
     double *a = sb_view_samples(xs, x, metric, &nx), *b = sb_view_samples(ys, y, metric, &ny);
-    contrast.x =
-        summary_of(a, nx, sb_view_step(xs, x, metric), (struct sb_level){level.confidence, xs->anytime});
-    contrast.y =
-        summary_of(b, ny, sb_view_step(ys, y, metric), (struct sb_level){level.confidence, ys->anytime});
+    contrast.x = summary_of(a, nx, sb_view_step(xs, x, metric), (struct sb_level){level.confidence, xs->anytime});
+    contrast.y = summary_of(b, ny, sb_view_step(ys, y, metric), (struct sb_level){level.confidence, ys->anytime});
     contrast.resolved = sb_are_resolved(&contrast.x, &contrast.y);
     if (nx && ny && contrast.resolved) {
         contrast.p = nx > 1 && ny > 1 ? sb_rank_sum_p(a, nx, b, ny) : NAN;
         /* Of a median that is shorter than the step only that much is known, and no ratio. */
-        bool known = !sb_reading_is_below(sb_reading_of(&contrast.x)) &&
-                     !sb_reading_is_below(sb_reading_of(&contrast.y));
+        bool known =
+            !sb_reading_is_below(sb_reading_of(&contrast.x)) && !sb_reading_is_below(sb_reading_of(&contrast.y));
         if (known && all_positive(a, nx) && all_positive(b, ny)) {
             if (xs == ys && !strcmp(metric, SB_NAME(OPS_PER_S)) && are_pair(xs, x, y, &least))
                 take_pairs(xs, x, level, least, &contrast);
@@ -133,12 +129,11 @@ struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view
     return contrast;
 }
 
-double sb_contrast_ratio(const struct sb_view *view, const struct sb_view_cell *x,
-                         const struct sb_view_cell *y, const char *metric)
+double sb_contrast_ratio(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
+                         const char *metric)
 {
     /* Against itself it is 1, whatever the instrument can tell. */
     if (x == y)
         return sb_view_metric(view, x, metric).median > 0 ? 1 : NAN;
-    return sb_contrast_of(view, x, view, y, metric, sb_view_ratio_level(view), SB_INTERVAL_PERCENTILE)
-        .ratio.value;
+    return sb_contrast_of(view, x, view, y, metric, sb_view_ratio_level(view), SB_INTERVAL_PERCENTILE).ratio.value;
 }

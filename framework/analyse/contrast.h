@@ -20,19 +20,18 @@ struct sb_contrast {
 };
 
 /* Seeded by what is compared: the order of rows and the kind of output change nothing. */
-struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view_cell *x,
-                                  const struct sb_view *ys, const struct sb_view_cell *y, const char *metric,
-                                  struct sb_level level, enum sb_interval_kind kind);
+struct sb_contrast sb_contrast_of(const struct sb_view *xs, const struct sb_view_cell *x, const struct sb_view *ys,
+                                  const struct sb_view_cell *y, const char *metric, struct sb_level level,
+                                  enum sb_interval_kind kind);
 
 /*
  * The throughput of a cell whose processes had the baseline beside it: x is its rate, y the baseline's in the
  * same processes. `paired` is false where it has no such number.
  */
-struct sb_contrast sb_contrast_pair(const struct sb_view *view, const struct sb_view_cell *x,
-                                    struct sb_level level);
+struct sb_contrast sb_contrast_pair(const struct sb_view *view, const struct sb_view_cell *x, struct sb_level level);
 
 /* The ratio alone, as above; NaN where there is none. */
-double sb_contrast_ratio(const struct sb_view *view, const struct sb_view_cell *x,
-                         const struct sb_view_cell *y, const char *metric);
+double sb_contrast_ratio(const struct sb_view *view, const struct sb_view_cell *x, const struct sb_view_cell *y,
+                         const char *metric);
 
 #endif

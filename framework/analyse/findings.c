@@ -19,10 +19,9 @@ static void find_unfinished(const struct sb_view *v, size_t source, struct sb_wo
     for (size_t t = 0; t < v->data.trials.n; t++)
         n += v->data.trials.at[t].source == source && !v->data.trials.at[t].retry;
     if (planned && n < strtoul(planned, NULL, 10) && (!ended || strcmp(ended, "complete")))
-        *SB_VEC_ADD(out) = sb_printf("Only %zu of %s planned trials of %s are here: the run %s.", n, planned,
-                                     v->sources.at[source].name,
-                                     !ended || strcmp(ended, "interrupted") ? "is still going on, or died"
-                                                                            : "was interrupted");
+        *SB_VEC_ADD(out) = sb_printf(
+            "Only %zu of %s planned trials of %s are here: the run %s.", n, planned, v->sources.at[source].name,
+            !ended || strcmp(ended, "interrupted") ? "is still going on, or died" : "was interrupted");
 }
 
 static const char not_recorded[] = "not recorded";
@@ -38,9 +37,9 @@ static const char *known_fact(const struct sb_data *d, const char *name)
 
 void sb_find_differences(const struct sb_data *a, const struct sb_data *b, struct sb_text *out)
 {
-    static const char *const names[] = {
-        "cpu",        "cpu_model", "memory", "caches", "arch", "kernel",    "distribution", "compiler",
-        "hypervisor", "governor",  "turbo",  "smt",    "thp",  "thp_shmem", "overcommit",   "mitigations"};
+    static const char *const names[] = {"cpu",          "cpu_model", "memory",     "caches",     "arch",  "kernel",
+                                        "distribution", "compiler",  "hypervisor", "governor",   "turbo", "smt",
+                                        "thp",          "thp_shmem", "overcommit", "mitigations"};
     const char *x = sb_data_meta(a, "topology_summary"), *y = sb_data_meta(b, "topology_summary");
     for (size_t i = 0; i < SB_COUNT(names); i++) {
         const char *before = known_fact(a, names[i]), *after = known_fact(b, names[i]);
@@ -60,21 +59,17 @@ static void warn_of_differences(const struct sb_view *v, size_t source, struct s
     struct sb_text text = {0};
     sb_find_differences(&v->data, sb_view_head(v, source), &text);
     for (size_t i = 0; i < SB_COUNT(settings); i++) {
-        const char *x = sb_data_meta(&v->data, settings[i]),
-                   *y = sb_data_meta(sb_view_head(v, source), settings[i]);
+        const char *x = sb_data_meta(&v->data, settings[i]), *y = sb_data_meta(sb_view_head(v, source), settings[i]);
         if (strcmp(x ? x : "", y ? y : ""))
             sb_text_printf(&text, "%s: '%s' and '%s'\n", settings[i], x ? x : "?", y ? y : "?");
     }
-    const char *mine = sb_data_meta(&v->data, "config"),
-               *theirs = sb_data_meta(sb_view_head(v, source), "config");
+    const char *mine = sb_data_meta(&v->data, "config"), *theirs = sb_data_meta(sb_view_head(v, source), "config");
     if (strcmp(mine ? mine : "", theirs ? theirs : ""))
         sb_text_printf(&text, "their configs, which both stand below\n");
     char *state = NULL;
-    for (char *line = text.n ? strtok_r(text.at, "\n", &state) : NULL; line;
-         line = strtok_r(NULL, "\n", &state))
-        *SB_VEC_ADD(out) =
-            sb_printf("The databases %s and %s differ in %s; captions and the methods say the first's.",
-                      v->sources.at[0].name, v->sources.at[source].name, line);
+    for (char *line = text.n ? strtok_r(text.at, "\n", &state) : NULL; line; line = strtok_r(NULL, "\n", &state))
+        *SB_VEC_ADD(out) = sb_printf("The databases %s and %s differ in %s; captions and the methods say the first's.",
+                                     v->sources.at[0].name, v->sources.at[source].name, line);
     sb_text_free(&text);
 }
 
@@ -136,8 +131,7 @@ static char *by_allocator(const struct sb_view *v, const size_t *hits, const siz
     struct sb_text text = {0};
     for (size_t a = 0; a < v->allocators.n; a++) {
         if (hits[a])
-            sb_text_printf(&text, "%s%s %zu of %zu", text.n ? ", " : "", v->allocators.at[a], hits[a],
-                           all[a]);
+            sb_text_printf(&text, "%s%s %zu of %zu", text.n ? ", " : "", v->allocators.at[a], hits[a], all[a]);
     }
     return text.at;
 }
@@ -174,8 +168,8 @@ static void find_spread(const struct sb_view *v, struct sb_words *out)
     char *who = by_allocator(v, hits, all);
     if (who)
         *SB_VEC_ADD(out) =
-            sb_printf("In some cells processes ran at speeds far from their median, which is not seen "
-                      "in medians and intervals; the table of cells marks them: %s cells.",
+            sb_printf("In some cells processes ran at speeds far from their median, "
+                      "which is not seen in medians and intervals; the table of cells marks them: %s cells.",
                       who);
     free(who);
     free(all);
@@ -295,11 +289,11 @@ static void find_disturbed(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_disturbance d = sb_find_disturbed(v);
     if (d.trials)
-        *SB_VEC_ADD(out) = sb_printf(
-            "The machine disturbed %zu trial%s (a window cut short, or time lost to nobody), which %s in no "
-            "number and %s made again; %zu repetition%s disturbed to the last retry.",
-            d.trials, d.trials == 1 ? "" : "s", d.trials == 1 ? "is" : "are", d.trials == 1 ? "was" : "were",
-            d.lost, d.lost == 1 ? " was" : "s were");
+        *SB_VEC_ADD(out) =
+            sb_printf("The machine disturbed %zu trial%s (a window cut short, or time lost to nobody), "
+                      "which %s in no number and %s made again; %zu repetition%s disturbed to the last retry.",
+                      d.trials, d.trials == 1 ? "" : "s", d.trials == 1 ? "is" : "are", d.trials == 1 ? "was" : "were",
+                      d.lost, d.lost == 1 ? " was" : "s were");
 }
 
 struct sb_words sb_find_warnings(const struct sb_view *v)
@@ -355,11 +349,10 @@ struct sb_words sb_find_failed(const struct sb_view *v)
         const char *label = label_of(v, trial->cell);
         if (trial->result.status == SB_STATUS_OK)
             continue;
-        *SB_VEC_ADD(&out) =
-            sb_printf("trial %lld, %s, repetition %lld: %s: %s%s%s", (long long)trial->number, label,
-                      (long long)trial->repetition, sb_status_name(trial->result.status),
-                      trial->result.reason ? trial->result.reason : "no reason given",
-                      trial->last_words ? "\n" : "", trial->last_words ? trial->last_words : "");
+        *SB_VEC_ADD(&out) = sb_printf("trial %lld, %s, repetition %lld: %s: %s%s%s", (long long)trial->number, label,
+                                      (long long)trial->repetition, sb_status_name(trial->result.status),
+                                      trial->result.reason ? trial->result.reason : "no reason given",
+                                      trial->last_words ? "\n" : "", trial->last_words ? trial->last_words : "");
     }
     return out;
 }

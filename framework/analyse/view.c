@@ -44,8 +44,7 @@ static char *swept_text(const struct sb_cell_row *row)
     sb_text_add(&text, "", 0);
     for (size_t i = 0; i < row->swept.n; i++) {
         if (!sb_own_key(row->swept.at[i].name, row->allocator))
-            sb_text_printf(&text, "%s%s=%s", text.n ? ", " : "", row->swept.at[i].name,
-                           row->swept.at[i].value);
+            sb_text_printf(&text, "%s%s=%s", text.n ? ", " : "", row->swept.at[i].name, row->swept.at[i].value);
     }
     return text.at;
 }
@@ -80,8 +79,8 @@ static size_t group_of(struct sb_view *view, const struct sb_cell_row *row)
     g->workload = row->workload;
     g->threads = row->threads;
     g->swept = swept;
-    g->title = sb_printf("%s, %lld thread%s%s%s", row->workload, (long long)row->threads,
-                         row->threads == 1 ? "" : "s", *swept ? ", " : "", swept);
+    g->title = sb_printf("%s, %lld thread%s%s%s", row->workload, (long long)row->threads, row->threads == 1 ? "" : "s",
+                         *swept ? ", " : "", swept);
     return view->groups.n - 1;
 }
 
@@ -124,8 +123,7 @@ static void sort_trials(struct sb_view *view)
         view->cells.at[i].trials += !trial->retry;
         view->cells.at[i].ok += trial->result.status == SB_STATUS_OK;
         view->cells.at[i].disturbed += trial->result.status == SB_STATUS_DISTURBED;
-        view->cells.at[i].failed +=
-            trial->result.status != SB_STATUS_OK && trial->result.status != SB_STATUS_DISTURBED;
+        view->cells.at[i].failed += trial->result.status != SB_STATUS_OK && trial->result.status != SB_STATUS_DISTURBED;
     }
     free(next);
 }
@@ -135,8 +133,7 @@ static char *source_name(const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     size_t n = strlen(base);
-    char *bytes = sb_strndup(base, n > 3 && !strcmp(base + n - 3, ".db") ? n - 3 : n),
-         *name = sb_utf8_clean(bytes);
+    char *bytes = sb_strndup(base, n > 3 && !strcmp(base + n - 3, ".db") ? n - 3 : n), *name = sb_utf8_clean(bytes);
     free(bytes);
     return name;
 }
@@ -218,8 +215,7 @@ static bool any_twice(const struct sb_view *view)
     const struct sb_data *d = &view->data;
     for (size_t i = 0; i < d->cells.n; i++) {
         for (size_t j = 0; j < i; j++) {
-            if (d->cells.at[i].source != d->cells.at[j].source &&
-                !strcmp(d->cells.at[i].label, d->cells.at[j].label))
+            if (d->cells.at[i].source != d->cells.at[j].source && !strcmp(d->cells.at[i].label, d->cells.at[j].label))
                 return true;
         }
     }
@@ -271,8 +267,7 @@ int sb_view_open_all(struct sb_view *view, const struct sb_words *dbs, char **wh
         return status;
     const char *confidence = sb_data_meta(&view->data, "confidence");
     view->confidence = confidence ? strtod(confidence, NULL) : 0.95;
-    if (!(view->confidence > 0 &&
-          view->confidence < 1)) /* altered by hand: nothing could be computed with it */
+    if (!(view->confidence > 0 && view->confidence < 1)) /* altered by hand: nothing could be computed with it */
         view->confidence = 0.95;
     for (size_t i = 0; i < view->sources.n; i++)
         view->anytime |= ends_by_results(view, i);
@@ -319,8 +314,8 @@ void sb_view_close(struct sb_view *view)
     sb_data_free(&view->data);
 }
 
-int sb_view_load_series(const struct sb_view *view, const struct sb_trial_row *trial,
-                        struct sb_result *result, char **why)
+int sb_view_load_series(const struct sb_view *view, const struct sb_trial_row *trial, struct sb_result *result,
+                        char **why)
 {
     return sb_store_load_series(view->sources.at[trial->source].store, trial->number, result, why);
 }
@@ -336,8 +331,7 @@ const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group
 }
 
 /* Within one run: another's floor or baseline was measured under other conditions. */
-const struct sb_view_cell *sb_view_beside(const struct sb_view *view, const struct sb_view_cell *cell,
-                                          const char *name)
+const struct sb_view_cell *sb_view_beside(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
 {
     for (size_t i = 0; i < view->cells.n; i++) {
         const struct sb_view_cell *other = &view->cells.at[i];
@@ -405,8 +399,7 @@ const struct sb_data *sb_view_head(const struct sb_view *view, size_t source)
 }
 
 /* The values as they were measured, whether or not they may be shown. */
-static double *raw_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
-                           size_t *n)
+static double *raw_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name, size_t *n)
 {
     double *samples = sb_calloc(cell->last_trial - cell->first_trial, sizeof(*samples));
     *n = 0;
@@ -427,9 +420,8 @@ static double raw_median(const struct sb_view *view, const struct sb_view_cell *
     return median;
 }
 
-static const char too_short[] =
-    "a batch of calls takes less than a hundred steps of this clock: raise the workload's "
-    "batch, or give it more to do";
+static const char too_short[] = "a batch of calls takes less than a hundred steps of this clock: "
+                                "raise the workload's batch, or give it more to do";
 
 static const char below_step[] = "it is shorter than the step of this clock, and no more is known of it";
 
@@ -445,8 +437,7 @@ static bool is_too_short(const struct sb_view *view, const struct sb_view_cell *
 }
 
 /* A trial that lacks the metric isn't a zero; n says how many had it. */
-double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
-                        size_t *n)
+double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name, size_t *n)
 {
     double *samples = raw_samples(view, cell, name, n);
     if (*n && is_too_short(view, cell, name))
@@ -465,9 +456,8 @@ static const struct sb_trial_row *find_in_block(const struct sb_view *view, cons
 {
     for (size_t i = cell->first_trial; i < cell->last_trial; i++) {
         const struct sb_trial_row *t = &view->data.trials.at[view->order[i]];
-        if (t->source == like->source && t->repetition == like->repetition &&
-            t->simulated == like->simulated && t->result.status == SB_STATUS_OK &&
-            sb_metrics_find(&t->result.metrics, name))
+        if (t->source == like->source && t->repetition == like->repetition && t->simulated == like->simulated &&
+            t->result.status == SB_STATUS_OK && sb_metrics_find(&t->result.metrics, name))
             return t;
     }
     return NULL;
@@ -503,8 +493,7 @@ double sb_view_step(const struct sb_view *view, const struct sb_view_cell *cell,
     return step;
 }
 
-struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell,
-                                 const char *name)
+struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
 {
     size_t n;
     double *samples = sb_view_samples(view, cell, name, &n);
@@ -543,8 +532,9 @@ char *sb_view_label(const struct sb_view *view, const char *metric)
 }
 
 const char sb_view_spread_words[] =
-    "far off: processes whose throughput lies more than a quarter of their median from it; two groups: the "
-    "processes fall into two groups far apart, and the median may be neither's";
+    "far off: processes whose throughput lies more than a quarter of their median from it; "
+    "two groups: the processes fall into two groups far apart, "
+    "and the median may be neither's";
 
 char *sb_view_spread(const struct sb_summary *s)
 {
@@ -555,8 +545,8 @@ char *sb_view_spread(const struct sb_summary *s)
 
 /* Percentiles of all calls, from merged counts: those of processes are never averaged. */
 int sb_view_latencies(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
-                      const double *shares, size_t share_count, struct sb_histogram *merged, double *low,
-                      double *high, char **why)
+                      const double *shares, size_t share_count, struct sb_histogram *merged, double *low, double *high,
+                      char **why)
 {
     struct sb_histogram *one = sb_calloc(1, sizeof(*one));
     int status = 0;
@@ -600,13 +590,12 @@ char *sb_view_interval(const struct sb_view *view, size_t least_n, size_t most_n
     if (least_n >= enough)
         return sb_printf("%g %% interval of the median by ranks%s", percent, when);
     if (least_n == most_n && view->anytime)
-        return sb_printf("smallest to largest (%zu processes are too few for %g %% at any time)", least_n,
-                         percent);
+        return sb_printf("smallest to largest (%zu processes are too few for %g %% at any time)", least_n, percent);
     if (least_n == most_n)
         return sb_printf("smallest to largest (%g %% of confidence: %zu processes are too few for %g %%)",
                          100 * (1 - exp2(1 - (double)least_n)), least_n, percent);
-    return sb_printf("%g %% interval of the median by ranks%s, or with fewer than %zu processes the range",
-                     percent, when, enough);
+    return sb_printf("%g %% interval of the median by ranks%s, or with fewer than %zu processes the range", percent,
+                     when, enough);
 }
 
 /* What that run asked for, as a share; 0: nothing. */
@@ -624,14 +613,12 @@ char *sb_view_stopped(const struct sb_view *view, const struct sb_view_cell *cel
         return NULL;
     if (s.reached && width <= precision)
         return sb_printf("±%g %% reached (±%.2g %%)", 100 * precision, 100 * width);
-    return isnan(width)
-               ? sb_strdup("not reached")
-               : sb_printf("±%g %% not reached in %zu (±%.2g %%)", 100 * precision, s.n, 100 * width);
+    return isnan(width) ? sb_strdup("not reached")
+                        : sb_printf("±%g %% not reached in %zu (±%.2g %%)", 100 * precision, s.n, 100 * width);
 }
 
 /* What a trial says of a number that it hasn't got, or NULL. */
-static const char *unavailable_reason(const struct sb_view *view, const struct sb_view_cell *cell,
-                                      const char *name)
+static const char *unavailable_reason(const struct sb_view *view, const struct sb_view_cell *cell, const char *name)
 {
     for (size_t t = cell->first_trial; t < cell->last_trial; t++) {
         const struct sb_result *r = &view->data.trials.at[view->order[t]].result;

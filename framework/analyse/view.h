@@ -12,11 +12,11 @@
 /* A cell and its ok trials. */
 struct sb_view_cell {
     const struct sb_cell_row *row;
-    char *variant; /* the allocator with its own swept keys, "slub (sheaf=60)": what stands side by side */
-    char *section; /* the allocator without them; both with their database where two have the same cell */
-    char *label;   /* of the cell, likewise */
-    size_t trials, ok;              /* repetitions: what ran under valgrind isn't one */
-    size_t failed, disturbed;       /* trials; a disturbed one was made again, up to the last retry */
+    char *variant;            /* the allocator with its own swept keys, "slub (sheaf=60)": what stands side by side */
+    char *section;            /* the allocator without them; both with their database where two have the same cell */
+    char *label;              /* of the cell, likewise */
+    size_t trials, ok;        /* repetitions: what ran under valgrind isn't one */
+    size_t failed, disturbed; /* trials; a disturbed one was made again, up to the last retry */
     size_t first_trial, last_trial; /* of the view's order, all of this cell */
     size_t allocator;               /* index into the view's allocators */
     size_t base;                    /* into its bases: the same for one variant in all databases */
@@ -65,8 +65,8 @@ void sb_view_close(struct sb_view *view);
 const struct sb_view_cell *sb_view_find(const struct sb_view *view, size_t group, size_t allocator);
 
 /* Series and dumps of a trial. */
-int sb_view_load_series(const struct sb_view *view, const struct sb_trial_row *trial,
-                        struct sb_result *result, char **why);
+int sb_view_load_series(const struct sb_view *view, const struct sb_trial_row *trial, struct sb_result *result,
+                        char **why);
 
 /* The value of a swept key in a cell, or NULL where it isn't swept. */
 const char *sb_swept_value(const struct sb_cell_row *row, const char *name);
@@ -107,8 +107,7 @@ double sb_view_decide(const struct sb_view *view);
 const struct sb_data *sb_view_head(const struct sb_view *view, size_t source);
 
 /* A metric's values in the ok trials of a cell, in the order in which they ran; the caller frees them. */
-double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
-                        size_t *n);
+double *sb_view_samples(const struct sb_view *view, const struct sb_view_cell *cell, const char *name, size_t *n);
 
 /* Whether the repetitions of a source are blocks: its run was interleaved. */
 bool sb_view_has_blocks(const struct sb_view *view, size_t source);
@@ -120,8 +119,7 @@ double *sb_view_ratios(const struct sb_view *view, const struct sb_view_cell *x,
 double sb_view_step(const struct sb_view *view, const struct sb_view_cell *cell, const char *name);
 
 /* Summary of a metric over the ok trials of a cell; n = 0 where none has it. */
-struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell,
-                                 const char *name);
+struct sb_summary sb_view_metric(const struct sb_view *view, const struct sb_view_cell *cell, const char *name);
 
 /* Whether any cell has it. */
 bool sb_view_has_metric(const struct sb_view *view, const char *name);
@@ -146,8 +144,8 @@ const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell
  */
 
 int sb_view_latencies(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
-                      const double *shares, size_t share_count, struct sb_histogram *merged, double *low,
-                      double *high, char **why);
+                      const double *shares, size_t share_count, struct sb_histogram *merged, double *low, double *high,
+                      char **why);
 
 /* What the cells' intervals are, in words: "95 % interval of the median by ranks". The caller frees it. */
 char *sb_view_interval(const struct sb_view *view, size_t least_n, size_t most_n);

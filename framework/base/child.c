@@ -64,8 +64,7 @@ static int spawn(struct sb_child_under_way *c)
     sigaddset(&defaults, SIGINT);
     sigaddset(&defaults, SIGPIPE);
     sigaddset(&defaults, SIGTERM);
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     for (int i = 0; i < 3; i++)
@@ -151,8 +150,7 @@ static void drain(struct sb_child_under_way *c, int which)
         if (which == OUT) {
             take_lines(c, buffer, (size_t)n);
             c->said += (size_t)n;
-            c->flooded = c->said > (size_t)SB_CHILD_OUTPUT_MIB << 20 || c->line.n > (size_t)SB_CHILD_LINE_MIB
-                                                                                        << 20;
+            c->flooded = c->said > (size_t)SB_CHILD_OUTPUT_MIB << 20 || c->line.n > (size_t)SB_CHILD_LINE_MIB << 20;
         } else {
             keep_errors(c, buffer, (size_t)n);
         }
@@ -183,8 +181,7 @@ static void converse(struct sb_child_under_way *c, struct sb_child_end *end)
             end->timed_out = !*stop && !c->flooded;
             return;
         }
-        struct pollfd polls[3] = {
-            {c->fds[IN], POLLOUT, 0}, {c->fds[OUT], POLLIN, 0}, {c->fds[ERR], POLLIN, 0}};
+        struct pollfd polls[3] = {{c->fds[IN], POLLOUT, 0}, {c->fds[OUT], POLLIN, 0}, {c->fds[ERR], POLLIN, 0}};
         uint64_t left_ms = (deadline_ns - now) / 1000000 + 1;
         /* A fifth of a second at most, so that a stop is noticed although no signal woke us. */
         if (poll(polls, 3, left_ms > 200 ? 200 : (int)left_ms) <= 0)
@@ -226,8 +223,7 @@ static void await(struct sb_child_under_way *c, struct sb_child_end *end)
 int sb_child_start(const struct sb_child *child, struct sb_child_under_way **under_way)
 {
     struct sb_child_under_way *c = sb_calloc(1, sizeof(*c));
-    *c = (struct sb_child_under_way){
-        .of = child, .fds = {-1, -1, -1}, .input = child->input ? child->input : ""};
+    *c = (struct sb_child_under_way){.of = child, .fds = {-1, -1, -1}, .input = child->input ? child->input : ""};
     int status = spawn(c);
     /* So that it reads while we do something else: what a pipe doesn't take waits for the conversation. */
     if (!status)

@@ -29,8 +29,7 @@ struct sb_diag {
  * Collects an error at `line` of diag->file. Line 0 speaks of the file as a whole, line -k of the
  * k-th --set argument.
  */
-void sb_diag_at(struct sb_diag *diag, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void sb_diag_at(struct sb_diag *diag, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Whether something was said of this line. */
 bool sb_diag_has(const struct sb_diag *diag, int line);
 

@@ -141,8 +141,7 @@ static int read_digits(const char *text, uint64_t *value, const char **end)
     bool overflow = false;
     for (; *p >= '0' && *p <= '9'; p++) {
         /* Read on to the end: the unit behind it may be the real mistake. */
-        if (__builtin_mul_overflow(v, UINT64_C(10), &v) ||
-            __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
+        if (__builtin_mul_overflow(v, UINT64_C(10), &v) || __builtin_add_overflow(v, (uint64_t)(*p - '0'), &v))
             overflow = true;
     }
     *end = p;

@@ -14,8 +14,8 @@ enum sb_host_kind {
     SB_KIND_SHARE = 64, /* "1%", "0.5%", "off"    value.u in thousandths of a percent, off is 0 */
     SB_KIND_RATE,       /* "2000/s", "none"       value.u per second, none is 0 */
     SB_KIND_ROOM,       /* "64MiB", "auto"        value.u in bytes, auto is 0 */
-    SB_KIND_COUNTS, /* "5", "5..50"           value.u: the least in the lower 32 bits, the most in the upper
-                     */
+    SB_KIND_COUNTS,     /* "5", "5..50"           value.u: the least in the lower 32 bits, the most in the upper
+                         */
 };
 
 static inline uint32_t sb_counts_least(union sb_value value)

@@ -60,16 +60,15 @@ struct sb_check_request {
 };
 
 /* 0, or a negative errno with a sentence in `*why` where nothing could be tried. */
-int sb_check(struct sb_check_report *report, const struct sb_check_request *request,
-             volatile sig_atomic_t *stop, char **why);
+int sb_check(struct sb_check_report *report, const struct sb_check_request *request, volatile sig_atomic_t *stop,
+             char **why);
 
 /*
  * `*loaded` gets a fingerprint of the shared objects that opening the allocator loads: it changes with any of
  * them. NULL where it can't be opened, with a sentence in `*why`. The caller frees both. A negative errno,
  * also with a sentence, where nothing could be tried.
  */
-int sb_check_loaded(const struct sb_check_request *request, volatile sig_atomic_t *stop, char **loaded,
-                    char **why);
+int sb_check_loaded(const struct sb_check_request *request, volatile sig_atomic_t *stop, char **loaded, char **why);
 void sb_check_report_free(struct sb_check_report *report);
 
 #endif

@@ -71,8 +71,8 @@ static char *child_text(const struct gate *g, const struct sb_property *property
     /* Used up block by block, a large memory takes long and shows no more than a small one. */
     uint64_t memory = !strcmp(property->name, "exhaustion") && q->memory > SMALL ? SMALL : q->memory;
     sb_text_printf(&text, "[check]\nproperty = %s\nseed = %llu\nquick = %s\nmemory = %llu\nprogress = %s\n",
-                   property->name, (unsigned long long)q->seed, q->quick ? "yes" : "no",
-                   (unsigned long long)memory, g->progress_path);
+                   property->name, (unsigned long long)q->seed, q->quick ? "yes" : "no", (unsigned long long)memory,
+                   g->progress_path);
     if (ops)
         sb_text_printf(&text, "ops = %s\n", ops);
     sb_text_printf(&text, "[allocator %s]\nfile = %s\n", q->plugin->name, q->plugin->path);
@@ -82,35 +82,30 @@ static char *child_text(const struct gate *g, const struct sb_property *property
 }
 
 /* A child that ends without an answer has failed the property: it crashed, hung, or called exit. */
-static void explain_end(const struct gate *g, const struct sb_child_end *end, uint64_t limit,
-                        struct outcome *o)
+static void explain_end(const struct gate *g, const struct sb_child_end *end, uint64_t limit, struct outcome *o)
 {
     const char *doing = (const char *)(g->progress + 1), *colon = *doing ? ": " : "";
     o->fault = SB_FAULT_CRASH;
     o->at = *g->progress == UINT64_MAX ? SIZE_MAX : *g->progress ? (size_t)*g->progress - 1 : 0;
     /* We kill at the time limit alone: who else does so is the kernel, short of memory, or a user. */
-    if (WIFSIGNALED(end->wait_status) && WTERMSIG(end->wait_status) == SIGKILL && !end->timed_out &&
-        !end->flooded) {
+    if (WIFSIGNALED(end->wait_status) && WTERMSIG(end->wait_status) == SIGKILL && !end->timed_out && !end->flooded) {
         o->result = SB_CHECK_UNTESTED;
         o->fault = SB_FAULT_MACHINE;
-        o->why =
-            sb_printf("the machine: %s%sthe process was killed from outside (signal 9), as a kernel short of "
-                      "memory does",
-                      doing, colon);
+        o->why = sb_printf("the machine: %s%sthe process was killed from outside (signal 9), "
+                           "as a kernel short of memory does",
+                           doing, colon);
     } else if (end->timed_out)
-        o->why = sb_printf("%s%sit did not end within %llu s", doing, colon,
-                           (unsigned long long)(limit / 1000000000));
+        o->why = sb_printf("%s%sit did not end within %llu s", doing, colon, (unsigned long long)(limit / 1000000000));
     else if (WIFSIGNALED(end->wait_status))
-        o->why = sb_printf("%s%sthe process was ended by signal %d (%s)", doing, colon,
-                           WTERMSIG(end->wait_status), strsignal(WTERMSIG(end->wait_status)));
+        o->why = sb_printf("%s%sthe process was ended by signal %d (%s)", doing, colon, WTERMSIG(end->wait_status),
+                           strsignal(WTERMSIG(end->wait_status)));
     else
         o->why = sb_printf("%s%sthe process ended with exit status %d before it was done%s%s", doing, colon,
                            WEXITSTATUS(end->wait_status), end->last_words ? ": " : "",
                            end->last_words ? end->last_words : "");
 }
 
-static int run_child(const struct gate *g, const struct sb_property *property, const char *ops,
-                     struct outcome *o)
+static int run_child(const struct gate *g, const struct sb_property *property, const char *ops, struct outcome *o)
 {
     char die[] = "--die-with-parent", *argv[] = {g->program, die, NULL};
     /* Far beyond what any property takes on a slow machine: who runs longer hangs. */
@@ -216,17 +211,14 @@ static const struct {
     const char *property, *needs;
     bool fault;
 } needs[] = {
-    {"contents", "overlap", false},      {"usable", "overlap", false},
-    {"usable", "contents", false},       {"page-structs", "overlap", false},
-    {"page-structs", "contents", false}, {"page-structs", "alignment", false},
-    {"page-structs", "zeroing", false},  {"page-structs", "snapshot", false},
-    {"page-structs", "check", true},     {"other-cpu", "overlap", false},
-    {"other-cpu", "contents", false},    {"all-threads", "overlap", false},
-    {"all-threads", "contents", false},  {"all-threads", "other-cpu", false},
-    {"bulk", "overlap", false},          {"options", "overlap", false},
-    {"options", "contents", false},      {"options", "alignment", false},
-    {"options", "zeroing", false},       {"bulk", "snapshot", false},
-    {"all-threads", "snapshot", false},  {"all-threads", "check", true},
+    {"contents", "overlap", false},     {"usable", "overlap", false},        {"usable", "contents", false},
+    {"page-structs", "overlap", false}, {"page-structs", "contents", false}, {"page-structs", "alignment", false},
+    {"page-structs", "zeroing", false}, {"page-structs", "snapshot", false}, {"page-structs", "check", true},
+    {"other-cpu", "overlap", false},    {"other-cpu", "contents", false},    {"all-threads", "overlap", false},
+    {"all-threads", "contents", false}, {"all-threads", "other-cpu", false}, {"bulk", "overlap", false},
+    {"options", "overlap", false},      {"options", "contents", false},      {"options", "alignment", false},
+    {"options", "zeroing", false},      {"bulk", "snapshot", false},         {"all-threads", "snapshot", false},
+    {"all-threads", "check", true},
 };
 
 static const struct sb_check_line *standing_in_the_way(const struct sb_check_report *report,
@@ -238,16 +230,14 @@ static const struct sb_check_line *standing_in_the_way(const struct sb_check_rep
         for (size_t j = 0; j < report->n; j++) {
             const struct sb_check_line *line = &report->at[j];
             bool bad = line->result == SB_CHECK_FAIL || line->result == SB_CHECK_UNTESTED;
-            if (!strcmp(line->property->name, needs[i].needs) && bad &&
-                (!needs[i].fault || line->met_a_fault))
+            if (!strcmp(line->property->name, needs[i].needs) && bad && (!needs[i].fault || line->met_a_fault))
                 return line;
         }
     }
     return NULL;
 }
 
-static int try_property(const struct gate *g, const struct sb_property *property,
-                        struct sb_check_report *report)
+static int try_property(const struct gate *g, const struct sb_property *property, struct sb_check_report *report)
 {
     const struct sb_check_line *before = standing_in_the_way(report, property);
     struct outcome o = {.result = SB_CHECK_UNTESTED};
@@ -262,12 +252,12 @@ static int try_property(const struct gate *g, const struct sb_property *property
     }
     if (!status) {
         struct sb_check_line *line = SB_VEC_ADD(report);
-        *line = (struct sb_check_line){.property = property,
-                                       .result = o.result,
-                                       .why = o.why,
-                                       .met_a_fault =
-                                           !before && o.fault != SB_FAULT_NONE && o.fault != SB_FAULT_MACHINE,
-                                       .machine = o.fault == SB_FAULT_MACHINE};
+        *line =
+            (struct sb_check_line){.property = property,
+                                   .result = o.result,
+                                   .why = o.why,
+                                   .met_a_fault = !before && o.fault != SB_FAULT_NONE && o.fault != SB_FAULT_MACHINE,
+                                   .machine = o.fault == SB_FAULT_MACHINE};
         report->machine += line->machine;
         report->failed += o.result == SB_CHECK_FAIL;
         report->passed += o.result == SB_CHECK_PASS;
@@ -285,8 +275,7 @@ static int open_gate(struct gate *g, char **why)
     g->program = sb_printf("%s/scullbench-check", folder ? folder : ".");
     free(folder);
     if (access(g->program, X_OK)) {
-        *why = sb_printf("%s, which tries the properties, is missing: build or install all of scullbench",
-                         g->program);
+        *why = sb_printf("%s, which tries the properties, is missing: build or install all of scullbench", g->program);
         return -ENOENT;
     }
     strcpy(g->progress_path, "/tmp/scullbench-XXXXXX");
@@ -327,8 +316,7 @@ static void own_what_nobody_owned(struct sb_check_report *report)
     }
 }
 
-int sb_check(struct sb_check_report *report, const struct sb_check_request *q, volatile sig_atomic_t *stop,
-             char **why)
+int sb_check(struct sb_check_report *report, const struct sb_check_request *q, volatile sig_atomic_t *stop, char **why)
 {
     struct gate g = {.request = q, .stop = stop};
     *report = (struct sb_check_report){0};

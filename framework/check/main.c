@@ -82,8 +82,7 @@ static void tell_loaded(const struct sb_objects *before, struct sb_finding *f)
     struct sb_text text = {0};
     for (size_t i = 0; i < now.n; i++) {
         if (!sb_objects_have(before, now.at[i].path))
-            sb_text_printf(&text, "%s %016llx\n", now.at[i].path,
-                           (unsigned long long)sb_hash_file(now.at[i].path));
+            sb_text_printf(&text, "%s %016llx\n", now.at[i].path, (unsigned long long)sb_hash_file(now.at[i].path));
     }
     f->result = SB_CHECK_PASS;
     snprintf(f->why, sizeof(f->why), "%016llx", (unsigned long long)sb_hash(sb_text_get(&text)));
@@ -97,8 +96,7 @@ static void try_it(struct sb_ini *ini, const struct sb_plugin *plugin, const uni
     static struct sb_world world;
     const struct sb_property *property = sb_property_find(value_of(ini, "property"));
     const char *text = value_of(ini, "ops");
-    uint64_t seed = strtoull(value_of(ini, "seed"), NULL, 10),
-             memory = strtoull(value_of(ini, "memory"), NULL, 10);
+    uint64_t seed = strtoull(value_of(ini, "seed"), NULL, 10), memory = strtoull(value_of(ini, "memory"), NULL, 10);
     /* Without a property the question is only whether it opens, and what it loads. */
     bool quick = !strcmp(value_of(ini, "quick"), "yes");
     struct sb_ops ops = {0};

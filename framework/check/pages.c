@@ -41,20 +41,19 @@ static void judge_page(struct pages *p, const struct held *h, uint64_t in)
     struct sb_page *page = in ? p->ops->virt_to_page(p->w->self, at) : h->page;
     unsigned long long size = h->size;
     if (!page || p->ops->virt_to_page(p->w->self, at) != page) {
-        sb_find(p->f, SB_CHECK_FAIL, "virt_to_page of %p, in a block of %llu bytes, is not its page",
-                (void *)at, size);
+        sb_find(p->f, SB_CHECK_FAIL, "virt_to_page of %p, in a block of %llu bytes, is not its page", (void *)at, size);
         return;
     }
     if (p->ops->page_address(p->w->self, page) != at) {
-        sb_find(p->f, SB_CHECK_FAIL, "page_address of the page at %p, in a block of %llu bytes, says %p",
-                (void *)at, size, p->ops->page_address(p->w->self, page));
+        sb_find(p->f, SB_CHECK_FAIL, "page_address of the page at %p, in a block of %llu bytes, says %p", (void *)at,
+                size, p->ops->page_address(p->w->self, page));
         return;
     }
     uint64_t pfn = p->ops->page_to_pfn(p->w->self, page), want = (uint64_t)(at - base) / SB_PAGE_SIZE;
     if (base && pfn != want)
         sb_find(p->f, SB_CHECK_FAIL,
-                "page_to_pfn of the page at %p says %llu; it is the machine's page %llu, counted from 0",
-                (void *)at, (unsigned long long)pfn, (unsigned long long)want);
+                "page_to_pfn of the page at %p says %llu; it is the machine's page %llu, counted from 0", (void *)at,
+                (unsigned long long)pfn, (unsigned long long)want);
 }
 
 static void judge_held(struct pages *p, const struct held *h, bool zero)
@@ -64,8 +63,7 @@ static void judge_held(struct pages *p, const struct held *h, bool zero)
     if ((uintptr_t)h->at % h->size)
         sb_find(p->f, SB_CHECK_FAIL, "%llu bytes at %p are not aligned to their size", size, (void *)h->at);
     else if (base && (h->at < base || h->at + h->size > base + p->w->memory.size))
-        sb_find(p->f, SB_CHECK_FAIL, "%llu bytes at %p lie outside of the machine's memory", size,
-                (void *)h->at);
+        sb_find(p->f, SB_CHECK_FAIL, "%llu bytes at %p lie outside of the machine's memory", size, (void *)h->at);
     for (size_t i = 0; i < p->n && fine(p); i++) {
         const struct held *other = &p->held[i];
         if (h->at < other->at + other->size && other->at < h->at + h->size)
@@ -73,8 +71,7 @@ static void judge_held(struct pages *p, const struct held *h, bool zero)
                     (void *)h->at, (unsigned long long)other->size, (void *)other->at);
     }
     if (zero && fine(p) && !sb_is_zero(h->at, h->size))
-        sb_find(p->f, SB_CHECK_FAIL, "%llu bytes at %p are not all zero, as was asked for", size,
-                (void *)h->at);
+        sb_find(p->f, SB_CHECK_FAIL, "%llu bytes at %p are not all zero, as was asked for", size, (void *)h->at);
     if (fine(p))
         judge_page(p, h, 0);
     if (fine(p))
@@ -153,8 +150,7 @@ static void judge_books(struct pages *p)
     char why[256] = "";
     p->w->a->snapshot(p->w->self, &s);
     if (s.has & SB_HAS_LIVE && s.live != p->n)
-        sb_find(p->f, SB_CHECK_FAIL, "%zu blocks live, the snapshot says %llu", p->n,
-                (unsigned long long)s.live);
+        sb_find(p->f, SB_CHECK_FAIL, "%zu blocks live, the snapshot says %llu", p->n, (unsigned long long)s.live);
     else if (p->w->a->check(p->w->self, why, sizeof(why)))
         sb_find(p->f, SB_CHECK_FAIL, "check() complains: %s", *why ? why : "without a word");
 }
@@ -190,8 +186,7 @@ static bool is_on(const struct pages *p, const char *at, unsigned node)
     const struct sb_host *host = &p->w->host;
     const char *base = host->memory;
     uint64_t share = host->memory_size / host->nr_nodes & ~((SB_PAGE_SIZE << SB_MAX_ORDER) - 1);
-    const char *from = base + node * share,
-               *to = node + 1 < host->nr_nodes ? from + share : base + host->memory_size;
+    const char *from = base + node * share, *to = node + 1 < host->nr_nodes ? from + share : base + host->memory_size;
     return at >= from && at < to;
 }
 
@@ -199,16 +194,13 @@ static bool is_on(const struct pages *p, const char *at, unsigned node)
 static void try_preferred(struct pages *p, unsigned node)
 {
     for (unsigned order = 0; order < SB_NR_ORDERS && fine(p); order++) {
-        struct sb_page *page =
-            p->ops->alloc_pages(p->w->self, (int)node, SB_GFP_KERNEL | SB_GFP_NOWARN, order);
+        struct sb_page *page = p->ops->alloc_pages(p->w->self, (int)node, SB_GFP_KERNEL | SB_GFP_NOWARN, order);
         const char *at = page ? p->ops->page_address(p->w->self, page) : NULL;
         if (!page && order < 4)
-            sb_find(p->f, SB_CHECK_FAIL, "nothing of order %u is given of node %u, of fresh memory", order,
-                    node);
+            sb_find(p->f, SB_CHECK_FAIL, "nothing of order %u is given of node %u, of fresh memory", order, node);
         else if (page && !is_on(p, at, node))
-            sb_find(p->f, SB_CHECK_FAIL,
-                    "a block of order %u asked of node %u, which has some, lies at %p on another", order,
-                    node, (const void *)at);
+            sb_find(p->f, SB_CHECK_FAIL, "a block of order %u asked of node %u, which has some, lies at %p on another",
+                    order, node, (const void *)at);
         if (page)
             p->ops->free_pages(p->w->self, page, order);
     }
@@ -220,8 +212,7 @@ static void try_this_node(struct pages *p, unsigned node)
     const sb_gfp_t gfp = SB_GFP_NOWAIT | SB_GFP_NOWARN;
     uint64_t most = p->w->host.memory_size / SB_PAGE_SIZE, n = 0;
     struct sb_page **taken = sb_calloc(most, sizeof(struct sb_page *)), *page = NULL;
-    while (n < most && fine(p) &&
-           (page = p->ops->alloc_pages(p->w->self, (int)node, gfp | SB_GFP_THISNODE, 0))) {
+    while (n < most && fine(p) && (page = p->ops->alloc_pages(p->w->self, (int)node, gfp | SB_GFP_THISNODE, 0))) {
         taken[n++] = page;
         if (!is_on(p, p->ops->page_address(p->w->self, page), node))
             sb_find(p->f, SB_CHECK_FAIL, "with SB_GFP_THISNODE page %llu asked of node %u is another's",
@@ -271,11 +262,10 @@ static bool keeps_hosts_nodes(const struct sb_world *w)
 void sb_try_pages(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
     struct pages p = {.w = w, .ops = w->a->pages, .f = f, .random = sb_random_fork(w->host.seed, 3)};
-    const char *excuse = !p.ops                ? "the plugin doesn't offer pages"
-                         : !p.ops->alloc_pages ? "the plugin gives pages by address alone"
-                         : w->a->flags & SB_ALLOCATOR_ALIASES
-                             ? "the plugin says that it gives the same blocks to all"
-                             : NULL;
+    const char *excuse = !p.ops                               ? "the plugin doesn't offer pages"
+                         : !p.ops->alloc_pages                ? "the plugin gives pages by address alone"
+                         : w->a->flags & SB_ALLOCATOR_ALIASES ? "the plugin says that it gives the same blocks to all"
+                                                              : NULL;
     if (excuse) {
         sb_find(f, SB_CHECK_NOT_CLAIMED, "%s", excuse);
         return;

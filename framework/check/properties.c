@@ -35,9 +35,9 @@ struct sb_property_way {
     /* Why it can't be held against this plugin; NULL where it can. */
     const char *(*excuse)(const struct sb_world *);
     void (*then)(struct sb_world *, const struct sb_attempt *, struct sb_finding *); /* after a pass */
-    unsigned tenths;  /* of the usual number of operations */
-    uint64_t full;    /* operations of a check that isn't quick, where not the usual; 0: the usual */
-    uint64_t full_ns; /* that a sequence may take then; 0: the usual */
+    unsigned tenths;                   /* of the usual number of operations */
+    uint64_t full;                     /* operations of a check that isn't quick, where not the usual; 0: the usual */
+    uint64_t full_ns;                  /* that a sequence may take then; 0: the usual */
     void (*before)(struct sb_world *); /* the sequence; NULL: nothing */
     bool fill, judge_align, judge_zero, use_usable, threads;
     bool aliases;    /* who gives the same blocks to all is asked, too */
@@ -84,15 +84,13 @@ static void compare_with_memory(struct sb_world *w, const struct sb_snapshot *s)
         free_bytes += s->free_blocks[order] * (SB_PAGE_SIZE << order);
     uint64_t sum = free_bytes + s->held_bytes;
     if (sum > w->memory.size)
-        sb_world_fail(w, SB_FAULT_SNAPSHOT,
-                      "the snapshot says that %llu bytes are held and %llu free, of %llu that there are",
-                      (unsigned long long)s->held_bytes, (unsigned long long)free_bytes,
-                      (unsigned long long)w->memory.size);
+        sb_world_fail(
+            w, SB_FAULT_SNAPSHOT, "the snapshot says that %llu bytes are held and %llu free, of %llu that there are",
+            (unsigned long long)s->held_bytes, (unsigned long long)free_bytes, (unsigned long long)w->memory.size);
     else if (w->pages_bytes && sum != w->pages_bytes)
-        sb_world_fail(w, SB_FAULT_SNAPSHOT,
-                      "free and held bytes were %llu together, now the snapshot says %llu and %llu",
-                      (unsigned long long)w->pages_bytes, (unsigned long long)free_bytes,
-                      (unsigned long long)s->held_bytes);
+        sb_world_fail(
+            w, SB_FAULT_SNAPSHOT, "free and held bytes were %llu together, now the snapshot says %llu and %llu",
+            (unsigned long long)w->pages_bytes, (unsigned long long)free_bytes, (unsigned long long)s->held_bytes);
     w->pages_bytes = sum;
 }
 
@@ -101,23 +99,20 @@ static void compare_snapshot(struct sb_world *w)
     struct sb_snapshot s = {.struct_size = sizeof(s)};
     w->a->snapshot(w->self, &s);
     if (s.has & SB_HAS_LIVE && s.live != w->live)
-        sb_world_fail(w, SB_FAULT_SNAPSHOT, "%llu blocks live, the snapshot says %llu",
-                      (unsigned long long)w->live, (unsigned long long)s.live);
+        sb_world_fail(w, SB_FAULT_SNAPSHOT, "%llu blocks live, the snapshot says %llu", (unsigned long long)w->live,
+                      (unsigned long long)s.live);
     /* Rounding up may only add: what is handed out is never less than what was asked for. */
     if (s.has & SB_HAS_HANDED && s.handed_bytes < w->live_bytes)
-        sb_world_fail(w, SB_FAULT_SNAPSHOT,
-                      "%llu bytes were asked for, the snapshot says that %llu were handed out",
+        sb_world_fail(w, SB_FAULT_SNAPSHOT, "%llu bytes were asked for, the snapshot says that %llu were handed out",
                       (unsigned long long)w->live_bytes, (unsigned long long)s.handed_bytes);
     if (s.has & SB_HAS_HANDED && !w->live && s.handed_bytes)
         sb_world_fail(w, SB_FAULT_SNAPSHOT, "nothing lives, the snapshot says that %llu bytes are handed out",
                       (unsigned long long)s.handed_bytes);
     if (s.has & SB_HAS_HANDED && s.has & SB_HAS_HELD && s.held_bytes < s.handed_bytes)
-        sb_world_fail(w, SB_FAULT_SNAPSHOT,
-                      "the snapshot says that %llu bytes are handed out, but only %llu held",
+        sb_world_fail(w, SB_FAULT_SNAPSHOT, "the snapshot says that %llu bytes are handed out, but only %llu held",
                       (unsigned long long)s.handed_bytes, (unsigned long long)s.held_bytes);
     if (s.has & SB_HAS_HELD && w->memory.base && s.held_bytes > w->memory.size)
-        sb_world_fail(w, SB_FAULT_SNAPSHOT,
-                      "the snapshot says that %llu bytes are held, of %llu that there are",
+        sb_world_fail(w, SB_FAULT_SNAPSHOT, "the snapshot says that %llu bytes are held, of %llu that there are",
                       (unsigned long long)s.held_bytes, (unsigned long long)w->memory.size);
     compare_with_memory(w, &s);
 }
@@ -126,8 +121,7 @@ static void ask_check(struct sb_world *w)
 {
     char why[256] = "";
     if (w->a->check(w->self, why, sizeof(why)))
-        sb_world_fail(w, SB_FAULT_CHECK, "check() complains of sound structures: %s",
-                      *why ? why : "without a word");
+        sb_world_fail(w, SB_FAULT_CHECK, "check() complains of sound structures: %s", *why ? why : "without a word");
 }
 
 /* Looked at more often the shorter the sequence is: a shrunk one shows where it breaks. */
@@ -164,11 +158,10 @@ static void remark_alignment(struct sb_world *w, const struct sb_attempt *t, str
     (void)t;
     uint64_t never = w->aligned_refused & ~w->aligned_served;
     if (never)
-        sb_find(
-            f, SB_CHECK_PASS,
-            "where it isn't NULL: an alignment of %llu was never served; workloads that ask for whole pages "
-            "(scullp, scullv, pressure) want 4096",
-            1ULL << __builtin_ctzll(never));
+        sb_find(f, SB_CHECK_PASS,
+                "where it isn't NULL: an alignment of %llu was never served; "
+                "workloads that ask for whole pages (scullp, scullv, pressure) want 4096",
+                1ULL << __builtin_ctzll(never));
 }
 
 /* Of n trials without a fault: rates of 3/n and more are excluded with 95 % (Hanley and Lippman-Hand, JAMA
@@ -179,8 +172,9 @@ static void tell_rarest(struct sb_world *w, const struct sb_attempt *t, struct s
     if (w->proved < 3)
         return;
     sb_find(f, SB_CHECK_PASS,
-            "%llu blocks were compared when they were freed: damage that comes once in %llu "
-            "frees or more often is seen with 95 %%, rarer damage may not be",
+            "%llu blocks were compared when they were freed: "
+            "damage that comes once in %llu frees or more often is seen with 95 %%, "
+            "rarer damage may not be",
             (unsigned long long)w->proved, (unsigned long long)(w->proved / 3));
 }
 
@@ -192,8 +186,7 @@ static void judge_sequence(struct sb_world *w, const struct sb_attempt *t, struc
     if (w->fault == SB_FAULT_NONE) {
         f->result = SB_CHECK_PASS;
         if (w->refused > w->served)
-            sb_find(f, SB_CHECK_UNTESTED,
-                    "most allocations gave NULL although memory was there: %llu of %llu",
+            sb_find(f, SB_CHECK_UNTESTED, "most allocations gave NULL although memory was there: %llu of %llu",
                     (unsigned long long)w->refused, (unsigned long long)(w->refused + w->served));
         else if (way->then)
             way->then(w, t, f);
@@ -243,8 +236,7 @@ static size_t find_records(struct sb_world *w, char **at, size_t most)
     const char *seen = mmap(NULL, w->memory.size, PROT_READ, MAP_SHARED, w->memory.fd, 0);
     size_t n = 0;
     for (uint64_t page = 0; page < w->memory.size && seen != MAP_FAILED; page += SB_PAGE_SIZE) {
-        for (uint64_t i = page; !sb_is_zero(seen + page, SB_PAGE_SIZE) && i < page + SB_PAGE_SIZE;
-             i += PLANTED) {
+        for (uint64_t i = page; !sb_is_zero(seen + page, SB_PAGE_SIZE) && i < page + SB_PAGE_SIZE; i += PLANTED) {
             if (!sb_is_zero(seen + i, PLANTED))
                 *SB_VEC_ADD(&all) = base + i;
         }
@@ -309,14 +301,12 @@ static void plant_damage(struct sb_world *w, volatile uint64_t *done, struct sb_
         tried++;
     }
     if (!tried)
-        sb_find(f, SB_CHECK_UNTESTED,
-                "all that the machine's memory holds is blocks: nowhere to plant damage");
+        sb_find(f, SB_CHECK_UNTESTED, "all that the machine's memory holds is blocks: nowhere to plant damage");
     else if (!noticed)
-        sb_find(
-            f, SB_CHECK_FAIL,
-            "check() noticed none of %zu damages to memory that nobody was given; who keeps no records there "
-            "doesn't claim SB_CLAIM_CHECK",
-            tried);
+        sb_find(f, SB_CHECK_FAIL,
+                "check() noticed none of %zu damages to memory that nobody was given; "
+                "who keeps no records there doesn't claim SB_CLAIM_CHECK",
+                tried);
 }
 
 static void *take(struct sb_world *w, const struct sb_lane *lane, uint64_t size)
@@ -376,8 +366,7 @@ static void soil(struct sb_world *w)
 static void try_damage(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
 {
     if (!(w->a->claims & SB_CLAIM_CHECK))
-        sb_find(f, SB_CHECK_NOT_CLAIMED,
-                "silent on sound structures; the plugin doesn't claim to notice damage");
+        sb_find(f, SB_CHECK_NOT_CLAIMED, "silent on sound structures; the plugin doesn't claim to notice damage");
     else if (w->memory.base)
         plant_damage(w, t->done, f);
     else
@@ -426,8 +415,7 @@ static void try_sequence(struct sb_world *w, const struct sb_attempt *t, struct 
 
 /* ---- memory used up ---- */
 
-static uint64_t take_all(struct sb_world *w, const struct sb_lane *lane, uint64_t size, void **blocks,
-                         uint64_t most)
+static uint64_t take_all(struct sb_world *w, const struct sb_lane *lane, uint64_t size, void **blocks, uint64_t most)
 {
     uint64_t n = 0;
     while (n < most && (blocks[n] = take(w, lane, size)))
@@ -444,12 +432,10 @@ static void exhaust(struct sb_world *w, const struct sb_lane *lane, uint64_t siz
     uint64_t first = take_all(w, lane, size, blocks, most);
     /* Large ones may not be had at all: an allocator's own records cut memory up. */
     if (!first && size <= SB_PAGE_SIZE)
-        sb_find(f, SB_CHECK_FAIL, "%s: not one block is given with SB_GFP_NOWAIT, of fresh memory",
-                lane->name);
+        sb_find(f, SB_CHECK_FAIL, "%s: not one block is given with SB_GFP_NOWAIT, of fresh memory", lane->name);
     else if (first == most)
-        sb_find(f, SB_CHECK_FAIL,
-                "%s: %llu blocks of %llu bytes were given out of %llu bytes, and no NULL came", lane->name,
-                (unsigned long long)first, (unsigned long long)size, (unsigned long long)w->memory.size);
+        sb_find(f, SB_CHECK_FAIL, "%s: %llu blocks of %llu bytes were given out of %llu bytes, and no NULL came",
+                lane->name, (unsigned long long)first, (unsigned long long)size, (unsigned long long)w->memory.size);
     for (uint64_t i = 0; i < first; i++)
         give(w, lane, blocks[i], size);
     uint64_t second = f->result == SB_CHECK_PASS ? take_all(w, lane, size, blocks, most) : 0;
@@ -460,10 +446,9 @@ static void exhaust(struct sb_world *w, const struct sb_lane *lane, uint64_t siz
     if (first && !slack && size > SB_PAGE_SIZE)
         slack = 1;
     if (f->result == SB_CHECK_PASS && second < first - slack)
-        sb_find(
-            f, SB_CHECK_FAIL,
-            "%s: of %llu blocks of %llu bytes that there was memory for only %llu come after all were freed",
-            lane->name, (unsigned long long)first, (unsigned long long)size, (unsigned long long)second);
+        sb_find(f, SB_CHECK_FAIL,
+                "%s: of %llu blocks of %llu bytes that there was memory for only %llu come after all were freed",
+                lane->name, (unsigned long long)first, (unsigned long long)size, (unsigned long long)second);
     for (uint64_t i = 0; i < second; i++)
         give(w, lane, blocks[i], size);
     free((void *)blocks);
@@ -479,8 +464,8 @@ static void try_exhaustion(struct sb_world *w, const struct sb_attempt *t, struc
     for (size_t i = 0; i < w->lane_count && f->result == SB_CHECK_PASS; i++) {
         const struct sb_lane *lane = &w->lanes[i];
         /* Small, middling and the largest; tiny objects take long and tell nothing more. */
-        const uint64_t sizes[] = {lane->kind == SB_LANE_PERCPU ? 256 : (uint64_t)SB_PAGE_SIZE,
-                                  8 * SB_PAGE_SIZE, lane->most};
+        const uint64_t sizes[] = {lane->kind == SB_LANE_PERCPU ? 256 : (uint64_t)SB_PAGE_SIZE, 8 * SB_PAGE_SIZE,
+                                  lane->most};
         size_t n = lane->kind == SB_LANE_CACHE || lane->kind == SB_LANE_PERCPU ? 1 : SB_COUNT(sizes);
         if (lane->kind == SB_LANE_CACHE && lane->size < 1000)
             continue;
@@ -557,8 +542,8 @@ static void receive(struct trader *t)
         struct parcel *p = &t->in->at[tail % RING];
         if (!parcel_holds(p) && !atomic_exchange(t->broken, true))
             snprintf(t->why, sizeof(t->why),
-                     "%s: a block of %llu bytes at %p, handed over by another thread, doesn't hold "
-                     "what that wrote into it",
+                     "%s: a block of %llu bytes at %p, handed over by another thread, doesn't hold what that "
+                     "wrote into it",
                      t->w->lanes[p->lane].name, (unsigned long long)p->size, p->block);
         give(t->w, &t->w->lanes[p->lane], p->block, p->size);
         atomic_store_explicit(&t->in->tail, ++tail, memory_order_release);
@@ -581,8 +566,7 @@ static void send_one(struct trader *t)
     p->block = take(t->w, lane, p->size);
     if (!p->block)
         return;
-    p->bytes =
-        lane->kind == SB_LANE_PERCPU ? t->w->a->percpu->per_cpu_ptr(t->w->self, p->block, 0) : p->block;
+    p->bytes = lane->kind == SB_LANE_PERCPU ? t->w->a->percpu->per_cpu_ptr(t->w->self, p->block, 0) : p->block;
     t->sent++;
     p->tag = sb_random_next(&t->random);
     fill_parcel(p);
@@ -662,8 +646,7 @@ static void try_all_threads(struct sb_world *w, const struct sb_attempt *t, stru
     else if (w->a->check(w->self, text, sizeof(text)))
         sb_find(f, SB_CHECK_FAIL, "after two threads freed each other's blocks check() says: %s", text);
     else if (s.has & SB_HAS_LIVE && s.live)
-        sb_find(f, SB_CHECK_FAIL,
-                "after two threads freed all of each other's blocks %llu are still counted as live",
+        sb_find(f, SB_CHECK_FAIL, "after two threads freed all of each other's blocks %llu are still counted as live",
                 (unsigned long long)s.live);
 }
 
@@ -761,8 +744,7 @@ static void try_destroy(struct sb_world *w, const struct sb_attempt *t, struct s
         return;
     }
     if (status != -EBUSY)
-        sb_find(f, SB_CHECK_FAIL, "destroy said %d (%s) while an object lived, not -EBUSY", status,
-                strerror(-status));
+        sb_find(f, SB_CHECK_FAIL, "destroy said %d (%s) while an object lived, not -EBUSY", status, strerror(-status));
     /* A refusal must have changed nothing: kmem_cache_destroy with live objects leaves the cache usable. */
     second = w->a->cache->alloc(cache, SB_GFP_KERNEL);
     if (!second || second == object)
@@ -805,8 +787,7 @@ static void try_ctor(struct sb_world *w, const struct sb_attempt *t, struct sb_f
         return;
     }
     if (w->a->cache->create(w->self, "built", BUILT, 0, 0, build, 0, &cache)) {
-        sb_find(f, SB_CHECK_UNTESTED, "a cache of %d bytes with a constructor can't be made: %s", BUILT,
-                w->said);
+        sb_find(f, SB_CHECK_UNTESTED, "a cache of %d bytes with a constructor can't be made: %s", BUILT, w->said);
         return;
     }
     for (int round = 0; round < 2 && f->result == SB_CHECK_PASS; round++) {
@@ -814,8 +795,7 @@ static void try_ctor(struct sb_world *w, const struct sb_attempt *t, struct sb_f
             objects[i] = w->a->cache->alloc(cache, SB_GFP_KERNEL);
             served += objects[i] != NULL;
             if (objects[i] && !is_built(objects[i]) && f->result == SB_CHECK_PASS)
-                sb_find(f, SB_CHECK_FAIL,
-                        "an object of a cache with a constructor came without what that wrote%s",
+                sb_find(f, SB_CHECK_FAIL, "an object of a cache with a constructor came without what that wrote%s",
                         round ? ", the second time" : "");
         }
         for (size_t i = 0; i < OBJECTS; i++) {
@@ -900,11 +880,10 @@ static void try_foreign_free(struct sb_world *w, const struct sb_attempt *t, str
 
 /* ---- options ---- */
 
-static void try_option_value(struct sb_world *w, const struct sb_option *o, uint64_t value,
-                             volatile uint64_t *done, struct sb_finding *f)
+static void try_option_value(struct sb_world *w, const struct sb_option *o, uint64_t value, volatile uint64_t *done,
+                             struct sb_finding *f)
 {
-    union sb_value *values = (union sb_value *)w->values, *slot = &values[o - w->plugin->options],
-                   saved = *slot;
+    union sb_value *values = (union sb_value *)w->values, *slot = &values[o - w->plugin->options], saved = *slot;
     /* As a user would write it, for the message. */
     char *text = sb_option_write(o, value);
     slot->u = value;
@@ -1030,13 +1009,11 @@ static void try_close(struct sb_world *w, const struct sb_attempt *t, struct sb_
     }
     double leak = sb_median(grown, ROUNDS);
     if (leak > 0)
-        sb_find(f, SB_CHECK_FAIL, "every open and close leaves %.0f bytes of the process's heap behind",
-                leak);
+        sb_find(f, SB_CHECK_FAIL, "every open and close leaves %.0f bytes of the process's heap behind", leak);
     /* Half of the rounds: the C library's own arenas map something now and then. */
     else if (after.maps > before.maps + ROUNDS / 2)
-        sb_find(f, SB_CHECK_FAIL,
-                "every open and close leaves mappings behind: %zu before, %zu after %d rounds", before.maps,
-                after.maps, ROUNDS);
+        sb_find(f, SB_CHECK_FAIL, "every open and close leaves mappings behind: %zu before, %zu after %d rounds",
+                before.maps, after.maps, ROUNDS);
     else if (after.files > before.files + ROUNDS / 2)
         sb_find(f, SB_CHECK_FAIL, "every open and close leaves files open: %zu before, %zu after %d rounds",
                 before.files, after.files, ROUNDS);
@@ -1063,47 +1040,42 @@ static void try_reopen(struct sb_world *w, const struct sb_attempt *t, struct sb
     }
 }
 
-#define SEQUENCE(NAME, WHAT, ...)                                                                            \
-    {                                                                                                        \
-        NAME, WHAT, true, &(const struct sb_property_way)                                                    \
-        {                                                                                                    \
-            .try = try_sequence, __VA_ARGS__                                                                 \
-        }                                                                                                    \
+#define SEQUENCE(NAME, WHAT, ...)                                                                                      \
+    {                                                                                                                  \
+        NAME, WHAT, true, &(const struct sb_property_way)                                                              \
+        {                                                                                                              \
+            .try = try_sequence, __VA_ARGS__                                                                           \
+        }                                                                                                              \
     }
-#define TRIED_BY(NAME, WHAT, FUNCTION)                                                                       \
-    {                                                                                                        \
-        NAME, WHAT, false, &(const struct sb_property_way)                                                   \
-        {                                                                                                    \
-            .try = (FUNCTION)                                                                                \
-        }                                                                                                    \
+#define TRIED_BY(NAME, WHAT, FUNCTION)                                                                                 \
+    {                                                                                                                  \
+        NAME, WHAT, false, &(const struct sb_property_way)                                                             \
+        {                                                                                                              \
+            .try = (FUNCTION)                                                                                          \
+        }                                                                                                              \
     }
 
 /* In the order in which they are tried: a later one may take an earlier one for granted. Their names are
    what users type and what databases hold, so they are never renamed. */
 const struct sb_property sb_properties[] = {
-    SEQUENCE("alignment", "blocks are aligned as asked for, at every size", .own = SB_FAULT_ALIGN,
-             .tenths = 10, .judge_align = true, .aliases = true, .then = remark_alignment),
-    SEQUENCE("memory", "blocks lie in the machine's memory, or in a second mapping of it",
-             .own = SB_FAULT_MEMORY, .tenths = 10, .look = sb_world_judge_memory, .aliases = true,
-             .excuse = excuse_os_memory),
+    SEQUENCE("alignment", "blocks are aligned as asked for, at every size", .own = SB_FAULT_ALIGN, .tenths = 10,
+             .judge_align = true, .aliases = true, .then = remark_alignment),
+    SEQUENCE("memory", "blocks lie in the machine's memory, or in a second mapping of it", .own = SB_FAULT_MEMORY,
+             .tenths = 10, .look = sb_world_judge_memory, .aliases = true, .excuse = excuse_os_memory),
     SEQUENCE("overlap", "no two live blocks share a byte", .own = SB_FAULT_OVERLAP, .tenths = 50),
     /* What is damaged rarely takes many frees to see: a million, and to every second operation there is one.
      */
-    SEQUENCE("contents", "a block keeps its contents until it is freed", .own = SB_FAULT_CONTENTS,
-             .tenths = 50, .full = 2000000 + 2 * SB_SLOTS, .full_ns = UINT64_C(20000000000), .fill = true,
-             .then = tell_rarest),
-    SEQUENCE("zeroing", "blocks are zero where that is asked for", .own = SB_FAULT_ZERO, .tenths = 10,
-             .fill = true, .judge_zero = true, .before = soil),
+    SEQUENCE("contents", "a block keeps its contents until it is freed", .own = SB_FAULT_CONTENTS, .tenths = 50,
+             .full = 2000000 + 2 * SB_SLOTS, .full_ns = UINT64_C(20000000000), .fill = true, .then = tell_rarest),
+    SEQUENCE("zeroing", "blocks are zero where that is asked for", .own = SB_FAULT_ZERO, .tenths = 10, .fill = true,
+             .judge_zero = true, .before = soil),
     SEQUENCE("usable", "what is said to be usable is no less than asked for, and really the block's",
-             .own = SB_FAULT_USABLE, .tenths = 10, .fill = true, .use_usable = true,
-             .excuse = excuse_no_usable),
+             .own = SB_FAULT_USABLE, .tenths = 10, .fill = true, .use_usable = true, .excuse = excuse_no_usable),
     SEQUENCE("snapshot", "the books agree with what was asked for, and with the machine's memory",
-             .own = SB_FAULT_SNAPSHOT, .tenths = 10, .fill = true, .look = compare_snapshot,
-             .excuse = excuse_no_books),
-    SEQUENCE("check", "check() is silent on sound structures, and notices damage", .own = SB_FAULT_CHECK,
-             .tenths = 10, .fill = true, .look = ask_check, .looks = 40, .then = try_damage),
-    TRIED_BY("page-structs", "pages by struct page, by address and by frame number are the same pages",
-             sb_try_pages),
+             .own = SB_FAULT_SNAPSHOT, .tenths = 10, .fill = true, .look = compare_snapshot, .excuse = excuse_no_books),
+    SEQUENCE("check", "check() is silent on sound structures, and notices damage", .own = SB_FAULT_CHECK, .tenths = 10,
+             .fill = true, .look = ask_check, .looks = 40, .then = try_damage),
+    TRIED_BY("page-structs", "pages by struct page, by address and by frame number are the same pages", sb_try_pages),
     /* Handing every operation to another thread costs microseconds. */
     SEQUENCE("other-cpu", "a block may be freed by another thread, on another CPU", .tenths = 1, .fill = true,
              .threads = true, .all_faults = true),
@@ -1114,13 +1086,11 @@ const struct sb_property sb_properties[] = {
     TRIED_BY("destroy", "a cache with live objects refuses to be destroyed, and lives on", try_destroy),
     TRIED_BY("double-free", "a block freed twice is reported", try_double_free),
     TRIED_BY("foreign-free", "a block that was never given out is reported when freed", try_foreign_free),
-    TRIED_BY(
-        "options",
-        "every option's smallest, largest and default value, and every choice, opens and serves, or says why "
-        "not",
-        try_options),
-    TRIED_BY("close", "close gives back all that it holds, blocks that live in the machine's memory too",
-             try_close),
+    TRIED_BY("options",
+             "every option's smallest, largest and default value, and every choice, opens and serves, "
+             "or says why not",
+             try_options),
+    TRIED_BY("close", "close gives back all that it holds, blocks that live in the machine's memory too", try_close),
     TRIED_BY("reopen", "it can be opened and closed a thousand times", try_reopen),
 };
 const size_t sb_property_count = SB_COUNT(sb_properties);

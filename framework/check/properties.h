@@ -24,8 +24,8 @@ struct sb_finding {
 };
 
 /* The operations that a sequence property draws: parent and child draw the same. */
-void sb_property_draw(const struct sb_property *property, const struct sb_lane *lanes, size_t lane_count,
-                      bool quick, uint64_t seed, struct sb_ops *ops);
+void sb_property_draw(const struct sb_property *property, const struct sb_lane *lanes, size_t lane_count, bool quick,
+                      uint64_t seed, struct sb_ops *ops);
 
 /* One try of one property. */
 struct sb_attempt {

@@ -70,8 +70,7 @@ size_t sb_lanes_make(const struct sb_allocator *a, struct sb_lane lanes[SB_MAX_L
     if (a->sized)
         add_lane(lanes, &n,
                  (struct sb_lane){.kind = SB_LANE_SIZED,
-                                  .most = a->sized->max_size && a->sized->max_size < big ? a->sized->max_size
-                                                                                         : big},
+                                  .most = a->sized->max_size && a->sized->max_size < big ? a->sized->max_size : big},
                  "sized");
     for (size_t i = 0; a->cache && i < SB_COUNT(caches); i++) {
         char name[16];
@@ -110,8 +109,7 @@ uint64_t sb_draw_pages(struct sb_random *random, uint64_t most)
     return size < most ? size : most;
 }
 
-static void draw_block(struct sb_op *op, const struct sb_lane *lane, const struct sb_mix *mix,
-                       struct sb_random *random)
+static void draw_block(struct sb_op *op, const struct sb_lane *lane, const struct sb_mix *mix, struct sb_random *random)
 {
     /* Large ones cost as much as hundreds of others: few are enough. */
     bool large = mix->big && !sb_random_below(random, 256);
@@ -138,8 +136,8 @@ static void draw_block(struct sb_op *op, const struct sb_lane *lane, const struc
     }
 }
 
-void sb_ops_draw(struct sb_ops *ops, const struct sb_lane *lanes, size_t lane_count, const struct sb_mix *mix,
-                 size_t n, uint64_t seed)
+void sb_ops_draw(struct sb_ops *ops, const struct sb_lane *lanes, size_t lane_count, const struct sb_mix *mix, size_t n,
+                 uint64_t seed)
 {
     struct sb_random random = sb_random_fork(seed, 1);
     /* As the world will be if no allocation fails: then every drawn operation does something. */
@@ -166,8 +164,8 @@ char *sb_ops_print(const struct sb_ops *ops, const struct sb_lane *lanes)
         const struct sb_op *op = &ops->at[i];
         sb_text_printf(&text, "%s%c%u", i ? " " : "", op->free ? 'f' : 'a', op->slot);
         if (!op->free)
-            sb_text_printf(&text, ":%s:%llu:%u%s", lanes[op->lane].name, (unsigned long long)op->size,
-                           op->align, op->zero ? "z" : "");
+            sb_text_printf(&text, ":%s:%llu:%u%s", lanes[op->lane].name, (unsigned long long)op->size, op->align,
+                           op->zero ? "z" : "");
         if (op->thread)
             sb_text_printf(&text, "@%u", op->thread);
     }
@@ -184,9 +182,8 @@ static bool read_op(struct sb_op *op, const char *word, const struct sb_lane *la
     *op = (struct sb_op){.free = *word == 'f'};
     if (*word != 'a' && *word != 'f')
         return false;
-    if (op->free
-            ? sscanf(word + 1, "%u%n", &op->slot, &used) != 1
-            : sscanf(word + 1, "%u:%15[a-z0-9]:%llu:%u%n", &op->slot, name, &size, &op->align, &used) != 4)
+    if (op->free ? sscanf(word + 1, "%u%n", &op->slot, &used) != 1
+                 : sscanf(word + 1, "%u:%15[a-z0-9]:%llu:%u%n", &op->slot, name, &size, &op->align, &used) != 4)
         return false;
     op->size = size;
     word += 1 + used;
@@ -204,8 +201,7 @@ static bool read_op(struct sb_op *op, const char *word, const struct sb_lane *la
     return op->free && !*word && op->slot < SB_SLOTS && thread < 2;
 }
 
-void sb_ops_read(struct sb_ops *ops, const char *text, const struct sb_lane *lanes, size_t lane_count,
-                 char **why)
+void sb_ops_read(struct sb_ops *ops, const char *text, const struct sb_lane *lanes, size_t lane_count, char **why)
 {
     char *copy = sb_strdup(text), *state = NULL;
     for (char *word = strtok_r(copy, " ", &state); word && !*why; word = strtok_r(NULL, " ", &state)) {
@@ -367,8 +363,7 @@ static bool take_block(struct sb_world *w, const struct sb_op *op, struct sb_blo
         break;
     }
     for (uint32_t i = 0; b->handle && i < b->n; i++)
-        b->areas[i] =
-            lane->kind == SB_LANE_PERCPU ? w->a->percpu->per_cpu_ptr(w->self, b->handle, i) : b->handle;
+        b->areas[i] = lane->kind == SB_LANE_PERCPU ? w->a->percpu->per_cpu_ptr(w->self, b->handle, i) : b->handle;
     return b->handle != NULL;
 }
 
@@ -438,8 +433,8 @@ static void judge_block(struct sb_world *w, struct sb_block *b, const struct sb_
     if (w->use_usable && lane->kind == SB_LANE_SIZED && w->a->sized->usable) {
         uint64_t usable = w->a->sized->usable(w->self, b->handle);
         if (usable && usable < b->asked)
-            sb_world_fail(w, SB_FAULT_USABLE, "%s: of %llu bytes asked for %llu are said to be usable", name,
-                          size, (unsigned long long)usable);
+            sb_world_fail(w, SB_FAULT_USABLE, "%s: of %llu bytes asked for %llu are said to be usable", name, size,
+                          (unsigned long long)usable);
         /* From here on all that is usable is written to: it must really be the block's. */
         b->size = usable > b->asked ? usable : b->asked;
     }
@@ -568,11 +563,10 @@ void sb_world_judge_memory(struct sb_world *w)
             if (!mappings.n)
                 mappings = sb_mappings_read(w->memory.fd);
             if (!sb_mappings_cover(&mappings, b->areas[k], b->size))
-                sb_world_fail(
-                    w, SB_FAULT_MEMORY,
-                    "%s: %llu bytes at %p lie neither in the machine's memory nor in a second mapping of it; "
-                    "an allocator with memory of its own says SB_ALLOCATOR_OS_MEMORY",
-                    w->lanes[b->lane].name, (unsigned long long)b->size, (void *)b->areas[k]);
+                sb_world_fail(w, SB_FAULT_MEMORY,
+                              "%s: %llu bytes at %p lie neither in the machine's memory nor in a second mapping of it; "
+                              "an allocator with memory of its own says SB_ALLOCATOR_OS_MEMORY",
+                              w->lanes[b->lane].name, (unsigned long long)b->size, (void *)b->areas[k]);
         }
     }
     sb_mappings_free(&mappings);
@@ -612,8 +606,8 @@ int sb_world_open_allocator(struct sb_world *w)
     for (size_t i = 0; i < w->lane_count && !status; i++) {
         struct sb_lane *lane = &w->lanes[i];
         if (lane->kind == SB_LANE_CACHE)
-            status = w->a->cache->create(w->self, lane->name, lane->size, lane->align, lane->flags, NULL, 0,
-                                         &lane->cache);
+            status =
+                w->a->cache->create(w->self, lane->name, lane->size, lane->align, lane->flags, NULL, 0, &lane->cache);
         if (status)
             w->a->close(w->self);
     }
@@ -637,8 +631,8 @@ static int stay_here(const struct sb_world *w, char **why)
     return sb_topology_pin(w->topology, (unsigned)sched_getcpu(), why);
 }
 
-int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const union sb_value *values,
-                  uint64_t memory, uint64_t seed, char **why)
+int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const union sb_value *values, uint64_t memory,
+                  uint64_t seed, char **why)
 {
     union sb_value machine[SB_MACHINE_KEYS] = {
         [SB_MACHINE_MEMORY].u = memory, [SB_MACHINE_PREFAULT].u = 0, [SB_MACHINE_NODE].s = "any"};

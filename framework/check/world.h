@@ -62,12 +62,11 @@ struct sb_mix {
 };
 /* Bytes of a block of pages: all orders up to `most`, small ones nearly always. */
 uint64_t sb_draw_pages(struct sb_random *random, uint64_t most);
-void sb_ops_draw(struct sb_ops *ops, const struct sb_lane *lanes, size_t lane_count, const struct sb_mix *mix,
-                 size_t n, uint64_t seed);
+void sb_ops_draw(struct sb_ops *ops, const struct sb_lane *lanes, size_t lane_count, const struct sb_mix *mix, size_t n,
+                 uint64_t seed);
 /* "a5:sized:100:64z@1 f5": a blank between two. NULL in `*why` where all could be read. */
 char *sb_ops_print(const struct sb_ops *ops, const struct sb_lane *lanes);
-void sb_ops_read(struct sb_ops *ops, const char *text, const struct sb_lane *lanes, size_t lane_count,
-                 char **why);
+void sb_ops_read(struct sb_ops *ops, const char *text, const struct sb_lane *lanes, size_t lane_count, char **why);
 
 struct sb_block {
     char *areas[SB_MAX_AREAS]; /* one but for per-CPU blocks */
@@ -92,8 +91,8 @@ struct sb_world {
     size_t lane_count;
     struct sb_block slots[SB_SLOTS];
     uint64_t live, live_bytes, tag, refused, served;
-    uint64_t pages_bytes; /* free and held together, as a snapshot said first; 0: not yet */
-    uint64_t proved;      /* blocks whose contents were compared when they were freed */
+    uint64_t pages_bytes;                     /* free and held together, as a snapshot said first; 0: not yet */
+    uint64_t proved;                          /* blocks whose contents were compared when they were freed */
     uint64_t aligned_refused, aligned_served; /* bits: alignments of sized allocations, by order */
     bool use_usable;                          /* blocks are filled up to what usable says */
     bool fill;                                /* with patterns, verified when freed */
@@ -106,8 +105,8 @@ struct sb_world {
     struct sb_helpers *helpers;
 };
 
-int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const union sb_value *values,
-                  uint64_t memory, uint64_t seed, char **why);
+int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const union sb_value *values, uint64_t memory,
+                  uint64_t seed, char **why);
 /* Opens the allocator again in the same memory, which is not cleared: an allocator mustn't rely on that but
  * once. */
 int sb_world_open_allocator(struct sb_world *w);

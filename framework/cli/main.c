@@ -7,13 +7,13 @@
 #include <string.h>
 
 /* Flags that several verbs share say the same in each. */
-#define SET_FLAG                                                                                             \
-    {                                                                                                        \
-        "--set", "SECTION.KEY=VALUE", "override a key of the config; may be given several times"             \
+#define SET_FLAG                                                                                                       \
+    {                                                                                                                  \
+        "--set", "SECTION.KEY=VALUE", "override a key of the config; may be given several times"                       \
     }
-#define PATH_FLAG                                                                                            \
-    {                                                                                                        \
-        "--plugin-path", "DIRS", "folders, separated by ':', in which to look for plugins first"             \
+#define PATH_FLAG                                                                                                      \
+    {                                                                                                                  \
+        "--plugin-path", "DIRS", "folders, separated by ':', in which to look for plugins first"                       \
     }
 
 const struct sb_verb sb_verbs[] = {
@@ -21,60 +21,50 @@ const struct sb_verb sb_verbs[] = {
      "CONFIG",
      NULL,
      "measure the matrix of a config",
-     "Every trial is a fresh process; each result is stored before the next trial starts. Ctrl-C keeps what "
-     "is\n"
-     "finished. The database is a new file, never one that exists. A build of an allocator that wasn't "
-     "measured "
-     "before is\n"
+     "Every trial is a fresh process; each result is stored before the next trial starts. "
+     "Ctrl-C keeps what is\nfinished. The database is a new file, never one that exists. "
+     "A build of an allocator that wasn't measured before is\n"
      "checked first; one that breaks a promise is invalid and gets no number.\n",
      {{"--db", "PATH", "database to write (default: results/NAME-UTCTIME.db)"},
       SET_FLAG,
       {"--dump", NULL, "store the allocators' /proc texts and the devices' layouts too"},
-      {"--strict", NULL,
-       "refuse to measure while the machine has warnings: governor, turbo, load, shared cores"},
-      {"--no-check", NULL,
-       "measure builds of allocators that `check` has not passed before; every report says so"},
+      {"--strict", NULL, "refuse to measure while the machine has warnings: governor, turbo, load, shared cores"},
+      {"--no-check", NULL, "measure builds of allocators that `check` has not passed before; every report says so"},
       PATH_FLAG},
      sb_verb_run},
     {"plan",
      "CONFIG",
      NULL,
      "show what run would do, and fail on whatever it would fail on",
-     "Prints every cell of the matrix, those that would be skipped with the reason, allocators that\n"
-     "can't be opened, and the shortest time a run can take.\n",
+     "Prints every cell of the matrix, those that would be skipped with the reason, "
+     "allocators that\ncan't be opened, and the shortest time a run can take.\n",
      {{"--trial", "N", "print trial N as INI text, for scullbench-trial"}, SET_FLAG, PATH_FLAG},
      sb_verb_plan},
     {"aa",
      "CONFIG",
      NULL,
      "compare every allocator with itself: the machine's noise floor",
-     "Runs the matrix with every allocator twice and says how far apart equal things come out here. Later "
-     "comparisons of\n"
-     "databases in the same folder quote it.\n",
+     "Runs the matrix with every allocator twice and says how far apart equal things come out "
+     "here. Later comparisons of\ndatabases in the same folder quote it.\n",
      {{"--db", "PATH", "database to write (default: results/NAME-aa-UTCTIME.db)"},
       SET_FLAG,
-      {"--strict", NULL,
-       "refuse to measure while the machine has warnings: governor, turbo, load, shared cores"},
-      {"--no-check", NULL,
-       "measure builds of allocators that `check` has not passed before; every report says so"},
+      {"--strict", NULL, "refuse to measure while the machine has warnings: governor, turbo, load, shared cores"},
+      {"--no-check", NULL, "measure builds of allocators that `check` has not passed before; every report says so"},
       PATH_FLAG},
      sb_verb_aa},
     {"compare",
      "DB",
      "DB2",
      "say what is faster, with intervals: allocators of one run, or two runs",
-     "With one database every allocator is compared with --baseline; with two, each cell of DB2 with the "
-     "same cell of "
-     "DB, or\n"
-     "with that of --baseline. Ratios are medians of those within blocks of one run, with intervals by "
-     "ranks, or of\n"
-     "the medians of two runs, with bootstrap intervals; verdicts take the rank sum test, corrected for the "
-     "number\n"
-     "of comparisons (Holm), and the interval. Exit status 4: --fail-if-slower found one.\n",
+     "With one database every allocator is compared with --baseline; "
+     "with two, each cell of DB2 with the same cell of DB, or\nwith that of --baseline. "
+     "Ratios are medians of those within blocks of one run, with intervals by ranks, or of\n"
+     "the medians of two runs, with bootstrap intervals; verdicts take the rank sum test, "
+     "corrected for the number\nof comparisons (Holm), and the interval. Exit status 4: "
+     "--fail-if-slower found one.\n",
      {{"--baseline", "ALLOCATOR", "what to compare with"},
       {"--metric", "NAME", "throughput, or any metric that export shows (default: throughput)"},
-      {"--fail-if-slower", "PERCENT",
-       "exit with 4 if a verdict is slower by more than this, or a number is lost"},
+      {"--fail-if-slower", "PERCENT", "exit with 4 if a verdict is slower by more than this, or a number is lost"},
       {"--interval", "percentile|bca", "kind of bootstrap interval, of two runs (default: percentile)"},
       {"--aa", "DB", "the A/A run to quote (default: the latest of this machine beside DB)"},
       {"--anyway", NULL, "compare although machines or settings differ"},
@@ -84,23 +74,19 @@ const struct sb_verb sb_verbs[] = {
      "DB",
      NULL,
      "print the table of a database, with bars",
-     "The table that run prints at its end, and for each group of comparable cells a bar of text per "
-     "allocator.\n",
+     "The table that run prints at its end, and for each group of comparable cells a bar of "
+     "text per allocator.\n",
      {{NULL, NULL, NULL}},
      sb_verb_show},
     {"report",
      "DB",
      "...",
      "make charts, tables and texts of one or more databases",
-     "Writes index.html, which needs no other file, and report.md; figures/ with each chart as SVG, PNG, PDF "
-     "for "
-     "one and two\n"
-     "columns of a paper, cairolatex and TikZ, its gnuplot script, its data and its caption; tables/ as "
-     "LaTeX, "
-     "Markdown and\n"
-     "CSV; methods.tex and methods.md, a draft. Charts are those of the config's [plot NAME] sections, else "
-     "good "
-     "ones for\n"
+     "Writes index.html, which needs no other file, and report.md; "
+     "figures/ with each chart as SVG, PNG, PDF for one and two\n"
+     "columns of a paper, cairolatex and TikZ, its gnuplot script, its data and its caption; "
+     "tables/ as LaTeX, Markdown and\nCSV; methods.tex and methods.md, a draft. "
+     "Charts are those of the config's [plot NAME] sections, else good ones for\n"
      "what the matrix varied. Several databases stand side by side.\n",
      {{"--out", "DIR", "folder to write into (default: the database's name with -report)"},
       {"--plots", "FILE", "INI file with the [plot NAME] sections to use instead of the config's"}},
@@ -109,29 +95,22 @@ const struct sb_verb sb_verbs[] = {
      "DB",
      NULL,
      "pack a database with all it takes to judge and repeat it",
-     "An archive with the config, the raw data, the machine's topology, the report and a README that says "
-     "how to\n"
+     "An archive with the config, the raw data, the machine's topology, "
+     "the report and a README that says how to\n"
      "repeat the run: what artifact evaluation asks for. Takes tar, and zstd for .tar.zst.\n",
-     {{"-o", "FILE",
-       "archive to write, .tar.zst, .tar.gz or .tar.xz (default: the database's name with .tar.zst)"}},
+     {{"-o", "FILE", "archive to write, .tar.zst, .tar.gz or .tar.xz (default: the database's name with .tar.zst)"}},
      sb_verb_artifact},
     {"export",
      "DB",
      NULL,
      "print a database's trials, a row each",
-     "With --what series a row for each point over operations, fragmentation by order derived from the free "
-     "blocks among them;\n"
-     "with --what histograms a row for each bucket of the latencies.\n",
+     "With --what series a row for each point over operations, fragmentation by order derived "
+     "from the free blocks among them;\nwith --what histograms a row for each bucket of the "
+     "latencies.\n",
      {{"--format", "csv|json", "what to print (default: csv)"},
       {"--what", "trials|series|histograms", "what of it (default: trials)"}},
      sb_verb_export},
-    {"list",
-     NULL,
-     NULL,
-     "list the plugins found, also those refused, and why",
-     NULL,
-     {PATH_FLAG},
-     sb_verb_list},
+    {"list", NULL, NULL, "list the plugins found, also those refused, and why", NULL, {PATH_FLAG}, sb_verb_list},
     {"describe",
      "NAME",
      NULL,
@@ -143,12 +122,10 @@ const struct sb_verb sb_verbs[] = {
      "PLUGIN",
      NULL,
      "prove an allocator against what the ABI promises, before it is measured",
-     "Every property is tried in a child process, under time and memory limits: pass, fail, not claimed (the "
-     "plugin "
-     "doesn't\n"
-     "offer it) or untested (another failure stands in the way). A failing sequence of operations is shrunk, "
-     "and the "
-     "command\n"
+     "Every property is tried in a child process, under time and memory limits: "
+     "pass, fail, not claimed (the plugin doesn't\n"
+     "offer it) or untested (another failure stands in the way). "
+     "A failing sequence of operations is shrunk, and the command\n"
      "that shows it again is printed. PLUGIN is a name, or a file with a '/' in its path.\n",
      {{"--option", "NAME=VALUE", "an option of the plugin; may be given several times"},
       {"--property", "NAME", "try this one alone"},
@@ -161,22 +138,18 @@ const struct sb_verb sb_verbs[] = {
      "KIND",
      "NAME",
      "write the project of a new allocator or workload, ready to build",
-     "KIND is allocator or workload. The project stands outside of scullbench, builds, passes `check`, and "
-     "has a config "
-     "that\n"
-     "compares it.\n",
-     {{"--dir", "DIR", "folder to write into (default: NAME)"},
-      {"--lang", "c|c++", "its language (default: c)"}},
+     "KIND is allocator or workload. The project stands outside of scullbench, builds, "
+     "passes `check`, and has a config that\ncompares it.\n",
+     {{"--dir", "DIR", "folder to write into (default: NAME)"}, {"--lang", "c|c++", "its language (default: c)"}},
      sb_verb_new},
     {"dump",
      "PLUGIN",
      NULL,
      "print what an allocator's /proc files would show",
-     "Opens the allocator, creates the caches asked for (named cache-SIZE or cache-SIZE-hwcache), runs a "
-     "workload\n"
-     "until it holds most if one is named, and prints buddyinfo, zoneinfo, slabinfo, vmallocinfo and the "
-     "like in the\n"
-     "kernel's own line format.\n",
+     "Opens the allocator, creates the caches asked for (named cache-SIZE or "
+     "cache-SIZE-hwcache), runs a workload\n"
+     "until it holds most if one is named, and prints buddyinfo, zoneinfo, slabinfo, "
+     "vmallocinfo and the like in the\nkernel's own line format.\n",
      {{"--option", "NAME=VALUE", "an option of the plugin; may be given several times"},
       {"--cache", "SIZE[,align=N][,hwcache]", "create a cache; may be given several times"},
       {"--workload", "NAME", "run this workload with its defaults first; its files are printed too"},
@@ -198,9 +171,8 @@ const size_t sb_verb_count = SB_COUNT(sb_verbs);
 /* Verbs in the order in which a user meets them. */
 static void print_help(FILE *out)
 {
-    fprintf(out, "usage: scullbench VERB ...\n\n"
-                 "Measures memory allocators, the Linux kernel's above all, with the same workloads on "
-                 "pinned CPUs.\n\n");
+    fprintf(out, "usage: scullbench VERB ...\n\nMeasures memory allocators, the Linux kernel's above all, "
+                 "with the same workloads on pinned CPUs.\n\n");
     for (size_t i = 0; i < sb_verb_count; i++)
         fprintf(out, "  %-9s %-9s %s\n", sb_verbs[i].name,
                 !sb_verbs[i].second                  ? sb_verbs[i].operand ? sb_verbs[i].operand : ""
@@ -274,8 +246,7 @@ const char *sb_flag_value(const struct sb_verb *verb, const struct sb_words *val
 }
 
 /* Splits arguments into operands and flag-value pairs. 0, 1 for --help, or -1 after a complaint. */
-static int parse(const struct sb_verb *verb, int argc, char **argv, struct sb_words *operands,
-                 struct sb_words *values)
+static int parse(const struct sb_verb *verb, int argc, char **argv, struct sb_words *operands, struct sb_words *values)
 {
     for (int i = 0; i < argc; i++) {
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
@@ -311,8 +282,8 @@ static int parse(const struct sb_verb *verb, int argc, char **argv, struct sb_wo
     if (operands->n < wanted)
         sb_error("%s needs %s; see scullbench %s --help", verb->name, verb->operand, verb->name);
     else
-        sb_error("%s doesn't know what to do with '%s'; see scullbench %s --help", verb->name,
-                 operands->at[most], verb->name);
+        sb_error("%s doesn't know what to do with '%s'; see scullbench %s --help", verb->name, operands->at[most],
+                 verb->name);
     return -1;
 }
 

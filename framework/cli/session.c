@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* Everything is loaded and looked at before the first complaint goes out, so that one pass shows all. */
-int sb_session_open(struct sb_session *s, const struct sb_verb *verb, const char *config,
-                    const struct sb_words *values, bool twins)
+int sb_session_open(struct sb_session *s, const struct sb_verb *verb, const char *config, const struct sb_words *values,
+                    bool twins)
 {
     /* As many as there are words at most. */
     const char **sets = sb_calloc(values->n, sizeof(*sets));
@@ -72,8 +72,7 @@ bool sb_take_option(const struct sb_plugin *p, const char *text, union sb_value 
     return good;
 }
 
-const struct sb_plugin *sb_find_plugin(const struct sb_plugins *plugins, enum sb_plugin_kind kind,
-                                       const char *name)
+const struct sb_plugin *sb_find_plugin(const struct sb_plugins *plugins, enum sb_plugin_kind kind, const char *name)
 {
     const struct sb_plugin *found = sb_plugin_find(plugins, kind, name);
     if (found)
@@ -86,8 +85,7 @@ const struct sb_plugin *sb_find_plugin(const struct sb_plugins *plugins, enum sb
             names[n++] = plugins->at[i]->name;
     }
     char *hint = sb_diag_hint(name, names, n);
-    sb_error("there is no %s plugin '%s'%s", kind == SB_PLUGIN_ALLOCATOR ? "allocator" : "workload", name,
-             hint);
+    sb_error("there is no %s plugin '%s'%s", kind == SB_PLUGIN_ALLOCATOR ? "allocator" : "workload", name, hint);
     free(hint);
     free(names);
     return NULL;

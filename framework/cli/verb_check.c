@@ -62,8 +62,7 @@ static size_t count_words(const char *text)
 }
 
 /* Pasted as it stands, it shows the failure again. */
-static void print_replay(const struct sb_check_line *line, const struct sb_check_request *q,
-                         const char *operand)
+static void print_replay(const struct sb_check_line *line, const struct sb_check_request *q, const char *operand)
 {
     printf("                 again: scullbench check %s", operand);
     for (size_t i = 0; i + 1 < q->options->n; i += 2) {
@@ -82,28 +81,25 @@ static void print_replay(const struct sb_check_line *line, const struct sb_check
     printf("\n");
 }
 
-static void print_report(const struct sb_check_report *report, const struct sb_check_request *q,
-                         const char *operand)
+static void print_report(const struct sb_check_report *report, const struct sb_check_request *q, const char *operand)
 {
     for (size_t i = 0; i < report->n; i++) {
         const struct sb_check_line *line = &report->at[i];
-        printf("  %-13s %-12s %s\n", line->property->name, sb_check_result_name(line->result),
-               line->property->what);
+        printf("  %-13s %-12s %s\n", line->property->name, sb_check_result_name(line->result), line->property->what);
         if (line->why && *line->why)
             printf("                 %s\n", line->why);
         if (line->result != SB_CHECK_FAIL)
             continue;
         if (line->ops)
-            printf("                 shortest failing sequence found: %zu operation%s\n",
-                   count_words(line->ops), count_words(line->ops) == 1 ? "" : "s");
+            printf("                 shortest failing sequence found: %zu operation%s\n", count_words(line->ops),
+                   count_words(line->ops) == 1 ? "" : "s");
         print_replay(line, q, operand);
     }
     /* What a pass means is said with it: promises that were tried, and no more. */
-    printf("\n%s\n", report->failed ? "The plugin is invalid: its cells in a matrix get no numbers."
-                     : report->machine
-                         ? "Not everything could be tried, for reasons that are not the plugin's."
-                     : report->passed ? "No promise was seen broken."
-                                      : "Nothing could be tried.");
+    printf("\n%s\n", report->failed    ? "The plugin is invalid: its cells in a matrix get no numbers."
+                     : report->machine ? "Not everything could be tried, for reasons that are not the plugin's."
+                     : report->passed  ? "No promise was seen broken."
+                                       : "Nothing could be tried.");
     printf("Not asked for: that an allocator works on in a child after fork().\n");
 }
 
@@ -166,9 +162,7 @@ static int check(const struct sb_plugin *plugin, const struct sb_verb *verb, con
     printf("%s, %s, build-id %.16s\n", plugin->name, plugin->path, plugin->build_id);
     print_report(&report, &request, operand);
     /* A plugin of which nothing could be tried has not passed. */
-    code = report.failed                      ? SB_EXIT_TRIALS_FAILED
-           : report.passed && !report.machine ? SB_EXIT_OK
-                                              : SB_EXIT_FAILURE;
+    code = report.failed ? SB_EXIT_TRIALS_FAILED : report.passed && !report.machine ? SB_EXIT_OK : SB_EXIT_FAILURE;
     if (status) {
         sb_error("%s", why);
         code = sb_stop ? SB_EXIT_INTERRUPTED : SB_EXIT_FAILURE;
@@ -190,8 +184,7 @@ int sb_verb_check(const struct sb_verb *verb, struct sb_words *operands, struct 
     if (strchr(name, '/')) {
         struct sb_plugin *plugin = sb_plugin_load(name);
         if (plugin->refused || plugin->kind != SB_PLUGIN_ALLOCATOR)
-            sb_error("%s: %s", name,
-                     plugin->refused ? plugin->refused : "it is a workload; allocators are checked");
+            sb_error("%s: %s", name, plugin->refused ? plugin->refused : "it is a workload; allocators are checked");
         else
             code = check(plugin, verb, values, name);
         sb_plugin_free(plugin);

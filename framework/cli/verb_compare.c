@@ -72,24 +72,22 @@ int sb_verb_compare(const struct sb_verb *verb, struct sb_words *operands, struc
             code = SB_EXIT_USAGE;
         } else if (fail && !slower && unresolved) {
             sb_error("--fail-if-slower: in %zu comparison%s the medians of %s are nearer than what it is "
-                     "known to; a "
-                     "metric over many calls, such as throughput or alloc_ns, can tell",
+                     "known to; a metric over many calls, such as throughput or alloc_ns, can tell",
                      unresolved, unresolved == 1 ? "" : "s", compare.metric);
             code = SB_EXIT_USAGE;
         } else if (fail && !slower && !strncmp(compare.metric, "simulated:", 10)) {
-            sb_error(
-                "--fail-if-slower: %s is counted once and exactly, so there is no p; gate on the ratio that "
-                "--format json prints",
-                compare.metric);
+            sb_error("--fail-if-slower: %s is counted once and exactly, so there is no p; "
+                     "gate on the ratio that --format json prints",
+                     compare.metric);
             code = SB_EXIT_USAGE;
         } else if (fail && !slower && !sb_compare_can_separate(&compare, &needed)) {
-            sb_error("--fail-if-slower: with so few processes nothing can be found slower; repetitions = %zu "
-                     "would do",
+            sb_error("--fail-if-slower: with so few processes nothing can be found slower; "
+                     "repetitions = %zu would do",
                      needed);
             code = SB_EXIT_USAGE;
         } else if (slower) {
-            sb_error("%zu comparison%s slower by more than %s, or without a number that the baseline has",
-                     slower, slower == 1 ? " is" : "s are", fail);
+            sb_error("%zu comparison%s slower by more than %s, or without a number that the baseline has", slower,
+                     slower == 1 ? " is" : "s are", fail);
             code = SB_EXIT_SLOWER;
         }
     }

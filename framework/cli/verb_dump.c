@@ -226,8 +226,7 @@ static int open_memory(struct dump *d, const char *size)
     for (uint32_t i = 0; i < table->n; i++)
         sb_option_parse(&table->options[i], table->options[i].fallback, &machine[i], &why);
     machine[SB_MACHINE_PREFAULT].u = 0;
-    if (sb_option_parse(&table->options[SB_MACHINE_MEMORY], size ? size : "auto", &machine[SB_MACHINE_MEMORY],
-                        &why)) {
+    if (sb_option_parse(&table->options[SB_MACHINE_MEMORY], size ? size : "auto", &machine[SB_MACHINE_MEMORY], &why)) {
         sb_error("--memory: %s", why);
         free(why);
         return SB_EXIT_USAGE;

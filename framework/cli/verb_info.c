@@ -20,8 +20,8 @@ int sb_verb_list(const struct sb_verb *verb, struct sb_words *operands, struct s
             const struct sb_plugin *p = plugins.at[i];
             if (p->refused || p->kind != (enum sb_plugin_kind)kind)
                 continue;
-            printf("  %-10s %s\n             ABI %u.%u, %s\n", p->name, p->summary, p->abi_major,
-                   p->abi_minor, p->path);
+            printf("  %-10s %s\n             ABI %u.%u, %s\n", p->name, p->summary, p->abi_major, p->abi_minor,
+                   p->path);
         }
     }
     for (size_t i = 0; i < plugins.n; i++) {
@@ -65,9 +65,8 @@ static void describe_plugin(const struct sb_plugin *p, bool markdown)
         if (p->kind == SB_PLUGIN_ALLOCATOR) {
             char *interfaces = sb_allocator_interfaces(&p->allocator);
             printf("offers: %s\n", interfaces);
-            printf("memory: %s\n", p->allocator.flags & SB_ALLOCATOR_OS_MEMORY
-                                       ? "from the OS"
-                                       : "from the trial's memory file");
+            printf("memory: %s\n",
+                   p->allocator.flags & SB_ALLOCATOR_OS_MEMORY ? "from the OS" : "from the trial's memory file");
             if (p->allocator.dump_files && *p->allocator.dump_files)
                 printf("dumps: %s\n", p->allocator.dump_files);
             free(interfaces);
@@ -153,8 +152,7 @@ static int show_cpus(const struct sb_topology *t, const char *location, const ch
 /* On a machine that isn't ours its state can't be read, so only the tree is shown. */
 int sb_verb_topology(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
 {
-    const char *cpus = sb_flag_value(verb, values, "--cpus"),
-               *placement = sb_flag_value(verb, values, "--placement");
+    const char *cpus = sb_flag_value(verb, values, "--cpus"), *placement = sb_flag_value(verb, values, "--placement");
     struct sb_topology *t;
     char *why = NULL;
     int code = SB_EXIT_OK;
@@ -173,8 +171,7 @@ int sb_verb_topology(const struct sb_verb *verb, struct sb_words *operands, stru
             struct sb_facts facts = sb_machine_facts();
             printf("\n");
             for (size_t i = 0; i < facts.n; i++)
-                printf("%-20s %s\n", facts.at[i].name,
-                       facts.at[i].value ? facts.at[i].value : "not available");
+                printf("%-20s %s\n", facts.at[i].name, facts.at[i].value ? facts.at[i].value : "not available");
             sb_facts_free(&facts);
         }
     }

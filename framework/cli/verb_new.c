@@ -106,8 +106,8 @@ static int write_project(struct project *p)
     bool good = !status && write_one(p, folder, code, p->source) &&
                 write_one(p, folder, "CMakeLists.in", "CMakeLists.txt") && write_one(p, folder, ini, config);
     if (good)
-        printf("\nnext:\n  cd %s && cmake -B build && cmake --build build\n%s%s%s  scullbench run %s "
-               "--plugin-path build\n",
+        printf("\nnext:\n  cd %s && cmake -B build && cmake --build build\n"
+               "%s%s%s  scullbench run %s --plugin-path build\n",
                p->dir, strcmp(p->kind, "allocator") ? "" : "  scullbench check ",
                strcmp(p->kind, "allocator") ? "" : p->name,
                strcmp(p->kind, "allocator") ? "" : " --plugin-path build\n", config);

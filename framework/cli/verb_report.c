@@ -118,8 +118,7 @@ int sb_verb_show(const struct sb_verb *verb, struct sb_words *operands, struct s
 int sb_verb_export(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values)
 {
     static const char *const whats[] = {"trials", "series", "histograms"};
-    const char *format = sb_flag_value(verb, values, "--format"),
-               *given = sb_flag_value(verb, values, "--what");
+    const char *format = sb_flag_value(verb, values, "--format"), *given = sb_flag_value(verb, values, "--what");
     char *why = NULL;
     bool json = format && !strcmp(format, "json");
     size_t what = 0;

@@ -35,8 +35,8 @@ static char *default_path(const struct sb_experiment *e, const char *kind)
 }
 
 /* The folder is made if need be; the file never replaces another. */
-static int create_store(struct sb_store **store, const char *given, const struct sb_experiment *e,
-                        const char *kind, char **path, char **why)
+static int create_store(struct sb_store **store, const char *given, const struct sb_experiment *e, const char *kind,
+                        char **path, char **why)
 {
     int status = 0;
     *path = given ? sb_strdup(given) : default_path(e, kind);
@@ -132,9 +132,8 @@ static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_
     s.plan.dump = sb_flag_value(verb, values, "--dump");
     code = SB_EXIT_FAILURE;
     if (!sb_topology_is_real(s.topology)) {
-        sb_error(
-            "the topology is not this machine's (HWLOC_SYNTHETIC or HWLOC_XMLFILE is set): threads can't be "
-            "pinned, so nothing is measured; plan works");
+        sb_error("the topology is not this machine's (HWLOC_SYNTHETIC or HWLOC_XMLFILE is set): "
+                 "threads can't be pinned, so nothing is measured; plan works");
         code = SB_EXIT_USAGE;
         goto out;
     }
@@ -148,8 +147,7 @@ static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_
         code = sb_stop ? SB_EXIT_INTERRUPTED : SB_EXIT_FAILURE;
         goto out;
     }
-    int status = create_store(&store, sb_flag_value(verb, values, "--db"), &s.experiment, aa ? "aa-" : "",
-                              &path, &why);
+    int status = create_store(&store, sb_flag_value(verb, values, "--db"), &s.experiment, aa ? "aa-" : "", &path, &why);
     if (status == -EEXIST)
         code = SB_EXIT_USAGE;
     if (!status)
@@ -220,8 +218,7 @@ static size_t print_provider(const struct sb_plan *plan)
         simulated += plan->trials.at[i].simulated;
     printf("\nsimulated under valgrind: %zu trial%s, one for each cell of one thread%s%s\n", simulated,
            simulated == 1 ? "" : "s", plan->provider == SB_PROVIDER_AUTO ? " that is short enough" : "",
-           simulated && !valgrind ? "; but valgrind is not installed (Debian's package is called valgrind)"
-                                  : "");
+           simulated && !valgrind ? "; but valgrind is not installed (Debian's package is called valgrind)" : "");
     free(valgrind);
     return simulated;
 }
@@ -230,8 +227,7 @@ static void print_until(const struct sb_plan *plan, size_t fewest)
 {
     printf(" to %u, until ", plan->most_repetitions);
     if (plan->decide > 0)
-        printf("it is decided who is faster than %s or within ±%g %%,", plan->baseline->name,
-               100 * plan->decide);
+        printf("it is decided who is faster than %s or within ±%g %%,", plan->baseline->name, 100 * plan->decide);
     else
         printf("±%g %%", 100 * plan->precision);
     printf(" at %g %% confidence: %zu to %zu trials", 100 * plan->confidence, fewest, plan->trials.n);
@@ -307,8 +303,7 @@ static size_t print_plan(const struct sb_plan *plan)
     for (size_t i = 0; i < plan->pmu.n; i++) {
         if (!plan->pmu.at[i].reason)
             continue;
-        printf("%s  %s: %s\n", heading ? "" : "\nnot counted:\n", plan->pmu.at[i].name,
-               plan->pmu.at[i].reason);
+        printf("%s  %s: %s\n", heading ? "" : "\nnot counted:\n", plan->pmu.at[i].name, plan->pmu.at[i].reason);
         heading = true;
     }
     if (plan->provider == SB_PROVIDER_AUTO || plan->provider == SB_PROVIDER_CACHEGRIND)
@@ -326,9 +321,8 @@ static size_t print_plan(const struct sb_plan *plan)
            plan->most_repetitions > plan->least_repetitions ? "more than" : "about", likely,
            simulated ? ", and valgrind's, seconds to a minute each" : "");
     if (load > 0)
-        printf("the estimate takes the load average of %.1f per CPU into account; look with `top`, and wait "
-               "before you "
-               "measure\n",
+        printf("the estimate takes the load average of %.1f per CPU into account; "
+               "look with `top`, and wait before you measure\n",
                load);
     print_power(plan);
     print_kinds(plan);

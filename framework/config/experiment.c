@@ -12,8 +12,7 @@
 #include <string.h>
 
 /* For suggestions: in the order of the documentation. */
-static const char *const kinds[] = {"experiment", "machine",   "pmu",     "matrix",
-                                    "plot",       "allocator", "workload"};
+static const char *const kinds[] = {"experiment", "machine", "pmu", "matrix", "plot", "allocator", "workload"};
 
 /* Sections that have a name, and of which there may be many; the others stand once. */
 static bool has_name(const char *kind)
@@ -33,8 +32,8 @@ static void check_sections(const struct sb_experiment *e, struct sb_diag *diag)
                 sb_diag_at(diag, section->line, "unknown section [%s]%s", section->kind, hint);
             free(hint);
         } else if (named && !*section->name) {
-            sb_diag_at(diag, section->line, "the section [%s] lacks its name; expected [%s NAME]",
-                       section->kind, section->kind);
+            sb_diag_at(diag, section->line, "the section [%s] lacks its name; expected [%s NAME]", section->kind,
+                       section->kind);
         } else if (!named && *section->name) {
             sb_diag_at(diag, section->line, "the section [%s] takes no name, but has '%s'", section->kind,
                        section->name);
@@ -43,16 +42,13 @@ static void check_sections(const struct sb_experiment *e, struct sb_diag *diag)
                        section->name);
         }
         /* In a spreadsheet a cell that begins with = + - or @ is a formula, and databases are sent around. */
-        if (named && *section->name && !isalnum((unsigned char)*section->name) &&
-            (unsigned char)*section->name < 0x80)
-            sb_diag_at(diag, section->line,
-                       "the name '%s' begins with '%c'; names begin with a letter or a digit", section->name,
-                       *section->name);
+        if (named && *section->name && !isalnum((unsigned char)*section->name) && (unsigned char)*section->name < 0x80)
+            sb_diag_at(diag, section->line, "the name '%s' begins with '%c'; names begin with a letter or a digit",
+                       section->name, *section->name);
         /* SECTION.KEY in a sweep speaks of either by its name alone. */
         const char *other = !strcmp(section->kind, "workload") ? "allocator" : "";
         for (size_t j = 0; *other && j < e->ini.n; j++) {
-            if (!strcmp(e->ini.at[j].kind, other) && !strcmp(e->ini.at[j].name, section->name) &&
-                *section->name)
+            if (!strcmp(e->ini.at[j].kind, other) && !strcmp(e->ini.at[j].name, section->name) && *section->name)
                 sb_diag_at(diag, section->line,
                            "the workload '%s' has the name of the allocator on line %d; names must differ",
                            section->name, e->ini.at[j].line);
@@ -138,8 +134,7 @@ static void read_matrix(struct sb_experiment *e, struct sb_diag *diag)
     const char *threads = table->options[SB_MATRIX_THREADS].fallback;
 
     if (!section) {
-        sb_diag_at(diag, 0,
-                   "there is no [matrix] section; it says which allocators and workloads to combine");
+        sb_diag_at(diag, 0, "there is no [matrix] section; it says which allocators and workloads to combine");
         e->threads = sb_split(threads);
         return;
     }
@@ -167,8 +162,8 @@ static void read_matrix(struct sb_experiment *e, struct sb_diag *diag)
     read_threads(e, diag);
     for (size_t i = 0; i < SB_COUNT(required); i++) {
         if (!lists[required[i]]->n)
-            sb_diag_at(diag, section->line, "[matrix] lacks the key '%s', %s",
-                       table->options[required[i]].name, table->options[required[i]].help);
+            sb_diag_at(diag, section->line, "[matrix] lacks the key '%s', %s", table->options[required[i]].name,
+                       table->options[required[i]].help);
     }
 }
 
@@ -256,34 +251,30 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
     }
     const struct sb_ini_entry *duration = sb_ini_entry(section, "duration");
     if (duration && e->values[SB_EXPERIMENT_OPERATIONS].u)
-        sb_diag_at(diag, duration->line,
-                   "both duration and operations are given; the measured phase has one length");
+        sb_diag_at(diag, duration->line, "both duration and operations are given; the measured phase has one length");
     const union sb_value *v = e->values;
-    const struct sb_ini_entry *warmup = sb_ini_entry(section, "warmup"),
-                              *limit = sb_ini_entry(section, "warmup_limit"), *line = limit ? limit : warmup;
+    const struct sb_ini_entry *warmup = sb_ini_entry(section, "warmup"), *limit = sb_ini_entry(section, "warmup_limit"),
+                              *line = limit ? limit : warmup;
     if (line && v[SB_EXPERIMENT_STEADY].u && v[SB_EXPERIMENT_WARMUP].u > v[SB_EXPERIMENT_WARMUP_LIMIT].u &&
         !sb_diag_has(diag, line->line))
         sb_diag_at(diag, line->line,
-                   "warmup is longer than warmup_limit, the longest warm-up%s: raise warmup_limit, or say "
-                   "steady = off",
+                   "warmup is longer than warmup_limit, the longest warm-up%s: "
+                   "raise warmup_limit, or say steady = off",
                    limit ? "" : " (500ms unless it is given)");
-    bool range = sb_counts_most(e->values[SB_EXPERIMENT_REPETITIONS]) >
-                 sb_counts_least(e->values[SB_EXPERIMENT_REPETITIONS]);
+    bool range =
+        sb_counts_most(e->values[SB_EXPERIMENT_REPETITIONS]) > sb_counts_least(e->values[SB_EXPERIMENT_REPETITIONS]);
     const struct sb_ini_entry *repetitions = sb_ini_entry(section, "repetitions"),
                               *precision = sb_ini_entry(section, "precision"),
-                              *decide = sb_ini_entry(section, "decide"),
-                              *baseline = sb_ini_entry(section, "baseline");
-    if ((repetitions && sb_diag_has(diag, repetitions->line)) ||
-        (precision && sb_diag_has(diag, precision->line)))
+                              *decide = sb_ini_entry(section, "decide"), *baseline = sb_ini_entry(section, "baseline");
+    if ((repetitions && sb_diag_has(diag, repetitions->line)) || (precision && sb_diag_has(diag, precision->line)))
         return; /* one that can't be read is told as that */
     if (decide && sb_diag_has(diag, decide->line))
         return;
     bool decides = decide && e->values[SB_EXPERIMENT_DECIDE].u;
     if (range && repetitions && !e->values[SB_EXPERIMENT_PRECISION].u && !decides)
         sb_diag_at(diag, repetitions->line,
-                   "repetitions: '%s' is a range, but neither precision nor decide says when to stop; add "
-                   "precision = "
-                   "1%% or decide = 3%%",
+                   "repetitions: '%s' is a range, but neither precision nor decide says when to stop; "
+                   "add precision = 1%% or decide = 3%%",
                    repetitions->value);
     if (decides && precision && e->values[SB_EXPERIMENT_PRECISION].u)
         sb_diag_at(diag, decide->line, "both precision and decide are given; a run ends by one rule");
@@ -291,30 +282,22 @@ static void check_values(struct sb_experiment *e, struct sb_diag *diag)
         sb_diag_at(diag, decide->line,
                    "decide needs a range of repetitions to choose from, such as repetitions = 5..50");
     if (decides && e->values[SB_EXPERIMENT_ORDER].u == SB_ORDER_SEQUENTIAL)
-        sb_diag_at(diag, decide->line,
-                   "decide compares within blocks, which order = sequential doesn't have");
-    const struct sb_ini_entry *mode = sb_ini_entry(section, "mode"),
-                              *least = sb_ini_entry(section, "least_difference");
+        sb_diag_at(diag, decide->line, "decide compares within blocks, which order = sequential doesn't have");
+    const struct sb_ini_entry *mode = sb_ini_entry(section, "mode"), *least = sb_ini_entry(section, "least_difference");
     bool paired = mode && e->values[SB_EXPERIMENT_MODE].u == SB_MODE_PAIRED;
     if (baseline && !decides && !paired)
-        sb_diag_at(diag, baseline->line,
-                   "baseline is read by decide and mode = paired alone, which aren't given");
+        sb_diag_at(diag, baseline->line, "baseline is read by decide and mode = paired alone, which aren't given");
     if (least && !paired && !sb_diag_has(diag, least->line))
         sb_diag_at(diag, least->line, "least_difference is read by mode = paired alone, which isn't given");
     if (paired && e->values[SB_EXPERIMENT_OPERATIONS].u)
-        sb_diag_at(diag, mode->line,
-                   "mode = paired measures for a duration; operations can't be given with it");
+        sb_diag_at(diag, mode->line, "mode = paired measures for a duration; operations can't be given with it");
     if (paired && e->values[SB_EXPERIMENT_RATE].u)
-        sb_diag_at(diag, mode->line,
-                   "mode = paired takes turns as fast as it can; rate can't be given with it");
+        sb_diag_at(diag, mode->line, "mode = paired takes turns as fast as it can; rate can't be given with it");
     const struct sb_ini_entry *latency = sb_ini_entry(section, "latency");
-    if (paired && latency && e->values[SB_EXPERIMENT_LATENCY].u != SB_LATENCY_OFF &&
-        !sb_diag_has(diag, latency->line))
-        sb_diag_at(diag, latency->line,
-                   "mode = paired times no single calls; leave latency out, or say latency = off");
+    if (paired && latency && e->values[SB_EXPERIMENT_LATENCY].u != SB_LATENCY_OFF && !sb_diag_has(diag, latency->line))
+        sb_diag_at(diag, latency->line, "mode = paired times no single calls; leave latency out, or say latency = off");
     if (paired && e->pmu[SB_PMU_PROVIDER].u == SB_PROVIDER_CACHEGRIND)
-        sb_diag_at(diag, mode->line,
-                   "mode = paired can't be simulated; provider = cachegrind can't be given with it");
+        sb_diag_at(diag, mode->line, "mode = paired can't be simulated; provider = cachegrind can't be given with it");
     if (precision && e->values[SB_EXPERIMENT_PRECISION].u && !range)
         sb_diag_at(diag, precision->line,
                    "precision needs a range of repetitions to choose from, such as repetitions = 5..50");
@@ -334,8 +317,8 @@ static void read_plots(struct sb_experiment *e, struct sb_diag *diag)
     sb_words_free(&dimensions);
 }
 
-int sb_experiment_load(struct sb_experiment *e, const char *path, const char *const *overrides,
-                       size_t override_count, struct sb_diag *diag)
+int sb_experiment_load(struct sb_experiment *e, const char *path, const char *const *overrides, size_t override_count,
+                       struct sb_diag *diag)
 {
     size_t length = 0;
     union sb_value *into[] = {e->values, e->machine, e->pmu};
@@ -359,8 +342,8 @@ int sb_experiment_load(struct sb_experiment *e, const char *path, const char *co
     check_sections(e, diag);
     for (size_t i = 0; i < SB_COUNT(into); i++) {
         char *what = sb_printf("[%s]", sb_tables[i].kind);
-        sb_read_section(sb_ini_section(&e->ini, sb_tables[i].kind, ""), what, sb_tables[i].options,
-                        sb_tables[i].n, NULL, into[i], diag);
+        sb_read_section(sb_ini_section(&e->ini, sb_tables[i].kind, ""), what, sb_tables[i].options, sb_tables[i].n,
+                        NULL, into[i], diag);
         free(what);
     }
     check_values(e, diag);

@@ -40,13 +40,7 @@ enum sb_pages_kind { SB_PAGES_4KIB, SB_PAGES_THP, SB_PAGES_2MIB };
 
 enum sb_pmu_key { SB_PMU_EVENTS, SB_PMU_PROVIDER, SB_PMU_KEYS };
 enum sb_provider { SB_PROVIDER_PERF, SB_PROVIDER_CACHEGRIND, SB_PROVIDER_AUTO, SB_PROVIDER_NONE };
-enum sb_matrix_key {
-    SB_MATRIX_ALLOCATOR,
-    SB_MATRIX_WORKLOAD,
-    SB_MATRIX_THREADS,
-    SB_MATRIX_EXCLUDE,
-    SB_MATRIX_KEYS
-};
+enum sb_matrix_key { SB_MATRIX_ALLOCATOR, SB_MATRIX_WORKLOAD, SB_MATRIX_THREADS, SB_MATRIX_EXCLUDE, SB_MATRIX_KEYS };
 
 /* A fixed section: what `describe`, the checks and docs/config.md all come from. */
 struct sb_section_table {
@@ -57,14 +51,7 @@ struct sb_section_table {
 };
 
 /* [experiment], [machine], [pmu], [matrix], [plot NAME], in this order. */
-enum sb_table {
-    SB_TABLE_EXPERIMENT,
-    SB_TABLE_MACHINE,
-    SB_TABLE_PMU,
-    SB_TABLE_MATRIX,
-    SB_TABLE_PLOT,
-    SB_TABLES
-};
+enum sb_table { SB_TABLE_EXPERIMENT, SB_TABLE_MACHINE, SB_TABLE_PMU, SB_TABLE_MATRIX, SB_TABLE_PLOT, SB_TABLES };
 extern const struct sb_section_table sb_tables[SB_TABLES];
 const struct sb_section_table *sb_table_find(const char *kind);
 

@@ -139,8 +139,8 @@ static void read_header(struct reader *r, char *line)
         sb_diag_at(r->diag, r->line, "the section header is empty; expected a name such as [experiment]");
     before = sb_ini_section_of(r->ini, kind, name);
     if (before && *kind)
-        sb_diag_at(r->diag, r->line, "the section [%s%s%s] stands twice; first on line %d", kind,
-                   *name ? " " : "", name, before->line);
+        sb_diag_at(r->diag, r->line, "the section [%s%s%s] stands twice; first on line %d", kind, *name ? " " : "",
+                   name, before->line);
     sb_ini_add_section(r->ini, kind, name, r->line);
 }
 
@@ -168,8 +168,8 @@ static long take_pair(struct reader *r, char *line)
     *equals = '\0';
     char *key = trim(line), *value = equals + 1;
     if (!good_key(key)) {
-        sb_diag_at(r->diag, r->line, "'%s' is not a key; keys are 1 to %d letters, digits, '_', '-' and '.'",
-                   key, KEY_MAX);
+        sb_diag_at(r->diag, r->line, "'%s' is not a key; keys are 1 to %d letters, digits, '_', '-' and '.'", key,
+                   KEY_MAX);
         return -1;
     }
     if (!r->literal)
@@ -232,8 +232,8 @@ static int take_entry(void *user, const char *section_number, const char *name, 
     const struct sb_ini_entry *before = sb_ini_entry(section, pair->key);
     (void)name;
     if (before)
-        sb_diag_at(r->diag, pair->line, "the key '%s' stands twice in its section; first on line %d",
-                   pair->key, before->line);
+        sb_diag_at(r->diag, pair->line, "the key '%s' stands twice in its section; first on line %d", pair->key,
+                   before->line);
     else
         sb_ini_set(section, pair->key, pair->value, pair->line);
     return 1;
@@ -306,8 +306,7 @@ struct sb_ini sb_ini_parse_literal(const char *text, size_t length, struct sb_di
     return parse(text, length, true, diag);
 }
 
-struct sb_ini sb_ini_parse_as(const char *text, size_t length, const struct sb_words *environment,
-                              struct sb_diag *diag)
+struct sb_ini sb_ini_parse_as(const char *text, size_t length, const struct sb_words *environment, struct sb_diag *diag)
 {
     struct sb_ini ini = parse(text, length, false, diag);
     for (size_t i = 0; i < ini.n; i++) {

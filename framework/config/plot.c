@@ -30,32 +30,29 @@ static const char about_kinds[] =
 const struct sb_option sb_plot_options[SB_PLOT_KEYS] = {
     [SB_PLOT_KIND] = {"kind", SB_OPTION_ENUM, 0, "bars", 0, 0, kinds, about_kinds + 2},
     [SB_PLOT_X] = {"x", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                   "bars, lines, matrix: what stands along the axis: allocator, workload, threads, a swept "
-                   "SECTION.KEY, or a list of them"},
+                   "bars, lines, matrix: what stands along the axis: allocator, workload, threads, "
+                   "a swept SECTION.KEY, or a list of them"},
     [SB_PLOT_Y] = {"y", SB_OPTION_TEXT, 0, "", 0, 0, NULL, "ratio, matrix: what the rows are, likewise"},
     [SB_PLOT_SERIES_BY] = {"series", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                            "what colours, marks or panels tell apart, likewise"},
     [SB_PLOT_FACET] = {"facet", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                        "a chart for each of its values; whatever else varies is one by itself"},
-    [SB_PLOT_METRIC] =
-        {"metric", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-         "bars, lines, ratio, matrix: throughput or a metric of `export`; percentiles, cdf: alloc, "
-         "free or response; series: external, internal or footprint; events: a list of metrics"},
-    [SB_PLOT_BASELINE] =
-        {"baseline", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-         "ratio, matrix: the allocator to compare with; matrix: the best of each column unless "
-         "it is given"},
-    [SB_PLOT_WHERE] =
-        {"where", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-         "which cells, as DIMENSION=VALUE or DIMENSION!=VALUE, where * stands for any characters and a "
-         "bar separates alternatives; several separated by commas"},
+    [SB_PLOT_METRIC] = {"metric", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                        "bars, lines, ratio, matrix: throughput or a metric of `export`; percentiles, cdf: "
+                        "alloc, free or response; series: external, internal or footprint; events: "
+                        "a list of metrics"},
+    [SB_PLOT_BASELINE] = {"baseline", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                          "ratio, matrix: the allocator to compare with; matrix: "
+                          "the best of each column unless it is given"},
+    [SB_PLOT_WHERE] = {"where", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                       "which cells, as DIMENSION=VALUE or DIMENSION!=VALUE, where * stands for any characters "
+                       "and a bar separates alternatives; several separated by commas"},
 };
 
 /* kind, facet and where go with every kind. */
 static bool takes(enum sb_plot_kind kind, enum sb_plot_key key)
 {
-    return key == SB_PLOT_KIND || key == SB_PLOT_FACET || key == SB_PLOT_WHERE ||
-           sb_plot_rows[kind].keys >> key & 1;
+    return key == SB_PLOT_KIND || key == SB_PLOT_FACET || key == SB_PLOT_WHERE || sb_plot_rows[kind].keys >> key & 1;
 }
 
 /* What names are judged by; NULL where they aren't known yet. */
@@ -65,8 +62,8 @@ struct reader {
 };
 
 /* Without names nothing can be checked here: then the report says what its data lack. */
-static void check_name(const struct reader *r, const char *key, const char *word,
-                       const struct sb_words *names, const char *what, int line)
+static void check_name(const struct reader *r, const char *key, const char *word, const struct sb_words *names,
+                       const char *what, int line)
 {
     if (!names || sb_words_has(names, word))
         return;
@@ -106,8 +103,7 @@ static void read_where(const struct reader *r, const struct sb_ini_section *sect
     for (size_t i = 0; i < words.n; i++) {
         char *equals = strchr(words.at[i], '=');
         if (!equals || equals == words.at[i] || !equals[1]) {
-            sb_diag_at(r->diag, entry->line, "where: '%s' is not DIMENSION=VALUE or DIMENSION!=VALUE",
-                       words.at[i]);
+            sb_diag_at(r->diag, entry->line, "where: '%s' is not DIMENSION=VALUE or DIMENSION!=VALUE", words.at[i]);
             continue;
         }
         struct sb_plot_condition *c = SB_VEC_ADD(&plot->where);
@@ -136,8 +132,7 @@ static void check_keys(const struct reader *r, const struct sb_ini_section *sect
     for (size_t i = 0; i < section->n; i++) {
         const struct sb_option *option = sb_option_find(sb_plot_options, SB_PLOT_KEYS, section->at[i].key);
         if (option && !takes(kind, (enum sb_plot_key)(option - sb_plot_options)))
-            sb_diag_at(r->diag, section->at[i].line, "a plot of kind = %s takes no %s", kinds[kind],
-                       option->name);
+            sb_diag_at(r->diag, section->at[i].line, "a plot of kind = %s takes no %s", kinds[kind], option->name);
     }
 }
 
@@ -170,8 +165,8 @@ static void read_plot(const struct reader *r, const struct sb_ini_section *secti
     if (baseline) {
         /* "slub (percpu=no)": with its options, which the report knows. */
         const char *options = strstr(baseline->value, " (");
-        char *name = sb_strndup(baseline->value,
-                                options ? (size_t)(options - baseline->value) : strlen(baseline->value));
+        char *name =
+            sb_strndup(baseline->value, options ? (size_t)(options - baseline->value) : strlen(baseline->value));
         check_name(r, "baseline", name, r->allocators, "allocator of this matrix", baseline->line);
         free(name);
     }

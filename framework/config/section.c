@@ -18,8 +18,8 @@ const char *sb_sweep_dot(const char *path)
     return env ? env : strrchr(path, '.');
 }
 
-void sb_read_section(const struct sb_ini_section *section, const char *what, const struct sb_option *table,
-                     uint32_t n, const char *skip, union sb_value *values, struct sb_diag *diag)
+void sb_read_section(const struct sb_ini_section *section, const char *what, const struct sb_option *table, uint32_t n,
+                     const char *skip, union sb_value *values, struct sb_diag *diag)
 {
     char *why = NULL;
     /* Defaults go through the same reader: a wrong one in a plugin's table is found here. */

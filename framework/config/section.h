@@ -20,7 +20,7 @@ const char *sb_env_name(const char *key);
  * values are collected, but for the key `skip` and, where there is one, those of the environment. `section`
  * may be NULL: all defaults.
  */
-void sb_read_section(const struct sb_ini_section *section, const char *what, const struct sb_option *table,
-                     uint32_t n, const char *skip, union sb_value *values, struct sb_diag *diag);
+void sb_read_section(const struct sb_ini_section *section, const char *what, const struct sb_option *table, uint32_t n,
+                     const char *skip, union sb_value *values, struct sb_diag *diag);
 
 #endif

@@ -48,8 +48,7 @@ const struct sb_view_cell *sb_chart_cell(const struct sb_chart *chart, const str
 
 /* Splits what a plot shows into charts, and draws each. */
 void sb_chart_each(const struct sb_view *view, const struct sb_plot *plot, struct sb_figures *figures,
-                   struct sb_words *notes, int (*draw)(struct sb_chart *chart, char **why), int *status,
-                   char **why);
+                   struct sb_words *notes, int (*draw)(struct sb_chart *chart, char **why), int *status, char **why);
 
 /* The dimensions in which cells of the view differ; words are the caller's to free. */
 struct sb_words sb_view_dimensions(const struct sb_view *view);
@@ -116,7 +115,7 @@ struct sb_caption {
     const char *subject; /* what n processes each have given: "Medians" */
     const char *spread;  /* what whiskers or bands are where they are not intervals of the median */
     const char *more;    /* whole sentences with a blank in front */
-    const char *note; /* what the line under a title says behind n, instead of what is made of the others */
+    const char *note;    /* what the line under a title says behind n, instead of what is made of the others */
 };
 void sb_figure_caption(const struct sb_chart *chart, struct sb_figure *figure, const struct sb_range *range,
                        const struct sb_caption *caption);
@@ -140,8 +139,7 @@ const char *sb_chart_metric(const struct sb_chart *c);
 /* A metric that no trial has is a mistake of who asked; one that these cells lack is not. */
 bool sb_chart_has_metric(const struct sb_chart *c, const char *metric);
 /* What is shorter than its step is no number: its place is in the band below. */
-struct sb_summary sb_chart_number(const struct sb_chart *c, const struct sb_view_cell *cell,
-                                  const char *metric);
+struct sb_summary sb_chart_number(const struct sb_chart *c, const struct sb_view_cell *cell, const char *metric);
 /* Over the intervals of all cells, so that no whisker leaves the axis and one scale fits the whole chart. */
 struct sb_range sb_chart_range(const struct sb_chart *c, const char *metric);
 /* A decade is where the smallest of a linear axis can no longer be told from zero. */
@@ -179,11 +177,10 @@ struct sb_panels {
     double widest, *tops;            /* addresses: KiB, and pages of each panel */
 };
 /* `take` adds one cell's rows and says whether there were any. */
-typedef bool (*sb_take_fn)(const struct sb_chart *c, struct sb_panels *q, const struct sb_runs *runs,
-                           const char *name);
+typedef bool (*sb_take_fn)(const struct sb_chart *c, struct sb_panels *q, const struct sb_runs *runs, const char *name);
 /* A panel for each label that has something to take; where none has there is no chart. */
-int sb_draw_panels(struct sb_chart *c, sb_take_fn take,
-                   void (*write)(struct sb_chart *c, const struct sb_panels *q), char **why);
+int sb_draw_panels(struct sb_chart *c, sb_take_fn take, void (*write)(struct sb_chart *c, const struct sb_panels *q),
+                   char **why);
 
 /* ---- what draws; 0 or a negative errno with a sentence in `*why` ---- */
 

@@ -17,8 +17,7 @@ static int (*const draw[SB_PLOT_KINDS])(struct sb_chart *, char **) = {
  * didn't record. */
 static void read_stored(const struct sb_view *view, struct sb_plots *plots, struct sb_words *notes)
 {
-    const char *config = sb_data_meta(&view->data, "config"),
-               *environment = sb_data_meta(&view->data, "environment");
+    const char *config = sb_data_meta(&view->data, "config"), *environment = sb_data_meta(&view->data, "environment");
     char *copy = sb_strdup(environment ? environment : ""), *state = NULL;
     struct sb_words variables = {0};
     struct sb_diag diag = {0};
@@ -26,8 +25,8 @@ static void read_stored(const struct sb_view *view, struct sb_plots *plots, stru
         *SB_VEC_ADD(&variables) = sb_strdup(line);
     struct sb_ini ini = sb_ini_parse_as(config ? config : "", config ? strlen(config) : 0, &variables, &diag);
     for (size_t i = 0; i < diag.n && !environment; i++) {
-        char *note = sb_printf("line %d of the stored config: %s; --plots draws what it should be",
-                               diag.at[i].line, diag.at[i].text);
+        char *note = sb_printf("line %d of the stored config: %s; --plots draws what it should be", diag.at[i].line,
+                               diag.at[i].text);
         sb_words_add_once(notes, note);
         free(note);
     }
@@ -38,8 +37,7 @@ static void read_stored(const struct sb_view *view, struct sb_plots *plots, stru
     free(copy);
 }
 
-static struct sb_plot *add(struct sb_plots *plots, enum sb_plot_kind kind, const char *name,
-                           const char *metric)
+static struct sb_plot *add(struct sb_plots *plots, enum sb_plot_kind kind, const char *name, const char *metric)
 {
     struct sb_plot *p = SB_VEC_ADD(plots);
     p->kind = kind;

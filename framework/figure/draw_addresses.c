@@ -36,8 +36,7 @@ static const struct sb_result *with_addresses(const struct sb_runs *runs)
     return NULL;
 }
 
-static bool take_addresses(const struct sb_chart *c, struct sb_panels *q, const struct sb_runs *runs,
-                           const char *name)
+static bool take_addresses(const struct sb_chart *c, struct sb_panels *q, const struct sb_runs *runs, const char *name)
 {
     const struct sb_result *r = with_addresses(runs);
     (void)c;
@@ -57,34 +56,29 @@ static void write_addresses(struct sb_chart *c, const struct sb_panels *q)
 {
     struct sb_range one = {0, 0, 1, 1};
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: where its pages lie", c->where));
-    sb_text_printf(&f->data,
-                   "# KiB into the workload's data\tpages above the lowest; virtual, then physical\n%s",
+    sb_text_printf(&f->data, "# KiB into the workload's data\tpages above the lowest; virtual, then physical\n%s",
                    sb_text_get(&q->data));
     sb_start_panels(f, &q->names, 1.7, 0.95);
-    sb_text_printf(
-        &f->script,
-        "unset key\nset tics font small scale 0.3\nif (tex) { set format '\\scriptsize $%%h$' }\nset xtics "
-        "norotate 0,%.6g offset 0,0.4*near\nset xrange [0:%.6g]\n",
-        sb_few_tics(q->widest), q->widest * 1.02);
+    sb_text_printf(&f->script,
+                   "unset key\nset tics font small scale 0.3\nif (tex) { set format '\\scriptsize $%%h$' }\n"
+                   "set xtics norotate 0,%.6g offset 0,0.4*near\nset xrange [0:%.6g]\n",
+                   sb_few_tics(q->widest), q->widest * 1.02);
     for (size_t p = 0; p < q->names.n; p++) {
         double top = fmax(1, q->tops[p]);
         sb_add_panel(f, p, q->names.at[p], "KiB into the data", "pages");
-        sb_text_printf(
-            &f->script,
-            "set ytics 0,%.6g offset 0.6*near,0\nset yrange [0:%.6g]\nplot data index %zu using 1:2 with "
-            "points "
-            "pt "
-            "7 ps 0.3 lc rgb '#e69f00' notitle, data index %zu using 1:2 with points pt 2 ps 0.25 lc rgb "
-            "'#0072b2' notitle\n",
-            sb_few_tics(top), top * 1.05, 2 * p, 2 * p + 1);
+        sb_text_printf(&f->script,
+                       "set ytics 0,%.6g offset 0.6*near,0\nset yrange [0:%.6g]\n"
+                       "plot data index %zu using 1:2 with points pt 7 ps 0.3 lc rgb '#e69f00' notitle, "
+                       "data index %zu using 1:2 with points pt 2 ps 0.25 lc rgb '#0072b2' notitle\n",
+                       sb_few_tics(top), top * 1.05, 2 * p, 2 * p + 1);
     }
     sb_figure_caption(
         c, f, &one,
-        &(struct sb_caption){.what = "the first 128 pages, or blocks where they are smaller, of what the "
-                                     "workload holds at the end of the "
-                                     "survey, counted from the lowest of them: orange dots virtual, blue "
-                                     "crosses physical (in the memory file); memory from the OS has no "
-                                     "physical address that a process may know"});
+        &(struct sb_caption){.what =
+                                 "the first 128 pages, or blocks where they are smaller, of what the workload holds at "
+                                 "the end of the survey, counted from the lowest of them: "
+                                 "orange dots virtual, blue crosses physical (in the memory file); "
+                                 "memory from the OS has no physical address that a process may know"});
     sb_caption_missing(c, f, NULL, &q->axis, q->drawn);
 }
 

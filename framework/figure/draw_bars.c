@@ -36,8 +36,7 @@ struct bars {
 /* The colour of a bar: that of its place on the axis in shades, where the axis has colours. */
 static char *bar_colour(const struct bars *b, size_t x, size_t s)
 {
-    return b->x.allocators ? sb_shade(b->x.colours[x], s, b->series.labels.n)
-                           : sb_shade(b->series.colours[s], 0, 1);
+    return b->x.allocators ? sb_shade(b->x.colours[x], s, b->series.labels.n) : sb_shade(b->series.colours[s], 0, 1);
 }
 
 /* A fifth of the room between neighbours stays empty: bars of one place are seen to belong together. */
@@ -112,12 +111,11 @@ static void bar_clause(const struct bars *b, size_t s, size_t block, struct sb_t
                        "notitle, keyentry with points pt %d ps 0.9 lc rgb '#%s'",
                        comma, block, sb_mark(s + 2), sb_mark(s + 2), grey + 2);
     else
-        sb_text_printf(
-            plots,
-            "%sdata index %zu using 1:2:(%.3f):5 with boxes lc rgb variable notitle, data index %zu "
-            "using 1:3:(0):($4-$3) with vectors heads size graph 0.006,90 lw 1.2 lc rgb '#333333' "
-            "notitle, keyentry with boxes lc rgb '#%s'",
-            comma, block, width, block, grey + 2);
+        sb_text_printf(plots,
+                       "%sdata index %zu using 1:2:(%.3f):5 with boxes lc rgb variable notitle, "
+                       "data index %zu using 1:3:(0):($4-$3) with vectors heads size graph 0.006,90 lw 1.2 lc "
+                       "rgb '#333333' notitle, keyentry with boxes lc rgb '#%s'",
+                       comma, block, width, block, grey + 2);
     if (b->series.labels.n > 1)
         sb_text_printf(plots, " title %s", title);
     else
@@ -130,16 +128,14 @@ static void bar_clause(const struct bars *b, size_t s, size_t block, struct sb_t
 static void write_bars(const struct bars *b, struct sb_figure *f, const struct sb_range *r)
 {
     struct sb_text plots = {0};
-    sb_text_printf(&f->data,
-                   "# x\tmedian\tlow\thigh\tcolour\tn\tseries\tlabel; then x\tvalue of each process\n");
+    sb_text_printf(&f->data, "# x\tmedian\tlow\thigh\tcolour\tn\tseries\tlabel; then x\tvalue of each process\n");
     for (size_t s = 0, block = 0; s < b->series.labels.n; s++) {
         if (!bar_rows(b, s, &f->data))
             continue;
         bar_clause(b, s, block++, &plots);
         if (r->most_n > 1 && dot_rows(b, s, &f->data))
             sb_text_printf(
-                &plots, ", \\\n  data index %zu using 1:2 with points pt 7 ps 0.2 lc rgb '#60000000' notitle",
-                block++);
+                &plots, ", \\\n  data index %zu using 1:2 with points pt 7 ps 0.2 lc rgb '#60000000' notitle", block++);
     }
     /* Names that stand upright need the room of their length. */
     f->height = 4.2 + sb_label_tics(&b->x, 'x', &f->script);

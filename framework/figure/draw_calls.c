@@ -105,8 +105,7 @@ static void mark_rows(struct calls *q, const struct sb_histogram *h, const doubl
 {
     size_t rows = 0;
     for (size_t i = 0; i < MARKED; i++) {
-        double ns = sb_histogram_quantile(h, marked[i]), least = low[STEPS + 1 + i],
-               most = high[STEPS + 1 + i];
+        double ns = sb_histogram_quantile(h, marked[i]), least = low[STEPS + 1 + i], most = high[STEPS + 1 + i];
         if (!is_known(ns) || is_below(q, ns))
             continue;
         /* A whisker that leads into the band ends at its edge. */
@@ -126,21 +125,19 @@ static void add_clause(struct calls *q, size_t s)
 {
     size_t colour = q->series.colours[s];
     char *title = sb_gp_name(q->series.labels.at[s]);
-    sb_text_printf(
-        &q->plots,
-        "%sdata index %zu using 1:2 with %s lw 1.3 dt %d lc rgb '%s' notitle, data index %zu using "
-        "1:2:3:4 with %s pt %d ps 0.8 lw 1 lc rgb '%s' notitle, keyentry with linespoints pt %d ps 0.8 "
-        "dt %d lc rgb '%s' title %s",
-        q->plots.n ? ", \\\n  " : "", q->block, q->cdf ? "steps" : "lines", sb_dash(colour),
-        sb_colour(colour), q->block + 1, q->cdf ? "xerrorbars" : "yerrorbars", sb_mark(colour),
-        sb_colour(colour), sb_mark(colour), sb_dash(colour), sb_colour(colour), title);
+    sb_text_printf(&q->plots,
+                   "%sdata index %zu using 1:2 with %s lw 1.3 dt %d lc rgb '%s' notitle, "
+                   "data index %zu using 1:2:3:4 with %s pt %d ps 0.8 lw 1 lc rgb '%s' notitle, "
+                   "keyentry with linespoints pt %d ps 0.8 dt %d lc rgb '%s' title %s",
+                   q->plots.n ? ", \\\n  " : "", q->block, q->cdf ? "steps" : "lines", sb_dash(colour),
+                   sb_colour(colour), q->block + 1, q->cdf ? "xerrorbars" : "yerrorbars", sb_mark(colour),
+                   sb_colour(colour), sb_mark(colour), sb_dash(colour), sb_colour(colour), title);
     q->block += 2;
     free(title);
 }
 
 /* Half of the calls must have an end: a curve of what is left of an overload would flatter it. */
-static int add_cell(struct calls *q, size_t s, const struct sb_view_cell *cell, struct sb_text *data,
-                    char **why)
+static int add_cell(struct calls *q, size_t s, const struct sb_view_cell *cell, struct sb_text *data, char **why)
 {
     double shares[SHARES], low[SHARES], high[SHARES];
     struct sb_histogram *h = sb_calloc(1, sizeof(*h));
@@ -171,12 +168,11 @@ static int add_cell(struct calls *q, size_t s, const struct sb_view_cell *cell, 
 static void percentile_axes(struct sb_figure *f, const char *label)
 {
     char *y = sb_gp_text(label), *x = sb_gp_text("percentile of calls");
-    sb_text_printf(
-        &f->script,
-        "set xlabel %s offset 0,0.5*up\nset ylabel %s\nset logscale y 10\nset yrange [*:*]\nset xrange "
-        "[0:4.15]\n"
-        "set xtics norotate ('0' 0, '50' 0.30103, '90' 1, '99' 2, '99.9' 3, '99.99' 4)\nset bars 0.5\n",
-        x, y);
+    sb_text_printf(&f->script,
+                   "set xlabel %s offset 0,0.5*up\nset ylabel %s\nset logscale y 10\nset yrange [*:*]\n"
+                   "set xrange [0:4.15]\nset xtics norotate ('0' 0, '50' 0.30103, '90' 1, '99' 2, '99.9' 3, "
+                   "'99.99' 4)\nset bars 0.5\n",
+                   x, y);
     free(x);
     free(y);
 }
@@ -187,9 +183,9 @@ static void cdf_axes(struct sb_figure *f, const char *label)
 {
     char *x = sb_gp_text(label), *y = sb_gp_text("calls that took no longer (%)");
     sb_text_printf(&f->script,
-                   "set xlabel %s offset 0,0.5*up\nset ylabel %s\nset logscale x 10\nset xrange [*:*]\nset "
-                   "yrange [0:100]\n"
-                   "set xtics norotate autofreq\nset grid xtics lt 1 lc rgb '#dddddd' lw 0.7\nset bars 0.5\n",
+                   "set xlabel %s offset 0,0.5*up\nset ylabel %s\nset logscale x 10\nset xrange [*:*]\n"
+                   "set yrange [0:100]\nset xtics norotate autofreq\n"
+                   "set grid xtics lt 1 lc rgb '#dddddd' lw 0.7\nset bars 0.5\n",
                    x, y);
     free(x);
     free(y);
@@ -220,8 +216,7 @@ static void finish(struct calls *q, size_t k, struct sb_text *data)
 {
     struct sb_chart *c = q->chart;
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s", c->where, kinds[k].title));
-    sb_text_printf(&f->data,
-                   q->cdf ? "# ns\t%%\tlow ns\thigh ns\n%s" : "# -log10(1 - share)\tns\tlow\thigh\n%s",
+    sb_text_printf(&f->data, q->cdf ? "# ns\t%%\tlow ns\thigh ns\n%s" : "# -log10(1 - share)\tns\tlow\thigh\n%s",
                    sb_text_get(data));
     f->height = 5.6;
     if (q->cdf)
@@ -234,19 +229,18 @@ static void finish(struct calls *q, size_t k, struct sb_text *data)
     char *calls = q->range.least_n == q->range.most_n
                       ? sb_printf("%zu calls", q->range.most_n)
                       : sb_printf("%zu to %zu calls", q->range.least_n, q->range.most_n);
-    char *what = sb_printf("%s; %s of a cell, those of all processes together%s; known to 0.4 %% and to the "
-                           "clock's step of %.3g ns%s; a call that is timed alone takes some "
-                           "nanoseconds longer than in a batch",
+    char *what = sb_printf("%s; %s of a cell, those of all processes together%s; "
+                           "known to 0.4 %% and to the clock's step of %.3g ns%s; "
+                           "a call that is timed alone takes some nanoseconds longer than in a batch",
                            kinds[k].what, calls, q->cdf ? "" : "; both axes logarithmic", q->resolution,
                            q->below ? ": what is shorter lies somewhere in the hatched band" : "");
     struct sb_range processes = {0, 0, q->least_processes, q->most_processes};
     char *note = sb_printf("%s a cell; whiskers: range of the processes' own", calls);
-    sb_figure_caption(
-        c, f, &processes,
-        &(struct sb_caption){.what = what,
-                             .subject = "Merged histograms",
-                             .spread = "whiskers from the smallest to the largest of the processes' own",
-                             .note = note});
+    sb_figure_caption(c, f, &processes,
+                      &(struct sb_caption){.what = what,
+                                           .subject = "Merged histograms",
+                                           .spread = "whiskers from the smallest to the largest of the processes' own",
+                                           .note = note});
     sb_caption_missing(c, f, NULL, &q->series, q->drawn);
     free(note);
     free(what);

@@ -71,11 +71,10 @@ static void event_panel(const struct sb_chart *c, const struct sb_axis *x, const
     char *label = is_per_operation(metric) ? sb_strdup(metric) : sb_view_label(c->view, metric);
     char *title = sb_gp_text(label);
     free(label);
-    char *tics = r.min < 0 ? sb_strdup("unset logscale y\nset yrange [*:*]\nset ytics autofreq\n")
-                 : sb_range_is_logarithmic(&r)
-                     ? sb_strdup("set logscale y 10\nset yrange [*:*]\nset ytics autofreq\n")
-                     : sb_printf("unset logscale y\nset yrange [0:%.6g]\nset ytics 0,%.6g\n",
-                                 r.max > 0 ? 1.1 * r.max : 1, sb_few_tics(r.max));
+    char *tics = r.min < 0                     ? sb_strdup("unset logscale y\nset yrange [*:*]\nset ytics autofreq\n")
+                 : sb_range_is_logarithmic(&r) ? sb_strdup("set logscale y 10\nset yrange [*:*]\nset ytics autofreq\n")
+                                               : sb_printf("unset logscale y\nset yrange [0:%.6g]\nset ytics 0,%.6g\n",
+                                                           r.max > 0 ? 1.1 * r.max : 1, sb_few_tics(r.max));
     sb_next_panel(f, block);
     sb_text_printf(&f->script, "set title little(%s) offset 0,-0.8*near font small\n", title);
     /* The names of the allocators stand once, below the last panel. */
@@ -83,10 +82,9 @@ static void event_panel(const struct sb_chart *c, const struct sb_axis *x, const
         sb_label_tics(x, 'x', &f->script);
     else
         sb_text_printf(&f->script, "set xtics 0,1,%zu format ''\n", x->labels.n - 1);
-    sb_text_printf(
-        &f->script,
-        "%splot data index %zu using 1:2:3:4:5 with yerrorbars pt 7 ps 0.7 lw 1.3 lc rgb variable\n", tics,
-        block);
+    sb_text_printf(&f->script,
+                   "%splot data index %zu using 1:2:3:4:5 with yerrorbars pt 7 ps 0.7 lw 1.3 lc rgb variable\n", tics,
+                   block);
     free(tics);
     free(title);
 }
@@ -126,9 +124,8 @@ static void write_events(struct sb_chart *c, const struct sb_words *names)
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: events an operation", c->where));
     sb_text_printf(&f->data, "# x\tmedian\tlow\thigh\tcolour\tn\tlabel\tevent\n");
     sb_text_printf(&f->script,
-                   "unset key\nset bars 0.6\nset xrange [-0.6:%zu.6]\nset ytics font small\nset format y "
-                   "'%%g'\nif (tex) { set format y "
-                   "'\\scriptsize $%%h$' }\n",
+                   "unset key\nset bars 0.6\nset xrange [-0.6:%zu.6]\nset ytics font small\n"
+                   "set format y '%%g'\nif (tex) { set format y '\\scriptsize $%%h$' }\n",
                    x.labels.n - 1);
     f->panels = names->n;
     f->across = 1;
@@ -144,23 +141,20 @@ static void write_events(struct sb_chart *c, const struct sb_words *names)
     }
     if (!r.most_n)
         r = (struct sb_range){0, 0, 1, 1};
-    char *more = sb_printf(
-        " Axes of more than a decade are logarithmic.%s%s",
-        simulated ? " Names that begin with simulated are valgrind's, of one process without whiskers: it "
-                    "sees user "
-                    "mode alone, so what a system call costs isn't in them, and its caches have the "
-                    "machine's sizes "
-                    "but virtual addresses."
-                  : "",
-        faults
-            ? " Pages that the kernel maps ahead for an mmap are no such faults; page_faults_per_op of the "
-              "database has them, too."
-            : "");
-    sb_figure_caption(
-        c, f, &r,
-        &(struct sb_caption){.what = "/op: counts an operation of the workload, summed over threads, "
-                                     "perf:: ones in user mode alone where the system allows no more",
-                             .more = more});
+    char *more =
+        sb_printf(" Axes of more than a decade are logarithmic.%s%s",
+                  simulated ? " Names that begin with simulated are valgrind's, of one process without whiskers: "
+                              "it sees user mode alone, so what a system call costs isn't in them, "
+                              "and its caches have the machine's sizes but virtual addresses."
+                            : "",
+                  faults ? " Pages that the kernel maps ahead for an mmap are no such faults; "
+                           "page_faults_per_op of the database has them, too."
+                         : "");
+    sb_figure_caption(c, f, &r,
+                      &(struct sb_caption){.what =
+                                               "/op: counts an operation of the workload, summed over threads, perf:: "
+                                               "ones in user mode alone where the system allows no more",
+                                           .more = more});
     free(more);
     sb_caption_missing(c, f, names->at[0], NULL, NULL);
     sb_axis_free(&x);

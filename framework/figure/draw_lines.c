@@ -25,8 +25,8 @@ static size_t ideal_rows(const struct sb_chart *c, const struct sb_axis *x, cons
 }
 
 /* A place without a number breaks no line in two: the file has no row for it, and the caption says so. */
-static size_t line_rows(const struct sb_chart *c, const struct sb_axis *x, const struct sb_axis *series,
-                        size_t s, const char *metric, double scale, struct sb_text *data)
+static size_t line_rows(const struct sb_chart *c, const struct sb_axis *x, const struct sb_axis *series, size_t s,
+                        const char *metric, double scale, struct sb_text *data)
 {
     size_t rows = 0;
     for (size_t i = 0; i < x->labels.n; i++) {
@@ -75,26 +75,23 @@ static void line_axis(const struct sb_axis *x, struct sb_figure *f)
 }
 
 /* The ideal line comes first, hence below: it is a reference and hides nothing that was measured. */
-static void write_lines(struct sb_chart *c, struct sb_figure *f, const struct sb_axis *x,
-                        const struct sb_axis *series, const char *metric, double scale, bool ideal)
+static void write_lines(struct sb_chart *c, struct sb_figure *f, const struct sb_axis *x, const struct sb_axis *series,
+                        const char *metric, double scale, bool ideal)
 {
     struct sb_text plots = {0};
     size_t block = 0;
     sb_text_printf(&f->data, "# x\tmedian\tlow\thigh\tn\tseries\n");
     if (ideal && ideal_rows(c, x, metric, scale, &f->data))
-        sb_text_printf(&plots,
-                       "data index %zu using 1:2 with lines dt 3 lw 1.5 lc rgb '#888888' title "
-                       "t('ideal')",
+        sb_text_printf(&plots, "data index %zu using 1:2 with lines dt 3 lw 1.5 lc rgb '#888888' title t('ideal')",
                        block++);
     for (size_t s = 0; s < series->labels.n; s++) {
         if (!line_rows(c, x, series, s, metric, scale, &f->data))
             continue;
         size_t colour = series->colours[s];
         char *title = sb_gp_name(series->labels.at[s]);
-        sb_text_printf(
-            &plots, "%sdata index %zu using 1:2:3:4 with %s pt %d ps 0.9 lw 1.4 %s%d lc rgb '%s' title %s",
-            plots.n ? ", \\\n  " : "", block++, x->ordered ? "yerrorlines" : "yerrorbars", sb_mark(colour),
-            x->ordered ? "dt " : "lt ", x->ordered ? sb_dash(colour) : 1, sb_colour(colour), title);
+        sb_text_printf(&plots, "%sdata index %zu using 1:2:3:4 with %s pt %d ps 0.9 lw 1.4 %s%d lc rgb '%s' title %s",
+                       plots.n ? ", \\\n  " : "", block++, x->ordered ? "yerrorlines" : "yerrorbars", sb_mark(colour),
+                       x->ordered ? "dt " : "lt ", x->ordered ? sb_dash(colour) : 1, sb_colour(colour), title);
         free(title);
     }
     line_axis(x, f);
@@ -131,9 +128,9 @@ int sb_draw_lines(struct sb_chart *c, char **why)
         char *what = sb_printf("%s%s", label, logarithmic ? "; logarithmic axis" : "");
         sb_figure_caption(
             c, f, &r,
-            &(struct sb_caption){
-                .what = what,
-                .more = ideal ? " Ideal: linear from the fastest at the least number of threads." : NULL});
+            &(struct sb_caption){.what = what,
+                                 .more =
+                                     ideal ? " Ideal: linear from the fastest at the least number of threads." : NULL});
         sb_caption_missing(c, f, metric, NULL, NULL);
         free(what);
         free(label);

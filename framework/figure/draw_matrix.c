@@ -81,13 +81,9 @@ static void matrix_cell(const struct sb_chart *c, struct matrix *m, size_t x, si
     unsigned colour = matrix_colour(m->direction >= 0 ? ratio : 1 / ratio, c->plot->baseline);
     /* Two decimals fit a cell of sixteen columns; of what is smaller only that it is small. */
     char number[16];
-    snprintf(number, sizeof(number),
-             ratio > 0 && ratio < 0.005 ? "<.01"
-             : ratio >= 9.95            ? "%.0f"
-                                        : "%.2f",
-             ratio);
-    sb_text_printf(data, "%zu\t%zu\t0x%06x\t0x%06x\t%s\t%zu\n", x, y, colour,
-                   is_dark(colour) ? 0xffffffU : 0x222222U, number, mine.n);
+    snprintf(number, sizeof(number), ratio > 0 && ratio < 0.005 ? "<.01" : ratio >= 9.95 ? "%.0f" : "%.2f", ratio);
+    sb_text_printf(data, "%zu\t%zu\t0x%06x\t0x%06x\t%s\t%zu\n", x, y, colour, is_dark(colour) ? 0xffffffU : 0x222222U,
+                   number, mine.n);
 }
 
 /* Boxes of given colours, not a palette: what gnuplot interpolates would differ between outputs. */
@@ -95,14 +91,13 @@ static void write_matrix(struct sb_figure *f, const struct matrix *m)
 {
     sb_label_tics(&m->y, 'y', &f->script);
     f->height = 0.7 + 0.4 * (double)m->y.labels.n + sb_label_tics(&m->x, 'x', &f->script);
-    sb_text_printf(
-        &f->script,
-        "unset grid\nset border 0\nset tics scale 0\nunset key\nset xrange [-0.5:%zu.5]\nset yrange "
-        "[%zu.5:-0.5]\nset style fill solid 1.0 border rgb '#ffffff'\n"
-        "plot data using 1:2:(0.5):(0.5):3 with boxxyerror lc rgb variable lw 1.2, \\\n"
-        "  data using 1:2:((tex ? '\\\\scriptsize ' : '').stringcolumn(5)):4 with labels tc rgb variable "
-        "font small\n",
-        m->x.labels.n - 1, m->y.labels.n - 1);
+    sb_text_printf(&f->script,
+                   "unset grid\nset border 0\nset tics scale 0\nunset key\nset xrange [-0.5:%zu.5]\n"
+                   "set yrange [%zu.5:-0.5]\nset style fill solid 1.0 border rgb '#ffffff'\n"
+                   "plot data using 1:2:(0.5):(0.5):3 with boxxyerror lc rgb variable lw 1.2, \\\n"
+                   "  data using 1:2:((tex ? '\\\\scriptsize ' : "
+                   "'').stringcolumn(5)):4 with labels tc rgb variable font small\n",
+                   m->x.labels.n - 1, m->y.labels.n - 1);
 }
 
 /* Without a direction there is no best, and a colour would claim one. */
@@ -116,9 +111,8 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
         return 0;
     m.direction = sb_metric_direction(m.metric, sb_view_unit(c->view, m.metric));
     if (!m.direction && !c->plot->baseline) {
-        sb_chart_note(c,
-                      sb_printf("neither more nor less of %s is better, so there is no best; give a baseline",
-                                m.metric));
+        sb_chart_note(
+            c, sb_printf("neither more nor less of %s is better, so there is no best; give a baseline", m.metric));
         return 0;
     }
     sb_axis_make(c, &c->plot->x, &m.x);
@@ -127,8 +121,8 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
     sb_axis_name(&m.y, &c->plot->y);
     const char *title = sb_metric_title(m.metric);
     char *label = sb_view_label(c->view, m.metric);
-    char *other = c->plot->baseline ? sb_printf("%s", c->plot->baseline)
-                                    : sb_strdup("the best of each column but null");
+    char *other =
+        c->plot->baseline ? sb_printf("%s", c->plot->baseline) : sb_strdup("the best of each column but null");
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s beside %s", c->where, title, other));
     sb_text_printf(&f->data, "# column\trow\tcolour\tcolour of the text\tratio\tn\n");
     for (size_t y = 0; y < m.y.labels.n; y++) {
@@ -137,24 +131,21 @@ int sb_draw_matrix(struct sb_chart *c, char **why)
     }
     write_matrix(f, &m);
     bool blocks = sb_view_has_blocks(c->view, 0);
-    char *what =
-        sb_printf(blocks ? "each number is the median of the ratios of %s within blocks to that of %s"
-                         : "each number is the median of %s over that of %s",
-                  label, other);
+    char *what = sb_printf(blocks ? "each number is the median of the ratios of %s within blocks to that of %s"
+                                  : "each number is the median of %s over that of %s",
+                           label, other);
     sb_figure_caption(
         c, f, &m.range,
         &(struct sb_caption){
             .what = what,
-            .spread = "intervals stand in the tables and in the charts of ratios, for there is no room "
-                      "for them here",
-            .more = c->plot->baseline
-                        ? " Blue: better, orange: worse, the deeper the further. n/a: skipped "
-                          "or not measured, the "
-                          "table of cells says why; \u2013: nothing to divide by, or nearer than the clock "
-                          "can tell."
-                        : " The deeper the blue, the nearer to the best. n/a: skipped or not "
-                          "measured, the table of "
-                          "cells says why; \u2013: nothing to divide by, or nearer than the clock can tell.",
+            .spread = "intervals stand in the tables and in the charts of ratios, for there is no room for "
+                      "them here",
+            .more = c->plot->baseline ? " Blue: better, orange: worse, the deeper the further. "
+                                        "n/a: skipped or not measured, the table of cells says why; \u2013: "
+                                        "nothing to divide by, or nearer than the clock can tell."
+                                      : " The deeper the blue, the nearer to the best. "
+                                        "n/a: skipped or not measured, the table of cells says why; \u2013: "
+                                        "nothing to divide by, or nearer than the clock can tell.",
             .note = blocks ? "ratios within blocks; intervals: see the tables"
                            : "ratios of medians; intervals: see the tables"});
     free(what);

@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* Medians of each order for itself: no one process need have had all of them at once. */
-static bool order_rows(const struct sb_runs *runs, struct sb_level level, double *most,
-                       struct sb_range *range, struct sb_text *data)
+static bool order_rows(const struct sb_runs *runs, struct sb_level level, double *most, struct sb_range *range,
+                       struct sb_text *data)
 {
     size_t points = sb_series_points(&runs->at[0]);
     double *samples = sb_calloc(runs->n, sizeof(*samples));
@@ -42,8 +42,7 @@ static bool order_rows(const struct sb_runs *runs, struct sb_level level, double
 }
 
 /* Charts of allocators without a page allocator below them would be white. */
-static bool take_orders(const struct sb_chart *c, struct sb_panels *q, const struct sb_runs *runs,
-                        const char *name)
+static bool take_orders(const struct sb_chart *c, struct sb_panels *q, const struct sb_runs *runs, const char *name)
 {
     size_t points = sb_series_points(&runs->at[0]);
     (void)name;
@@ -58,30 +57,28 @@ static bool take_orders(const struct sb_chart *c, struct sb_panels *q, const str
 static void write_orders(struct sb_chart *c, const struct sb_panels *q)
 {
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: free blocks by order", c->where));
-    char *what = sb_printf(
-        "free blocks of the page allocator by order, as /proc/buddyinfo counts them, at the survey's "
-        "checkpoints, the last after %.0f operations; the darker the more, white: none; logarithmic",
-        q->operations);
-    sb_text_printf(&f->data, "# checkpoint\torder\tfree blocks (NaN: none)\toperations\tn\n%s",
-                   sb_text_get(&q->data));
+    char *what = sb_printf("free blocks of the page allocator by order, as /proc/buddyinfo counts them, "
+                           "at the survey's checkpoints, the last after %.0f operations; "
+                           "the darker the more, white: none; logarithmic",
+                           q->operations);
+    sb_text_printf(&f->data, "# checkpoint\torder\tfree blocks (NaN: none)\toperations\tn\n%s", sb_text_get(&q->data));
     sb_start_panels(f, &q->names, 1.3, 1.75);
-    sb_text_printf(
-        &f->script,
-        "unset grid\nunset key\nset border 15 lw 0.5\nset tics font small scale 0.3\nif (tex) { set format "
-        "'\\scriptsize $%%h$' }\nset palette defined (0 '#deebf7', 0.5 '#4292c6', 1 '#08306b')\nset "
-        "logscale "
-        "cb 10\nset cbrange [1:%.6g]\nset xrange [-0.5:%.6g]\nset yrange [-0.5:10.5]\nset ytics 0,5,10 "
-        "offset 0.6*near,0\nset xtics norotate 0,%.6g offset 0,0.4*near\nset cbtics font small "
-        "offset 0,0.7\nset cblabel little(t('free blocks')) font small offset 0,1.2\nunset colorbox\n",
-        fmax(2, q->most), q->points - 0.5, sb_few_tics(q->points - 1));
+    sb_text_printf(&f->script,
+                   "unset grid\nunset key\nset border 15 lw 0.5\nset tics font small scale 0.3\n"
+                   "if (tex) { set format '\\scriptsize $%%h$' }\n"
+                   "set palette defined (0 '#deebf7', 0.5 '#4292c6', 1 '#08306b')\nset logscale cb 10\n"
+                   "set cbrange [1:%.6g]\nset xrange [-0.5:%.6g]\nset yrange [-0.5:10.5]\n"
+                   "set ytics 0,5,10 offset 0.6*near,0\nset xtics norotate 0,%.6g offset 0,0.4*near\n"
+                   "set cbtics font small offset 0,0.7\n"
+                   "set cblabel little(t('free blocks')) font small offset 0,1.2\nunset colorbox\n",
+                   fmax(2, q->most), q->points - 0.5, sb_few_tics(q->points - 1));
     for (size_t p = 0; p < q->names.n; p++) {
         sb_add_panel(f, p, q->names.at[p], "checkpoint", "order");
         /* Once, or it is drawn over itself. */
         if (p + 1 == q->names.n)
-            sb_text_printf(
-                &f->script,
-                "set colorbox horizontal user origin screen 0.3, screen %.4f size screen 0.4, screen %.4f\n",
-                0.75 / f->height, 0.16 / f->height);
+            sb_text_printf(&f->script,
+                           "set colorbox horizontal user origin screen 0.3, screen %.4f size screen 0.4, screen %.4f\n",
+                           0.75 / f->height, 0.16 / f->height);
         sb_text_printf(&f->script, "plot data index %zu using 1:2:3 with image pixels notitle\n", p);
     }
     sb_figure_caption(c, f, &q->range,

@@ -35,11 +35,11 @@ struct ratios {
 };
 
 /* The same that `compare` prints. */
-static struct sb_ratio ratio_to(const struct sb_chart *c, const struct sb_view_cell *x,
-                                const struct sb_view_cell *y, struct ratios *q)
+static struct sb_ratio ratio_to(const struct sb_chart *c, const struct sb_view_cell *x, const struct sb_view_cell *y,
+                                struct ratios *q)
 {
-    struct sb_contrast contrast = sb_contrast_of(c->view, x, c->view, y, q->metric,
-                                                 sb_view_ratio_level(c->view), SB_INTERVAL_PERCENTILE);
+    struct sb_contrast contrast =
+        sb_contrast_of(c->view, x, c->view, y, q->metric, sb_view_ratio_level(c->view), SB_INTERVAL_PERCENTILE);
     struct sb_ratio ratio = contrast.ratio;
     struct sb_range *r = &q->range;
     q->zeroes |= isnan(ratio.value) && contrast.x.n;
@@ -77,8 +77,7 @@ static size_t ratio_rows(const struct sb_chart *c, struct ratios *q, size_t s, s
         char *colour = q->rows.allocators ? sb_shade(q->rows.colours[i], s, q->series.labels.n)
                                           : sb_shade(q->series.colours[s], 0, 1);
         sb_text_printf(data, "%.4f\t%.6g\t%.6g\t%.6g\t%s\t", (double)i + place, ratio.value,
-                       interval ? ratio.low : ratio.value, interval ? fmin(ratio.high, BEYOND) : ratio.value,
-                       colour);
+                       interval ? ratio.low : ratio.value, interval ? fmin(ratio.high, BEYOND) : ratio.value, colour);
         sb_tsv_name(data, q->series.labels.at[s]);
         sb_text_printf(data, "\t");
         sb_tsv_name(data, q->rows.labels.at[i]);
@@ -111,14 +110,12 @@ static void write_ratios(struct sb_figure *f, const struct ratios *q, struct sb_
     free(brief);
     f->height = 2.3 + 0.36 * (double)q->rows.labels.n;
     sb_label_tics(&q->rows, 'y', &f->script);
-    sb_text_printf(
-        &f->script,
-        "set yrange [%zu.6:-0.6]\nset xlabel %s offset 0,0.5*up\nset xtics autofreq\nunset grid\nset grid "
-        "xtics "
-        "lt 1 "
-        "lc rgb '#dddddd' lw 0.7\n"
-        "set arrow 1 from 1, graph 0 to 1, graph 1 nohead dt 2 lw 1.2 lc rgb '#444444'\nset bars 0.5\n",
-        q->rows.labels.n - 1, text);
+    sb_text_printf(&f->script,
+                   "set yrange [%zu.6:-0.6]\nset xlabel %s offset 0,0.5*up\nset xtics autofreq\nunset grid\n"
+                   "set grid xtics lt 1 lc rgb '#dddddd' lw 0.7\n"
+                   "set arrow 1 from 1, graph 0 to 1, graph 1 nohead dt 2 lw 1.2 lc rgb '#444444'\n"
+                   "set bars 0.5\n",
+                   q->rows.labels.n - 1, text);
     if (logarithmic)
         sb_text_printf(&f->script, "set logscale x 10\nset xrange [%.4g:%.4g]\n", low / 1.15, high * 1.15);
     else
@@ -153,8 +150,7 @@ int sb_draw_ratio(struct sb_chart *c, char **why)
         if (!ratio_rows(c, &q, s, &data))
             continue;
         char *title = sb_gp_name(q.series.labels.at[s]);
-        char *grey =
-            q.rows.allocators ? sb_shade(0, s, q.series.labels.n) : sb_shade(q.series.colours[s], 0, 1);
+        char *grey = q.rows.allocators ? sb_shade(0, s, q.series.labels.n) : sb_shade(q.series.colours[s], 0, 1);
         sb_text_printf(&plots,
                        "%sdata index %zu using 2:1:3:4:5 with xerrorbars pt %d ps 0.9 lw 1.5 lc rgb variable "
                        "notitle, keyentry with points pt %d ps 0.9 lc rgb '#%s' title %s",
@@ -168,30 +164,29 @@ int sb_draw_ratio(struct sb_chart *c, char **why)
         struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s beside %s", c->where, title, q.baseline));
         sb_text_printf(&f->data, "# y\tratio\tlow\thigh\tcolour\tseries\tlabel\n%s", sb_text_get(&data));
         write_ratios(f, &q, &plots);
-        char *what =
-            sb_printf("%s of %s to %s of %s",
-                      !q.in_blocks    ? "ratios of the medians"
-                      : q.paired      ? "medians over processes of the ratio, measured by turns,"
-                      : !q.of_medians ? "medians of the ratios within blocks"
-                                      : "ratios, within blocks where there are any, else of medians,",
-                      label, q.in_blocks && !q.of_medians ? "that" : "those", q.baseline);
+        char *what = sb_printf("%s of %s to %s of %s",
+                               !q.in_blocks    ? "ratios of the medians"
+                               : q.paired      ? "medians over processes of the ratio, measured by turns,"
+                               : !q.of_medians ? "medians of the ratios within blocks"
+                                               : "ratios, within blocks where there are any, else of medians,",
+                               label, q.in_blocks && !q.of_medians ? "that" : "those", q.baseline);
         /* Resamples of so few values can't be as spread as the values of as many processes would be. */
         bool few = q.range.least_n < sb_least_samples(sb_view_ratio_level(c->view));
-        char *spread = few && !q.of_medians
-                           ? sb_strdup("whiskers: smallest to largest ratio")
-                           : sb_printf("whiskers: %g %% %s%s", 100 * c->view->confidence,
-                                       !q.in_blocks    ? "bootstrap intervals"
-                                       : !q.of_medians ? "intervals by ranks"
-                                                       : "intervals, by ranks or bootstrap",
-                                       few ? ", which so few processes make too narrow" : "");
+        char *spread = few && !q.of_medians ? sb_strdup("whiskers: smallest to largest ratio")
+                                            : sb_printf("whiskers: %g %% %s%s", 100 * c->view->confidence,
+                                                        !q.in_blocks    ? "bootstrap intervals"
+                                                        : !q.of_medians ? "intervals by ranks"
+                                                                        : "intervals, by ranks or bootstrap",
+                                                        few ? ", which so few processes make too narrow" : "");
         sb_figure_caption(
             c, f, &q.range,
             &(struct sb_caption){
                 .what = what,
                 .spread = spread,
-                .more = q.zeroes ? " Where a value is 0, or shorter than the clock's step, or two are "
-                                   "less than two steps apart, there is no ratio."
-                                 : NULL});
+                .more = q.zeroes
+                            ? " Where a value is 0, or shorter than the clock's step, or two are less than two steps "
+                              "apart, there is no ratio."
+                            : NULL});
         sb_caption_missing(c, f, q.metric, NULL, NULL);
         free(spread);
         free(what);

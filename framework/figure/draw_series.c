@@ -40,15 +40,14 @@ struct series_kind {
 
 static const struct series_kind series_kinds[] = {
     {"external", "external fragmentation", "unusable free space index",
-     "the kernel's unusable free space index for order 9 (2 MiB, a huge page): the share of free memory in "
-     "blocks too small for it",
+     "the kernel's unusable free space index for order 9 (2 MiB, a huge page): "
+     "the share of free memory in blocks too small for it",
      external_at, NULL},
     {"internal", "internal fragmentation", "internal fragmentation (%)",
      "share of the bytes handed out that nobody asked for", sb_internal_fragmentation, NULL},
     {"footprint", "memory held", "held (MiB)",
-     "memory that the allocator holds, for one with the OS's memory the growth of the resident set; dashed: "
-     "what "
-     "the workload asked for",
+     "memory that the allocator holds, for one with the OS's memory the growth of the "
+     "resident set; dashed: what the workload asked for",
      footprint_at, requested_at},
 };
 
@@ -82,8 +81,8 @@ static size_t add_series(struct lines *q, const struct sb_runs *runs, point_fn v
             continue;
         q->spread |= s.max > s.min;
         sb_range_add(&q->range, &s);
-        sb_text_printf(&q->data, "%.0f\t%.6g\t%.6g\t%.6g\t%zu\t", sb_series_operations(&runs->at[0], i),
-                       s.median, s.min, s.max, s.n);
+        sb_text_printf(&q->data, "%.0f\t%.6g\t%.6g\t%.6g\t%zu\t", sb_series_operations(&runs->at[0], i), s.median,
+                       s.min, s.max, s.n);
         sb_tsv_name(&q->data, name);
         sb_text_printf(&q->data, "\n");
         rows++;
@@ -101,9 +100,8 @@ static void add_clause(struct lines *q, size_t s)
     char *title = sb_gp_name(q->axis.labels.at[s]);
     sb_text_printf(&q->plots,
                    "%sdata index %zu using ($1/%g):3:4 with filledcurves fs transparent solid 0.15 lc rgb "
-                   "'%s' notitle, data "
-                   "index %zu using ($1/%g):2 with linespoints pt %d ps 0.7 pointinterval %d lw 1.3 dt %d lc "
-                   "rgb '%s' title %s",
+                   "'%s' notitle, data index %zu using ($1/%g):2 with linespoints pt %d ps 0.7 "
+                   "pointinterval %d lw 1.3 dt %d lc rgb '%s' title %s",
                    q->plots.n ? ", \\\n  " : "", q->block, q->scale, sb_colour(colour), q->block, q->scale,
                    sb_mark(colour), (int)(4 + s % 3), sb_dash(colour), sb_colour(colour), title);
     q->block++;
@@ -141,17 +139,17 @@ static void finish_series(struct lines *q, bool referred, const char *reference)
          *ylabel = sb_gp_text(q->kind->label);
     sb_text_printf(&f->data, "# operations\tmedian\tmin\tmax\tn\tseries\n%s", sb_text_get(&q->data));
     sb_text_printf(&f->script,
-                   "set xlabel %s offset 0,0.5*up\nset ylabel %s\nset xtics norotate autofreq\nset xrange "
-                   "[0:*]\nset yrange [0:*]\n",
+                   "set xlabel %s offset 0,0.5*up\nset ylabel %s\nset xtics norotate autofreq\n"
+                   "set xrange [0:*]\nset yrange [0:*]\n",
                    xlabel, ylabel);
     sb_add_key(f, &q->axis, referred);
     /* The reference last, hence on top: where an allocator holds just what was requested its line must not
      * hide it. */
     sb_text_printf(&f->script, "plot %s%s\n", sb_text_get(&q->plots), reference);
-    sb_figure_caption(q->chart, f, &q->range,
-                      &(struct sb_caption){.what = q->kind->caption,
-                                           .spread = q->spread ? "bands from the smallest to the largest"
-                                                               : "all of which agree"});
+    sb_figure_caption(
+        q->chart, f, &q->range,
+        &(struct sb_caption){.what = q->kind->caption,
+                             .spread = q->spread ? "bands from the smallest to the largest" : "all of which agree"});
     sb_caption_missing(q->chart, f, NULL, &q->axis, q->drawn);
     free(x);
     free(xlabel);

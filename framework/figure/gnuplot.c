@@ -33,24 +33,21 @@ static const struct {
     const char *name, *terminal, *suffix, *small;
     double width, stretch; /* width in cm or pixels; height is the figure's times stretch */
 } outputs[] = {
-    {"svg",
-     "svg noenhanced size %.0f,%.0f dynamic rounded background '#ffffff' font 'sans-serif,13' linewidth 1.3",
+    {"svg", "svg noenhanced size %.0f,%.0f dynamic rounded background '#ffffff' font 'sans-serif,13' linewidth 1.3",
      ".svg", ",10", 720, 78},
     {"png",
-     "pngcairo noenhanced size %.0f,%.0f background '#ffffff' font 'sans-serif,13' fontscale 1.9 linewidth "
-     "2.4 "
-     "pointscale 2",
+     "pngcairo noenhanced size %.0f,%.0f background '#ffffff' font 'sans-serif,13' fontscale "
+     "1.9 linewidth 2.4 pointscale 2",
      ".png", ",10", 1440, 156},
     {"column",
-     "pdfcairo noenhanced size %.1fcm,%.2fcm font 'sans-serif,8' fontscale 0.72 linewidth 0.8 pointscale "
-     "0.45",
+     "pdfcairo noenhanced size %.1fcm,%.2fcm font 'sans-serif,8' fontscale 0.72 linewidth 0.8 "
+     "pointscale 0.45",
      ".pdf", ",6", 8.4, 1},
     {"wide",
-     "pdfcairo noenhanced size %.1fcm,%.2fcm font 'sans-serif,8' fontscale 0.72 linewidth 0.9 pointscale "
-     "0.55",
+     "pdfcairo noenhanced size %.1fcm,%.2fcm font 'sans-serif,8' fontscale 0.72 linewidth 0.9 "
+     "pointscale 0.55",
      "-wide.pdf", ",7", 17.8, 1.05},
-    {"latex",
-     "cairolatex pdf colourtext size %.1fcm,%.2fcm header '\\footnotesize' linewidth 0.8 pointscale 0.45",
+    {"latex", "cairolatex pdf colourtext size %.1fcm,%.2fcm header '\\footnotesize' linewidth 0.8 pointscale 0.45",
      "-latex.tex", ",6", 8.4, 1},
     {"tikz", "tikz size %.1fcm,%.2fcm font '\\footnotesize'", "-tikz.tex", "", 8.4, 1},
 };
@@ -106,18 +103,18 @@ void sb_figures_free(struct sb_figures *figures)
  * logarithm of their length, since gnuplot's stack holds 250 calls.
  */
 static const char functions[] =
-    "# What TeX takes for its own is escaped when the output is TeX's; in tics gnuplot's own % as well.\n"
-    "tex = 0\n"
-    "tex1(c) = strlen(c) == 0 ? '' : strstrt('#$%&_{}', c) ? '\\'.c : c eq '\\' ? '\\textbackslash{}' : \\\n"
-    "  c eq '~' ? '\\textasciitilde{}' : c eq '^' ? '\\textasciicircum{}' : c eq '<' ? '\\textless{}' : \\\n"
-    "  c eq '>' ? '\\textgreater{}' : c eq '|' ? '\\textbar{}' : c eq '\"' ? '\\textquotedbl{}' : c\n"
-    "escaped(s) = strlen(s) < 2 ? tex1(s) : escaped(s[1:strlen(s)/2]).escaped(s[strlen(s)/2+1:*])\n"
+    "# What TeX takes for its own is escaped when the output is TeX's; "
+    "in tics gnuplot's own % as well.\ntex = 0\ntex1(c) = strlen(c) == 0 ? "
+    "'' : strstrt('#$%&_{}', c) ? '\\'.c : c eq '\\' ? '\\textbackslash{}' : \\\n"
+    "  c eq '~' ? '\\textasciitilde{}' : c eq '^' ? '\\textasciicircum{}' : c eq '<' ? "
+    "'\\textless{}' : \\\n  c eq '>' ? '\\textgreater{}' : c eq '|' ? '\\textbar{}' : "
+    "c eq '\"' ? '\\textquotedbl{}' : c\nescaped(s) = strlen(s) < 2 ? "
+    "tex1(s) : escaped(s[1:strlen(s)/2]).escaped(s[strlen(s)/2+1:*])\n"
     "percent(s) = strlen(s) < 2 ? (s eq '%' ? '%%' : s) : "
     "percent(s[1:strlen(s)/2]).percent(s[strlen(s)/2+1:*])\n"
-    "# A label that begins with a bracket would be taken for where to put it.\n"
-    "t(s) = tex ? (s[1:1] eq '[' ? '{}' : '').escaped(s) : s\n"
-    "tic(s) = percent(t(s))\n"
-    "little(s) = tex ? '\\scriptsize '.s : s\n";
+    "# A label that begins with a bracket would be taken for where to put it.\nt(s) = tex ? "
+    "(s[1:1] eq '[' ? '{}' : '').escaped(s) : s\ntic(s) = percent(t(s))\nlittle(s) = tex ? "
+    "'\\scriptsize '.s : s\n";
 
 /* Sizes stand in the script as numbers, so that a user who wants another changes one. */
 static void add_outputs(struct sb_text *s, const struct sb_figure *f, const struct terminals *t)
@@ -135,8 +132,7 @@ static void add_outputs(struct sb_text *s, const struct sb_figure *f, const stru
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
         sb_text_printf(s, outputs[i].terminal, outputs[i].width, height);
 #pragma GCC diagnostic pop
-        sb_text_printf(s, "; set output '%s%s'; small = '%s' }\n", f->id, outputs[i].suffix,
-                       outputs[i].small);
+        sb_text_printf(s, "; set output '%s%s'; small = '%s' }\n", f->id, outputs[i].suffix, outputs[i].small);
     }
 }
 
@@ -144,13 +140,13 @@ static void add_outputs(struct sb_text *s, const struct sb_figure *f, const stru
 static void add_panels(struct sb_text *s, const struct sb_figure *f)
 {
     size_t rows = (f->panels + f->across - 1) / f->across;
-    sb_text_printf(
-        s,
-        "  top = screen ? %.4f : %.4f\n  set multiplot layout %zu,%zu margins screen 0.15,0.97,%.4f,top "
-        "spacing screen 0.1,%.4f\n  if (screen) { set label 1 title at screen 0.5,%.4f center; set label "
-        "2 note at screen 0.5,%.4f center tc rgb '#555555' font small }\n",
-        1 - 1.35 / f->height, 1 - 0.5 / f->height, rows, f->across, f->bottom / f->height,
-        f->between / f->height, 1 - 0.3 / f->height, 1 - 0.7 / f->height);
+    sb_text_printf(s,
+                   "  top = screen ? %.4f : %.4f\n  set multiplot layout %zu,%zu margins screen "
+                   "0.15,0.97,%.4f,top spacing screen 0.1,%.4f\n"
+                   "  if (screen) { set label 1 title at screen 0.5,%.4f center; "
+                   "set label 2 note at screen 0.5,%.4f center tc rgb '#555555' font small }\n",
+                   1 - 1.35 / f->height, 1 - 0.5 / f->height, rows, f->across, f->bottom / f->height,
+                   f->between / f->height, 1 - 0.3 / f->height, 1 - 0.7 / f->height);
 }
 
 /* One script makes all outputs, with names relative to its folder: a user edits and runs it anywhere. */
@@ -161,24 +157,23 @@ static char *whole_script(const struct sb_figure *f, const struct terminals *t)
     char *brief = sb_printf("%.*s%s", (int)keep, f->title, f->title[keep] ? "..." : "");
     char *title = sb_gp_quote(brief), *note = sb_gp_quote(f->note ? f->note : "");
     sb_text_printf(&s,
-                   "# Edit, then run: gnuplot -d %s.gp\nset encoding utf8\ndata = '%s.tsv'\n# On paper the "
-                   "caption has these two.\ntitle = %s\nnote = %s\n%s",
+                   "# Edit, then run: gnuplot -d %s.gp\nset encoding utf8\ndata = '%s.tsv'\n"
+                   "# On paper the caption has these two.\ntitle = %s\nnote = %s\n%s",
                    f->id, f->id, title, note, functions);
     sb_text_printf(&s, "do for [out in '");
     for (size_t i = 0; i < SB_COUNT(outputs); i++) {
         if (t->has[i])
             sb_text_printf(&s, "%s%s", i ? " " : "", outputs[i].name);
     }
-    sb_text_printf(&s, "'] {\n  reset\n  set datafile separator '\\t'\n  set datafile missing '-'\n  tex = "
-                       "out eq 'latex' || out eq 'tikz'\n  screen = out eq 'svg' || out eq 'png'\n  up = tex "
-                       "? 0.0 : 1.0\n  near = tex ? 0.55 : 1.0\n");
+    sb_text_printf(&s, "'] {\n  reset\n  set datafile separator '\\t'\n  set datafile missing '-'\n"
+                       "  tex = out eq 'latex' || out eq 'tikz'\n  screen = out eq 'svg' || out eq 'png'\n"
+                       "  up = tex ? 0.0 : 1.0\n  near = tex ? 0.55 : 1.0\n");
     add_outputs(&s, f, t);
     if (f->panels)
         add_panels(&s, f);
     else
-        sb_text_printf(
-            &s, "  if (screen) { set title title offset 0,0.7; set label 1 note at graph 0.5,1.045 center "
-                "tc rgb '#555555' font small }\n");
+        sb_text_printf(&s, "  if (screen) { set title title offset 0,0.7; "
+                           "set label 1 note at graph 0.5,1.045 center tc rgb '#555555' font small }\n");
     sb_text_add(&s, f->script.at, f->script.n);
     sb_text_printf(&s, "%s  unset output\n}\n", f->panels ? "  unset multiplot\n" : "");
     free(brief);
@@ -203,8 +198,8 @@ struct job {
     const struct terminals *terminals;
 };
 
-static const char *const style_files[] = {"gnuplot-lua-tikz.sty", "gnuplot-lua-tikz.tex",
-                                          "gnuplot-lua-tikz-common.tex", "t-gnuplot-lua-tikz.tex", NULL};
+static const char *const style_files[] = {"gnuplot-lua-tikz.sty", "gnuplot-lua-tikz.tex", "gnuplot-lua-tikz-common.tex",
+                                          "t-gnuplot-lua-tikz.tex", NULL};
 
 static int spawn(pid_t *pid, const char *dir, char *const argv[])
 {
@@ -232,14 +227,12 @@ static int write_job(const struct job *job, const struct sb_figure *f)
 
 /* A figure, or, with NULL, the style that TikZ figures need: gnuplot writes it itself, so it fits its
  * version. */
-static int start(struct job *job, const struct sb_figure *f, const struct terminals *t, const char *dir,
-                 char **why)
+static int start(struct job *job, const struct sb_figure *f, const struct terminals *t, const char *dir, char **why)
 {
     char gnuplot[] = "gnuplot", d[] = "-d", e[] = "-e", command[] = "set terminal tikz createstyle";
     char *name = f ? sb_printf("%s.gp", f->id) : NULL;
     char *draw[] = {gnuplot, d, name, NULL}, *style[] = {gnuplot, d, e, command, NULL};
-    *job = (struct job){
-        .id = f ? sb_strdup(f->id) : NULL, .work = sb_printf("%s/.work-XXXXXX", dir), .terminals = t};
+    *job = (struct job){.id = f ? sb_strdup(f->id) : NULL, .work = sb_printf("%s/.work-XXXXXX", dir), .terminals = t};
     int status = mkdtemp(job->work) ? 0 : -errno;
     if (!status && f)
         status = write_job(job, f);
@@ -312,10 +305,9 @@ static int move_output(const char *from, const char *to, const char *name, char 
         if (!status && rename(source, target))
             status = -errno;
         if (status == -EPROTO)
-            *why = sb_printf(
-                "%s bears no date where cairo 1.16 writes one, so two reports of one database would "
-                "differ: use Debian 12's gnuplot-nox, or tell us of this one",
-                name);
+            *why = sb_printf("%s bears no date where cairo 1.16 writes one, so two reports of one database would "
+                             "differ: use Debian 12's gnuplot-nox, or tell us of this one",
+                             name);
         else if (status)
             *why = sb_printf("%s can't be written: %s", target, strerror(-status));
     }
@@ -369,8 +361,7 @@ static int finish(struct job *job, const char *dir, int wait_status, char **why)
         sb_read_file(log, &words, NULL);
         *why = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 127
                    ? sb_printf("gnuplot can't be started: install gnuplot-nox")
-                   : sb_printf("gnuplot failed on %s: %s", job->id ? job->id : "its TikZ style",
-                               words ? words : "");
+                   : sb_printf("gnuplot failed on %s: %s", job->id ? job->id : "its TikZ style", words ? words : "");
         free(words);
         free(log);
         status = -EIO;
@@ -448,8 +439,8 @@ static int find_terminals(struct terminals *t, const char *dir, struct sb_words 
     }
     if (lacks.n)
         *SB_VEC_ADD(notes) =
-            sb_printf("this gnuplot was built without %s: figures lack the files that those make "
-                      "(PNG and PDF need cairo, TikZ needs Lua; Debian's gnuplot-nox has all)",
+            sb_printf("this gnuplot was built without %s: figures lack the files that those make (PNG and PDF "
+                      "need cairo, TikZ needs Lua; Debian's gnuplot-nox has all)",
                       lacks.at);
     unlink(log);
     sb_text_free(&lacks);
@@ -479,8 +470,7 @@ int sb_figures_render(const struct sb_figures *figures, const char *dir, void (*
             size_t i = 0;
             while (jobs[i].work)
                 i++;
-            status =
-                start(&jobs[i], begun < styles ? NULL : &figures->at[begun - styles], &terminals, dir, why);
+            status = start(&jobs[i], begun < styles ? NULL : &figures->at[begun - styles], &terminals, dir, why);
             begun++;
             running += !status;
             if (status)

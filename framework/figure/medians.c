@@ -28,16 +28,14 @@ bool sb_chart_has_metric(const struct sb_chart *c, const char *metric)
             sb_words_add_once(&names, r->metrics.at[i].name);
     }
     const char *near = sb_nearest(metric, (const char *const *)names.at, names.n);
-    sb_chart_note(
-        c,
-        near ? sb_printf("no trial has the metric '%s' (did you mean '%s'?)", metric, near)
-             : sb_printf("no trial has the metric '%s'; `scullbench export` shows those there are", metric));
+    sb_chart_note(c,
+                  near ? sb_printf("no trial has the metric '%s' (did you mean '%s'?)", metric, near)
+                       : sb_printf("no trial has the metric '%s'; `scullbench export` shows those there are", metric));
     sb_words_free(&names);
     return false;
 }
 
-struct sb_summary sb_chart_number(const struct sb_chart *c, const struct sb_view_cell *cell,
-                                  const char *metric)
+struct sb_summary sb_chart_number(const struct sb_chart *c, const struct sb_view_cell *cell, const char *metric)
 {
     struct sb_summary s = sb_view_metric(c->view, cell, metric);
     if (s.n && sb_reading_is_below(sb_reading_of(&s)))

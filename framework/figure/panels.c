@@ -40,8 +40,8 @@ void sb_add_panel(struct sb_figure *f, size_t panel, const char *name, const cha
     char *title = sb_gp_name(name), *xlabel = sb_gp_text(x), *ylabel = sb_gp_text(y);
     sb_next_panel(f, panel);
     sb_text_printf(&f->script,
-                   "set title little(%s) offset 0,-0.8*near font small\nset xlabel little(%s) offset "
-                   "0,0.7*near font small\n"
+                   "set title little(%s) offset 0,-0.8*near font small\n"
+                   "set xlabel little(%s) offset 0,0.7*near font small\n"
                    "set ylabel little(%s) offset 1.2*near,0 font small\n",
                    title, panel + f->across < f->panels ? "''" : xlabel, panel % f->across ? "''" : ylabel);
     free(title);
@@ -83,8 +83,8 @@ static int collect(const struct sb_chart *c, struct sb_panels *q, sb_take_fn tak
     return status;
 }
 
-int sb_draw_panels(struct sb_chart *c, sb_take_fn take,
-                   void (*write)(struct sb_chart *c, const struct sb_panels *q), char **why)
+int sb_draw_panels(struct sb_chart *c, sb_take_fn take, void (*write)(struct sb_chart *c, const struct sb_panels *q),
+                   char **why)
 {
     struct sb_panels q;
     start_collecting(c, &q);

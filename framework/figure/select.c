@@ -65,15 +65,15 @@ static void add_part(struct sb_text *out, const char *dimension, const char *val
 }
 
 /* The order of the dimensions is that of the plot, so labels of one chart read alike. */
-static char *label_of(const struct sb_chart *c, const struct sb_view_cell *cell,
-                      const struct sb_words *dimensions, bool keys)
+static char *label_of(const struct sb_chart *c, const struct sb_view_cell *cell, const struct sb_words *dimensions,
+                      bool keys)
 {
     struct sb_text text = {0};
     char buffer[24];
     sb_text_add(&text, "", 0);
     for (size_t i = 0; i < dimensions->n; i++)
-        add_part(&text, dimensions->at[i], value_of(c, cell, dimensions->at[i], buffer),
-                 dimensions->n == 1 && !keys, keys);
+        add_part(&text, dimensions->at[i], value_of(c, cell, dimensions->at[i], buffer), dimensions->n == 1 && !keys,
+                 keys);
     return text.at;
 }
 
@@ -187,8 +187,7 @@ const struct sb_view_cell *sb_chart_cell(const struct sb_chart *c, const struct 
 /* ---- which cells ---- */
 
 /* A key that a cell doesn't have is no place on an axis. */
-static bool has_place(const struct sb_chart *c, const struct sb_view_cell *cell,
-                      const struct sb_words *dimensions)
+static bool has_place(const struct sb_chart *c, const struct sb_view_cell *cell, const struct sb_words *dimensions)
 {
     /* An empty label is what is left of a cell without the key. */
     char *label = label_of(c, cell, dimensions, false);
@@ -216,8 +215,7 @@ static bool fits(const struct sb_chart *c, const struct sb_view_cell *cell)
     char buffer[24];
     if (c->plot->least_threads && !has_least_threads(c->view, cell))
         return false;
-    if (!has_place(c, cell, &c->plot->x) || !has_place(c, cell, &c->plot->y) ||
-        !has_place(c, cell, &c->plot->series))
+    if (!has_place(c, cell, &c->plot->x) || !has_place(c, cell, &c->plot->y) || !has_place(c, cell, &c->plot->series))
         return false;
     for (size_t i = 0; i < c->plot->where.n; i++) {
         const struct sb_plot_condition *w = &c->plot->where.at[i];
@@ -236,8 +234,8 @@ static bool fits(const struct sb_chart *c, const struct sb_view_cell *cell)
 /* Wherever it stands: what a plot names is its business, and everything else is ours. */
 static bool names(const struct sb_plot *p, const char *dimension)
 {
-    return sb_words_has(&p->x, dimension) || sb_words_has(&p->y, dimension) ||
-           sb_words_has(&p->series, dimension) || sb_words_has(&p->facet, dimension);
+    return sb_words_has(&p->x, dimension) || sb_words_has(&p->y, dimension) || sb_words_has(&p->series, dimension) ||
+           sb_words_has(&p->facet, dimension);
 }
 
 bool sb_view_is_own(const struct sb_view *view, const char *dimension)
@@ -339,9 +337,8 @@ static bool knows_baseline(const struct sb_chart *c)
     for (size_t i = 0; i < names.n && baseline; i++)
         variants += is_variant(c->view, names.at[i], baseline);
     if (known && variants > 1) {
-        sb_chart_note(c,
-                      sb_printf("baseline: '%s' has %zu variants; name one as the table does, such as '%s'",
-                                baseline, variants, first_variant(c->view, baseline)));
+        sb_chart_note(c, sb_printf("baseline: '%s' has %zu variants; name one as the table does, such as '%s'",
+                                   baseline, variants, first_variant(c->view, baseline)));
         known = false;
     } else if (!known) {
         char *hint = sb_diag_hint(baseline, (const char *const *)names.at, names.n);
@@ -429,10 +426,9 @@ static size_t drop_giants(struct sb_figures *figures, size_t from, struct sb_wor
         struct sb_figure *f = &figures->at[i];
         if (f->height <= MOST_CM)
             continue;
-        *SB_VEC_ADD(notes) =
-            sb_printf("%s is not drawn, for it would be %.0f cm high: choose some of its rows with "
-                      "a [plot NAME] of your own and its key where",
-                      f->id, f->height);
+        *SB_VEC_ADD(notes) = sb_printf("%s is not drawn, for it would be %.0f cm high: "
+                                       "choose some of its rows with a [plot NAME] of your own and its key where",
+                                       f->id, f->height);
         sb_figure_free(f);
         memmove(f, f + 1, (figures->n - i - 1) * sizeof(*f));
         figures->n--;
@@ -443,8 +439,7 @@ static size_t drop_giants(struct sb_figures *figures, size_t from, struct sb_wor
 }
 
 void sb_chart_each(const struct sb_view *view, const struct sb_plot *given, struct sb_figures *figures,
-                   struct sb_words *notes, int (*draw)(struct sb_chart *chart, char **why), int *status,
-                   char **why)
+                   struct sb_words *notes, int (*draw)(struct sb_chart *chart, char **why), int *status, char **why)
 {
     /* With the kind's own axes where the config names none. */
     struct sb_plot resolved = resolve(view, given), *plot = &resolved;

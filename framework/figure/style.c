@@ -208,19 +208,18 @@ void sb_add_step_band(struct sb_figure *f, char axis, double step, double scale,
     double at = step / scale;
     /* Hatched, and behind all that was measured. */
     if (axis == 'y')
-        sb_text_printf(
-            &f->script,
-            "set object 1 rectangle from graph 0, graph 0 to graph 1, first %.6g behind fc rgb '#aaaaaa' fs "
-            "pattern 4 noborder\nset label 1 %s at graph 0.01, first %.6g offset 0,-0.7 left font small tc "
-            "rgb '#555555' front\n",
-            at, text, at);
+        sb_text_printf(&f->script,
+                       "set object 1 rectangle from graph 0, graph 0 to graph 1, first %.6g behind fc rgb "
+                       "'#aaaaaa' fs pattern 4 noborder\nset label 1 %s at graph 0.01, first %.6g offset 0,-0.7 "
+                       "left font small tc rgb '#555555' front\n",
+                       at, text, at);
     else
-        sb_text_printf(
-            &f->script,
-            "set object 1 rectangle from graph 0, graph 0 to first %.6g, graph 1 behind fc rgb '#aaaaaa' fs "
-            "pattern 4 noborder\nset label 1 %s at first %.6g, graph 0.04 rotate by 90 left font small tc "
-            "rgb '#555555' front\n",
-            at, text, 0.7 * at);
+        sb_text_printf(&f->script,
+                       "set object 1 rectangle from graph 0, graph 0 to first %.6g, "
+                       "graph 1 behind fc rgb '#aaaaaa' fs pattern 4 noborder\n"
+                       "set label 1 %s at first %.6g, graph 0.04 rotate by 90 left font small tc rgb '#555555' "
+                       "front\n",
+                       at, text, 0.7 * at);
     free(text);
     free(words);
 }
@@ -232,9 +231,8 @@ void sb_add_key(struct sb_figure *f, const struct sb_axis *axis, size_t extra)
     size_t columns = (size_t)(82 / (1.7 * (double)longest + 11));
     size_t rows = (n + columns - 1) / (columns ? columns : 1);
     f->height += 0.36 * (double)rows;
-    sb_text_printf(
-        &f->script,
-        "set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05 height 0.8\n");
+    sb_text_printf(&f->script,
+                   "set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05 height 0.8\n");
 }
 
 /* ---- figures and captions ---- */
@@ -387,14 +385,13 @@ static void append(char **text, const char *more)
 static bool is_there(const struct sb_chart *c, size_t k, const char *metric, const struct sb_axis *axis,
                      const bool *drawn)
 {
-    return metric ? sb_view_metric(c->view, &c->view->cells.at[c->every[k]], metric).n > 0
-                  : drawn[axis->of[k]];
+    return metric ? sb_view_metric(c->view, &c->view->cells.at[c->every[k]], metric).n > 0 : drawn[axis->of[k]];
 }
 
 /* One that is nowhere in the chart is named once; of others the cell that is missing. Each reason stands
  * once. */
-void sb_caption_missing(const struct sb_chart *c, struct sb_figure *f, const char *metric,
-                        const struct sb_axis *axis, const bool *drawn)
+void sb_caption_missing(const struct sb_chart *c, struct sb_figure *f, const char *metric, const struct sb_axis *axis,
+                        const bool *drawn)
 {
     struct sb_words reasons = {0}, said = {0};
     struct sb_text *who = sb_calloc(c->every_n + 1, sizeof(*who));
@@ -404,8 +401,7 @@ void sb_caption_missing(const struct sb_chart *c, struct sb_figure *f, const cha
         if (is_there(c, i, metric, axis, drawn))
             continue;
         for (size_t j = 0; j < c->every_n && !any; j++)
-            any = c->view->cells.at[c->every[j]].allocator == cell->allocator &&
-                  is_there(c, j, metric, axis, drawn);
+            any = c->view->cells.at[c->every[j]].allocator == cell->allocator && is_there(c, j, metric, axis, drawn);
         const char *why = metric     ? sb_view_reason(c->view, cell, metric)
                           : cell->ok ? "no such data"
                                      : sb_view_reason(c->view, cell, SB_NAME(OPS_PER_S));

@@ -8,8 +8,7 @@
 enum { BITS = 7, LINEAR = 256, LAST_EXPONENT = 47 };
 #define LONGEST (UINT64_C(1) << (LAST_EXPONENT + 1))
 
-_Static_assert(SB_HISTOGRAM_BUCKETS == LINEAR + (LAST_EXPONENT - BITS) * (1 << BITS),
-               "a bucket for every value");
+_Static_assert(SB_HISTOGRAM_BUCKETS == LINEAR + (LAST_EXPONENT - BITS) * (1 << BITS), "a bucket for every value");
 
 size_t sb_histogram_index(uint64_t units)
 {

@@ -60,8 +60,7 @@ static uint64_t real_rdpmc(uint32_t counter)
 #endif
 }
 
-static const struct sb_pmu_kernel real = {real_open,  read,  real_enable, real_map,
-                                          real_unmap, close, real_rdpmc};
+static const struct sb_pmu_kernel real = {real_open, read, real_enable, real_map, real_unmap, close, real_rdpmc};
 /* Machines without a PMU test all of this with a kernel of their own making. */
 static const struct sb_pmu_kernel *sys = &real;
 
@@ -118,8 +117,8 @@ static bool may_count(void)
     /* In a user namespace all bits are set, and the kernel asks the first one. */
     char *map = sb_read_line("/proc/self/uid_map");
     unsigned long inside = 1, outside = 1, n = 0;
-    bool first = map && sscanf(map, "%lu %lu %lu", &inside, &outside, &n) == 3 && !inside && !outside &&
-                 n == UINT32_MAX;
+    bool first =
+        map && sscanf(map, "%lu %lu %lu", &inside, &outside, &n) == 3 && !inside && !outside && n == UINT32_MAX;
     free(map);
     return first && (mine >> CAP_ADMIN & 1 || mine >> CAP_MON & 1);
 }
@@ -130,22 +129,20 @@ char *sb_pmu_explain_refusal(int error, const char *paranoid, bool user_only, bo
     const char *words = strerror(-error);
     bool low = !capable && (!paranoid || level > (user_only ? 2 : 1));
     if (low && filtered)
-        return sb_printf(
-            "perf_event_paranoid is %s, and a sandbox filters system calls (seccomp; %s): `sysctl "
-            "kernel.perf_event_paranoid=1` as root, and of a container engine --security-opt "
-            "seccomp=PROFILE or --cap-add PERFMON",
-            paranoid ? paranoid : "unreadable", words);
+        return sb_printf("perf_event_paranoid is %s, and a sandbox filters system calls (seccomp; %s): "
+                         "`sysctl kernel.perf_event_paranoid=1` as root, and of a container engine --security-opt "
+                         "seccomp=PROFILE or --cap-add PERFMON",
+                         paranoid ? paranoid : "unreadable", words);
     if (low)
-        return sb_printf(
-            "perf_event_paranoid is %s: `sysctl kernel.perf_event_paranoid=1` as root allows it (%s)",
-            paranoid ? paranoid : "unreadable", words);
+        return sb_printf("perf_event_paranoid is %s: `sysctl kernel.perf_event_paranoid=1` as root allows it (%s)",
+                         paranoid ? paranoid : "unreadable", words);
     if (filtered)
-        return sb_printf("a sandbox forbids perf_event_open (seccomp; %s): of a container engine "
-                         "--security-opt seccomp=PROFILE or --cap-add PERFMON allows it",
+        return sb_printf("a sandbox forbids perf_event_open (seccomp; %s): "
+                         "of a container engine --security-opt seccomp=PROFILE or --cap-add PERFMON allows it",
                          words);
     return sb_printf(
-        "the kernel forbids it (%s), though perf_event_paranoid is %s%s: look for a security module's rule",
-        words, paranoid ? paranoid : "unreadable", capable ? " and this process may count" : "");
+        "the kernel forbids it (%s), though perf_event_paranoid is %s%s: look for a security module's rule", words,
+        paranoid ? paranoid : "unreadable", capable ? " and this process may count" : "");
 }
 
 /* As nanobench does: the errno alone tells a user nothing, the usual cause and the remedy do. */
@@ -160,8 +157,8 @@ static char *explain(int error, const struct perf_event_attr *attr, bool grouped
         reason =
             attr->type == PERF_TYPE_SOFTWARE
                 ? sb_printf("the kernel has no such software event (%s)", strerror(-error))
-                : sb_printf("the machine offers no such hardware counter (%s); usual in a virtual machine or "
-                            "container without a virtualised PMU; bare metal has them",
+                : sb_printf("the machine offers no such hardware counter (%s); "
+                            "usual in a virtual machine or container without a virtualised PMU; bare metal has them",
                             strerror(-error));
         break;
     case -EACCES:
@@ -175,10 +172,10 @@ static char *explain(int error, const struct perf_event_attr *attr, bool grouped
         reason = sb_printf("the kernel has no perf_event_open, or a sandbox hides it (%s)", strerror(-error));
         break;
     case -EINVAL:
-        reason = sb_printf(grouped ? "the kernel refuses it in this group (%s): more events than the CPU has "
-                                     "counters? put fewer between the braces"
-                                   : "the kernel refuses it (%s): this CPU doesn't count it so; name another "
-                                     "event, or leave its attributes out",
+        reason = sb_printf(grouped ? "the kernel refuses it in this group (%s): more events than the CPU has counters? "
+                                     "put fewer between the braces"
+                                   : "the kernel refuses it (%s): this CPU doesn't count it so; "
+                                     "name another event, or leave its attributes out",
                            strerror(-error));
         break;
     default:
@@ -247,8 +244,7 @@ static void prepare_event(struct sb_pmu_event *event, sb_pmu_encoder encode, voi
     _Static_assert(offsetof(struct perf_event_attr, wakeup_events) ==
                        offsetof(struct perf_event_attr, read_format) + 2 * sizeof(uint64_t),
                    "it is one word");
-    memcpy((char *)&attr->read_format + sizeof(attr->read_format), &event->code.flags,
-           sizeof(event->code.flags));
+    memcpy((char *)&attr->read_format + sizeof(attr->read_format), &event->code.flags, sizeof(event->code.flags));
     /* With both times: the one without the other can't tell a counter that waited from one that saw
        nothing. */
     attr->disabled = 1;
@@ -289,8 +285,8 @@ static void choose_leaders(struct sb_pmu *pmu)
         pmu->at[i].leader = i;
         for (size_t j = 0; j < pmu->n && pmu->at[i].group; j++) {
             const struct sb_pmu_event *e = &pmu->at[j], *leader = &pmu->at[pmu->at[i].leader];
-            if (e->group == pmu->at[i].group && (e->hardware > leader->hardware ||
-                                                 (e->hardware == leader->hardware && j < pmu->at[i].leader)))
+            if (e->group == pmu->at[i].group &&
+                (e->hardware > leader->hardware || (e->hardware == leader->hardware && j < pmu->at[i].leader)))
                 pmu->at[i].leader = j;
         }
     }
@@ -334,10 +330,9 @@ char *sb_pmu_codes(const struct sb_pmu *pmu)
         if (e->reason)
             sb_text_printf(&text, "%s!%s", i ? "|" : "", e->reason);
         else
-            sb_text_printf(&text, "%s%llx:%llx:%llx:%llx:%llx", i ? "|" : "",
-                           (unsigned long long)e->code.type, (unsigned long long)e->code.config,
-                           (unsigned long long)e->code.config1, (unsigned long long)e->code.config2,
-                           (unsigned long long)e->code.flags);
+            sb_text_printf(&text, "%s%llx:%llx:%llx:%llx:%llx", i ? "|" : "", (unsigned long long)e->code.type,
+                           (unsigned long long)e->code.config, (unsigned long long)e->code.config1,
+                           (unsigned long long)e->code.config2, (unsigned long long)e->code.flags);
     }
     return text.at;
 }

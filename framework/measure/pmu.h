@@ -24,10 +24,9 @@ struct sb_pmu_code {
 };
 
 struct sb_pmu_event {
-    char *name;   /* as the user wrote it */
-    char *reason; /* why it can't be counted, with a remedy; NULL if it can */
-    bool
-        unknown; /* a mistake of the list (a name libpfm4 doesn't know, a brace), not a lack of the machine */
+    char *name;     /* as the user wrote it */
+    char *reason;   /* why it can't be counted, with a remedy; NULL if it can */
+    bool unknown;   /* a mistake of the list (a name libpfm4 doesn't know, a brace), not a lack of the machine */
     bool user_only; /* the kernel allows counting user mode only */
     bool hardware;  /* counted by the CPU itself */
     enum sb_role role;

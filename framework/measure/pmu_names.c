@@ -34,8 +34,7 @@ void sb_pmu_encode_name(void *context, struct sb_pmu_event *event, struct sb_pmu
         return;
     }
     *code = (struct sb_pmu_code){attr.type, attr.config, attr.config1, attr.config2, 0, true};
-    memcpy(&code->flags,
-           (const char *)&attr + offsetof(struct perf_event_attr, read_format) + sizeof(uint64_t),
+    memcpy(&code->flags, (const char *)&attr + offsetof(struct perf_event_attr, read_format) + sizeof(uint64_t),
            sizeof(code->flags));
 }
 

@@ -39,8 +39,7 @@ static const struct sb_plugin *refused_by_name(const struct sb_plugins *plugins,
         size_t n = strlen(name);
         if (!plugin->refused)
             continue;
-        if ((plugin->name && !strcmp(plugin->name, name)) ||
-            (!strncmp(base, name, n) && !strcmp(base + n, ".so")) ||
+        if ((plugin->name && !strcmp(plugin->name, name)) || (!strncmp(base, name, n) && !strcmp(base + n, ".so")) ||
             (dash && !strncmp(dash + 1, name, n) && !strcmp(dash + 1 + n, ".so")))
             return plugin;
     }
@@ -50,16 +49,15 @@ static const struct sb_plugin *refused_by_name(const struct sb_plugins *plugins,
 const char *sb_plan_resolve(struct planner *p, const char *value)
 {
     char *folder;
-    if (strncmp(value, "file:", 5) || value[5] == '/' || !value[5] ||
-        !(folder = sb_folder_of(p->experiment->path)))
+    if (strncmp(value, "file:", 5) || value[5] == '/' || !value[5] || !(folder = sb_folder_of(p->experiment->path)))
         return value;
     char *path = *SB_VEC_ADD(&p->plan->paths) = sb_printf("file:%s/%s", folder, value + 5);
     free(folder);
     return path;
 }
 
-void sb_plan_bind_one(struct planner *p, enum sb_plugin_kind kind, const char *name,
-                      struct sb_binding *binding, int line)
+void sb_plan_bind_one(struct planner *p, enum sb_plugin_kind kind, const char *name, struct sb_binding *binding,
+                      int line)
 {
     const char *word = kind == SB_PLUGIN_ALLOCATOR ? "allocator" : "workload";
     const struct sb_ini *ini = &p->experiment->ini;
@@ -67,8 +65,7 @@ void sb_plan_bind_one(struct planner *p, enum sb_plugin_kind kind, const char *n
     const struct sb_ini_entry *entry = section ? sb_ini_entry(section, "plugin") : NULL;
     const char *plugin_name = entry ? entry->value : name;
 
-    *binding =
-        (struct sb_binding){name, name, sb_plugin_find(p->plan->plugins, kind, plugin_name), section, line};
+    *binding = (struct sb_binding){name, name, sb_plugin_find(p->plan->plugins, kind, plugin_name), section, line};
     /* An empty name in a list was complained about where the list was read. */
     if (binding->plugin || !*name)
         return;
@@ -83,12 +80,10 @@ void sb_plan_bind_one(struct planner *p, enum sb_plugin_kind kind, const char *n
     else if (entry)
         sb_diag_at(p->diag, line, "there is no %s plugin '%s'%s", word, plugin_name, hint);
     else if (section)
-        sb_diag_at(p->diag, line,
-                   "there is no %s plugin '%s', and the section has no key 'plugin' that names one%s", word,
-                   plugin_name, hint);
+        sb_diag_at(p->diag, line, "there is no %s plugin '%s', and the section has no key 'plugin' that names one%s",
+                   word, plugin_name, hint);
     else
-        sb_diag_at(p->diag, line, "there is neither a section [%s %s] nor a plugin of that name%s", word,
-                   name, hint);
+        sb_diag_at(p->diag, line, "there is neither a section [%s %s] nor a plugin of that name%s", word, name, hint);
     free(hint);
 }
 
@@ -137,8 +132,7 @@ void sb_plan_find_baseline(struct planner *p)
     }
     if (!plan->baseline) {
         char *hint = sb_diag_hint(name, names, plan->allocators.n);
-        sb_diag_at(p->diag, entry ? entry->line : 0, "baseline: '%s' is no allocator of the matrix%s", name,
-                   hint);
+        sb_diag_at(p->diag, entry ? entry->line : 0, "baseline: '%s' is no allocator of the matrix%s", name, hint);
         free(hint);
     }
     free(names);

@@ -25,8 +25,8 @@ bool sb_plan_is_excluded(const struct planner *p, const struct sb_binding *a, co
     return false;
 }
 
-const char *sb_plan_text_of(const struct sb_cell *cell, const char *section_name,
-                            const struct sb_ini_section *section, const struct sb_option *option)
+const char *sb_plan_text_of(const struct sb_cell *cell, const char *section_name, const struct sb_ini_section *section,
+                            const struct sb_option *option)
 {
     for (size_t i = 0; i < cell->swept.n; i++) {
         /* The last one: names of sections may have dots, keys don't. */
@@ -41,9 +41,8 @@ const char *sb_plan_text_of(const struct sb_cell *cell, const char *section_name
 }
 
 /* Every option is written out, defaults too: a trial's text must mean the same when a default changes. */
-static void copy_texts(struct planner *p, struct sb_cell *cell, const char *kind, const char *name,
-                       const char *lookup, const struct sb_ini_section *from, const struct sb_option *table,
-                       uint32_t n)
+static void copy_texts(struct planner *p, struct sb_cell *cell, const char *kind, const char *name, const char *lookup,
+                       const struct sb_ini_section *from, const struct sb_option *table, uint32_t n)
 {
     const bool workload = !strcmp(kind, "workload");
     /* The part may have been begun with its file. */
@@ -99,8 +98,7 @@ static void write_settings(struct planner *p, struct sb_cell *cell)
     }
     bool counted = p->experiment->pmu[SB_PMU_PROVIDER].u != SB_PROVIDER_NONE;
     sb_ini_set(trial, "events", counted ? p->experiment->pmu[SB_PMU_EVENTS].s : "none", 0);
-    copy_texts(p, cell, "machine", "", "machine", sb_ini_section(ini, "machine", ""), machine->options,
-               machine->n);
+    copy_texts(p, cell, "machine", "", "machine", sb_ini_section(ini, "machine", ""), machine->options, machine->n);
     write_part(p, cell, "allocator", cell->allocator);
     copy_environment(cell, cell->allocator);
     write_part(p, cell, "workload", cell->workload);
@@ -140,8 +138,7 @@ static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *ne
         free(limit);
     } else if (needs->live_bytes > sb_plan_machine_ram() / (threads ? threads : 1)) {
         reason = sb_printf("the workload holds %.1f MiB live; the machine has %.0f MiB",
-                           (double)needs->live_bytes * threads / (1 << 20),
-                           (double)sb_plan_machine_ram() / (1 << 20));
+                           (double)needs->live_bytes * threads / (1 << 20), (double)sb_plan_machine_ram() / (1 << 20));
     } else if (!(a->flags & (SB_ALLOCATOR_ALIASES | SB_ALLOCATOR_OS_MEMORY)) && memory &&
                needs->live_bytes > memory / (threads ? threads : 1)) {
         reason = sb_printf("the workload holds %.1f MiB live; [machine] memory is %.0f MiB",
@@ -159,8 +156,8 @@ static bool has_environment(const struct sb_binding *b)
 }
 
 /* Whether the baseline can stand beside this allocator in one process. */
-static char *why_not_paired(const struct sb_plan *plan, const struct sb_cell *cell,
-                            const struct sb_needs *needs, const union sb_value *machine)
+static char *why_not_paired(const struct sb_plan *plan, const struct sb_cell *cell, const struct sb_needs *needs,
+                            const union sb_value *machine)
 {
     const struct sb_binding *own = cell->allocator, *other = plan->baseline;
     bool os = own->plugin->allocator.flags & other->plugin->allocator.flags & SB_ALLOCATOR_OS_MEMORY;
@@ -171,14 +168,12 @@ static char *why_not_paired(const struct sb_plan *plan, const struct sb_cell *ce
         return text;
     }
     if (has_environment(own) || has_environment(other))
-        return sb_printf(
-            "it can't be paired with %s: variables of the environment (env.*) are the whole process's",
-            other->name);
+        return sb_printf("it can't be paired with %s: variables of the environment (env.*) are the whole process's",
+                         other->name);
     if (os && own->plugin == other->plugin)
-        return sb_printf(
-            "it can't be paired with %s: of two allocators of the plugin %s, whose memory is the process's, "
-            "each would be in the other's books",
-            other->name, own->plugin->name);
+        return sb_printf("it can't be paired with %s: of two allocators of the plugin %s, "
+                         "whose memory is the process's, each would be in the other's books",
+                         other->name, own->plugin->name);
     return NULL;
 }
 
@@ -195,8 +190,8 @@ static void judge(const struct sb_plan *plan, struct sb_cell *cell)
 
     sb_read_section(sb_ini_section(&cell->settings, "machine", ""), "", sb_tables[SB_TABLE_MACHINE].options,
                     SB_MACHINE_KEYS, NULL, machine, &scratch);
-    sb_read_section(sb_ini_section(&cell->settings, "trial", ""), "", sb_trial_options, SB_TRIAL_KEYS, NULL,
-                    trial, &scratch);
+    sb_read_section(sb_ini_section(&cell->settings, "trial", ""), "", sb_trial_options, SB_TRIAL_KEYS, NULL, trial,
+                    &scratch);
     sb_read_section(sb_ini_section(&cell->settings, "workload", cell->workload->name), "", workload->options,
                     workload->option_count, "file", options, &scratch);
     enum sb_route route = SB_ROUTE_NONE;
@@ -214,16 +209,14 @@ static void judge(const struct sb_plan *plan, struct sb_cell *cell)
     cell->keep_busy = machine[SB_MACHINE_KEEP_BUSY].u;
     cell->memory_bytes = machine[SB_MACHINE_MEMORY].u;
     /* Of a pair neither is to have the older pages. */
-    cell->memory_reuse =
-        machine[SB_MACHINE_MEMORY_REUSE].u && machine[SB_MACHINE_PREFAULT].u && !plan->paired;
+    cell->memory_reuse = machine[SB_MACHINE_MEMORY_REUSE].u && machine[SB_MACHINE_PREFAULT].u && !plan->paired;
     cell->pages = (enum sb_pages_kind)machine[SB_MACHINE_PAGES].u;
     cell->node = machine[SB_MACHINE_NODE].s;
     cell->finite = needs.finite;
     if (!(cell->allocator->plugin->allocator.flags & (SB_ALLOCATOR_ALIASES | SB_ALLOCATOR_OS_MEMORY)))
         cell->held_bytes = sb_memory_held(&cell->allocator->plugin->allocator, &needs, cell->threads);
     /* The survey's length depends on the allocator: it counts as nothing. */
-    cell->least_ns =
-        trial[SB_TRIAL_WARMUP].u + (trial[SB_TRIAL_OPERATIONS].u ? 0 : trial[SB_TRIAL_DURATION].u);
+    cell->least_ns = trial[SB_TRIAL_WARMUP].u + (trial[SB_TRIAL_OPERATIONS].u ? 0 : trial[SB_TRIAL_DURATION].u);
     for (size_t i = 0; i < scratch.n; i++)
         free(scratch.at[i].text);
     SB_VEC_FREE(&scratch);
@@ -305,8 +298,7 @@ void sb_plan_free_cell(struct sb_cell *cell)
     free(cell->skip);
 }
 
-void sb_plan_add_cells(struct planner *p, const struct sb_binding *a, const struct sb_binding *w,
-                       const char *threads)
+void sb_plan_add_cells(struct planner *p, const struct sb_binding *a, const struct sb_binding *w, const char *threads)
 {
     const struct sb_experiment *e = p->experiment;
     /* One counter for each sweep, as the wheels of an odometer. */
@@ -319,8 +311,8 @@ void sb_plan_add_cells(struct planner *p, const struct sb_binding *a, const stru
         for (i = 0; i < e->sweeps.n; i++) {
             const struct sb_sweep *sweep = &e->sweeps.at[i];
             if (sb_plan_concerns(sweep, a, w))
-                *SB_VEC_ADD(&cell->swept) = (struct sb_swept){sb_printf("%s.%s", sweep->section, sweep->key),
-                                                              sweep->values.at[at[i]]};
+                *SB_VEC_ADD(&cell->swept) =
+                    (struct sb_swept){sb_printf("%s.%s", sweep->section, sweep->key), sweep->values.at[at[i]]};
         }
         choose_cpus(p, cell, threads);
         label(cell);

@@ -17,8 +17,8 @@ struct planner {
 /* `file:data.bin` of a workload's option lies beside the config, wherever the run is started. Borrowed. */
 const char *sb_plan_resolve(struct planner *p, const char *value);
 /* A section names its plugin, or is named after it; without a section the plugin's defaults hold. */
-void sb_plan_bind_one(struct planner *p, enum sb_plugin_kind kind, const char *name,
-                      struct sb_binding *binding, int line);
+void sb_plan_bind_one(struct planner *p, enum sb_plugin_kind kind, const char *name, struct sb_binding *binding,
+                      int line);
 /* Errors in a section were told by check_section, at the section's own lines. */
 void sb_plan_bind(struct planner *p, enum sb_plugin_kind kind, const struct sb_words *names, int line);
 /* Each behind its original, so that tables show them together. */
@@ -55,12 +55,11 @@ void sb_plan_check_events(struct planner *p);
 /* Patterns are matched against names of sections, as the matrix writes them. */
 bool sb_plan_is_excluded(const struct planner *p, const struct sb_binding *a, const struct sb_binding *w);
 /* The text a key has in this cell: swept, else written, else the default. */
-const char *sb_plan_text_of(const struct sb_cell *cell, const char *section_name,
-                            const struct sb_ini_section *section, const struct sb_option *option);
+const char *sb_plan_text_of(const struct sb_cell *cell, const char *section_name, const struct sb_ini_section *section,
+                            const struct sb_option *option);
 void sb_plan_free_cell(struct sb_cell *cell);
 /* Adds the cells of one allocator, workload and thread count: one for every combination of swept values. */
-void sb_plan_add_cells(struct planner *p, const struct sb_binding *a, const struct sb_binding *w,
-                       const char *threads);
+void sb_plan_add_cells(struct planner *p, const struct sb_binding *a, const struct sb_binding *w, const char *threads);
 void sb_plan_group_cells(struct sb_plan *plan);
 
 /* ---- order.c ---- */

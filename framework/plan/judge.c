@@ -26,8 +26,8 @@ static bool complained(const struct sb_diag *diag, const struct sb_ini_section *
 }
 
 /* What the workload itself says of its options; its "key: ..." is shown at that key's line. */
-static void check_needs(struct planner *p, const struct sb_plugin *plugin,
-                        const struct sb_ini_section *section, const union sb_value *values)
+static void check_needs(struct planner *p, const struct sb_plugin *plugin, const struct sb_ini_section *section,
+                        const union sb_value *values)
 {
     struct sb_needs needs = {.struct_size = sizeof(needs)};
     char why[256] = "";
@@ -58,12 +58,10 @@ void sb_plan_check_section(struct planner *p, const struct sb_ini_section *secti
     for (size_t i = 0; i < section->n && kind == SB_PLUGIN_WORKLOAD; i++) {
         if (sb_env_name(section->at[i].key))
             sb_diag_at(p->diag, section->at[i].line,
-                       "'%s' belongs into an [allocator] section: the environment is the "
-                       "allocator's",
+                       "'%s' belongs into an [allocator] section: the environment is the allocator's",
                        section->at[i].key);
     }
-    sb_read_section(section, what, binding.plugin->options, binding.plugin->option_count, "plugin", values,
-                    p->diag);
+    sb_read_section(section, what, binding.plugin->options, binding.plugin->option_count, "plugin", values, p->diag);
     for (uint32_t i = 0; i < binding.plugin->option_count && kind == SB_PLUGIN_WORKLOAD; i++) {
         if (binding.plugin->options[i].kind == SB_OPTION_TEXT && values[i].s)
             values[i].s = sb_plan_resolve(p, values[i].s);
@@ -124,8 +122,7 @@ static char *hint_section(const struct planner *p, const char *name)
 }
 
 /* A value of [machine] against the machine there is, written or swept. */
-static void check_machine_value(struct planner *p, int line, const char *key, const char *text,
-                                union sb_value value)
+static void check_machine_value(struct planner *p, int line, const char *key, const char *text, union sb_value value)
 {
     /* Of a synthetic topology nobody knows the memory. */
     uint64_t ram = sb_plan_machine_ram();
@@ -161,8 +158,8 @@ void sb_plan_check_sweep(struct planner *p, const struct sb_sweep *sweep)
     const struct sb_option *table = table_of(p, sweep->section, &n);
     if (!table) {
         char *hint = hint_section(p, sweep->section);
-        sb_diag_at(p->diag, sweep->line, "the matrix sweeps '%s', but uses no section of that name%s",
-                   sweep->section, hint);
+        sb_diag_at(p->diag, sweep->line, "the matrix sweeps '%s', but uses no section of that name%s", sweep->section,
+                   hint);
         free(hint);
         return;
     }
@@ -197,8 +194,8 @@ void sb_plan_check_sweep(struct planner *p, const struct sb_sweep *sweep)
         for (size_t j = 0; j < i && option->kind != SB_OPTION_TEXT; j++) {
             if (values[j].u == value.u && strcmp(sweep->values.at[i], sweep->values.at[j]) &&
                 !sb_diag_has(p->diag, sweep->line)) {
-                sb_diag_at(p->diag, sweep->line, "%s.%s: '%s' is the same as '%s'", sweep->section,
-                           sweep->key, sweep->values.at[i], sweep->values.at[j]);
+                sb_diag_at(p->diag, sweep->line, "%s.%s: '%s' is the same as '%s'", sweep->section, sweep->key,
+                           sweep->values.at[i], sweep->values.at[j]);
                 break;
             }
         }
@@ -239,8 +236,7 @@ void sb_plan_check_size(struct planner *p)
     uint64_t cells = 0, most = p->plan->most_repetitions;
     for (size_t w = 0; w < p->plan->workloads.n; w++) {
         for (size_t a = 0; a < p->plan->allocators.n; a++) {
-            const struct sb_binding *allocator = &p->plan->allocators.at[a],
-                                    *workload = &p->plan->workloads.at[w];
+            const struct sb_binding *allocator = &p->plan->allocators.at[a], *workload = &p->plan->workloads.at[w];
             if (!sb_plan_is_excluded(p, allocator, workload) &&
                 __builtin_add_overflow(cells, count_cells(p, allocator, workload), &cells))
                 cells = UINT64_MAX;
@@ -250,21 +246,18 @@ void sb_plan_check_size(struct planner *p)
         return;
     struct sb_text text = {0};
     sb_text_printf(&text, "%zu allocator%s x %zu workload%s x %zu thread count%s", p->plan->allocators.n,
-                   p->plan->allocators.n == 1 ? "" : "s", p->plan->workloads.n,
-                   p->plan->workloads.n == 1 ? "" : "s", p->experiment->threads.n,
-                   p->experiment->threads.n == 1 ? "" : "s");
+                   p->plan->allocators.n == 1 ? "" : "s", p->plan->workloads.n, p->plan->workloads.n == 1 ? "" : "s",
+                   p->experiment->threads.n, p->experiment->threads.n == 1 ? "" : "s");
     for (size_t i = 0; i < p->experiment->sweeps.n; i++) {
         const struct sb_sweep *sweep = &p->experiment->sweeps.at[i];
         sb_text_printf(&text, " x %zu of %s.%s", sweep->values.n, sweep->section, sweep->key);
     }
     if (cells > MOST_CELLS)
-        sb_diag_at(p->diag, 0, "the matrix has %s%llu cells, more than %d: %s",
-                   cells == UINT64_MAX ? "more than " : "", (unsigned long long)cells, MOST_CELLS,
-                   sb_text_get(&text));
+        sb_diag_at(p->diag, 0, "the matrix has %s%llu cells, more than %d: %s", cells == UINT64_MAX ? "more than " : "",
+                   (unsigned long long)cells, MOST_CELLS, sb_text_get(&text));
     else
         sb_diag_at(p->diag, 0, "the matrix has %llu trials, more than %d: %s x %llu repetitions",
-                   (unsigned long long)(cells * most), MOST_TRIALS, sb_text_get(&text),
-                   (unsigned long long)most);
+                   (unsigned long long)(cells * most), MOST_TRIALS, sb_text_get(&text), (unsigned long long)most);
     sb_text_free(&text);
 }
 
@@ -290,8 +283,7 @@ void sb_plan_check_times(struct planner *p, const struct sb_cell *cell)
     if (!cell->skip && cell->least_ns >= cell->time_limit_ns) {
         char *least = sb_format_time(cell->least_ns), *most = sb_format_time(cell->time_limit_ns);
         sb_diag_at(p->diag, limit ? limit->line : 0,
-                   "time_limit: warm-up and measured phase take %s, but a trial is killed after %s", least,
-                   most);
+                   "time_limit: warm-up and measured phase take %s, but a trial is killed after %s", least, most);
         free(least);
         free(most);
     }
@@ -303,8 +295,8 @@ void sb_plan_check_rate(struct planner *p, const struct sb_cell *cell)
     const struct sb_ini_section *section = sb_ini_section(ini, "experiment", "");
     const struct sb_ini_entry *precision = section ? sb_ini_entry(section, "precision") : NULL,
                               *decide = section ? sb_ini_entry(section, "decide") : NULL;
-    const char *rate = sb_plan_text_of(cell, "experiment", section,
-                                       &sb_tables[SB_TABLE_EXPERIMENT].options[SB_EXPERIMENT_RATE]);
+    const char *rate =
+        sb_plan_text_of(cell, "experiment", section, &sb_tables[SB_TABLE_EXPERIMENT].options[SB_EXPERIMENT_RATE]);
     if ((p->plan->precision > 0 || p->plan->decide > 0) && strcmp(rate, "none"))
         sb_diag_at(p->diag,
                    precision ? precision->line
@@ -354,8 +346,7 @@ static void check_event_list(struct planner *p, const struct sb_ini_entry *event
             if (pmu->at[i].unknown || (!name && !is_same(&pmu->at[i].code, &pmu->at[j].code)))
                 continue;
             sb_diag_at(p->diag, events->line,
-                       name ? "events: '%s' stands twice in the list"
-                            : "events: '%s' is the same event as '%s'",
+                       name ? "events: '%s' stands twice in the list" : "events: '%s' is the same event as '%s'",
                        pmu->at[i].name, pmu->at[j].name);
             break;
         }
@@ -381,7 +372,6 @@ void sb_plan_check_events(struct planner *p)
         check_event_list(p, events);
     for (size_t i = 0; i < p->plan->pmu.n; i++) {
         if (p->plan->pmu.at[i].unknown && events)
-            sb_diag_at(p->diag, events->line, "events: '%s': %s", p->plan->pmu.at[i].name,
-                       p->plan->pmu.at[i].reason);
+            sb_diag_at(p->diag, events->line, "events: '%s': %s", p->plan->pmu.at[i].name, p->plan->pmu.at[i].reason);
     }
 }

@@ -26,9 +26,8 @@ bool sb_plan_concerns(const struct sb_sweep *sweep, const struct sb_binding *a, 
            !strcmp(sweep->section, a->source) || !strcmp(sweep->section, w->source);
 }
 
-void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
-                  const struct sb_topology *topology, const struct sb_plugins *plugins, bool twins,
-                  struct sb_diag *diag)
+void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment, const struct sb_topology *topology,
+                  const struct sb_plugins *plugins, bool twins, struct sb_diag *diag)
 {
     struct planner p = {plan, diag, experiment, NULL};
     *plan = (struct sb_plan){
@@ -45,13 +44,11 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
     };
     for (size_t i = 0; i < experiment->ini.n; i++)
         sb_plan_check_section(&p, &experiment->ini.at[i]);
-    sb_plan_bind(&p, SB_PLUGIN_ALLOCATOR, &experiment->allocators,
-                 experiment->matrix_line[SB_MATRIX_ALLOCATOR]);
+    sb_plan_bind(&p, SB_PLUGIN_ALLOCATOR, &experiment->allocators, experiment->matrix_line[SB_MATRIX_ALLOCATOR]);
     sb_plan_bind(&p, SB_PLUGIN_WORKLOAD, &experiment->workloads, experiment->matrix_line[SB_MATRIX_WORKLOAD]);
     for (size_t i = 0; i < experiment->sweeps.n; i++) {
         sb_plan_check_sweep(&p, &experiment->sweeps.at[i]);
-        *SB_VEC_ADD(&plan->swept) =
-            sb_printf("%s.%s", experiment->sweeps.at[i].section, experiment->sweeps.at[i].key);
+        *SB_VEC_ADD(&plan->swept) = sb_printf("%s.%s", experiment->sweeps.at[i].section, experiment->sweeps.at[i].key);
     }
     if (twins)
         sb_plan_add_twins(plan);
@@ -68,8 +65,7 @@ void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
         for (size_t a = 0; a < plan->allocators.n; a++) {
             for (size_t t = 0; t < experiment->threads.n; t++) {
                 if (!sb_plan_is_excluded(&p, &plan->allocators.at[a], &plan->workloads.at[w]))
-                    sb_plan_add_cells(&p, &plan->allocators.at[a], &plan->workloads.at[w],
-                                      experiment->threads.at[t]);
+                    sb_plan_add_cells(&p, &plan->allocators.at[a], &plan->workloads.at[w], experiment->threads.at[t]);
             }
         }
         /* One complaint about CPUs is enough. */
@@ -138,8 +134,7 @@ char *sb_plan_cell_text(const struct sb_plan *plan, const struct sb_cell *cell)
 }
 
 /* The seed and numbers are the trial's, all else is the cell's. */
-char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial,
-                         const struct sb_trial_given *given)
+char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial, const struct sb_trial_given *given)
 {
     const struct sb_cell *cell = &plan->cells.at[trial->cell];
     struct sb_text text = {0};
@@ -150,18 +145,17 @@ char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *tria
         const struct sb_ini_section *section = &cell->settings.at[i];
         sb_text_printf(&text, "[%s%s%s]\n", section->kind, *section->name ? " " : "", section->name);
         if (!strcmp(section->kind, "trial"))
-            sb_text_printf(
-                &text,
-                "number = %u\ncell = %u\nrepetition = %u\nseed = %llu\nlayout = %llu\nsimulate = %s\n"
-                "dump = %s\n",
-                trial->number, cell->id, trial->repetition, (unsigned long long)trial->seed,
-                (unsigned long long)trial->layout, trial->simulated ? "yes" : "no",
-                plan->dump ? "yes" : "no");
+            sb_text_printf(&text,
+                           "number = %u\ncell = %u\nrepetition = %u\nseed = %llu\nlayout = %llu\nsimulate = %s\n"
+                           "dump = %s\n",
+                           trial->number, cell->id, trial->repetition, (unsigned long long)trial->seed,
+                           (unsigned long long)trial->layout, trial->simulated ? "yes" : "no",
+                           plan->dump ? "yes" : "no");
         if (!strcmp(section->kind, "trial") && codes)
             sb_text_printf(&text, "event_codes = %s\n", codes);
         if (!strcmp(section->kind, "trial") && given)
-            sb_text_printf(&text, "ns_per_tick = %.17g\nmemory_file = %d\nmemory_present = %lluB\n",
-                           given->ns_per_tick, given->memory_file, (unsigned long long)given->memory_present);
+            sb_text_printf(&text, "ns_per_tick = %.17g\nmemory_file = %d\nmemory_present = %lluB\n", given->ns_per_tick,
+                           given->memory_file, (unsigned long long)given->memory_present);
         if (!strcmp(section->kind, "trial") && given && given->topology)
             sb_text_printf(&text, "topology = %s\n", given->topology);
         for (size_t j = 0; j < section->n; j++)

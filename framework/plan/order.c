@@ -57,8 +57,8 @@ static void add_trial(struct planner *p, uint32_t cell, uint32_t repetition, boo
  * takes. */
 static void add_simulations(struct planner *p)
 {
-    bool wanted = (p->plan->provider == SB_PROVIDER_CACHEGRIND || p->plan->provider == SB_PROVIDER_AUTO) &&
-                  !p->plan->paired;
+    bool wanted =
+        (p->plan->provider == SB_PROVIDER_CACHEGRIND || p->plan->provider == SB_PROVIDER_AUTO) && !p->plan->paired;
     if (p->plan->provider == SB_PROVIDER_AUTO && sb_pmu_machine_has_hardware())
         wanted = false;
     for (uint32_t cell = 0; cell < p->plan->cells.n && wanted; cell++) {
@@ -97,8 +97,7 @@ void sb_plan_read_time_limit(const struct planner *p, struct sb_cell *cell)
     const struct sb_option *option = &sb_tables[SB_TABLE_EXPERIMENT].options[SB_EXPERIMENT_TIME_LIMIT];
     union sb_value value = {0};
     char *why = NULL;
-    if (!sb_option_parse(option,
-                         sb_plan_text_of(cell, "experiment", sb_ini_section(ini, "experiment", ""), option),
+    if (!sb_option_parse(option, sb_plan_text_of(cell, "experiment", sb_ini_section(ini, "experiment", ""), option),
                          &value, &why))
         cell->time_limit_ns = value.u;
     free(why);

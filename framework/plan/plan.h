@@ -17,9 +17,9 @@ struct sb_swept {
 
 /* An allocator or workload as the matrix names it. */
 struct sb_binding {
-    const char *name;               /* what reports call it */
-    const char *source;             /* the name that sections, sweeps and excludes know; differs for a twin */
-    const struct sb_plugin *plugin; /* NULL: not found, complained about */
+    const char *name;                     /* what reports call it */
+    const char *source;                   /* the name that sections, sweeps and excludes know; differs for a twin */
+    const struct sb_plugin *plugin;       /* NULL: not found, complained about */
     const struct sb_ini_section *section; /* NULL: all defaults */
     int line;
 };
@@ -76,7 +76,7 @@ struct sb_plan {
     trials; /* all that may be run: cells that are precise enough need not use up theirs */
     uint32_t least_repetitions, most_repetitions;
     double precision, decide, confidence; /* as shares; 0: none asked for */
-    const struct sb_binding *baseline; /* that the others are decided against or paired with; NULL: neither */
+    const struct sb_binding *baseline;    /* that the others are decided against or paired with; NULL: neither */
     bool paired;
     enum sb_provider provider;
     struct sb_words paths; /* files of workloads, as found from the config's folder */
@@ -93,9 +93,8 @@ struct sb_plan {
  * Everything that can be wrong is collected in `diag`; the plan is to be freed in any case. `twins`: every
  * allocator twice, the second time as NAME (again), to be compared with itself.
  */
-void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment,
-                  const struct sb_topology *topology, const struct sb_plugins *plugins, bool twins,
-                  struct sb_diag *diag);
+void sb_plan_make(struct sb_plan *plan, const struct sb_experiment *experiment, const struct sb_topology *topology,
+                  const struct sb_plugins *plugins, bool twins, struct sb_diag *diag);
 void sb_plan_free(struct sb_plan *plan);
 
 /*
@@ -106,7 +105,6 @@ char *sb_plan_cell_text(const struct sb_plan *plan, const struct sb_cell *cell);
 
 /* The trial as INI text for scullbench-trial, which finds the rest by itself where `given` is NULL. The
    caller frees it. */
-char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial,
-                         const struct sb_trial_given *given);
+char *sb_plan_trial_text(const struct sb_plan *plan, const struct sb_trial *trial, const struct sb_trial_given *given);
 
 #endif

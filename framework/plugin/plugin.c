@@ -22,13 +22,13 @@ static void copy_sized(void *to, size_t to_size, const void *from, size_t from_s
 }
 
 /* An interface table: its first member is its size. */
-#define TAKE_OPS(plugin, member)                                                                             \
-    do {                                                                                                     \
-        const uint32_t *size = (const uint32_t *)(plugin)->allocator.member;                                 \
-        if (size) {                                                                                          \
-            copy_sized(&(plugin)->member, sizeof((plugin)->member), size, *size);                            \
-            (plugin)->allocator.member = &(plugin)->member;                                                  \
-        }                                                                                                    \
+#define TAKE_OPS(plugin, member)                                                                                       \
+    do {                                                                                                               \
+        const uint32_t *size = (const uint32_t *)(plugin)->allocator.member;                                           \
+        if (size) {                                                                                                    \
+            copy_sized(&(plugin)->member, sizeof((plugin)->member), size, *size);                                      \
+            (plugin)->allocator.member = &(plugin)->member;                                                            \
+        }                                                                                                              \
     } while (0)
 
 /* The stride is the plugin's own sizeof: rows of an older table are shorter than ours. */
@@ -44,8 +44,7 @@ static void take_options(struct sb_plugin *plugin, const struct sb_option *table
     plugin->options = sb_calloc(n, sizeof(*plugin->options));
     plugin->option_count = n;
     for (uint32_t i = 0; i < n; i++)
-        copy_sized(&plugin->options[i], sizeof(plugin->options[i]), (const char *)table + (size_t)i * stride,
-                   stride);
+        copy_sized(&plugin->options[i], sizeof(plugin->options[i]), (const char *)table + (size_t)i * stride, stride);
 }
 
 /* What the host relies on in an option's row; the INI could not say, or the host would read nothing. */
@@ -84,8 +83,8 @@ static void judge_names(struct sb_plugin *plugin)
 }
 
 /* "pages.get_free_pages": the first required function that is NULL, in a table that is offered. */
-#define NEED(table, member)                                                                                  \
-    if ((table) && !(table)->member)                                                                         \
+#define NEED(table, member)                                                                                            \
+    if ((table) && !(table)->member)                                                                                   \
     return #table "." #member
 
 static const char *lacking_in_pages(const struct sb_pages_ops *pages)
@@ -93,8 +92,8 @@ static const char *lacking_in_pages(const struct sb_pages_ops *pages)
     NEED(pages, get_free_pages);
     NEED(pages, free_pages_at);
     /* Of struct pages all or none: who has one name for a block has the others. */
-    if (!pages || (!pages->alloc_pages && !pages->free_pages && !pages->page_address &&
-                   !pages->virt_to_page && !pages->page_to_pfn))
+    if (!pages || (!pages->alloc_pages && !pages->free_pages && !pages->page_address && !pages->virt_to_page &&
+                   !pages->page_to_pfn))
         return NULL;
     NEED(pages, alloc_pages);
     NEED(pages, free_pages);
@@ -167,8 +166,7 @@ static void forgive(struct sb_plugin *plugin)
 {
     struct sb_allocator *a = &plugin->allocator;
     struct sb_pages_ops *p = &plugin->pages;
-    if (a->pages &&
-        !(p->alloc_pages && p->free_pages && p->page_address && p->virt_to_page && p->page_to_pfn)) {
+    if (a->pages && !(p->alloc_pages && p->free_pages && p->page_address && p->virt_to_page && p->page_to_pfn)) {
         p->alloc_pages = NULL;
         p->free_pages = NULL;
         p->page_address = NULL;
@@ -236,12 +234,10 @@ static void take_workload(struct sb_plugin *plugin, const struct sb_head *head)
         return;
     const char *name = lacking_in_workload(w);
     if (name)
-        plugin->refused =
-            sb_printf("its function %s is missing, which is required (scullbench/workload.h)", name + 2);
+        plugin->refused = sb_printf("its function %s is missing, which is required (scullbench/workload.h)", name + 2);
     /* It writes into an array of the host's, by index. */
     else if (w->counter_count > SB_MAX_COUNTERS)
-        plugin->refused =
-            sb_printf("it has %u counters; at most %d are kept", w->counter_count, SB_MAX_COUNTERS);
+        plugin->refused = sb_printf("it has %u counters; at most %d are kept", w->counter_count, SB_MAX_COUNTERS);
     else
         plugin->aligned = workload_at_lines(w);
 }
@@ -252,21 +248,19 @@ static void judge(struct sb_plugin *plugin, const struct sb_head *head, uint32_t
     plugin->abi_major = head->abi_major;
     plugin->abi_minor = head->abi_minor;
     if (head->magic != magic)
-        plugin->refused =
-            sb_printf("its descriptor starts with 0x%08x, not with 0x%08x: it is damaged or built for "
-                      "another byte order",
-                      head->magic, magic);
+        plugin->refused = sb_printf("its descriptor starts with 0x%08x, not with 0x%08x: "
+                                    "it is damaged or built for another byte order",
+                                    head->magic, magic);
     else if (head->abi_major != SB_ABI_MAJOR)
-        plugin->refused =
-            sb_printf("it is built for plugin ABI %u.%u, this scullbench has %d.%d; rebuild it with the "
-                      "headers of this version",
-                      head->abi_major, head->abi_minor, SB_ABI_MAJOR, SB_ABI_MINOR);
+        plugin->refused = sb_printf("it is built for plugin ABI %u.%u, this scullbench has %d.%d; "
+                                    "rebuild it with the headers of this version",
+                                    head->abi_major, head->abi_minor, SB_ABI_MAJOR, SB_ABI_MINOR);
     else if (head->abi_minor > SB_ABI_MINOR)
         /* It would write into members of structs that this host doesn't have. */
-        plugin->refused = sb_printf(
-            "it is built for plugin ABI %u.%u, this scullbench has %d.%d: use a newer scullbench, or "
-            "rebuild it with the headers of this one",
-            head->abi_major, head->abi_minor, SB_ABI_MAJOR, SB_ABI_MINOR);
+        plugin->refused =
+            sb_printf("it is built for plugin ABI %u.%u, this scullbench has %d.%d: use a newer scullbench, "
+                      "or rebuild it with the headers of this one",
+                      head->abi_major, head->abi_minor, SB_ABI_MAJOR, SB_ABI_MINOR);
     else if (head->struct_size < smallest || head->option_size < sizeof(struct sb_option))
         plugin->refused = sb_printf("its descriptor says %u bytes, fewer than ABI %d.0 has; rebuild it",
                                     head->struct_size, SB_ABI_MAJOR);
@@ -307,8 +301,7 @@ static char *image_build_id(const struct dl_phdr_info *info)
     for (size_t i = 0; i < info->dlpi_phnum && !found; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
         if (segment->p_type == PT_NOTE)
-            found =
-                note_build_id((const char *)(info->dlpi_addr + segment->p_vaddr), segment->p_memsz); // NOLINT
+            found = note_build_id((const char *)(info->dlpi_addr + segment->p_vaddr), segment->p_memsz); // NOLINT
     }
     return found;
 }
@@ -331,8 +324,7 @@ static int add_object(struct dl_phdr_info *info, size_t size, void *context)
     if (*info->dlpi_name != '/')
         return 0;
     char *id = image_build_id(info), *path = realpath(info->dlpi_name, NULL);
-    *SB_VEC_ADD(objects) =
-        (struct sb_object){path ? path : sb_strdup(info->dlpi_name), id ? id : sb_strdup("none")};
+    *SB_VEC_ADD(objects) = (struct sb_object){path ? path : sb_strdup(info->dlpi_name), id ? id : sb_strdup("none")};
     return 0;
 }
 
@@ -407,8 +399,7 @@ void sb_plugin_free(struct sb_plugin *plugin)
     free(plugin);
 }
 
-const struct sb_plugin *sb_plugin_find(const struct sb_plugins *plugins, enum sb_plugin_kind kind,
-                                       const char *name)
+const struct sb_plugin *sb_plugin_find(const struct sb_plugins *plugins, enum sb_plugin_kind kind, const char *name)
 {
     for (size_t i = 0; i < plugins->n; i++) {
         const struct sb_plugin *plugin = plugins->at[i];
@@ -433,11 +424,9 @@ static void load_folder(struct sb_plugins *plugins, const char *folder)
     for (int i = 0; i < n; i++) {
         char *path = sb_printf("%s/%s", folder, names[i]->d_name);
         struct sb_plugin *plugin = sb_plugin_load(path);
-        const struct sb_plugin *before =
-            plugin->refused ? NULL : sb_plugin_find(plugins, plugin->kind, plugin->name);
+        const struct sb_plugin *before = plugin->refused ? NULL : sb_plugin_find(plugins, plugin->kind, plugin->name);
         if (before)
-            plugin->refused =
-                sb_printf("its name '%s' is taken by %s, found first", plugin->name, before->path);
+            plugin->refused = sb_printf("its name '%s' is taken by %s, found first", plugin->name, before->path);
         *SB_VEC_ADD(plugins) = plugin;
         free(path);
         free(names[i]);
@@ -490,11 +479,7 @@ char *sb_allocator_interfaces(const struct sb_allocator *a)
     const struct {
         const void *table;
         const char *name;
-    } all[] = {{a->sized, "sized"},
-               {a->cache, "cache"},
-               {a->pages, "pages"},
-               {a->percpu, "percpu"},
-               {a->bulk, "bulk"}};
+    } all[] = {{a->sized, "sized"}, {a->cache, "cache"}, {a->pages, "pages"}, {a->percpu, "percpu"}, {a->bulk, "bulk"}};
     struct sb_text text = {0};
     for (size_t i = 0; i < SB_COUNT(all); i++) {
         if (all[i].table)

@@ -50,8 +50,7 @@ void sb_plugins_load(struct sb_plugins *plugins, const char *extra);
 void sb_plugins_free(struct sb_plugins *plugins);
 
 /* A usable plugin by name, or NULL. */
-const struct sb_plugin *sb_plugin_find(const struct sb_plugins *plugins, enum sb_plugin_kind kind,
-                                       const char *name);
+const struct sb_plugin *sb_plugin_find(const struct sb_plugins *plugins, enum sb_plugin_kind kind, const char *name);
 
 /* Loads one file; the result is never NULL, look at `refused`. */
 struct sb_plugin *sb_plugin_load(const char *path);

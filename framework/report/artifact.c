@@ -40,11 +40,10 @@ static void add_setup(const struct packer *p, struct sb_text *out)
 {
     struct sb_words builds = sb_find_builds(p->view);
     char *machine = sb_machine_name(&p->view->data);
-    sb_text_printf(
-        out,
-        "## Measured on\n\n%s. `topology.xml` is hwloc's description of it; report/report.md lists the "
-        "state it was in. Builds:\n\n",
-        machine);
+    sb_text_printf(out,
+                   "## Measured on\n\n%s. `topology.xml` is hwloc's description of it; "
+                   "report/report.md lists the state it was in. Builds:\n\n",
+                   machine);
     for (size_t i = 0; i < builds.n; i++) {
         for (char *c = builds.at[i]; *c; c++)
             *c = *c == '\t' ? ' ' : *c;
@@ -76,11 +75,10 @@ static char *what_it_takes(const struct packer *p)
     double seconds = 0;
     for (size_t t = 0; t < d->trials.n; t++)
         seconds += (double)d->trials.at[t].wall_ns / 1e9;
-    sb_text_printf(
-        &text,
-        "It took %.0f minutes there. On Debian 12 scripts/bench of scullbench's source installs what a "
-        "build and the malloc libraries of a config need.",
-        ceil(seconds / 60));
+    sb_text_printf(&text,
+                   "It took %.0f minutes there. On Debian 12 scripts/bench of scullbench's source installs "
+                   "what a build and the malloc libraries of a config need.",
+                   ceil(seconds / 60));
     if (environment && *environment) {
         sb_text_printf(&text, " The config uses the environment:\n\n");
         for (const char *line = environment; *line;) {
@@ -100,29 +98,28 @@ static char *readme(const struct packer *p, const char *name)
                *overrides = sb_data_meta(d, "overrides");
     add_overrides(&set, overrides);
     char *needs = what_it_takes(p);
-    sb_text_printf(
-        &out,
-        "# %s\n\nMeasured with scullbench %s, begun %s: %zu cells, %zu trials.\n\n"
-        "| | |\n|---|---|\n"
-        "| `config.ini` | what was measured, to the letter |\n"
-        "| `data/%s.db` | the raw data, an SQLite database: every trial's status, metrics, series, "
-        "histograms; the folders that plugins lay in are left out |\n"
-        "| `topology.xml` | the machine, for hwloc |\n"
-        "| `report/` | index.html (open it first), report.md, figures, tables, the methods' draft |\n\n"
-        "## Functional: the report from the data\n\nNeeds scullbench %s and gnuplot, and takes minutes at "
-        "most:\n\n"
-        "    scullbench report data/%s.db --out again\n    diff -r report again      # says nothing: they "
-        "are the "
-        "same, byte for byte (with gnuplot 5.4)\n    scullbench export data/%s.db --format csv > "
-        "trials.csv\n\n"
-        "A single chart, edited, in a copy of the folder: `cd figures; gnuplot -d NAME.gp`.\n\n"
-        "## Reproduced: the data from the machine\n\n%s\n\n    scullbench run config.ini%s --db mine.db\n"
-        "    scullbench compare data/%s.db mine.db\n\n"
-        "`compare` refuses another machine unless told `--anyway`; ratios between allocators are then what "
-        "to "
-        "look at:\n\n    scullbench report data/%s.db mine.db --out both\n\n",
-        name, version ? version : "?", created ? created : "?", d->cells.n, d->trials.n, name,
-        version ? version : "?", name, name, needs, sb_text_get(&set), name, name);
+    sb_text_printf(&out,
+                   "# %s\n\nMeasured with scullbench %s, begun %s: %zu cells, %zu trials.\n\n| | |\n"
+                   "|---|---|\n| `config.ini` | what was measured, to the letter |\n"
+                   "| `data/%s.db` | the raw data, an SQLite database: every trial's status, metrics, "
+                   "series, histograms; the folders that plugins lay in are left out |\n"
+                   "| `topology.xml` | the machine, for hwloc |\n"
+                   "| `report/` | index.html (open it first), report.md, figures, tables, "
+                   "the methods' draft |\n\n## Functional: the report from the data\n\n"
+                   "Needs scullbench %s and gnuplot, and takes minutes at most:\n\n"
+                   "    scullbench report data/%s.db --out again\n"
+                   "    diff -r report again      # says nothing: "
+                   "they are the same, byte for byte (with gnuplot 5.4)\n"
+                   "    scullbench export data/%s.db --format csv > trials.csv\n\n"
+                   "A single chart, edited, in a copy of the folder: `cd figures; gnuplot -d NAME.gp`.\n\n"
+                   "## Reproduced: the data from the machine\n\n%s\n\n"
+                   "    scullbench run config.ini%s --db mine.db\n"
+                   "    scullbench compare data/%s.db mine.db\n\n"
+                   "`compare` refuses another machine unless told `--anyway`; "
+                   "ratios between allocators are then what to look at:\n\n"
+                   "    scullbench report data/%s.db mine.db --out both\n\n",
+                   name, version ? version : "?", created ? created : "?", d->cells.n, d->trials.n, name,
+                   version ? version : "?", name, name, needs, sb_text_get(&set), name, name);
     free(needs);
     sb_text_free(&set);
     add_setup(p, &out);
@@ -159,16 +156,15 @@ static void ignore(void *context, const char *line, size_t length)
 
 static const struct {
     const char *ending, *program, *package;
-} archives[] = {{".tar.zst", "zstd -q -19 -T0", "zstd"},
-                {".tar.gz", "gzip -n -9", "gzip"},
-                {".tar.xz", "xz -q", "xz-utils"}};
+} archives[] = {
+    {".tar.zst", "zstd -q -19 -T0", "zstd"}, {".tar.gz", "gzip -n -9", "gzip"}, {".tar.xz", "xz -q", "xz-utils"}};
 
 /* Which of them a name asks for; their number where none. */
 static size_t kind_of(const char *archive)
 {
     size_t n = strlen(archive), i = 0;
-    while (i < SB_COUNT(archives) && (n <= strlen(archives[i].ending) ||
-                                      strcmp(archive + n - strlen(archives[i].ending), archives[i].ending)))
+    while (i < SB_COUNT(archives) &&
+           (n <= strlen(archives[i].ending) || strcmp(archive + n - strlen(archives[i].ending), archives[i].ending)))
         i++;
     return i;
 }
@@ -182,11 +178,10 @@ static int pack(const char *work, const char *name, const char *archive, char **
 {
     const char *program = archives[kind_of(archive)].program;
     char *part = sb_printf("%s/archive", work), *with = sb_printf("--use-compress-program=%s", program),
-         *folder = sb_strdup(name), *in = sb_printf("--directory=%s", work),
-         *to = sb_printf("--file=%s", part);
+         *folder = sb_strdup(name), *in = sb_printf("--directory=%s", work), *to = sb_printf("--file=%s", part);
     char *tar = sb_find_program("tar"), create[] = "--create", sort[] = "--sort=name", when[] = "--mtime=@0",
-         local[] = "--force-local", owner[] = "--owner=0", group[] = "--group=0",
-         numbers[] = "--numeric-owner", mode[] = "--mode=u=rwX,go=rX",
+         local[] = "--force-local", owner[] = "--owner=0", group[] = "--group=0", numbers[] = "--numeric-owner",
+         mode[] = "--mode=u=rwX,go=rX",
          *argv[] = {tar, create, local, sort, when, owner, group, numbers, mode, with, in, to, folder, NULL};
     struct sb_child_end end = {0};
     const struct sb_child child = {.argv = argv, .deadline_ns = UINT64_MAX, .stop = &sb_stop, .take = ignore};

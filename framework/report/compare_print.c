@@ -11,8 +11,8 @@
 /* Faster and slower are words of time; a footprint is better or worse; a count of calls neither. */
 static const char *word(const struct sb_compare *c, enum sb_verdict verdict)
 {
-    if (verdict == SB_VERDICT_NOT_SEPARATED || verdict == SB_VERDICT_NONE ||
-        verdict == SB_VERDICT_NOT_RESOLVED || verdict == SB_VERDICT_WITHIN)
+    if (verdict == SB_VERDICT_NOT_SEPARATED || verdict == SB_VERDICT_NONE || verdict == SB_VERDICT_NOT_RESOLVED ||
+        verdict == SB_VERDICT_WITHIN)
         return sb_verdict_name(verdict);
     if (!c->has_direction)
         return verdict == SB_VERDICT_SLOWER ? "higher" : "lower";
@@ -35,8 +35,8 @@ static char *verdict_words(const struct sb_compare *c, const struct sb_compariso
     if (row->resolved)
         return sb_strdup(word(c, row->verdict));
     char *step = sb_format_si(fmax(row->x.step, row->y.step));
-    char *text = sb_printf("not resolved%s (known to ±%s %s)", strcmp(c->unit, "ns") ? "" : " by the clock",
-                           step, c->unit);
+    char *text =
+        sb_printf("not resolved%s (known to ±%s %s)", strcmp(c->unit, "ns") ? "" : " by the clock", step, c->unit);
     free(step);
     return text;
 }
@@ -45,8 +45,7 @@ static char *verdict_words(const struct sb_compare *c, const struct sb_compariso
 static void print_row(const struct sb_compare *c, const struct sb_comparison *row, FILE *out)
 {
     /* Both medians stand beside the ratio: a large one of two small numbers is seen to be that. */
-    char *mine = sb_format_reading(sb_reading_of(&row->x)),
-         *theirs = sb_format_reading(sb_reading_of(&row->y));
+    char *mine = sb_format_reading(sb_reading_of(&row->x)), *theirs = sb_format_reading(sb_reading_of(&row->y));
     char *verdict = row->missing ? sb_strdup(row->missing) : verdict_words(c, row), ratio[64], p[32];
     fprintf(out, "  %-20s %-16s", row->allocator, row->baseline);
     if (!row->x.n || !row->y.n) {
@@ -70,8 +69,8 @@ static void print_row(const struct sb_compare *c, const struct sb_comparison *ro
     snprintf(p, sizeof(p), row->adjusted < 0.0001 ? "<0.0001" : "%.4f", row->adjusted);
     fprintf(out, " %9s %3zu %9s %3zu  %-22s %8s  %s%s%s%s\n", mine, row->x.n, theirs, row->y.n, ratio,
             isnan(row->adjusted) ? "-" : p, verdict,
-            within_floor(c, row) ? ", but within what A/A runs of this workload show" : "",
-            row->lacking ? "; " : "", row->lacking ? row->lacking : "");
+            within_floor(c, row) ? ", but within what A/A runs of this workload show" : "", row->lacking ? "; " : "",
+            row->lacking ? row->lacking : "");
 out:
     free(verdict);
     free(mine);
@@ -114,17 +113,15 @@ static char *ratio_words(const struct sb_compare *c)
     struct kinds k = find_kinds(c);
     struct sb_text text = {0};
     if (k.most)
-        sb_text_printf(&text,
-                       "ratios: medians of those within %zu%s%.0zu %s, with %g %% intervals by ranks%s",
-                       k.least, k.most > k.least ? " to " : "", k.most > k.least ? k.most : 0,
+        sb_text_printf(&text, "ratios: medians of those within %zu%s%.0zu %s, with %g %% intervals by ranks%s", k.least,
+                       k.most > k.least ? " to " : "", k.most > k.least ? k.most : 0,
                        !k.paired   ? "blocks"
                        : !k.blocks ? "processes, by turns"
                                    : "processes, by turns, or blocks",
                        100 * c->confidence, c->anytime ? ", valid at any time" : "");
     if (k.medians || !k.most)
-        sb_text_printf(&text, "%s of the medians, with %g %% bootstrap intervals (%s)",
-                       k.most ? "; else" : "ratios", 100 * c->confidence,
-                       c->interval == SB_INTERVAL_BCA ? "BCa" : "percentile");
+        sb_text_printf(&text, "%s of the medians, with %g %% bootstrap intervals (%s)", k.most ? "; else" : "ratios",
+                       100 * c->confidence, c->interval == SB_INTERVAL_BCA ? "BCa" : "percentile");
     return text.at;
 }
 
@@ -155,8 +152,8 @@ static void print_text(const struct sb_compare *c, FILE *out)
         const char *title = c->rows.at[i].title;
         if (was_printed(c, i))
             continue;
-        fprintf(out, "\n%s\n  %-20s %-16s %9s %3s %9s %3s  %-22s %8s  %s\n", title, "allocator",
-                "compared with", "median", "n", "its", "n", "ratio", "p", "verdict");
+        fprintf(out, "\n%s\n  %-20s %-16s %9s %3s %9s %3s  %-22s %8s  %s\n", title, "allocator", "compared with",
+                "median", "n", "its", "n", "ratio", "p", "verdict");
         for (size_t j = i; j < c->rows.n; j++) {
             if (!strcmp(c->rows.at[j].title, title))
                 print_row(c, &c->rows.at[j], out);
@@ -164,8 +161,8 @@ static void print_text(const struct sb_compare *c, FILE *out)
     }
     fprintf(out,
             "\nmedians of %s (%s, %s) over n processes; %s.\n"
-            "p: %s, corrected for %zu comparison%s (Holm). Separated: p under %g and the interval "
-            "leaves out 1.\n"
+            "p: %s, corrected for %zu comparison%s (Holm). "
+            "Separated: p under %g and the interval leaves out 1.\n"
             "An interval is its comparison's own, not corrected; not separated doesn't mean equal.\n",
             c->metric, c->unit,
             !c->has_direction   ? "neither more nor less is better"

@@ -79,8 +79,7 @@ static char *reasons_of(const struct sb_result *r)
     struct sb_text text = {0};
     sb_text_add(&text, "", 0);
     for (size_t i = 0; i < r->unavailable.n; i++)
-        sb_text_printf(&text, "%s%s: %s", i ? "; " : "", r->unavailable.at[i].name,
-                       r->unavailable.at[i].reason);
+        sb_text_printf(&text, "%s%s: %s", i ? "; " : "", r->unavailable.at[i].name, r->unavailable.at[i].reason);
     return text.at;
 }
 
@@ -143,8 +142,7 @@ static void json_reading(struct sb_json *o, const struct sb_result *r, const cha
 }
 
 /* null for what isn't there, so that every row has the same keys. */
-static struct sb_json *trial_json(const struct sb_data *data, const struct sb_trial_row *t,
-                                  const struct columns *c)
+static struct sb_json *trial_json(const struct sb_data *data, const struct sb_trial_row *t, const struct columns *c)
 {
     const struct sb_cell_row *cell = sb_data_cell(data, t->cell);
     struct sb_json *o = sb_json_object();
@@ -289,8 +287,7 @@ static void write_histograms(FILE *out, const struct sb_trial_row *trial, const 
 }
 
 /* A trial at a time: they may be large. */
-static int write_points(struct sb_store *store, const struct sb_data *data, bool histograms, FILE *out,
-                        char **why)
+static int write_points(struct sb_store *store, const struct sb_data *data, bool histograms, FILE *out, char **why)
 {
     int status = 0;
     fputs(histograms ? "trial,cell,call,ns,count,what\n" : "trial,cell,series,key,x,y,unit\n", out);

@@ -51,36 +51,33 @@ static void base64(struct sb_text *out, const char *bytes, size_t n)
 
 /* No framework and no font of its own: the page must open in ten years, from a disk, on a phone. */
 static const char style[] =
-    "body{font:15px/1.45 system-ui,sans-serif;color:#222;max-width:1180px;margin:0 auto;padding:0 16px 48px}"
-    "h1{font-size:1.6em;margin:24px 0 4px}h2{font-size:1.25em;margin:36px 0 8px;border-bottom:1px solid #ddd}"
-    "h3{font-size:1em;margin:16px 0 4px}"
-    ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px;white-space:nowrap}"
-    "th,td{padding:3px 9px;text-align:right;border-bottom:1px solid "
-    "#eee}th{background:#f4f4f4;position:sticky;top:0}"
-    "th.s{cursor:pointer}th.s:hover{background:#e6e6e6}td.t,th.t{text-align:left}td.w{white-space:normal}"
+    "body{font:15px/1.45 system-ui,sans-serif;color:#222;max-width:1180px;margin:0 auto;"
+    "padding:0 16px 48px}h1{font-size:1.6em;margin:24px 0 4px}h2{font-size:1.25em;margin:36px 0 8px;"
+    "border-bottom:1px solid #ddd}h3{font-size:1em;margin:16px 0 4px}.scroll{overflow-x:auto}"
+    "table{border-collapse:collapse;font-size:13px;white-space:nowrap}"
+    "th,td{padding:3px 9px;text-align:right;border-bottom:1px solid #eee}"
+    "th{background:#f4f4f4;position:sticky;top:0}th.s{cursor:pointer}th.s:hover{background:#e6e6e6}"
+    "td.t,th.t{text-align:left}td.w{white-space:normal}"
     ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr));gap:20px}"
-    "figure{min-width:0;margin:0;border:1px solid #e4e4e4;border-radius:6px;padding:8px}figure "
-    "img{width:100%;height:auto}"
-    "figcaption,p,li,.warn{overflow-wrap:anywhere}figcaption{font-size:12px;color:#555}.warn{background:#"
-    "fff6e0;border-left:4px solid #e69f00;padding:6px "
-    "12px;"
-    "margin:6px "
-    "0}.bad{color:#b02000}.none{color:#888}pre{background:#f7f7f7;padding:10px;overflow-x:auto;font-size:12."
-    "5px}"
-    ".small{font-size:12.5px;color:#555}.chart{overflow-x:auto}summary{cursor:pointer;margin:12px 0}"
-    "details .figures{margin-top:12px}"
+    "figure{min-width:0;margin:0;border:1px solid #e4e4e4;border-radius:6px;padding:8px}"
+    "figure img{width:100%;height:auto}figcaption,p,li,.warn{overflow-wrap:anywhere}"
+    "figcaption{font-size:12px;color:#555}.warn{background:#fff6e0;border-left:4px solid #e69f00;"
+    "padding:6px 12px;margin:6px 0}.bad{color:#b02000}.none{color:#888}pre{background:#f7f7f7;"
+    "padding:10px;overflow-x:auto;font-size:12.5px}.small{font-size:12.5px;color:#555}"
+    ".chart{overflow-x:auto}summary{cursor:pointer;margin:12px 0}details .figures{margin-top:12px}"
     /* On a phone a chart keeps a size at which it can be read, and is pushed aside. */
     "@media(max-width:600px){.chart img{width:620px;max-width:none}}";
 
 /* Sorts by the numbers behind the cells where there are any; a second click turns the order round. */
 static const char script[] =
-    "document.querySelectorAll('th.s').forEach(function(h){h.addEventListener('click',function(){"
-    "var t=h.closest('table'),b=t.tBodies[0],i=h.cellIndex,d=h.dataset.d==='1'?-1:1;h.dataset.d=d;"
+    "document.querySelectorAll('th.s').forEach(function(h){h.addEventListener('click',function(){var "
+    "t=h.closest('table'),b=t.tBodies[0],i=h.cellIndex,d=h.dataset.d==='1'?-1:1;h.dataset.d=d;"
     "var k=function(r){var c=r.cells[i];return "
-    "c.dataset.v!==undefined?parseFloat(c.dataset.v):c.textContent;};"
-    "Array.from(b.rows).sort(function(x,y){var a=k(x),c=k(y);"
+    "c.dataset.v!==undefined?parseFloat(c.dataset.v):c.textContent;}"
+    ";Array.from(b.rows).sort(function(x,y){var a=k(x),c=k(y);"
     "if(typeof a!==typeof c)return typeof a==='number'?-1:1;"
-    "return (typeof a==='number'?a-c:a.localeCompare(c))*d;}).forEach(function(r){b.appendChild(r);});});});";
+    "return (typeof a==='number'?a-c:a.localeCompare(c))*d;}).forEach(function(r){b.appendChild(r);});}"
+    ");});";
 
 /* Left-aligned; numbers are right-aligned by default. */
 static void cell_text(struct sb_text *out, const char *text)
@@ -162,8 +159,7 @@ static size_t page_columns(const struct sb_view *v, const struct sb_metric_row *
 
 /* The columns' order is that of the heads in add_table. */
 static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bool swept,
-                    const struct sb_metric_row *const *columns, size_t n, struct sb_words *reasons,
-                    struct sb_text *out)
+                    const struct sb_metric_row *const *columns, size_t n, struct sb_words *reasons, struct sb_text *out)
 {
     /* The same words as in the table on the terminal and in the files: one can be searched for in the
        other. */
@@ -172,8 +168,7 @@ static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bo
     cell_text(out, cell->row->workload);
     if (swept)
         cell_text(out, group->swept);
-    sb_text_printf(out, "<td data-v=\"%lld\">%lld</td>", (long long)cell->row->threads,
-                   (long long)cell->row->threads);
+    sb_text_printf(out, "<td data-v=\"%lld\">%lld</td>", (long long)cell->row->threads, (long long)cell->row->threads);
     cell_text(out, cell->variant);
     cell_text(out, cell->row->route);
     cell_text(out, cell->row->memory);
@@ -208,15 +203,14 @@ static void add_table(const struct sb_view *v, struct sb_text *out)
         most = v->cells.at[i].ok > most ? v->cells.at[i].ok : most;
     }
     char *interval = sb_view_interval(v, least == SIZE_MAX || least < 2 ? 2 : least, most);
-    sb_text_printf(
-        out,
-        "<h2>Every cell</h2><p class=small>Medians of n processes; in brackets the %s. Click a heading to "
-        "sort. n/a: the number in parentheses names the reason, below the table. "
-        "<i>through</i> is the interface that serves the workload's blocks; an operation is a call of "
-        "the workload, alloc and free are single calls, timed in batches, the clock's own cost taken "
-        "off; held / requested is memory at the checkpoint of the survey where most is live. %s.</p><div "
-        "class=scroll><table><thead><tr>",
-        interval, sb_view_spread_words);
+    sb_text_printf(out,
+                   "<h2>Every cell</h2><p class=small>Medians of n processes; in brackets the %s. "
+                   "Click a heading to sort. n/a: the number in parentheses names the reason, below the table. "
+                   "<i>through</i> is the interface that serves the workload's blocks; "
+                   "an operation is a call of the workload, alloc and free are single calls, timed in batches, "
+                   "the clock's own cost taken off; held / requested is memory at the checkpoint of the survey where "
+                   "most is live. %s.</p><div class=scroll><table><thead><tr>",
+                   interval, sb_view_spread_words);
     free(interval);
     struct sb_words reasons = {0};
     bool swept = false;
@@ -247,10 +241,9 @@ static void cell_event(const struct sb_view *v, const struct sb_view_cell *cell,
     cell_metric(v, cell, name, true, reasons, out);
     if (share.n && share.min < 100 && out->n > strlen("</td>")) {
         out->n -= strlen("</td>");
-        sb_text_printf(out,
-                       " <span class=bad title=\"counted %.0f %% of the time at least, and scaled "
-                       "up\">scaled</span></td>",
-                       share.min);
+        sb_text_printf(
+            out, " <span class=bad title=\"counted %.0f %% of the time at least, and scaled up\">scaled</span></td>",
+            share.min);
     }
     free(running);
 }
@@ -295,13 +288,12 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
         }
     }
     sb_text_printf(
-        out, "<h2>Events in the measured phase</h2><p class=small>Summed over threads, counted in the "
-             "measured phase alone. Names that begin with <i>simulated:</i> were not measured: they are "
-             "valgrind's, of one more process of the cell, with caches of the machine's sizes on virtual "
-             "addresses; it "
-             "sees user mode alone, so what a system call costs is not in them. page_faults are the kernel's "
-             "count for the thread, pages that it maps ahead for mmap included; perf's PAGE-FAULTS are those "
-             "that interrupted the thread.</p>");
+        out, "<h2>Events in the measured phase</h2><p class=small>Summed over threads, "
+             "counted in the measured phase alone. Names that begin with <i>simulated:</i> were not measured: "
+             "they are valgrind's, of one more process of the cell, with caches of the machine's sizes on virtual "
+             "addresses; it sees user mode alone, so what a system call costs is not in them. "
+             "page_faults are the kernel's count for the thread, pages that it maps ahead for mmap included; "
+             "perf's PAGE-FAULTS are those that interrupted the thread.</p>");
     for (size_t t = 0; t < v->data.trials.n; t++) {
         const struct sb_result *r = &v->data.trials.at[t].result;
         bool any = false;
@@ -341,8 +333,7 @@ static void latency_cell(const struct sb_table *t, const struct sb_table_cell *c
     } else if (*text == 'n' && text[1] == '/') {
         sb_text_printf(out, "<td class=none title=\"fewer than ten calls lie beyond it\">n/a</td>");
     } else {
-        sb_text_printf(
-            out, "<td class=bad data-v=1e99 title=\"calls that were due were never begun\">%s</td>", text);
+        sb_text_printf(out, "<td class=bad data-v=1e99 title=\"calls that were due were never begun\">%s</td>", text);
     }
     free(text);
 }
@@ -368,15 +359,14 @@ static void add_latencies(const struct sb_tables *tables, struct sb_text *out)
     }
     if (!t || !t->cells.n || !t->heads.n)
         return;
-    sb_text_printf(
-        out,
-        "<h2>Latency of single calls (ns)</h2><p class=small>Percentiles of all sampled calls of all "
-        "processes, their histograms merged; in brackets the smallest and largest of the "
-        "processes' own, where each has one and they differ. Values are known to 0.4 %% (a bucket's "
-        "width) and to the clock's resolution; the clock's own cost is taken off. alloc and free: service "
-        "time, that of a closed loop, where a slow call delays the next one's start; it leaves out what "
-        "a waiting caller would feel. response: from when the call was due, which has that in.</p><div "
-        "class=scroll><table><thead><tr>");
+    sb_text_printf(out,
+                   "<h2>Latency of single calls (ns)</h2><p class=small>Percentiles of all sampled calls of all "
+                   "processes, their histograms merged; in brackets the smallest and largest of the processes' own, "
+                   "where each has one and they differ. Values are known to 0.4 %% (a bucket's width) "
+                   "and to the clock's resolution; the clock's own cost is taken off. alloc and free: "
+                   "service time, that of a closed loop, where a slow call delays the next one's start; "
+                   "it leaves out what a waiting caller would feel. response: from when the call was due, "
+                   "which has that in.</p><div class=scroll><table><thead><tr>");
     for (size_t k = 0; k < t->heads.n; k++)
         sb_text_printf(out, "<th class=%s>%s</th>", k < 2 ? "\"s t\"" : "s", t->heads.at[k]);
     sb_text_printf(out, "</tr></thead><tbody>\n");
@@ -429,10 +419,9 @@ static void add_figure(const struct sb_figure *f, const char *dir, struct sb_tex
 static void add_figures(const struct sb_figures *figures, const char *dir, struct sb_text *out)
 {
     enum { OPEN = 6 };
-    sb_text_printf(
-        out, "<h2>Charts</h2><p class=small>Each stands in figures/ as SVG, PNG, PDF for one and for two "
-             "columns of a paper, cairolatex and TikZ, with its data (.tsv), its script (.gp) and its "
-             "caption.</p>\n");
+    sb_text_printf(out,
+                   "<h2>Charts</h2><p class=small>Each stands in figures/ as SVG, PNG, PDF for one and for two columns "
+                   "of a paper, cairolatex and TikZ, with its data (.tsv), its script (.gp) and its caption.</p>\n");
     for (size_t k = 0; k < SB_PLOT_KINDS; k++) {
         size_t n = 0;
         for (size_t i = 0; i < figures->n; i++) {
@@ -468,9 +457,8 @@ static void add_builds(const struct sb_view *v, struct sb_text *out)
 static void add_machine(const struct sb_data *d, struct sb_text *out)
 {
     const char *summary = sb_data_meta(d, "topology_summary");
-    sb_text_printf(
-        out,
-        "<h2>Machine</h2><div class=scroll><table><tbody><tr><td class=t>topology</td><td class=\"t w\">");
+    sb_text_printf(out,
+                   "<h2>Machine</h2><div class=scroll><table><tbody><tr><td class=t>topology</td><td class=\"t w\">");
     escape(out, summary ? summary : "not available");
     sb_text_printf(out, "</td></tr>");
     for (size_t i = 0; i < d->facts.n; i++) {
@@ -526,8 +514,7 @@ static void add_methods(const struct sb_view *v, struct sb_text *out)
 {
     struct sb_words methods = sb_methods(v);
     sb_text_printf(
-        out,
-        "<h2>Methods</h2><p class=small>A draft for a paper; methods.tex and methods.md have it, too.</p>\n");
+        out, "<h2>Methods</h2><p class=small>A draft for a paper; methods.tex and methods.md have it, too.</p>\n");
     for (size_t i = 0; i < methods.n; i++) {
         sb_text_printf(out, "<p>");
         escape(out, methods.at[i]);
@@ -567,8 +554,8 @@ char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures,
     const char *version = sb_data_meta(d, "scullbench");
     char *machine = sb_machine_name(d), *line;
     struct sb_text out = {0};
-    sb_text_printf(&out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
-                         "<meta name=viewport content=\"width=device-width,initial-scale=1\"><title>");
+    sb_text_printf(&out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
+                         "content=\"width=device-width,initial-scale=1\"><title>");
     escape(&out, name ? name : "scullbench");
     sb_text_printf(&out, "</title><style>%s</style></head><body>\n<h1>", style);
     escape(&out, name ? name : "scullbench");

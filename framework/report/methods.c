@@ -61,12 +61,11 @@ static void say_what(const struct sb_view *v, struct sb_words *out)
     sb_words_free(&measured);
     sb_text_printf(&s, ") under %zu workload%s (", v->workloads.n, v->workloads.n == 1 ? "" : "s");
     list(&s, &v->workloads);
-    sb_text_printf(
-        &s,
-        ") with scullbench %s, begun %.10s. The matrix has %zu cell%s, each one allocator with its options, "
-        "workload, number of threads and setting",
-        version ? version : "(unknown version)", created ? created : "(unknown)", v->cells.n,
-        v->cells.n == 1 ? "" : "s");
+    sb_text_printf(&s,
+                   ") with scullbench %s, begun %.10s. The matrix has %zu cell%s, each one allocator with "
+                   "its options, workload, number of threads and setting",
+                   version ? version : "(unknown version)", created ? created : "(unknown)", v->cells.n,
+                   v->cells.n == 1 ? "" : "s");
     if (skipped)
         sb_text_printf(&s, "; %zu of them can't be measured and have no numbers", skipped);
     say_skipped(v, &s);
@@ -87,8 +86,8 @@ static const char *word_of(const struct sb_view *v, const char *kind, const char
 
 /* "slub and slub-shared (mm/slub.c, Linux 6.1)": names of which the databases say the same, with what they
  * say. */
-static void add_alike(const struct sb_view *v, const char *kind, const char *key,
-                      const struct sb_words *names, struct sb_words *alike, struct sb_words *said)
+static void add_alike(const struct sb_view *v, const char *kind, const char *key, const struct sb_words *names,
+                      struct sb_words *alike, struct sb_words *said)
 {
     for (size_t i = 0; i < names->n; i++) {
         const char *word = word_of(v, kind, names->at[i], key);
@@ -127,10 +126,9 @@ static void say_models(const struct sb_view *v, struct sb_words *out)
     } else {
         sb_text_printf(&s, "Allocators that bear names of the Linux kernel's are models of them");
     }
-    sb_text_printf(
-        &s,
-        ": they run in user space, on a memory file that stands for physical memory, and are not the code "
-        "of the kernel that the machine runs; their ratios to one another are what they are made for.");
+    sb_text_printf(&s, ": they run in user space, on a memory file that stands for physical memory, "
+                       "and are not the code of the kernel that the machine runs; "
+                       "their ratios to one another are what they are made for.");
     add(out, &s);
 done:
     sb_words_free(&models);
@@ -235,20 +233,17 @@ static void say_memory(const struct sb_view *v, struct sb_text *s)
     char *memory = sb_find_setting(v, "machine", "memory"), *pages = sb_find_setting(v, "machine", "pages"),
          *prefault = sb_find_setting(v, "machine", "prefault"), *node = sb_find_setting(v, "machine", "node"),
          *placement = sb_find_setting(v, "machine", "placement");
-    bool file = any_memory(v, SB_MEMORY_FILE) || any_memory(v, SB_MEMORY_ONE_BLOCK),
-         os = any_memory(v, SB_MEMORY_OS);
+    bool file = any_memory(v, SB_MEMORY_FILE) || any_memory(v, SB_MEMORY_ONE_BLOCK), os = any_memory(v, SB_MEMORY_OS);
     if (memory && file) {
-        sb_text_printf(
-            s,
-            " Allocators that manage physical memory got it from one memory file of %s, backed by %s pages",
-            memory, pages ? pages : "4KiB");
+        sb_text_printf(s,
+                       " Allocators that manage physical memory got it from one memory file of %s, backed by %s pages",
+                       memory, pages ? pages : "4KiB");
         if (node && !is(node, "any"))
             sb_text_printf(s, " of node %s", node);
         sb_text_printf(s, "%s",
                        is(prefault, "yes") ? " and touched before anything was measured"
                        : is(prefault, "no")
-                           ? "; its pages were first touched by whoever used them, survey and "
-                             "warm-up included"
+                           ? "; its pages were first touched by whoever used them, survey and warm-up included"
                            : "");
         sb_text_printf(s, "%s.%s", os ? "; malloc libraries took theirs from the operating system" : "",
                        any_trial(v, has_shared_memory)
@@ -260,8 +255,7 @@ static void say_memory(const struct sb_view *v, struct sb_text *s)
     if (placement)
         sb_text_printf(s, " Threads were pinned, one to a CPU, placement %s.", placement);
     if (any_trial(v, was_kept_busy))
-        sb_text_printf(
-            s, " Until its threads worked a trial's CPUs were kept busy, so that none came out of idle.");
+        sb_text_printf(s, " Until its threads worked a trial's CPUs were kept busy, so that none came out of idle.");
     free(memory);
     free(pages);
     free(prefault);
@@ -276,8 +270,7 @@ static void say_machine(const struct sb_view *v, struct sb_words *out)
     const struct sb_data *d = &v->data;
     const char *hypervisor = sb_data_fact(d, "hypervisor");
     char *machine = sb_machine_name(d);
-    sb_text_printf(&s, "Machine: %s%s", machine,
-                   hypervisor && !strcmp(hypervisor, "yes") ? ", a virtual machine" : "");
+    sb_text_printf(&s, "Machine: %s%s", machine, hypervisor && !strcmp(hypervisor, "yes") ? ", a virtual machine" : "");
     known_fact(&s, d, "cpu_model", "");
     known_fact(&s, d, "clock_now", "at ");
     known_fact(&s, d, "caches", "caches: ");
@@ -312,8 +305,7 @@ static void say_code(const struct sb_view *v, struct sb_text *s)
         return;
     sb_text_printf(s, " Functions of the plugins begin at cache lines%s%s%s.",
                    is(unaligned, "none") ? "" : ", but for ", is(unaligned, "none") ? "" : unaligned,
-                   any_memory(v, SB_MEMORY_OS) ? "; those of malloc libraries lie where their linker put them"
-                                               : "");
+                   any_memory(v, SB_MEMORY_OS) ? "; those of malloc libraries lie where their linker put them" : "");
 }
 
 static void say_layout(const struct sb_view *v, struct sb_text *s)
@@ -323,14 +315,12 @@ static void say_layout(const struct sb_view *v, struct sb_text *s)
     if (!layout)
         return;
     if (is(layout, "random"))
-        sb_text_printf(
-            s, ", each with a stack, an environment and a memory base at offsets drawn from the seed");
+        sb_text_printf(s, ", each with a stack, an environment and a memory base at offsets drawn from the seed");
     sb_text_printf(s, "%s",
-                   !off ? ", with the kernel's own randomisation of addresses on, which could not be "
-                          "switched off everywhere"
-                   : is(layout, "fixed")
-                       ? ", all at the same addresses, with the kernel's own randomisation off"
-                       : ", and without the kernel's own randomisation of addresses");
+                   !off ? ", with the kernel's own randomisation of addresses on, which could not be switched off "
+                          "everywhere"
+                   : is(layout, "fixed") ? ", all at the same addresses, with the kernel's own randomisation off"
+                                         : ", and without the kernel's own randomisation of addresses");
 }
 
 /* How long, how often and in which order: what was run, not what was planned, for with a precision they
@@ -360,17 +350,15 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
         sb_text_printf(&s, least == most ? "%zu times" : "%zu to %zu times", least, most);
     const char *precision = sb_data_meta(d, "precision");
     if (precision && strtod(precision, NULL) > 0)
-        sb_text_printf(
-            &s,
-            ", until the interval of its median rate reached no further than %g %% from it or the limit "
-            "was reached (the report says which)",
-            100 * strtod(precision, NULL));
+        sb_text_printf(&s,
+                       ", until the interval of its median rate reached no further than %g %% from it or the "
+                       "limit was reached (the report says which)",
+                       100 * strtod(precision, NULL));
     const char *decide = sb_data_meta(d, "decide"), *baseline = sb_data_meta(d, "baseline");
     if (decide && strtod(decide, NULL) > 0)
         sb_text_printf(&s,
-                       ", until it was certain whether it was faster or slower than that of %s or within %g "
-                       "%% of it, or "
-                       "this could not be reached any more",
+                       ", until it was certain whether it was faster or slower than that of %s or within %g %% "
+                       "of it, or this could not be reached any more",
                        baseline ? baseline : "the baseline", 100 * strtod(decide, NULL));
     sb_text_printf(&s, "; %zu process%s in all, in %s order", trials, trials == 1 ? "" : "es",
                    is(order, "sequential") ? "sequential" : "an interleaved, seeded random");
@@ -378,10 +366,9 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
     sb_text_printf(&s, ".");
     say_code(v, &s);
     if (simulated)
-        sb_text_printf(
-            &s,
-            " %zu more ran under valgrind (callgrind with its cache model), for the simulated counts alone.",
-            simulated);
+        sb_text_printf(&s,
+                       " %zu more ran under valgrind (callgrind with its cache model), for the simulated counts alone.",
+                       simulated);
     add(out, &s);
 }
 
@@ -393,19 +380,17 @@ static bool is_zero(const char *value)
 
 static void say_warm_up(const struct sb_view *v, struct sb_text *s)
 {
-    char *warmup = sb_find_setting(v, "trial", "warmup"),
-         *limit = sb_find_setting(v, "trial", "warmup_limit"),
+    char *warmup = sb_find_setting(v, "trial", "warmup"), *limit = sb_find_setting(v, "trial", "warmup_limit"),
          *steady = sb_find_setting(v, "trial", "steady");
     if (is_zero(warmup))
         sb_text_printf(s, ", without a warm-up");
     else if (warmup && is(steady, "off"))
         sb_text_printf(s, ", after a warm-up of %s", warmup);
     else if (warmup && steady && limit)
-        sb_text_printf(
-            s,
-            ", after a warm-up of at least %s that went on until the rate was steady (coefficient of "
-            "variation under %s) or %s had passed",
-            warmup, steady, limit);
+        sb_text_printf(s,
+                       ", after a warm-up of at least %s that went on until the rate was steady (coefficient of "
+                       "variation under %s) or %s had passed",
+                       warmup, steady, limit);
     free(warmup);
     free(limit);
     free(steady);
@@ -426,8 +411,7 @@ static void say_phases(const struct sb_view *v, struct sb_words *out)
          *survey = sb_find_setting(v, "trial", "survey");
     int64_t threads = 0;
     for (size_t i = 0; i < v->cells.n; i++)
-        threads = v->cells.at[i].ok && v->cells.at[i].row->threads > threads ? v->cells.at[i].row->threads
-                                                                             : threads;
+        threads = v->cells.at[i].ok && v->cells.at[i].row->threads > threads ? v->cells.at[i].row->threads : threads;
     if (!duration)
         goto out;
     if (operations && !is_zero(operations))
@@ -437,25 +421,23 @@ static void say_phases(const struct sb_view *v, struct sb_words *out)
     say_warm_up(v, &s);
     sb_text_printf(&s, ".");
     if (rate && !is(rate, "none"))
-        sb_text_printf(
-            &s, " Calls were due at a fixed rate (%s per thread), and response times count from then.", rate);
+        sb_text_printf(&s, " Calls were due at a fixed rate (%s per thread), and response times count from then.",
+                       rate);
     else if (is(sb_data_meta(&v->data, "mode"), "paired"))
         sb_text_printf(&s,
-                       " Each process held the baseline (%s) beside its allocator, with memory and a "
-                       "workload of its own, "
-                       "and measured both by turns of 0.2 ms or a cycle in an order drawn from the seed, the "
-                       "first cycle "
-                       "after each change dropped; its number is the median of the rounds' ratios.",
+                       " Each process held the baseline (%s) beside its allocator, with memory and a workload "
+                       "of its own, and measured both by turns of 0.2 ms or a cycle in an order drawn from the "
+                       "seed, the first cycle after each change dropped; "
+                       "its number is the median of the rounds' ratios.",
                        sb_data_meta(&v->data, "baseline") ? sb_data_meta(&v->data, "baseline") : "?");
     else if (threads > 1 && !is_current(v))
         sb_text_printf(&s, " All threads began at a common instant.");
     else if (threads > 1)
-        sb_text_printf(
-            &s, " Of several threads the window common to all counts from when the last one had begun%s.",
-            is_zero(warmup) ? "" : "; each entered it at a place of its cycle that was drawn from the seed");
+        sb_text_printf(&s, " Of several threads the window common to all counts from when the last one had begun%s.",
+                       is_zero(warmup) ? "" : "; each entered it at a place of its cycle that was drawn from the seed");
     if (survey && !is_zero(survey) && !is(sb_data_meta(&v->data, "mode"), "paired"))
-        sb_text_printf(
-            &s, " Memory and fragmentation are of an untimed survey before that (whole cycles: %s).", survey);
+        sb_text_printf(&s, " Memory and fragmentation are of an untimed survey before that (whole cycles: %s).",
+                       survey);
     add(out, &s);
 out:
     free(duration);
@@ -470,15 +452,14 @@ static void say_latencies(const struct sb_view *v, struct sb_text *s)
 {
     char *latency = sb_find_setting(v, "trial", "latency");
     if (latency && !is(latency, "off"))
-        sb_text_printf(
-            s,
-            "Latencies are those of %s, with the clock's own cost taken off; the overlap of instructions "
-            "that "
-            "reading the clock prevents is not subtracted, some nanoseconds, so they lie above the times of "
-            "calls in batches. Their percentiles are of the histograms of all processes merged. ",
-            is(latency, "all")       ? "single calls, every one timed"
-            : is(latency, "sampled") ? "single calls, sampled at random"
-                                     : "single calls");
+        sb_text_printf(s,
+                       "Latencies are those of %s, with the clock's own cost taken off; "
+                       "the overlap of instructions that reading the clock prevents is not subtracted, "
+                       "some nanoseconds, so they lie above the times of calls in batches. "
+                       "Their percentiles are of the histograms of all processes merged. ",
+                       is(latency, "all")       ? "single calls, every one timed"
+                       : is(latency, "sampled") ? "single calls, sampled at random"
+                                                : "single calls");
     free(latency);
 }
 
@@ -492,8 +473,7 @@ static void say_excluded(const struct sb_view *v, struct sb_text *s)
     for (size_t t = 0; t < v->data.trials.n; t++) {
         const struct sb_trial_row *trial = &v->data.trials.at[t];
         trials += !trial->simulated;
-        if (trial->result.status == SB_STATUS_OK || trial->result.status == SB_STATUS_DISTURBED ||
-            trial->simulated)
+        if (trial->result.status == SB_STATUS_OK || trial->result.status == SB_STATUS_DISTURBED || trial->simulated)
             continue;
         failed++;
         sb_words_add_once(&kinds, sb_status_name(trial->result.status));
@@ -506,13 +486,13 @@ static void say_excluded(const struct sb_view *v, struct sb_text *s)
     if (disturbed.trials) {
         const char *retries = sb_data_meta(&v->data, "retries");
         char *lost_time = sb_find_setting(v, "trial", "lost_time");
-        sb_text_printf(
-            s,
-            "%zu of %zu trials were disturbed and are in no number: a thread's window was under 90 %% of "
-            "what was asked for, nothing was done in it, or more than %s of its time was nobody's. Each was "
-            "made again, up to %s times; %zu repetition%s no number for it. ",
-            disturbed.trials, trials, lost_time ? lost_time : "5%", retries ? retries : "?", disturbed.lost,
-            disturbed.lost == 1 ? " has" : "s have");
+        sb_text_printf(s,
+                       "%zu of %zu trials were disturbed and are in no number: "
+                       "a thread's window was under 90 %% of what was asked for, nothing was done in it, "
+                       "or more than %s of its time was nobody's. Each was made again, up to %s times; "
+                       "%zu repetition%s no number for it. ",
+                       disturbed.trials, trials, lost_time ? lost_time : "5%", retries ? retries : "?", disturbed.lost,
+                       disturbed.lost == 1 ? " has" : "s have");
         free(lost_time);
     }
     sb_text_printf(s, failed || disturbed.trials ? "No other trial was excluded."
@@ -532,19 +512,17 @@ static void say_checks(const struct sb_view *v, struct sb_text *s)
     /* Of several databases each warning has the name of its own before it. */
     for (size_t i = 0; i < v->data.warnings.n; i++)
         unchecked |= strstr(v->data.warnings.at[i], sb_warning_unchecked) != NULL;
-    sb_text_printf(
-        s,
-        " After the measured phase%s the blocks that the workload held were searched for overlaps, %s, and "
-        "the "
-        "allocator's own structures and books were checked; after all was freed nothing might be live.",
-        survey && !is_zero(survey) ? ", and twice in the survey," : "",
-        is_current(v) ? "all that it had written into them was compared"
-                      : "what it had written into them was compared in part");
+    sb_text_printf(s,
+                   " After the measured phase%s the blocks that the workload held were searched for "
+                   "overlaps, %s, and the allocator's own structures and books were checked; "
+                   "after all was freed nothing might be live.",
+                   survey && !is_zero(survey) ? ", and twice in the survey," : "",
+                   is_current(v) ? "all that it had written into them was compared"
+                                 : "what it had written into them was compared in part");
     if (unchecked)
         sb_text_printf(s, " The allocators had not been through the conformance check before.");
     else
-        sb_text_printf(
-            s, " Each allocator had passed a conformance check with the options that it was measured with.");
+        sb_text_printf(s, " Each allocator had passed a conformance check with the options that it was measured with.");
     free(survey);
 }
 
@@ -552,18 +530,15 @@ static char *say_ratios(const struct sb_view *v)
 {
     double least, percent = 100 * v->confidence;
     if (sb_view_baseline(v, 0, &least))
-        return sb_printf(
-            "medians over processes of the ratio that each measured by turns, with %g %% intervals by order "
-            "statistics",
-            percent);
+        return sb_printf("medians over processes of the ratio that each measured by turns, "
+                         "with %g %% intervals by order statistics",
+                         percent);
     if (sb_view_has_blocks(v, 0))
-        return sb_printf(
-            "medians of the ratios within blocks, each block holding one process of every cell, with %g "
-            "%% intervals by order statistics of those ratios",
-            percent);
-    return sb_printf(
-        "ratios of medians with %g %% bootstrap intervals (percentile, 9999 resamples of each side)",
-        percent);
+        return sb_printf("medians of the ratios within blocks, each block holding one process of every cell, "
+                         "with %g %% intervals by order statistics of those ratios",
+                         percent);
+    return sb_printf("ratios of medians with %g %% bootstrap intervals (percentile, 9999 resamples of each side)",
+                     percent);
 }
 
 static char *say_test(const struct sb_view *v)
@@ -571,8 +546,7 @@ static char *say_test(const struct sb_view *v)
     const char *anytime = sb_view_decide(v) > 0 ? ", likewise valid at any time" : "";
     double least;
     if (sb_view_baseline(v, 0, &least))
-        return sb_printf("the sign test over processes against a difference of %g %%%s", 100 * least,
-                         anytime);
+        return sb_printf("the sign test over processes against a difference of %g %%%s", 100 * least, anytime);
     if (*anytime)
         return sb_printf("the signs of the differences within blocks%s", anytime);
     return sb_strdup("the Wilcoxon rank sum test");
@@ -585,15 +559,13 @@ static void say_statistics(const struct sb_view *v, struct sb_words *out)
     char *ratios = say_ratios(v), *test = say_test(v);
     sb_text_printf(
         &s,
-        "We report medians over processes with distribution-free %g %% intervals by order statistics (or the "
-        "range, where there are too few processes, as the tables say)%s; ratios are %s, each its own and not "
-        "corrected for their number; where a verdict (faster, slower) is quoted it is scullbench compare's, "
-        "by %s, "
+        "We report medians over processes with distribution-free %g %% intervals by order "
+        "statistics (or the range, where there are too few processes, as the tables say)%s; "
+        "ratios are %s, each its own and not corrected for their number; "
+        "where a verdict (faster, slower) is quoted it is scullbench compare's, by %s, "
         "corrected by Holm for the number of comparisons. ",
         100 * v->confidence,
-        v->anytime
-            ? ", which hold for all moments at which the run looked whether to go on (Robbins' mixture)"
-            : "",
+        v->anytime ? ", which hold for all moments at which the run looked whether to go on (Robbins' mixture)" : "",
         ratios, test);
     free(ratios);
     free(test);
@@ -669,8 +641,7 @@ static void fenced(struct sb_text *out, const char *text)
     }
     char *fence = sb_calloc(longest + 2, 1);
     memset(fence, '`', longest + 1);
-    sb_text_printf(out, "%s\n%s%s%s\n", fence, text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n",
-                   fence);
+    sb_text_printf(out, "%s\n%s%s%s\n", fence, text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n", fence);
     free(fence);
 }
 
@@ -686,8 +657,7 @@ static void add_machine(const struct sb_view *v, struct sb_text *out)
         sb_text_printf(out, "| ");
         sb_markdown_text(out, d->facts.at[i].name);
         sb_text_printf(out, " | ");
-        sb_markdown_text(out, d->facts.at[i].value && *d->facts.at[i].value ? d->facts.at[i].value
-                                                                            : "not available");
+        sb_markdown_text(out, d->facts.at[i].value && *d->facts.at[i].value ? d->facts.at[i].value : "not available");
         sb_text_printf(out, " |\n");
     }
 }
@@ -708,8 +678,8 @@ static void add_configs(const struct sb_view *v, struct sb_text *out)
     }
 }
 
-void sb_markdown_report(const struct sb_view *v, const struct sb_figures *figures,
-                        const struct sb_tables *tables, const struct sb_words *notes, struct sb_text *out)
+void sb_markdown_report(const struct sb_view *v, const struct sb_figures *figures, const struct sb_tables *tables,
+                        const struct sb_words *notes, struct sb_text *out)
 {
     const char *name = sb_data_meta(&v->data, "name");
     struct sb_words methods = sb_methods(v), warnings = sb_find_warnings(v);

@@ -12,9 +12,9 @@
 
 static void print_number(FILE *out, struct sb_summary s, int width, int digits)
 {
-    char *text = s.n ? sb_printf("%s%.*f", sb_reading_is_below(sb_reading_of(&s)) ? "<" : "", digits,
-                                 fmax(s.median, s.step))
-                     : NULL;
+    char *text =
+        s.n ? sb_printf("%s%.*f", sb_reading_is_below(sb_reading_of(&s)) ? "<" : "", digits, fmax(s.median, s.step))
+            : NULL;
     if (text && !sb_reading_is_below(sb_reading_of(&s)))
         fprintf(out, " %*.*f", width, digits, s.median);
     else if (text)
@@ -58,8 +58,7 @@ static void print_pair(const struct sb_view *view, const struct sb_view_cell *ce
     const char *baseline = sb_data_meta(sb_view_head(view, cell->row->source), "baseline");
     struct sb_summary s = sb_view_metric(view, cell, SB_NAME(PAIRED_RATIO));
     if (s.n > 1)
-        fprintf(out, "  %.4f [%.4f, %.4f] of %s", s.median, s.low, s.high,
-                baseline ? baseline : "the baseline");
+        fprintf(out, "  %.4f [%.4f, %.4f] of %s", s.median, s.low, s.high, baseline ? baseline : "the baseline");
     else if (s.n)
         fprintf(out, "  %.4f of %s", s.median, baseline ? baseline : "the baseline");
 }
@@ -81,8 +80,7 @@ static bool has_column(const struct sb_view *view, size_t group, const struct sb
 }
 
 /* A cell without a number still has its row, with the reason in place of the numbers. */
-static void print_row(const struct sb_view *view, const struct sb_view_cell *cell, int width, size_t group,
-                      FILE *out)
+static void print_row(const struct sb_view *view, const struct sb_view_cell *cell, int width, size_t group, FILE *out)
 {
     const struct sb_view_cell *floor = sb_view_beside(view, cell, "null");
     struct sb_summary rate = sb_view_metric(view, cell, SB_NAME(OPS_PER_S));
@@ -107,11 +105,10 @@ static void print_row(const struct sb_view *view, const struct sb_view_cell *cel
         fprintf(out, " %7s", "-");
     for (size_t k = 0; k < SB_METRICS; k++) {
         if (has_column(view, group, &sb_metric_rows[k]))
-            print_number(out, sb_view_metric(view, cell, sb_metric_rows[k].name),
-                         sb_metric_rows[k].in_terminal.width, sb_metric_rows[k].in_terminal.digits);
+            print_number(out, sb_view_metric(view, cell, sb_metric_rows[k].name), sb_metric_rows[k].in_terminal.width,
+                         sb_metric_rows[k].in_terminal.digits);
     }
-    fprintf(out, "%s%s%s%s", missing ? "  " : "", missing ? missing : "", spread ? "  " : "",
-            spread ? spread : "");
+    fprintf(out, "%s%s%s%s", missing ? "  " : "", missing ? missing : "", spread ? "  " : "", spread ? spread : "");
     print_pair(view, cell, out);
     fprintf(out, "%s%s\n", stopped ? "  " : "", stopped ? stopped : "");
     free(missing);
@@ -133,14 +130,12 @@ static void print_not_counted(const struct sb_view *view, FILE *out)
         const struct sb_unavailable *u = &r->unavailable.at[i];
         bool said = !sb_view_is_event(view, u->name);
         for (size_t j = 0; j < i && !said; j++)
-            said = sb_view_is_event(view, r->unavailable.at[j].name) &&
-                   !strcmp(r->unavailable.at[j].reason, u->reason);
+            said = sb_view_is_event(view, r->unavailable.at[j].name) && !strcmp(r->unavailable.at[j].reason, u->reason);
         if (said)
             continue;
         fprintf(out, "not counted: %s", u->name);
         for (size_t j = i + 1; j < r->unavailable.n; j++) {
-            if (sb_view_is_event(view, r->unavailable.at[j].name) &&
-                !strcmp(r->unavailable.at[j].reason, u->reason))
+            if (sb_view_is_event(view, r->unavailable.at[j].name) && !strcmp(r->unavailable.at[j].reason, u->reason))
                 fprintf(out, ", %s", r->unavailable.at[j].name);
         }
         fprintf(out, ": %s.\n", u->reason);
@@ -163,28 +158,22 @@ static void print_legend(const struct sb_view *view, FILE *out)
     const char *baseline = sb_view_baseline(view, 0, &least_difference),
                *ratio = sb_view_has_blocks(view, 0) ? "median of the ratios to null's within blocks"
                                                     : "ratio of the medians";
-    fprintf(
-        out,
-        "\nops/s, alloc and free ns, footprint (held / requested at the fullest checkpoint): medians of n "
-        "processes;\nof null: %s.\n",
-        ratio);
+    fprintf(out,
+            "\nops/s, alloc and free ns, footprint (held / requested at the fullest checkpoint): "
+            "medians of n processes;\nof null: %s.\n",
+            ratio);
     if (baseline)
-        fprintf(
-            out,
-            "of %s: median over n processes of the ratio that each measured by turns, and its interval.\n",
-            baseline);
+        fprintf(out, "of %s: median over n processes of the ratio that each measured by turns, and its interval.\n",
+                baseline);
     if (interval)
         fprintf(out, "interval: %s.\n", interval);
-    fprintf(
-        out,
-        "An operation is a call of the workload, not an allocation; alloc and free are timed in batches.\n");
+    fprintf(out, "An operation is a call of the workload, not an allocation; alloc and free are timed in batches.\n");
     if (apart)
         fprintf(out, "%s.\n", sb_view_spread_words);
     print_not_counted(view, out);
     struct sb_words warnings = sb_find_warnings(view);
     for (size_t i = 0; i < warnings.n; i++)
-        fprintf(out, "warning: %s%s\n", warnings.at[i],
-                warnings.at[i][strlen(warnings.at[i]) - 1] == '.' ? "" : ".");
+        fprintf(out, "warning: %s%s\n", warnings.at[i], warnings.at[i][strlen(warnings.at[i]) - 1] == '.' ? "" : ".");
     sb_words_free(&warnings);
     free(interval);
 }
@@ -193,8 +182,7 @@ static void print_legend(const struct sb_view *view, FILE *out)
 static void print_bar(double share, bool utf8, FILE *out)
 {
     enum { WIDTH = 40 };
-    static const char *const eighths[] = {"",       "\u258f", "\u258e", "\u258d",
-                                          "\u258c", "\u258b", "\u258a", "\u2589"};
+    static const char *const eighths[] = {"", "\u258f", "\u258e", "\u258d", "\u258c", "\u258b", "\u258a", "\u2589"};
     int full = (int)(share * WIDTH), part = (int)(8 * (share * WIDTH - full)), used = full;
     for (int i = 0; i < full; i++)
         fputs(utf8 ? "\u2588" : "#", out);
@@ -257,8 +245,8 @@ static void print_groups(const struct sb_view *view, bool bars, FILE *out)
     for (size_t a = 0; a < view->allocators.n; a++)
         width = (int)strlen(view->allocators.at[a]) > width ? (int)strlen(view->allocators.at[a]) : width;
     for (size_t g = 0; g < view->groups.n; g++) {
-        fprintf(out, "\n%s\n  %-*s %3s %9s  %-19s %7s", view->groups.at[g].title, width, "allocator", "n",
-                "ops/s", "interval", "of null");
+        fprintf(out, "\n%s\n  %-*s %3s %9s  %-19s %7s", view->groups.at[g].title, width, "allocator", "n", "ops/s",
+                "interval", "of null");
         for (size_t k = 0; k < SB_METRICS; k++) {
             if (has_column(view, g, &sb_metric_rows[k]))
                 fprintf(out, " %*s", sb_metric_rows[k].in_terminal.width, sb_metric_rows[k].in_terminal.head);

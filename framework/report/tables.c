@@ -139,13 +139,11 @@ void sb_table_latex(const struct sb_table *t, struct sb_text *out)
     sb_text_printf(out, "%% needs booktabs%s, textcomp and T1 fonts; as wide as a page\n",
                    t->lengthy ? ", longtable" : "");
     if (!t->lengthy)
-        sb_text_printf(out,
-                       "\\begin{table*}\n\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}\n\\caption{");
+        sb_text_printf(out, "\\begin{table*}\n\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}\n\\caption{");
     else
-        sb_text_printf(out,
-                       "%% wider than a page stands high in some documents: with pdflscape loaded it lies\n"
-                       "\\ifdefined\\landscape\\begin{landscape}\\fi\n"
-                       "{\\tiny\\setlength{\\tabcolsep}{2pt}\n\\begin{longtable}{");
+        sb_text_printf(out, "%% wider than a page stands high in some documents: with pdflscape loaded it lies\n"
+                            "\\ifdefined\\landscape\\begin{landscape}\\fi\n{\\tiny\\setlength{\\tabcolsep}{2pt}\n"
+                            "\\begin{longtable}{");
     /* Words to the left, numbers to the right, whose digits then stand below each other. */
     struct sb_text columns = {0};
     for (size_t k = 0; k < t->heads.n; k++)
@@ -204,8 +202,8 @@ void sb_table_csv(const struct sb_table *t, struct sb_text *out)
         for (size_t p = 0; p < (k < t->texts ? 1 : SB_COUNT(parts)); p++) {
             sb_text_printf(out, k || p ? "," : "");
             bool unit = t->unit && !p && k >= t->texts;
-            char *head = sb_printf("%s%s%s%s%s", t->heads.at[k], parts[p], unit ? " (" : "",
-                                   unit ? t->unit : "", unit ? ")" : "");
+            char *head = sb_printf("%s%s%s%s%s", t->heads.at[k], parts[p], unit ? " (" : "", unit ? t->unit : "",
+                                   unit ? ")" : "");
             sb_text_add_csv(out, head);
             free(head);
         }
@@ -222,8 +220,7 @@ void sb_table_csv(const struct sb_table *t, struct sb_text *out)
         else if (c->value.n && (c->value.n == 1 || isnan(c->value.low)))
             sb_text_printf(out, "%.17g,,,%zu", c->value.median, c->value.n);
         else if (c->value.n)
-            sb_text_printf(out, "%.17g,%.17g,%.17g,%zu", c->value.median, c->value.low, c->value.high,
-                           c->value.n);
+            sb_text_printf(out, "%.17g,%.17g,%.17g,%zu", c->value.median, c->value.low, c->value.high, c->value.n);
         else
             sb_text_printf(out, ",,,0");
     }
@@ -256,8 +253,7 @@ static void set_below(struct sb_table_cell *cell)
 }
 
 /* The reason is the table of cells' to give, which has room for it. */
-static void add_metric(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *cell,
-                       const char *metric)
+static void add_metric(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *cell, const char *metric)
 {
     struct sb_table_cell *c = SB_VEC_ADD(&t->cells);
     if (cell)
@@ -284,17 +280,14 @@ static char *note_of(const struct sb_view *v, const struct sb_table *t)
     for (size_t i = 0; i < t->cells.n; i++)
         sb_range_add(&r, &t->cells.at[i].value);
     char *machine = sb_machine_name(&v->data), *note;
-    char *n =
-        r.least_n == r.most_n ? sb_printf("%zu", r.most_n) : sb_printf("%zu to %zu", r.least_n, r.most_n);
+    char *n = r.least_n == r.most_n ? sb_printf("%zu", r.most_n) : sb_printf("%zu to %zu", r.least_n, r.most_n);
     if (r.most_n > 1) {
         char *interval = sb_view_interval(v, r.least_n > 1 ? r.least_n : 2, r.most_n);
-        note =
-            sb_printf("Medians of n = %s processes; in brackets the %s. %s%s.", n, interval,
-                      lacks_any(t) ? "The table of cells says why where there is no number. " : "", machine);
+        note = sb_printf("Medians of n = %s processes; in brackets the %s. %s%s.", n, interval,
+                         lacks_any(t) ? "The table of cells says why where there is no number. " : "", machine);
         free(interval);
     } else {
-        note = sb_printf("%s %s.", r.most_n ? "One run each, without an interval." : "No cell has a number.",
-                         machine);
+        note = sb_printf("%s %s.", r.most_n ? "One run each, without an interval." : "No cell has a number.", machine);
     }
     free(n);
     free(machine);
@@ -375,8 +368,7 @@ static char *status_of(const struct sb_view *v, const struct sb_view_cell *c, st
         free(spread);
     } else {
         char *n = c->ok ? sb_printf(", n = %zu", c->ok) : sb_strdup("");
-        out = sb_printf("%s%s (%zu)", status, n,
-                        sb_words_number(reasons, sb_view_reason(v, c, SB_NAME(OPS_PER_S))));
+        out = sb_printf("%s%s (%zu)", status, n, sb_words_number(reasons, sb_view_reason(v, c, SB_NAME(OPS_PER_S))));
         free(n);
     }
     free(status);
@@ -384,8 +376,8 @@ static char *status_of(const struct sb_view *v, const struct sb_view_cell *c, st
 }
 
 /* A number that is missing from a cell that was measured has a reason of its own. */
-static void add_reasoned(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *c,
-                         const char *metric, struct sb_words *reasons)
+static void add_reasoned(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *c, const char *metric,
+                         struct sb_words *reasons)
 {
     add_metric(t, v, c, metric);
     struct sb_table_cell *cell = &t->cells.at[t->cells.n - 1];
@@ -398,8 +390,7 @@ static void add_reasoned(struct sb_table *t, const struct sb_view *v, const stru
 /* Everything that was planned, skipped or not: what is missing from a table is not seen to be missing. */
 static void add_cells(const struct sb_view *v, struct sb_tables *tables)
 {
-    static const char *const heads[] = {"workload", "swept",  "threads", "allocator",
-                                        "through",  "memory", "status"};
+    static const char *const heads[] = {"workload", "swept", "threads", "allocator", "through", "memory", "status"};
     struct sb_table *t = SB_VEC_ADD(tables);
     t->id = sb_strdup("cells");
     t->title = sb_strdup("every cell");
@@ -433,8 +424,7 @@ static void add_cells(const struct sb_view *v, struct sb_tables *tables)
     }
     struct sb_text note = {0};
     char *plain = note_of(v, t);
-    sb_text_printf(&note,
-                   "%s Held / requested: memory at the checkpoint of the survey where most is live. %c%s.",
+    sb_text_printf(&note, "%s Held / requested: memory at the checkpoint of the survey where most is live. %c%s.",
                    plain, toupper(sb_view_spread_words[0]), sb_view_spread_words + 1);
     for (size_t i = 0; i < reasons.n; i++)
         /* In the order of their first cell. */
@@ -462,8 +452,8 @@ static void add_latency(struct sb_table *t, double ns, double low, double high, 
 }
 
 /* Cells that sampled no calls have no row; that is a setting of the run and not a finding. */
-static int add_latency_row(const struct sb_view *v, const struct sb_view_cell *c, const char *kind,
-                           struct sb_table *t, char **why)
+static int add_latency_row(const struct sb_view *v, const struct sb_view_cell *c, const char *kind, struct sb_table *t,
+                           char **why)
 {
     /* As far as a run of ordinary length has samples: beyond, cells say n/a. */
     enum { SHARES = 6 };
@@ -487,18 +477,17 @@ static int add_latency_row(const struct sb_view *v, const struct sb_view_cell *c
 
 static int add_latencies(const struct sb_view *v, struct sb_tables *tables, char **why)
 {
-    static const char *const heads[] = {"cell", "call",  "calls",  "p50", "p90",
-                                        "p99",  "p99.9", "p99.99", "max"};
+    static const char *const heads[] = {"cell", "call", "calls", "p50", "p90", "p99", "p99.9", "p99.99", "max"};
     static const char *const kinds[] = {"alloc", "free", "response"};
     struct sb_table *t = SB_VEC_ADD(tables);
     char *machine = sb_machine_name(&v->data);
     int status = 0;
     *t = (struct sb_table){.id = sb_strdup(SB_TABLE_LATENCY), .scale = 1, .texts = 3, .lengthy = true};
     t->title = sb_strdup("latency of single calls in ns");
-    t->note = sb_printf(
-        "Percentiles of the calls of all processes together; in brackets the smallest and the largest "
-        "of the processes' own, where each has one; n/a: fewer than ten calls lie beyond. %s.",
-        machine);
+    t->note = sb_printf("Percentiles of the calls of all processes together; "
+                        "in brackets the smallest and the largest of the processes' own, where each has one; "
+                        "n/a: fewer than ten calls lie beyond. %s.",
+                        machine);
     free(machine);
     for (size_t i = 0; i < SB_COUNT(heads); i++)
         add_head(t, heads[i]);

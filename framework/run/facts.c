@@ -33,17 +33,14 @@ static void add_others(struct sb_facts *facts, const struct sb_plan *plan)
     *SB_VEC_ADD(facts) = (struct sb_fact){
         "cpus_busy_before", isnan(busy) ? NULL : sb_printf("%.0f %%", busy),
         /* A share that nothing but a busy neighbour explains; daemons take a percent or two. */
-        busy > 20
-            ? sb_printf("others used %.0f %% of the trials' CPUs just before the run: look with `top`", busy)
-            : NULL};
+        busy > 20 ? sb_printf("others used %.0f %% of the trials' CPUs just before the run: look with `top`", busy)
+                  : NULL};
     *SB_VEC_ADD(facts) = (struct sb_fact){
         "steal_before", isnan(steal) ? NULL : sb_printf("%.0f %%", steal),
-        steal > 5
-            ? sb_printf(
-                  "the hypervisor took %.0f %% of the trials' CPUs just before the run (steal): measure on "
-                  "a dedicated host or on bare metal",
-                  steal)
-            : NULL};
+        steal > 5 ? sb_printf("the hypervisor took %.0f %% of the trials' CPUs just before the run (steal): "
+                              "measure on a dedicated host or on bare metal",
+                              steal)
+                  : NULL};
     free(cpus);
 }
 
@@ -72,8 +69,8 @@ static void add_kinds(struct sb_facts *facts, const struct sb_plan *plan)
     struct sb_fact *fact = SB_VEC_ADD(facts);
     *fact = (struct sb_fact){"core_kinds_mixed", sb_strdup(mixed ? mixed : "no"), NULL};
     if (n)
-        fact->warning = sb_printf(
-            "%zu cells have threads on cores of several kinds: %s; `cpus = kind:0` keeps to one", n, mixed);
+        fact->warning =
+            sb_printf("%zu cells have threads on cores of several kinds: %s; `cpus = kind:0` keeps to one", n, mixed);
     free(mixed);
 }
 
@@ -96,8 +93,7 @@ static void add_code(struct sb_facts *facts, const struct sb_plan *plan)
         const struct sb_plugin *plugin = plan->plugins->at[i];
         bool used = false;
         for (size_t c = 0; c < plan->cells.n; c++)
-            used |=
-                plan->cells.at[c].allocator->plugin == plugin || plan->cells.at[c].workload->plugin == plugin;
+            used |= plan->cells.at[c].allocator->plugin == plugin || plan->cells.at[c].workload->plugin == plugin;
         if (used && !plugin->aligned)
             sb_text_printf(&names, "%s%s", names.n ? ", " : "", plugin->name);
     }
@@ -105,8 +101,8 @@ static void add_code(struct sb_facts *facts, const struct sb_plan *plan)
     *fact = (struct sb_fact){"code_unaligned", sb_strdup(names.n ? sb_text_get(&names) : "none"), NULL};
     if (names.n)
         fact->warning =
-            sb_printf("functions of these plugins don't begin at cache lines, and where a linker puts them "
-                      "is worth some percent: %s; compile them with -falign-functions=64",
+            sb_printf("functions of these plugins don't begin at cache lines, and where a linker puts them is "
+                      "worth some percent: %s; compile them with -falign-functions=64",
                       sb_text_get(&names));
     sb_text_free(&names);
 }
@@ -123,9 +119,8 @@ struct sb_facts sb_run_facts(const struct sb_plan *plan)
         shared |= !plan->cells.at[i].skip && sb_topology_share_core(plan->topology, &plan->cells.at[i].cpus);
     *fact = (struct sb_fact){"smt_siblings_used", sb_strdup(shared ? "yes" : "no"), NULL};
     if (shared)
-        fact->warning =
-            sb_printf("some cells have two threads on one core (SMT siblings), which slow each other; "
-                      "`placement = one-per-core` leaves siblings idle");
+        fact->warning = sb_printf("some cells have two threads on one core (SMT siblings), which slow each other; "
+                                  "`placement = one-per-core` leaves siblings idle");
     add_kinds(&facts, plan);
     add_nodes(&facts, plan);
     add_code(&facts, plan);

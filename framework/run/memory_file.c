@@ -18,8 +18,7 @@ static void forget(struct sb_memory_files *files, size_t i)
 static bool fits(const struct sb_memory_file *f, const struct sb_plan *plan, const struct sb_cell *cell)
 {
     return f->first->pages == cell->pages && !strcmp(f->first->node, cell->node) &&
-           (sb_topology_local_nodes(plan->topology, NULL, 0) < 2 ||
-            f->first->memory_bytes == cell->memory_bytes);
+           (sb_topology_local_nodes(plan->topology, NULL, 0) < 2 || f->first->memory_bytes == cell->memory_bytes);
 }
 
 struct sb_memory_file *sb_memory_files_find(struct sb_memory_files *files, const struct sb_plan *plan,
@@ -46,8 +45,8 @@ struct sb_memory_file *sb_memory_files_find(struct sb_memory_files *files, const
     return f;
 }
 
-void sb_memory_files_return(struct sb_memory_files *files, struct sb_memory_file *file,
-                            const struct sb_cell *cell, bool whole)
+void sb_memory_files_return(struct sb_memory_files *files, struct sb_memory_file *file, const struct sb_cell *cell,
+                            bool whole)
 {
     if (file && !whole)
         forget(files, (size_t)(file - files->at));

@@ -31,8 +31,8 @@ struct sb_memory_file *sb_memory_files_find(struct sb_memory_files *files, const
                                             const struct sb_trial *trial);
 /* `whole`: the trial had set it up for all of its cell's memory, and ended by itself, so nothing still
  * writes. */
-void sb_memory_files_return(struct sb_memory_files *files, struct sb_memory_file *file,
-                            const struct sb_cell *cell, bool whole);
+void sb_memory_files_return(struct sb_memory_files *files, struct sb_memory_file *file, const struct sb_cell *cell,
+                            bool whole);
 void sb_memory_files_free(struct sb_memory_files *files);
 
 #endif

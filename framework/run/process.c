@@ -56,7 +56,7 @@ struct listener {
     struct sb_result *result;
     struct sb_keeper *keeper;   /* NULL: nothing does */
     const struct sb_cpus *cpus; /* the trial's */
-    double before, kept; /* the keeper's CPU seconds: at the trial's start, and until its threads work */
+    double before, kept;        /* the keeper's CPU seconds: at the trial's start, and until its threads work */
     bool rests;
 };
 
@@ -80,8 +80,7 @@ static void take_line(void *context, const char *line, size_t length)
 static struct listener start_listening(struct sb_keeper *keeper, const struct sb_cell *cell,
                                        const struct sb_trial *trial, struct sb_result *result)
 {
-    struct listener l = {result, cell->keep_busy && !trial->simulated ? keeper : NULL, &cell->cpus, 0, 0,
-                         false};
+    struct listener l = {result, cell->keep_busy && !trial->simulated ? keeper : NULL, &cell->cpus, 0, 0, false};
     if (l.keeper) {
         l.before = sb_keeper_seconds(l.keeper);
         sb_keeper_keep(l.keeper, l.cpus);
@@ -94,9 +93,8 @@ static struct listener start_listening(struct sb_keeper *keeper, const struct sb
 static void store_kept(const struct listener *l)
 {
     if (l->keeper && l->result->status == SB_STATUS_OK)
-        *SB_VEC_ADD(&l->result->metrics) =
-            (struct sb_metric){sb_strdup(SB_NAME(KEPT_BUSY_NS)),
-                               sb_strdup(sb_metric_rows[SB_METRIC_KEPT_BUSY_NS].unit), l->kept * 1e9};
+        *SB_VEC_ADD(&l->result->metrics) = (struct sb_metric){
+            sb_strdup(SB_NAME(KEPT_BUSY_NS)), sb_strdup(sb_metric_rows[SB_METRIC_KEPT_BUSY_NS].unit), l->kept * 1e9};
 }
 
 /* The reason is the result's from here on. */
@@ -126,19 +124,15 @@ static void judge_end(struct sb_result *result, const struct sb_child_end *end, 
     const char *phase = result->phase ? result->phase : "start";
     char *last = last_line(end->last_words);
     if (end->flooded)
-        set_status(
-            result, SB_STATUS_CRASHED,
-            sb_printf(
-                "killed in phase %s, for its output has no end: more than %d MiB, or a line of more than "
-                "%d MiB",
-                phase, SB_CHILD_OUTPUT_MIB, SB_CHILD_LINE_MIB));
-    else if (result->contradiction)
         set_status(result, SB_STATUS_CRASHED,
-                   sb_printf("its output contradicts itself: %s", result->contradiction));
+                   sb_printf("killed in phase %s, for its output has no end: "
+                             "more than %d MiB, or a line of more than %d MiB",
+                             phase, SB_CHILD_OUTPUT_MIB, SB_CHILD_LINE_MIB));
+    else if (result->contradiction)
+        set_status(result, SB_STATUS_CRASHED, sb_printf("its output contradicts itself: %s", result->contradiction));
     else if (end->timed_out)
-        set_status(
-            result, SB_STATUS_TIMEOUT,
-            sb_printf("killed after its time limit of %.1f s, in phase %s", (double)limit_ns / 1e9, phase));
+        set_status(result, SB_STATUS_TIMEOUT,
+                   sb_printf("killed after its time limit of %.1f s, in phase %s", (double)limit_ns / 1e9, phase));
     else if (WIFSIGNALED(end->wait_status))
         set_status(result, SB_STATUS_CRASHED,
                    sb_printf("ended by signal %d (%s) in phase %s", WTERMSIG(end->wait_status),
@@ -162,8 +156,8 @@ static void judge_end(struct sb_result *result, const struct sb_child_end *end, 
  */
 static bool used_its_memory(const struct sb_child_end *end, const struct sb_result *result)
 {
-    return WIFEXITED(end->wait_status) && !end->timed_out && !end->stopped && !end->flooded &&
-           result->phase && strcmp(result->phase, "setup") != 0;
+    return WIFEXITED(end->wait_status) && !end->timed_out && !end->stopped && !end->flooded && result->phase &&
+           strcmp(result->phase, "setup") != 0;
 }
 
 /* A trial under way. */
@@ -191,8 +185,7 @@ static void tell(struct sb_process *p, const struct sb_trial *trial)
 {
     const struct sb_plan *plan = p->of->plan;
     struct sb_trial_given given = {.ns_per_tick = sb_clock_init(0)->ns_per_tick, .topology = p->of->topology};
-    const struct sb_ini_section *allocator =
-        sb_ini_section(&p->cell->settings, "allocator", p->cell->allocator->name);
+    const struct sb_ini_section *allocator = sb_ini_section(&p->cell->settings, "allocator", p->cell->allocator->name);
     if (p->memory) {
         given.memory_file = SB_CHILD_FD;
         given.memory_present = p->memory->present;
@@ -227,8 +220,7 @@ static int spawn(struct sb_process *p)
     return status;
 }
 
-int sb_process_start(struct sb_processes *of, const struct sb_trial *trial, struct sb_process **process,
-                     char **why)
+int sb_process_start(struct sb_processes *of, const struct sb_trial *trial, struct sb_process **process, char **why)
 {
     static char die[] = "--die-with-parent";
     struct sb_process *p = sb_calloc(1, sizeof(*p));

@@ -13,8 +13,8 @@ struct sb_processes {
     char *program;
     struct sb_keeper *keeper;
     struct sb_memory_files memory;
-    int topology_fd; /* a file in memory with the machine's topology, for trials to read; -1: none */
-    char *topology;  /* its path, or NULL */
+    int topology_fd;             /* a file in memory with the machine's topology, for trials to read; -1: none */
+    char *topology;              /* its path, or NULL */
     struct sb_affinity *allowed; /* where this process may run; NULL: unknown */
 };
 
@@ -29,8 +29,7 @@ void sb_processes_end(struct sb_processes *p);
  * `*interrupted`: it was cut off, and is not to be stored. 0, or a negative errno with a sentence in `*why`.
  */
 struct sb_process;
-int sb_process_start(struct sb_processes *p, const struct sb_trial *trial, struct sb_process **process,
-                     char **why);
+int sb_process_start(struct sb_processes *p, const struct sb_trial *trial, struct sb_process **process, char **why);
 void sb_process_finish(struct sb_process *process, struct sb_trial_row *row, bool *interrupted);
 void sb_process_kill(struct sb_process *process);
 

@@ -58,8 +58,7 @@ static struct bytes read_bytes(const struct sb_plugins *plugins)
     return b;
 }
 
-static uint64_t bytes_of(const struct bytes *b, const struct sb_plugins *plugins,
-                         const struct sb_plugin *plugin)
+static uint64_t bytes_of(const struct bytes *b, const struct sb_plugins *plugins, const struct sb_plugin *plugin)
 {
     size_t i = 0;
     while (plugins->at[i] != plugin)
@@ -115,8 +114,7 @@ static void show(void *context, const struct sb_property *property, size_t at, s
 {
     const struct sb_cell *cell = context;
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[Kchecking %s: %s [%zu/%zu]", cell->allocator->name, property->name, at + 1,
-                all);
+        fprintf(stderr, "\r\033[Kchecking %s: %s [%zu/%zu]", cell->allocator->name, property->name, at + 1, all);
 }
 
 /* The first failure, in one line; NULL where all is well. */
@@ -124,14 +122,14 @@ static char *first_failure(const struct sb_check_report *report)
 {
     for (size_t i = 0; i < report->n; i++) {
         if (report->at[i].result == SB_CHECK_FAIL)
-            return sb_printf("invalid: `scullbench check` finds a promise broken, %s: %s",
-                             report->at[i].property->name, report->at[i].why);
+            return sb_printf("invalid: `scullbench check` finds a promise broken, %s: %s", report->at[i].property->name,
+                             report->at[i].why);
     }
     return NULL;
 }
 
-static int check_it(const struct sb_check_request *request, volatile sig_atomic_t *stop, char **failure,
-                    bool *passed, char **why)
+static int check_it(const struct sb_check_request *request, volatile sig_atomic_t *stop, char **failure, bool *passed,
+                    char **why)
 {
     struct sb_check_report report;
     int status = sb_check(&report, request, stop, why);
@@ -140,9 +138,9 @@ static int check_it(const struct sb_check_request *request, volatile sig_atomic_
     for (size_t i = 0; i < report.n && !status && !*failure; i++) {
         if (!report.at[i].machine)
             continue;
-        *why = sb_printf(
-            "the check of %s before the run was cut short twice, and nothing is said of the plugin: %s: %s",
-            request->plugin->name, report.at[i].property->name, report.at[i].why);
+        *why =
+            sb_printf("the check of %s before the run was cut short twice, and nothing is said of the plugin: %s: %s",
+                      request->plugin->name, report.at[i].property->name, report.at[i].why);
         status = -EAGAIN;
     }
     sb_check_report_free(&report);
@@ -176,8 +174,8 @@ static void free_verdicts(struct verdicts *verdicts)
 }
 
 /* One that can't be opened in the check's memory is left to its trials, which say why. */
-static int prove_options(const struct sb_cell *cell, const struct sb_words *options, const char *key,
-                         const char *path, volatile sig_atomic_t *stop, char **failure, char **why)
+static int prove_options(const struct sb_cell *cell, const struct sb_words *options, const char *key, const char *path,
+                         volatile sig_atomic_t *stop, char **failure, char **why)
 {
     struct sb_check_request request = {.plugin = cell->allocator->plugin,
                                        .options = options,
@@ -192,8 +190,7 @@ static int prove_options(const struct sb_cell *cell, const struct sb_words *opti
     if (status) {
         *why = status == -EINTR
                    ? sb_strdup(closed)
-                   : sb_printf("the check before the run can't be made: %s; --no-check measures without it",
-                               closed);
+                   : sb_printf("the check before the run can't be made: %s; --no-check measures without it", closed);
         goto out;
     }
     line = loaded ? sb_printf("%s-%s", key, loaded) : NULL;
@@ -286,8 +283,7 @@ size_t sb_run_openings(const struct sb_plan *plan, volatile sig_atomic_t *stop, 
             struct verdict v = {sb_strdup(key), open_once(cell, &options, memory, stop)};
             *SB_VEC_ADD(&verdicts) = v;
             if (v.failure)
-                fprintf(out, "%s  %s: %s\n", closed++ ? "" : "\nwill fail:\n", cell->allocator->name,
-                        v.failure);
+                fprintf(out, "%s  %s: %s\n", closed++ ? "" : "\nwill fail:\n", cell->allocator->name, v.failure);
         }
         free(key);
         free(with);

@@ -49,8 +49,8 @@ static void add_plugin(struct sb_data *head, const struct sb_binding *b, const c
             return;
     }
     *SB_VEC_ADD(&head->plugins) =
-        (struct sb_plugin_row){sb_strdup(kind), sb_strdup(p->name), sb_strdup(p->path),
-                               sb_strdup(p->build_id), sb_printf("%u.%u", p->abi_major, p->abi_minor)};
+        (struct sb_plugin_row){sb_strdup(kind), sb_strdup(p->name), sb_strdup(p->path), sb_strdup(p->build_id),
+                               sb_printf("%u.%u", p->abi_major, p->abi_minor)};
 }
 
 /* As the plan has it; trials refer to it by number. */
@@ -84,11 +84,10 @@ static void add_number(struct sb_data *head, const char *name, double value)
 static void add_words(struct sb_data *head, const struct sb_binding *b, const char *kind)
 {
     const struct sb_plugin *p = b->plugin;
-    const char *const words[][2] = {
-        {"plugin", p->name},
-        {"summary", p->summary},
-        {"models", p->models},
-        {"operation", p->kind == SB_PLUGIN_WORKLOAD ? p->workload.operation : NULL}};
+    const char *const words[][2] = {{"plugin", p->name},
+                                    {"summary", p->summary},
+                                    {"models", p->models},
+                                    {"operation", p->kind == SB_PLUGIN_WORKLOAD ? p->workload.operation : NULL}};
     for (size_t i = 0; i < SB_COUNT(words); i++) {
         char *name = sb_printf("%s.%s.%s", kind, b->name, words[i][0]);
         if (words[i][1] && *words[i][1])
@@ -133,19 +132,15 @@ static void add_meta(struct sb_data *head, const struct sb_plan *plan, const cha
     add_number(head, "confidence", plan->confidence);
     add_number(head, "retries", (double)e->values[SB_EXPERIMENT_RETRIES].u);
     sb_pairs_add(&head->meta, "order",
-                 sb_tables[SB_TABLE_EXPERIMENT]
-                     .options[SB_EXPERIMENT_ORDER]
-                     .choices[e->values[SB_EXPERIMENT_ORDER].u]);
-    sb_pairs_add(&head->meta, "layout",
-                 sb_tables[SB_TABLE_EXPERIMENT]
-                     .options[SB_EXPERIMENT_LAYOUT]
-                     .choices[e->values[SB_EXPERIMENT_LAYOUT].u]);
+                 sb_tables[SB_TABLE_EXPERIMENT].options[SB_EXPERIMENT_ORDER].choices[e->values[SB_EXPERIMENT_ORDER].u]);
+    sb_pairs_add(
+        &head->meta, "layout",
+        sb_tables[SB_TABLE_EXPERIMENT].options[SB_EXPERIMENT_LAYOUT].choices[e->values[SB_EXPERIMENT_LAYOUT].u]);
     for (size_t i = 0; i < plan->pmu.n; i++)
         sb_text_printf(&events, "%s%s", i ? "\n" : "", plan->pmu.at[i].name);
     sb_pairs_add(&head->meta, "events", sb_text_get(&events));
     sb_text_free(&events);
-    sb_pairs_add(&head->meta, "provider",
-                 sb_tables[SB_TABLE_PMU].options[SB_PMU_PROVIDER].choices[plan->provider]);
+    sb_pairs_add(&head->meta, "provider", sb_tables[SB_TABLE_PMU].options[SB_PMU_PROVIDER].choices[plan->provider]);
     /* hwloc's own export, which lstopo draws and HWLOC_XMLFILE plans on. */
     sb_pairs_add(&head->meta, "topology", xml);
     sb_pairs_add(&head->meta, "topology_summary", summary);
@@ -163,9 +158,8 @@ int sb_run_begin(struct sb_store *store, const struct sb_plan *plan, const char 
     add_meta(&head, plan, overrides);
     for (size_t i = 0; i < facts.n; i++) {
         const struct sb_fact *f = &facts.at[i];
-        *SB_VEC_ADD(&head.facts) =
-            (struct sb_fact_row){sb_strdup(f->name), f->value ? sb_strdup(f->value) : NULL,
-                                 f->warning ? sb_strdup(f->warning) : NULL};
+        *SB_VEC_ADD(&head.facts) = (struct sb_fact_row){sb_strdup(f->name), f->value ? sb_strdup(f->value) : NULL,
+                                                        f->warning ? sb_strdup(f->warning) : NULL};
         if (f->warning)
             sb_warn("%s", f->warning);
     }
@@ -225,11 +219,7 @@ static char *time_left(const struct progress *p)
     if (!p->of[0].done && !p->of[1].done)
         return sb_strdup("time left not known yet");
     int left = (int)(ns / 1e9 + 0.5);
-    return sb_printf("%s%d:%02d left",
-                     !known       ? "more than "
-                     : p->may_end ? "at most "
-                                  : "",
-                     left / 60, left % 60);
+    return sb_printf("%s%d:%02d left", !known ? "more than " : p->may_end ? "at most " : "", left / 60, left % 60);
 }
 
 static void show(struct progress *p, const struct sb_cell *cell, const struct sb_result *last)
@@ -379,12 +369,12 @@ static int run_planned(struct run *run, size_t i, char **why)
 /* A failed trial is a result. Only what keeps us from storing results ends the run. */
 int sb_run(struct sb_store *store, const struct sb_plan *plan, struct sb_run_outcome *outcome, char **why)
 {
-    struct run run = {.store = store,
-                      .plan = plan,
-                      .outcome = outcome,
-                      .progress = {.terminal = isatty(STDERR_FILENO),
-                                   .may_end = plan->most_repetitions > plan->least_repetitions},
-                      .stopping = sb_stopping_begin(plan)};
+    struct run run = {
+        .store = store,
+        .plan = plan,
+        .outcome = outcome,
+        .progress = {.terminal = isatty(STDERR_FILENO), .may_end = plan->most_repetitions > plan->least_repetitions},
+        .stopping = sb_stopping_begin(plan)};
     struct progress *p = &run.progress;
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     char *ignored = NULL;

@@ -59,8 +59,8 @@ struct sb_stopping *sb_stopping_begin(const struct sb_plan *plan)
             state->by_block[b] = NAN;
         if (plan->decide > 0 && !cell->skip && !plan->paired)
             state->baseline = find_baseline(plan, cell);
-        state->compared = state->baseline || (plan->decide > 0 && !cell->skip && plan->paired &&
-                                              cell->allocator != plan->baseline);
+        state->compared =
+            state->baseline || (plan->decide > 0 && !cell->skip && plan->paired && cell->allocator != plan->baseline);
         s->comparisons += state->compared;
     }
     return s;
@@ -84,8 +84,7 @@ static void judge_precision(struct sb_stopping *s, struct cell_state *state)
             rates[n++] = state->by_block[b];
     }
     struct sb_summary summary = sb_summarise(rates, n, (struct sb_level){plan->confidence, true});
-    state->done =
-        n >= plan->least_repetitions && summary.reached && sb_half_width(&summary) <= plan->precision;
+    state->done = n >= plan->least_repetitions && summary.reached && sb_half_width(&summary) <= plan->precision;
     free(rates);
 }
 
@@ -125,10 +124,9 @@ static void judge_verdict(struct sb_stopping *s, const struct sb_cell *cell)
     struct sb_ratio r = sb_ratio_in_blocks(ratios, n, level);
     bool enough = n >= sb_least_samples(level) && n >= plan->least_repetitions;
     x->done = enough && (r.low > 1 + least || r.high < 1 - least || (r.low > low && r.high < high));
-    x->hopeless =
-        !x->done && !can_leave(ratios, n, 1 + least, true, left, alpha) &&
-        !can_leave(ratios, n, 1 - least, false, left, alpha) &&
-        !(can_leave(ratios, n, low, true, left, alpha) && can_leave(ratios, n, high, false, left, alpha));
+    x->hopeless = !x->done && !can_leave(ratios, n, 1 + least, true, left, alpha) &&
+                  !can_leave(ratios, n, 1 - least, false, left, alpha) &&
+                  !(can_leave(ratios, n, low, true, left, alpha) && can_leave(ratios, n, high, false, left, alpha));
     free(ratios);
 }
 
@@ -138,8 +136,7 @@ void sb_stopping_learn(struct sb_stopping *s, const struct sb_trial *trial, cons
     struct cell_state *state = &s->at[trial->cell];
     /* A pair's is a ratio already. */
     bool pair = s->plan->paired && s->plan->decide > 0;
-    const struct sb_metric *rate =
-        sb_metrics_find(&result->metrics, pair ? SB_NAME(PAIRED_RATIO) : SB_NAME(OPS_PER_S));
+    const struct sb_metric *rate = sb_metrics_find(&result->metrics, pair ? SB_NAME(PAIRED_RATIO) : SB_NAME(OPS_PER_S));
     state->tried++;
     if (result->status == SB_STATUS_OK && rate && rate->value > 0) {
         state->by_block[trial->repetition] = state->last = rate->value;
@@ -173,8 +170,7 @@ static bool is_open(const struct sb_stopping *s, const struct cell_state *state)
     if (state->done || has_failed(s, state))
         return false;
     if (s->plan->decide > 0)
-        return state->compared && !state->hopeless &&
-               !(state->baseline && has_failed(s, state_of(s, state->baseline)));
+        return state->compared && !state->hopeless && !(state->baseline && has_failed(s, state_of(s, state->baseline)));
     return true;
 }
 
@@ -243,7 +239,6 @@ size_t sb_stopping_open_cells(const struct sb_stopping *s)
     const struct sb_plan *plan = s->plan;
     size_t n = 0;
     for (size_t i = 0; i < plan->cells.n && (plan->precision > 0 || plan->decide > 0); i++)
-        n += !plan->cells.at[i].skip && s->at[i].n && !s->at[i].done &&
-             (plan->precision > 0 || s->at[i].compared);
+        n += !plan->cells.at[i].skip && s->at[i].n && !s->at[i].done && (plan->precision > 0 || s->at[i].compared);
     return n;
 }

@@ -19,14 +19,11 @@ static const struct {
     bool below;
     const char *what, *unit, *remedy;
 } kinds[SB_DISTURBANCES] = {
-    {SB_METRIC_OTHERS_CPU, SB_METRIC_OTHERS_CPU_S, 5, false,
-     "other processes used more than 5 % of the trials' CPUs", " %",
-     "look with `top`, stop them, or keep them off with a cpuset"},
-    {SB_METRIC_STEAL, SB_METRIC_STEAL_S, 2, false,
-     "the hypervisor took more than 2 % of the trials' CPUs (steal time)", " %",
-     "measure on a dedicated host or on bare metal"},
-    {SB_METRIC_MIGRATIONS, SB_METRICS, 0, false,
-     "measured threads changed their CPU although they are pinned", "",
+    {SB_METRIC_OTHERS_CPU, SB_METRIC_OTHERS_CPU_S, 5, false, "other processes used more than 5 % of the trials' CPUs",
+     " %", "look with `top`, stop them, or keep them off with a cpuset"},
+    {SB_METRIC_STEAL, SB_METRIC_STEAL_S, 2, false, "the hypervisor took more than 2 % of the trials' CPUs (steal time)",
+     " %", "measure on a dedicated host or on bare metal"},
+    {SB_METRIC_MIGRATIONS, SB_METRICS, 0, false, "measured threads changed their CPU although they are pinned", "",
      "look for something that changes their affinity, such as a balancing daemon"},
     {SB_METRIC_STEADY, SB_METRICS, 0.5, true, "processes were measured before their rate was steady", "",
      "raise warmup_limit, or make the workload's cycle shorter; the metric `steady` says which"},
@@ -42,9 +39,8 @@ void sb_run_watch_take(struct sb_run_watch *w, uint32_t number, const struct sb_
         if (!m || (kinds[i].below ? m->value >= kinds[i].limit : m->value <= kinds[i].limit))
             continue;
         const struct sb_metric *seconds =
-            kinds[i].seconds == SB_METRICS
-                ? NULL
-                : sb_metrics_find(&result->metrics, sb_metric_rows[kinds[i].seconds].name);
+            kinds[i].seconds == SB_METRICS ? NULL
+                                           : sb_metrics_find(&result->metrics, sb_metric_rows[kinds[i].seconds].name);
         if (seconds && seconds->value < TELLING)
             continue;
         if (!w->of[i].trials++ || m->value > w->of[i].worst) {

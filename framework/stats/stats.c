@@ -64,8 +64,7 @@ static size_t anytime_rank(size_t n, double confidence, double *coverage)
 
 static size_t lower_rank(size_t n, struct sb_level level, double *coverage)
 {
-    return level.anytime ? anytime_rank(n, level.confidence, coverage)
-                         : fixed_rank(n, level.confidence, coverage);
+    return level.anytime ? anytime_rank(n, level.confidence, coverage) : fixed_rank(n, level.confidence, coverage);
 }
 
 size_t sb_least_samples(struct sb_level level)
@@ -236,8 +235,7 @@ static double *rank_sum_distribution(size_t nx, size_t ny)
 static double exact_p(double u, size_t nx, size_t ny)
 {
     size_t most = nx * (nx + ny);
-    double *ways = rank_sum_distribution(nx, ny), *mine = ways + nx * (most + 1), all = 0, below = 0,
-           above = 0;
+    double *ways = rank_sum_distribution(nx, ny), *mine = ways + nx * (most + 1), all = 0, below = 0, above = 0;
     double sum = u + (double)nx * (double)(nx + 1) / 2;
     for (size_t i = 0; i <= most; i++) {
         all += mine[i];
@@ -347,8 +345,7 @@ bool sb_are_resolved(const struct sb_summary *x, const struct sb_summary *y)
     return !(step > 0) || fabs(x->median - y->median) >= 2 * step * (1 - rounding);
 }
 
-static const char *const verdicts[] = {"not compared",  "faster",       "slower",
-                                       "not separated", "not resolved", "within"};
+static const char *const verdicts[] = {"not compared", "faster", "slower", "not separated", "not resolved", "within"};
 
 const char *sb_verdict_name(enum sb_verdict verdict)
 {
@@ -379,8 +376,7 @@ size_t sb_processes_needed(bool anytime, bool paired, size_t comparisons, double
     return n;
 }
 
-enum sb_verdict sb_judge(const struct sb_ratio *ratio, double adjusted_p, double confidence,
-                         bool more_is_better)
+enum sb_verdict sb_judge(const struct sb_ratio *ratio, double adjusted_p, double confidence, bool more_is_better)
 {
     /* Without an interval there is no verdict, however small p is. */
     if (isnan(ratio->value) || isnan(ratio->low) || isnan(adjusted_p))

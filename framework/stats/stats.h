@@ -140,7 +140,6 @@ const char *sb_verdict_name(enum sb_verdict verdict);
  * Separated: the adjusted p is under 1 - confidence and the interval leaves out 1. `more_is_better` turns a
  * ratio's direction into faster or slower. NONE where a number is missing.
  */
-enum sb_verdict sb_judge(const struct sb_ratio *ratio, double adjusted_p, double confidence,
-                         bool more_is_better);
+enum sb_verdict sb_judge(const struct sb_ratio *ratio, double adjusted_p, double confidence, bool more_is_better);
 
 #endif

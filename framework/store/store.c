@@ -13,9 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char sb_warning_unchecked[] =
-    "the allocators were not checked before they were measured (--no-check): whether they keep "
-    "their promises is not known; `scullbench check PLUGIN` tells";
+const char sb_warning_unchecked[] = "the allocators were not checked before they were measured (--no-check): "
+                                    "whether they keep their promises is not known; `scullbench check PLUGIN` tells";
 
 /* A connection, used by one thread. */
 struct sb_store {
@@ -29,28 +28,23 @@ struct sb_store {
 /* Numbers that users publish outlive this program: anyone can read them with sqlite3 alone, so names are
    words, units stand beside values, and long arrays are text. What changes here raises SB_SCHEMA_VERSION
    and gets a branch where it is read, and a stored file of the version before in tests/data/schema. */
-static const char schema[] =
-    "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT);"
-    "CREATE TABLE fact(name TEXT, value TEXT, warning TEXT);"
-    "CREATE TABLE plugin(kind TEXT, name TEXT, path TEXT, build_id TEXT, abi TEXT);"
-    "CREATE TABLE cell(id INTEGER PRIMARY KEY, label TEXT, allocator TEXT, workload TEXT, threads INTEGER,"
-    " route TEXT, memory TEXT, cpus TEXT, skip TEXT, settings TEXT);"
-    "CREATE TABLE swept(cell INTEGER, name TEXT, value TEXT);"
-    "CREATE TABLE trial(number INTEGER PRIMARY KEY, cell INTEGER, repetition INTEGER, seed INTEGER, status "
-    "TEXT,"
-    " reason TEXT, phase TEXT, last_words TEXT, started TEXT, wall_ns INTEGER, layout INTEGER, simulated "
-    "INTEGER, retry INTEGER, memory_file INTEGER);"
-    "CREATE TABLE metric(trial INTEGER, name TEXT, unit TEXT, value REAL);"
-    "CREATE TABLE unavailable(trial INTEGER, name TEXT, reason TEXT);"
-    "CREATE TABLE series(trial INTEGER, name TEXT, key INTEGER, unit TEXT, points TEXT);"
-    "CREATE TABLE histogram(trial INTEGER, name TEXT, what TEXT, n INTEGER, min INTEGER, max INTEGER, counts "
-    "TEXT);"
-    "CREATE TABLE library(trial INTEGER, path TEXT, build_id TEXT, version TEXT);"
-    "CREATE TABLE dump(trial INTEGER, name TEXT, text TEXT);"
-    "CREATE TABLE warning(trial INTEGER, text TEXT);"
-    "CREATE INDEX metric_trial ON metric(trial);"
-    "CREATE INDEX histogram_trial ON histogram(trial);"
-    "CREATE INDEX series_trial ON series(trial);";
+static const char schema[] = "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT);CREATE TABLE fact(name TEXT, "
+                             "value TEXT, warning TEXT);CREATE TABLE plugin(kind TEXT, name TEXT, path TEXT, "
+                             "build_id TEXT, abi TEXT);CREATE TABLE cell(id INTEGER PRIMARY KEY, label TEXT, "
+                             "allocator TEXT, workload TEXT, threads INTEGER, route TEXT, memory TEXT, cpus TEXT, "
+                             "skip TEXT, settings TEXT);CREATE TABLE swept(cell INTEGER, name TEXT, "
+                             "value TEXT);CREATE TABLE trial(number INTEGER PRIMARY KEY, cell INTEGER, "
+                             "repetition INTEGER, seed INTEGER, status TEXT, reason TEXT, phase TEXT, "
+                             "last_words TEXT, started TEXT, wall_ns INTEGER, layout INTEGER, simulated INTEGER, "
+                             "retry INTEGER, memory_file INTEGER);CREATE TABLE metric(trial INTEGER, name TEXT, "
+                             "unit TEXT, value REAL);CREATE TABLE unavailable(trial INTEGER, name TEXT, "
+                             "reason TEXT);CREATE TABLE series(trial INTEGER, name TEXT, key INTEGER, unit TEXT, "
+                             "points TEXT);CREATE TABLE histogram(trial INTEGER, name TEXT, what TEXT, n INTEGER, "
+                             "min INTEGER, max INTEGER, counts TEXT);CREATE TABLE library(trial INTEGER, path TEXT, "
+                             "build_id TEXT, version TEXT);CREATE TABLE dump(trial INTEGER, name TEXT, "
+                             "text TEXT);CREATE TABLE warning(trial INTEGER, text TEXT);CREATE INDEX metric_trial ON "
+                             "metric(trial);CREATE INDEX histogram_trial ON histogram(trial);CREATE INDEX "
+                             "series_trial ON series(trial);";
 
 /* SQLite's own words, with the file's name in front. */
 static int fail(struct sb_store *store, char **why)
@@ -90,8 +84,7 @@ static int wait_long(void *context, int naps)
     struct sb_store *store = context;
     double seconds = wait_a_little(store, naps);
     if (seconds >= 5 && !store->waits_long) {
-        sb_warn("another process reads %s and keeps it from being written; waiting for that to end",
-                store->path);
+        sb_warn("another process reads %s and keeps it from being written; waiting for that to end", store->path);
         store->waits_long = true;
     }
     return seconds < 600;
@@ -122,11 +115,9 @@ int sb_store_create(struct sb_store **out, const char *path, char **why)
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) {
         int status = -errno;
-        *why =
-            status == -EEXIST
-                ? sb_printf("%s exists; a run never overwrites one: name another with --db, or move it away",
-                            path)
-                : sb_printf("%s can't be created: %s", path, strerror(-status));
+        *why = status == -EEXIST
+                   ? sb_printf("%s exists; a run never overwrites one: name another with --db, or move it away", path)
+                   : sb_printf("%s can't be created: %s", path, strerror(-status));
         return status;
     }
     close(fd);
@@ -169,9 +160,9 @@ static void recover(const char *path)
 
 /* What stands behind the last slash: all that isn't '/' is cut off the right, and the rest off the left. */
 static const char without_folders[] =
-    "UPDATE plugin SET path = replace(path, rtrim(path, replace(path, '/', '')), '');"
-    "UPDATE meta SET value = replace(value, rtrim(value, replace(value, '/', '')), '') WHERE name = "
-    "'config_file';";
+    "UPDATE plugin SET path = replace(path, rtrim(path, replace(path, '/', '')), "
+    "'');UPDATE meta SET value = replace(value, rtrim(value, replace(value, '/', '')), "
+    "'') WHERE name = 'config_file';";
 
 static const char libraries_without_folders[] =
     "UPDATE library SET path = replace(path, rtrim(path, replace(path, '/', '')), '') WHERE path LIKE '/%';";
@@ -181,9 +172,8 @@ int sb_store_copy(const char *from, const char *to, char **why)
     struct sb_store *store = NULL, *copy = NULL;
     sqlite3_stmt *s = NULL;
     int status = sb_store_open(&store, from, why);
-    if (store &&
-        (sqlite3_prepare_v2(store->db, "VACUUM INTO ?", -1, &s, NULL) != SQLITE_OK ||
-         sqlite3_bind_text(s, 1, to, -1, SQLITE_STATIC) != SQLITE_OK || sqlite3_step(s) != SQLITE_DONE))
+    if (store && (sqlite3_prepare_v2(store->db, "VACUUM INTO ?", -1, &s, NULL) != SQLITE_OK ||
+                  sqlite3_bind_text(s, 1, to, -1, SQLITE_STATIC) != SQLITE_OK || sqlite3_step(s) != SQLITE_DONE))
         status = fail(store, why);
     sqlite3_finalize(s);
     if (!status)
@@ -229,8 +219,8 @@ int sb_store_open(struct sb_store **out, const char *path, char **why)
     else if (version <= 0)
         *why = sb_printf("%s is not a scullbench database", path);
     else
-        *why = sb_printf("%s has schema version %lld; this scullbench reads those up to %d: use a newer one",
-                         path, (long long)version, SB_SCHEMA_VERSION);
+        *why = sb_printf("%s has schema version %lld; this scullbench reads those up to %d: use a newer one", path,
+                         (long long)version, SB_SCHEMA_VERSION);
     sb_store_close(*out);
     *out = NULL;
     return -EINVAL;
@@ -283,9 +273,8 @@ static int finish(struct sb_store *store, int status, char **why)
 /* Swept values are rows of their own: how many keys are swept differs by config. */
 static int insert_cell(struct sb_store *store, const struct sb_cell_row *c, char **why)
 {
-    int status =
-        insert(store, why, "INSERT INTO cell VALUES(?,?,?,?,?,?,?,?,?,?)", "itttittttt", c->id, c->label,
-               c->allocator, c->workload, c->threads, c->route, c->memory, c->cpus, c->skip, c->settings);
+    int status = insert(store, why, "INSERT INTO cell VALUES(?,?,?,?,?,?,?,?,?,?)", "itttittttt", c->id, c->label,
+                        c->allocator, c->workload, c->threads, c->route, c->memory, c->cpus, c->skip, c->settings);
     for (size_t i = 0; i < c->swept.n && !status; i++)
         status = insert(store, why, "INSERT INTO swept VALUES(?,?,?)", "itt", c->id, c->swept.at[i].name,
                         c->swept.at[i].value);
@@ -296,15 +285,15 @@ int sb_store_begin(struct sb_store *store, const struct sb_data *head, char **wh
 {
     int status = execute(store, "BEGIN IMMEDIATE", why);
     for (size_t i = 0; i < head->meta.n && !status; i++)
-        status = insert(store, why, "INSERT INTO meta VALUES(?,?)", "tt", head->meta.at[i].name,
-                        head->meta.at[i].value);
+        status =
+            insert(store, why, "INSERT INTO meta VALUES(?,?)", "tt", head->meta.at[i].name, head->meta.at[i].value);
     for (size_t i = 0; i < head->facts.n && !status; i++)
         status = insert(store, why, "INSERT INTO fact VALUES(?,?,?)", "ttt", head->facts.at[i].name,
                         head->facts.at[i].value, head->facts.at[i].warning);
     for (size_t i = 0; i < head->plugins.n && !status; i++) {
         const struct sb_plugin_row *p = &head->plugins.at[i];
-        status = insert(store, why, "INSERT INTO plugin VALUES(?,?,?,?,?)", "ttttt", p->kind, p->name,
-                        p->path, p->build_id, p->abi);
+        status = insert(store, why, "INSERT INTO plugin VALUES(?,?,?,?,?)", "ttttt", p->kind, p->name, p->path,
+                        p->build_id, p->abi);
     }
     for (size_t i = 0; i < head->cells.n && !status; i++)
         status = insert_cell(store, &head->cells.at[i], why);
@@ -335,27 +324,27 @@ static int insert_result(struct sb_store *store, int64_t trial, const struct sb_
 {
     int status = 0;
     for (size_t i = 0; i < r->metrics.n && !status; i++)
-        status = insert(store, why, "INSERT INTO metric VALUES(?,?,?,?)", "ittr", trial,
-                        r->metrics.at[i].name, r->metrics.at[i].unit, r->metrics.at[i].value);
+        status = insert(store, why, "INSERT INTO metric VALUES(?,?,?,?)", "ittr", trial, r->metrics.at[i].name,
+                        r->metrics.at[i].unit, r->metrics.at[i].value);
     for (size_t i = 0; i < r->unavailable.n && !status; i++)
-        status = insert(store, why, "INSERT INTO unavailable VALUES(?,?,?)", "itt", trial,
-                        r->unavailable.at[i].name, r->unavailable.at[i].reason);
+        status = insert(store, why, "INSERT INTO unavailable VALUES(?,?,?)", "itt", trial, r->unavailable.at[i].name,
+                        r->unavailable.at[i].reason);
     for (size_t i = 0; i < r->series.n && !status; i++) {
         char *points = points_text(&r->series.at[i]);
-        status = insert(store, why, "INSERT INTO series VALUES(?,?,?,?,?)", "ititt", trial,
-                        r->series.at[i].name, (int64_t)r->series.at[i].key, r->series.at[i].unit, points);
+        status = insert(store, why, "INSERT INTO series VALUES(?,?,?,?,?)", "ititt", trial, r->series.at[i].name,
+                        (int64_t)r->series.at[i].key, r->series.at[i].unit, points);
         free(points);
     }
     for (size_t i = 0; i < r->latencies.n && !status; i++) {
         const struct sb_latencies *l = &r->latencies.at[i];
         char *counts = counts_text(l);
-        status = insert(store, why, "INSERT INTO histogram VALUES(?,?,?,?,?,?,?)", "ittiiit", trial, l->name,
-                        l->what, (int64_t)l->n, (int64_t)l->min, (int64_t)l->max, counts);
+        status = insert(store, why, "INSERT INTO histogram VALUES(?,?,?,?,?,?,?)", "ittiiit", trial, l->name, l->what,
+                        (int64_t)l->n, (int64_t)l->min, (int64_t)l->max, counts);
         free(counts);
     }
     for (size_t i = 0; i < r->libraries.n && !status; i++)
-        status = insert(store, why, "INSERT INTO library VALUES(?,?,?,?)", "ittt", trial,
-                        r->libraries.at[i].path, r->libraries.at[i].build_id, r->libraries.at[i].version);
+        status = insert(store, why, "INSERT INTO library VALUES(?,?,?,?)", "ittt", trial, r->libraries.at[i].path,
+                        r->libraries.at[i].build_id, r->libraries.at[i].version);
     for (size_t i = 0; i < r->dumps.n && !status; i++)
         status = insert(store, why, "INSERT INTO dump VALUES(?,?,?)", "itt", trial, r->dumps.at[i].name,
                         r->dumps.at[i].text);
@@ -370,10 +359,10 @@ int sb_store_add_trial(struct sb_store *store, const struct sb_trial_row *t, cha
     int status = execute(store, "BEGIN IMMEDIATE", why);
     if (status)
         return status;
-    status = insert(store, why, "INSERT INTO trial VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)", "iiiitttttiiiii",
-                    t->number, t->cell, t->repetition, (int64_t)t->seed, sb_status_name(t->result.status),
-                    t->result.reason, t->result.phase, t->last_words, t->started, t->wall_ns,
-                    (int64_t)t->layout, (int64_t)t->simulated, t->retry, t->memory_file);
+    status = insert(store, why, "INSERT INTO trial VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)", "iiiitttttiiiii", t->number,
+                    t->cell, t->repetition, (int64_t)t->seed, sb_status_name(t->result.status), t->result.reason,
+                    t->result.phase, t->last_words, t->started, t->wall_ns, (int64_t)t->layout, (int64_t)t->simulated,
+                    t->retry, t->memory_file);
     if (!status)
         status = insert_result(store, t->number, &t->result, why);
     return finish(store, status, why);
@@ -407,8 +396,8 @@ static char *text(sqlite3_stmt *s, int i)
 }
 
 /* Calls `take` for each row of a query with at most one integer parameter. */
-static int query(struct sb_store *store, const char *sql, int64_t parameter,
-                 void (*take)(void *, sqlite3_stmt *), void *context, char **why)
+static int query(struct sb_store *store, const char *sql, int64_t parameter, void (*take)(void *, sqlite3_stmt *),
+                 void *context, char **why)
 {
     sqlite3_stmt *s = NULL;
     int row = SQLITE_ERROR;
@@ -458,8 +447,7 @@ static void take_fact(void *context, sqlite3_stmt *s)
 static void take_plugin(void *context, sqlite3_stmt *s)
 {
     struct sb_data *d = context;
-    *SB_VEC_ADD(&d->plugins) =
-        (struct sb_plugin_row){text(s, 0), text(s, 1), text(s, 2), text(s, 3), text(s, 4)};
+    *SB_VEC_ADD(&d->plugins) = (struct sb_plugin_row){text(s, 0), text(s, 1), text(s, 2), text(s, 3), text(s, 4)};
 }
 
 /* Column order is that of the query, which stands beside it below. */
@@ -576,8 +564,7 @@ struct reading {
 
 /* A file that breaks off in the middle is an error here and nowhere later: reports see all of it or
    none. */
-static int read_all(struct sb_store *store, struct sb_data *data, const struct reading *queries, size_t n,
-                    char **why)
+static int read_all(struct sb_store *store, struct sb_data *data, const struct reading *queries, size_t n, char **why)
 {
     int status = 0;
     for (size_t i = 0; i < n && !status; i++) {
@@ -604,12 +591,12 @@ int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
 {
     static const struct reading queries[] = {
         {"SELECT kind, name, path, build_id, abi FROM plugin ORDER BY rowid", take_plugin},
-        {"SELECT id, label, allocator, workload, threads, route, memory, cpus, skip, settings FROM cell "
-         "ORDER BY id",
+        {"SELECT id, label, allocator, workload, threads, route, memory, cpus, skip, "
+         "settings FROM cell ORDER BY id",
          take_cell},
         {"SELECT cell, name, value FROM swept ORDER BY rowid", take_swept},
-        {"SELECT number, cell, repetition, seed, status, reason, phase, last_words, started, wall_ns, "
-         "layout, simulated, retry, memory_file FROM trial ORDER BY number",
+        {"SELECT number, cell, repetition, seed, status, reason, phase, last_words, started, "
+         "wall_ns, layout, simulated, retry, memory_file FROM trial ORDER BY number",
          take_trial},
         {"SELECT trial, name, unit, value FROM metric ORDER BY rowid", take_metric},
         {"SELECT trial, name, reason FROM unavailable ORDER BY rowid", take_unavailable},
@@ -690,19 +677,18 @@ int sb_store_load_latencies(struct sb_store *store, int64_t trial, struct sb_res
     /* No single call was timed then. */
     if (store->version < 2)
         return 0;
-    return query(store,
-                 "SELECT name, what, n, min, max, counts FROM histogram WHERE trial = ? ORDER BY rowid",
-                 trial, take_histogram, result, why);
+    return query(store, "SELECT name, what, n, min, max, counts FROM histogram WHERE trial = ? ORDER BY rowid", trial,
+                 take_histogram, result, why);
 }
 
 /* Apart from the rest, for a trial at a time: of a large run these are most of the bytes. */
 int sb_store_load_series(struct sb_store *store, int64_t trial, struct sb_result *result, char **why)
 {
-    int status = query(store, "SELECT name, key, unit, points FROM series WHERE trial = ? ORDER BY rowid",
-                       trial, take_series, result, why);
+    int status = query(store, "SELECT name, key, unit, points FROM series WHERE trial = ? ORDER BY rowid", trial,
+                       take_series, result, why);
     if (!status)
-        status = query(store, "SELECT name, text FROM dump WHERE trial = ? ORDER BY rowid", trial, take_dump,
-                       result, why);
+        status =
+            query(store, "SELECT name, text FROM dump WHERE trial = ? ORDER BY rowid", trial, take_dump, result, why);
     return status;
 }
 

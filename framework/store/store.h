@@ -67,8 +67,8 @@ struct sb_trial_row {
     int64_t number, cell, repetition;
     size_t source; /* likewise */
     uint64_t seed, layout;
-    bool simulated; /* under valgrind */
-    int64_t retry; /* of its repetition: 0 the first time, then one more for each disturbed trial before it */
+    bool simulated;      /* under valgrind */
+    int64_t retry;       /* of its repetition: 0 the first time, then one more for each disturbed trial before it */
     int64_t memory_file; /* which of the run's memory files its pages were of, from 1; 0: one of its own, or
                             none */
     int64_t wall_ns;

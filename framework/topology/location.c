@@ -59,8 +59,7 @@ enum { KIND_OF_CORES = HWLOC_OBJ_TYPE_MAX };
 /* Our list is shorter than hwloc's: what can be pinned to, or holds what can. */
 static int read_type(const char *text, int *type, char **why)
 {
-    static const char *const names[] = {"pu",   "core",    "l2",   "l3",     "die",
-                                        "kind", "package", "numa", "machine"};
+    static const char *const names[] = {"pu", "core", "l2", "l3", "die", "kind", "package", "numa", "machine"};
     union hwloc_obj_attr_u attributes;
     hwloc_obj_type_t known;
     /* As hwloc 1 called it, and many scripts still do. */
@@ -76,11 +75,9 @@ static int read_type(const char *text, int *type, char **why)
         return 0;
     }
     const char *near = sb_nearest(text, names, SB_COUNT(names));
-    *why = near
-               ? sb_printf("'%s' is no kind of object (did you mean '%s'?)", text, near)
-               : sb_printf(
-                     "'%s' is no kind of object (valid: pu, core, l2, l3, die, kind, package, numa, machine)",
-                     text);
+    *why = near ? sb_printf("'%s' is no kind of object (did you mean '%s'?)", text, near)
+                : sb_printf("'%s' is no kind of object (valid: pu, core, l2, l3, die, kind, package, numa, machine)",
+                            text);
     return -EINVAL;
 }
 
@@ -231,12 +228,11 @@ static int visit_kinds(struct visit *v, char **why)
 }
 
 /* Walks `step` and what follows it (`.type:range`) inside `around`. */
-static int walk(const struct sb_topology *t, const char *steps, const struct part *around,
-                struct selection *s, char **why)
+static int walk(const struct sb_topology *t, const char *steps, const struct part *around, struct selection *s,
+                char **why)
 {
     const char *dot = strchr(steps, '.');
-    char *step = dot ? sb_strndup(steps, (size_t)(dot - steps)) : sb_strdup(steps),
-         *colon = strchr(step, ':');
+    char *step = dot ? sb_strndup(steps, (size_t)(dot - steps)) : sb_strdup(steps), *colon = strchr(step, ':');
     struct visit v = {.t = t, .around = around, .s = s, .rest = dot ? dot + 1 : NULL};
     bool open = false;
     int type, status = -EINVAL;

@@ -46,8 +46,7 @@ static char *cpuinfo_key(const char *name)
 /* What tells generations of one trade name apart; a hypervisor shows little more than "AMD EPYC". */
 static char *cpu_model(void)
 {
-    static const char *const keys[] = {"cpu family", "model",       "stepping",
-                                       "CPU part",   "CPU variant", "CPU revision"};
+    static const char *const keys[] = {"cpu family", "model", "stepping", "CPU part", "CPU variant", "CPU revision"};
     struct sb_text text = {0};
     for (size_t i = 0; i < SB_COUNT(keys); i++) {
         char *value = cpuinfo_key(keys[i]);
@@ -113,8 +112,8 @@ static void add_governor(struct sb_facts *facts)
     }
     struct sb_fact *fact = add(facts, "governor", found);
     if (fact->value && strcmp(fact->value, "performance"))
-        fact->warning = sb_printf("the CPU frequency governor is '%s': speeds drift with load; mend it with "
-                                  "`cpupower frequency-set -g performance`",
+        fact->warning = sb_printf("the CPU frequency governor is '%s': speeds drift with load; "
+                                  "mend it with `cpupower frequency-set -g performance`",
                                   fact->value);
 }
 
@@ -132,10 +131,9 @@ static void add_turbo(struct sb_facts *facts)
     free(no_turbo);
     struct sb_fact *fact = add(facts, "turbo", value);
     if (value && !strcmp(value, "on"))
-        fact->warning =
-            sb_printf("turbo is on: speeds depend on temperature and on other cores; mend it with "
-                      "`echo 0 > /sys/devices/system/cpu/cpufreq/boost` or "
-                      "`echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo`");
+        fact->warning = sb_printf("turbo is on: speeds depend on temperature and on other cores; "
+                                  "mend it with `echo 0 > /sys/devices/system/cpu/cpufreq/boost` or `echo 1 > "
+                                  "/sys/devices/system/cpu/intel_pstate/no_turbo`");
 }
 
 /* Half a CPU per CPU: a run beside that competes for its own CPUs. */
@@ -143,10 +141,9 @@ static void add_load(struct sb_facts *facts)
 {
     struct sb_fact *fact = add(facts, "load", sb_read_line("/proc/loadavg"));
     if (fact->value && strtod(fact->value, NULL) > 0.5 * (double)sysconf(_SC_NPROCESSORS_ONLN))
-        fact->warning =
-            sb_printf("the load average is %.4s on %ld CPUs: others compete with the trials; look with "
-                      "`top` and wait",
-                      fact->value, sysconf(_SC_NPROCESSORS_ONLN));
+        fact->warning = sb_printf("the load average is %.4s on %ld CPUs: others compete with the trials; "
+                                  "look with `top` and wait",
+                                  fact->value, sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 /* They cost system calls above all, which vmalloc here lives on. */

@@ -34,10 +34,9 @@ static char *say_xml(const char *file)
     if (!strstr(head, "<topology"))
         return sb_printf("HWLOC_XMLFILE names '%s', which is no topology in XML", file);
     if (version && version[strlen("<topology version=\"")] > '2')
-        return sb_printf(
-            "HWLOC_XMLFILE names '%s', which hwloc %c wrote; this is hwloc %d: write it again with "
-            "`lstopo --export-xml-flags v2`",
-            file, version[strlen("<topology version=\"")], HWLOC_API_VERSION >> 16);
+        return sb_printf("HWLOC_XMLFILE names '%s', which hwloc %c wrote; this is hwloc %d: "
+                         "write it again with `lstopo --export-xml-flags v2`",
+                         file, version[strlen("<topology version=\"")], HWLOC_API_VERSION >> 16);
     return sb_printf("HWLOC_XMLFILE names '%s', which hwloc can't read: it is damaged or cut off", file);
 }
 
@@ -54,9 +53,8 @@ static char *judge(const struct sb_topology *t)
         return NULL;
     return !strcmp(name, "HWLOC_XMLFILE")
                ? say_xml(value)
-               : sb_printf(
-                     "%s is '%s', which hwloc can't make a machine of: it would take this one in its place",
-                     name, value);
+               : sb_printf("%s is '%s', which hwloc can't make a machine of: it would take this one in its place", name,
+                           value);
 }
 
 static void index_pus(struct sb_topology *t)
@@ -90,9 +88,8 @@ static int load(struct sb_topology **out, const char *known, char **why)
         goto fail;
     }
     /* Caches of instructions matter to nobody here, but lstopo prints them, and papers compare. */
-    if (hwloc_topology_set_icache_types_filter(t->hwloc, HWLOC_TYPE_FILTER_KEEP_ALL) ||
-        hwloc_topology_load(t->hwloc)) {
-        *why = known ? sb_printf("the topology that the run read can't be loaded: %s", strerror(errno))
+    if (hwloc_topology_set_icache_types_filter(t->hwloc, HWLOC_TYPE_FILTER_KEEP_ALL) || hwloc_topology_load(t->hwloc)) {
+        *why = known         ? sb_printf("the topology that the run read can't be loaded: %s", strerror(errno))
                : xml && *xml ? say_xml(xml)
                              : sb_printf("hwloc can't load the topology: %s", strerror(errno));
         goto fail;
@@ -178,8 +175,8 @@ struct nearness {
 
 static struct nearness nearness_of(hwloc_obj_t node)
 {
-    return (struct nearness){node->subtype && strcmp(node->subtype, "DRAM"),
-                             !node->attr->numanode.local_memory, hwloc_bitmap_weight(node->cpuset)};
+    return (struct nearness){node->subtype && strcmp(node->subtype, "DRAM"), !node->attr->numanode.local_memory,
+                             hwloc_bitmap_weight(node->cpuset)};
 }
 
 static bool is_better(struct nearness a, struct nearness b)
@@ -279,8 +276,7 @@ int sb_topology_pin(const struct sb_topology *t, unsigned os_cpu, char **why)
     if (hwloc_set_cpubind(t->hwloc, cpu, HWLOC_CPUBIND_THREAD | HWLOC_CPUBIND_STRICT)) {
         *why = sb_printf("the thread can't be bound to CPU P#%u: %s", os_cpu, strerror(errno));
         status = -EIO;
-    } else if (hwloc_get_cpubind(t->hwloc, bound, HWLOC_CPUBIND_THREAD) ||
-               !hwloc_bitmap_isequal(cpu, bound)) {
+    } else if (hwloc_get_cpubind(t->hwloc, bound, HWLOC_CPUBIND_THREAD) || !hwloc_bitmap_isequal(cpu, bound)) {
         *why = sb_printf("the thread was bound to CPU P#%u, but the kernel says otherwise", os_cpu);
         status = -EIO;
     }
@@ -300,8 +296,7 @@ int sb_topology_check_nodes(const struct sb_topology *t, const char *location, c
 }
 
 /* Strict: silently landing on another node is what spoils NUMA results. */
-int sb_topology_bind_memory(const struct sb_topology *t, void *at, size_t length, const char *location,
-                            char **why)
+int sb_topology_bind_memory(const struct sb_topology *t, void *at, size_t length, const char *location, char **why)
 {
     hwloc_bitmap_t nodes;
     if (!strcmp(location, "any") || !t->real)
@@ -385,8 +380,7 @@ static char *name_kind(const struct hwloc_info_s *infos, unsigned n)
 
 /* Kinds of cores with a CPU here, as locations count them. */
 static void each_kind(const struct sb_topology *t,
-                      void (*tell)(void *to, unsigned number, hwloc_const_bitmap_t cpus, const char *name),
-                      void *to)
+                      void (*tell)(void *to, unsigned number, hwloc_const_bitmap_t cpus, const char *name), void *to)
 {
     int kinds = hwloc_cpukinds_get_nr(t->hwloc, 0);
     unsigned number = 0;

@@ -70,8 +70,7 @@ struct sb_cache {
     unsigned ways, line; /* 0 where unknown, as size */
 };
 /* The cache of a CPU (P#); the last level is the largest that it shares in. */
-struct sb_cache sb_topology_cache(const struct sb_topology *topology, unsigned os_cpu,
-                                  enum sb_cache_level level);
+struct sb_cache sb_topology_cache(const struct sb_topology *topology, unsigned os_cpu, enum sb_cache_level level);
 
 /* OS numbers of CPUs of `cpus` that share a core with another of them. */
 bool sb_topology_share_core(const struct sb_topology *topology, const struct sb_cpus *cpus);

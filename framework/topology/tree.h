@@ -20,7 +20,6 @@ hwloc_obj_t sb_tree_pu(const struct sb_topology *topology, unsigned os);
 /* The memory that a CPU is nearest to; NULL where the machine has none. */
 hwloc_obj_t sb_tree_nearest_node(const struct sb_topology *topology, unsigned os);
 /* Nodes that `location` names; the caller frees the bitmap. */
-int sb_tree_read_nodes(const struct sb_topology *topology, const char *location, hwloc_bitmap_t *nodes,
-                       char **why);
+int sb_tree_read_nodes(const struct sb_topology *topology, const char *location, hwloc_bitmap_t *nodes, char **why);
 
 #endif

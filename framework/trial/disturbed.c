@@ -23,8 +23,7 @@ double sb_trial_window_share(const struct trial *t)
         longest = fmax(longest, t->workers[i].closed_ns);
     }
     /* Of a fixed number of operations nobody said how long they take: as long as whoever took longest. */
-    double asked =
-        t->spec->trial[SB_TRIAL_OPERATIONS].u ? longest : (double)t->spec->trial[SB_TRIAL_DURATION].u;
+    double asked = t->spec->trial[SB_TRIAL_OPERATIONS].u ? longest : (double)t->spec->trial[SB_TRIAL_DURATION].u;
     return asked > 0 ? shortest / asked : 0;
 }
 
@@ -67,26 +66,23 @@ char *sb_trial_disturbance(const struct trial *t)
 {
     double window = sb_trial_window_share(t), limit = sb_share(t->spec->trial[SB_TRIAL_LOST_TIME]);
     if (window < SB_LEAST_WINDOW)
-        return sb_printf(
-            "a thread was measured over %.3g %% of the window that was asked for, less than %g %%: it "
-            "was kept from its CPU when the window opened",
-            100 * window, 100 * SB_LEAST_WINDOW);
+        return sb_printf("a thread was measured over %.3g %% of the window that was asked for, less than %g %%: "
+                         "it was kept from its CPU when the window opened",
+                         100 * window, 100 * SB_LEAST_WINDOW);
     /* Paced calls may all be parts of operations, and who serves none has a backlog to show. */
     if (!t->spec->trial[SB_TRIAL_RATE].u && !operations_in_window(t))
-        return sb_strdup(
-            "not one operation was finished in the window: it was kept from its CPU, or duration is too "
-            "short for this workload");
+        return sb_strdup("not one operation was finished in the window: it was kept from its CPU, "
+                         "or duration is too short for this workload");
     for (uint32_t i = 0; i < t->spec->threads && limit > 0; i++) {
         const struct sb_usage *u = &t->workers[i].usage;
         double lost = u->waited_known ? lost_share(t, u) : 0;
         if (lost > limit && !slept_by_itself(t, u))
-            return sb_printf(
-                "for %.3g %% of the measured phase, more than lost_time = %g %%, a thread neither ran nor "
-                "waited for its CPU%s",
-                100 * lost, 100 * limit,
-                t->stops               ? ": the process was stopped"
-                : u->suspended > 0.001 ? ": the machine slept"
-                                       : "");
+            return sb_printf("for %.3g %% of the measured phase, more than lost_time = %g %%, "
+                             "a thread neither ran nor waited for its CPU%s",
+                             100 * lost, 100 * limit,
+                             t->stops               ? ": the process was stopped"
+                             : u->suspended > 0.001 ? ": the machine slept"
+                                                    : "");
     }
     return NULL;
 }

@@ -118,7 +118,7 @@ struct trial {
     double kept_bytes; /* held when everything was freed; negative: not known */
     int64_t resident_before, pss_before;
     struct sb_watch watch;
-    struct sb_ball *balls; /* one between each two workers, while their CPUs' distance is measured */
+    struct sb_ball *balls;               /* one between each two workers, while their CPUs' distance is measured */
     double distance_ns, distance_end_ns; /* before and after the measured phase; NaN: one thread */
     int stops;                           /* how often the process was continued in the measured phase */
     SB_VEC(struct sb_dump) dumps;        /* at the checkpoint with most live */

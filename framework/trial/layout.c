@@ -15,12 +15,11 @@
 
 /* Each thing has a stream of its own: one more of them changes none of the others. */
 enum { DRAW_ENVIRONMENT, DRAW_PAGES, DRAW_BLOCKS, DRAW_BREAK, DRAW_STACK, DRAW_HEAP = 1 << 20 };
-static const char mark[] = "SCULLBENCH_LAYOUT", pad_name[] = "SCULLBENCH_PAD",
-                  tunables_name[] = "GLIBC_TUNABLES";
+static const char mark[] = "SCULLBENCH_LAYOUT", pad_name[] = "SCULLBENCH_PAD", tunables_name[] = "GLIBC_TUNABLES";
 
 const char sb_layout_not_fixed[] =
-    "the kernel's address-space randomisation could not be switched off (a sandbox forbids personality(2)): "
-    "layouts are drawn, but not only from the seed";
+    "the kernel's address-space randomisation could not be switched off (a sandbox forbids "
+    "personality(2)): layouts are drawn, but not only from the seed";
 
 static uint64_t draw(uint64_t layout, uint64_t what, uint64_t below)
 {

@@ -18,17 +18,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static const char help[] =
-    "usage: scullbench-trial < TRIAL.ini\n"
-    "\n"
-    "Runs one trial alone, as `scullbench plan CONFIG --trial N` prints it, and writes what it found as "
-    "JSON\n"
-    "lines. Good for gdb, valgrind or another machine.\n"
-    "\n"
-    "  --die-with-parent   end when the process that started this one ends\n"
-    "  --help              this text\n"
-    "\n"
-    "Exit status: 0 when the trial's status is ok, 1 when it is anything else, 2 when its text is wrong.\n";
+static const char help[] = "usage: scullbench-trial < TRIAL.ini\n\n"
+                           "Runs one trial alone, as `scullbench plan CONFIG --trial N` prints it, "
+                           "and writes what it found as JSON\nlines. Good for gdb, valgrind or another machine.\n\n"
+                           "  --die-with-parent   end when the process that started this one ends\n"
+                           "  --help              this text\n\nExit status: 0 when the trial's status is ok, "
+                           "1 when it is anything else, 2 when its text is wrong.\n";
 
 int main(int argc, char **argv)
 {

@@ -92,8 +92,7 @@ static void report_latencies(struct trial *t)
     };
     /* In the order of a kind's rows. */
     static const double shares[] = {0.5, 0.9, 0.99, 0.999, 1};
-    _Static_assert(SB_METRIC_ALLOC_MAX - SB_METRIC_ALLOC_P50 + 1 == SB_COUNT(shares),
-                   "each percentile has a row");
+    _Static_assert(SB_METRIC_ALLOC_MAX - SB_METRIC_ALLOC_P50 + 1 == SB_COUNT(shares), "each percentile has a row");
     struct sb_histogram *sum = sb_calloc(1, sizeof(*sum));
     for (size_t k = 0; k < SB_HISTOGRAMS && t->workers[0].histograms; k++) {
         *sum = (struct sb_histogram){0};
@@ -106,8 +105,7 @@ static void report_latencies(struct trial *t)
             double value = sb_histogram_quantile(sum, shares[i]);
             bool known = !isnan(value) && !isinf(value);
             number_or(t, kinds[k].p50 + i, known, value,
-                      isnan(value) ? "fewer than ten samples lie beyond it"
-                                   : "calls of that rank were never begun");
+                      isnan(value) ? "fewer than ten samples lie beyond it" : "calls of that rank were never begun");
         }
         metric(t, kinds[k].timed, (double)sum->n);
         sb_write_latencies(t->out, kinds[k].name, kinds[k].what, sum);
@@ -128,8 +126,8 @@ static void report_paced(struct trial *t)
     /* A queue that grows has no steady response time: its percentiles are the window's length in other
        words. */
     if (backlog > served / 100) {
-        sb_write_warning(t->out, "calls were due faster than they were served; response times grow with the "
-                                 "length of the measured phase: lower the rate");
+        sb_write_warning(t->out, "calls were due faster than they were served; "
+                                 "response times grow with the length of the measured phase: lower the rate");
     }
 }
 
@@ -160,8 +158,7 @@ static void report_warmup(struct trial *t)
 static void report_time(struct trial *t)
 {
     static const char no_stat[] = "/proc/stat lacks these CPUs";
-    static const char no_wait[] =
-        "the kernel doesn't tell how long threads wait for a CPU (CONFIG_SCHED_INFO)";
+    static const char no_wait[] = "the kernel doesn't tell how long threads wait for a CPU (CONFIG_SCHED_INFO)";
     double waited = 0, lost = sb_trial_lost_share(t);
     for (uint32_t i = 0; i < t->spec->threads; i++) {
         const struct sb_usage *u = &t->workers[i].usage;
@@ -172,8 +169,7 @@ static void report_time(struct trial *t)
     number_or(t, SB_METRIC_WAITED_FOR_CPU, !isnan(lost), 100 * waited, no_wait);
     number_or(t, SB_METRIC_LOST_TIME, !isnan(lost), 100 * lost, no_wait);
     /* As a share, and in seconds: shares of trials of different lengths can't be added up. */
-    double others = sb_watch_others(&t->watch, t->spec->threads),
-           steal = sb_watch_steal(&t->watch, t->spec->threads);
+    double others = sb_watch_others(&t->watch, t->spec->threads), steal = sb_watch_steal(&t->watch, t->spec->threads);
     number_or(t, SB_METRIC_OTHERS_CPU, !isnan(others), others, no_stat);
     number_or(t, SB_METRIC_STEAL, !isnan(steal), steal, no_stat);
     double seconds = (t->watch.wall_after - t->watch.wall_before) * t->spec->threads / 100;
@@ -191,10 +187,9 @@ static void report_foreign_threads(struct trial *t)
     double foreign = sb_watch_foreign_threads(&t->watch);
     metric(t, SB_METRIC_ALLOCATOR_THREADS_CPU, foreign);
     if (foreign > telling)
-        sb_write_warning(t->out,
-                         "threads that the allocator itself started ran while it was measured (metric "
-                         "allocator_threads_cpu): what they did is in no operation's time, and on the "
-                         "trial's CPUs they took time from the workers");
+        sb_write_warning(t->out, "threads that the allocator itself started ran while it was measured (metric "
+                                 "allocator_threads_cpu): what they did is in no operation's time, "
+                                 "and on the trial's CPUs they took time from the workers");
 }
 
 /* Beside a rate that depends on who meets whom. */
@@ -253,13 +248,12 @@ static void warn_of_short_window(struct trial *t)
     /* A tenth of a cycle more or less is a percent then. */
     if (least >= 10 * t->needs.cycle_operations)
         return;
-    sb_write_warning(t->out,
-                     least >= t->needs.cycle_operations
-                         ? "the measured phase held fewer than ten whole cycles of the workload; where in a "
-                           "cycle it ends moves the rate by some percent: raise duration, or make the cycle "
-                           "shorter"
-                         : "the measured phase held less than one whole cycle of the workload, so its parts "
-                           "weigh unequally: raise duration, or make the devices smaller");
+    sb_write_warning(t->out, least >= t->needs.cycle_operations
+                                 ? "the measured phase held fewer than ten whole cycles of the workload; "
+                                   "where in a cycle it ends moves the rate by some percent: "
+                                   "raise duration, or make the cycle shorter"
+                                 : "the measured phase held less than one whole cycle of the workload, "
+                                   "so its parts weigh unequally: raise duration, or make the devices smaller");
 }
 
 static void report_rates(struct trial *t)
@@ -291,8 +285,7 @@ static void report_rates(struct trial *t)
         sb_pair_report(t);
         unavailable(t, SB_METRIC_BYTES_PER_S, "mode = paired counts operations alone");
     } else if (t->spec->trial[SB_TRIAL_RATE].u) {
-        static const char paced[] =
-            "calls were paced: their rate is what was asked for; see their response times";
+        static const char paced[] = "calls were paced: their rate is what was asked for; see their response times";
         if (operations > 0)
             metric(t, SB_METRIC_PACED_OPS_PER_S, operations);
         else
@@ -330,11 +323,10 @@ static struct event_sum sum_event(struct trial *t, size_t event)
         const struct sb_pmu_reading *r = &t->workers[i].readings[event];
         sum.counted = t->workers[i].counted[event];
         if (!sum.counted) {
-            sb_write_unavailable(
-                t->out, e->name,
-                t->workers[i].opened[event]
-                    ? "not counted: the counter was never scheduled on the hardware"
-                    : "not counted: a thread could not open it (too many open files or counters)");
+            sb_write_unavailable(t->out, e->name,
+                                 t->workers[i].opened[event]
+                                     ? "not counted: the counter was never scheduled on the hardware"
+                                     : "not counted: a thread could not open it (too many open files or counters)");
             break;
         }
         /* Multiplexed counters are on the hardware for part of the time, and extrapolated. */
@@ -353,16 +345,14 @@ static void warn_of_event(struct trial *t, const struct sb_pmu_event *e, const s
 {
     char *text = NULL;
     if (e->user_only) {
-        text = sb_printf("%s counts user mode only: the kernel doesn't allow more (perf_event_paranoid)",
-                         e->name);
+        text = sb_printf("%s counts user mode only: the kernel doesn't allow more (perf_event_paranoid)", e->name);
         sb_write_warning(t->out, text);
         free(text);
     }
     if (sum->running < 1) {
-        text = sb_printf(
-            "%s was counted only part of the time and scaled up (metric %s:running says how much): ask "
-            "for fewer events at once",
-            e->name, e->name);
+        text = sb_printf("%s was counted only part of the time and scaled up (metric %s:running says how much): "
+                         "ask for fewer events at once",
+                         e->name, e->name);
         sb_write_warning(t->out, text);
         free(text);
     }
@@ -377,8 +367,7 @@ static bool counted_together(const struct trial *t, const struct event_sum *sums
 }
 
 /* Per operation and per thousand instructions, each beside the number it comes from. */
-static void derive(struct trial *t, const struct sb_pmu_event *e, double value, double operations,
-                   double instructions)
+static void derive(struct trial *t, const struct sb_pmu_event *e, double value, double operations, double instructions)
 {
     /* Counts of a window mean nothing by themselves: faster allocators do more in it. */
     char *each = sb_printf("%s/op", e->name), *kilo = sb_printf("%s/kinst", e->name);
@@ -399,8 +388,8 @@ static void report_ipc(struct trial *t, const struct event_sum *sums, size_t cyc
         metric(t, SB_METRIC_IPC, sums[instructions].value / sums[cycles].value);
     else
         unavailable(t, SB_METRIC_IPC,
-                    "cycles and instructions were counted at different times: write them "
-                    "as a group, {perf::CYCLES, perf::INSTRUCTIONS}");
+                    "cycles and instructions were counted at different times: write them as a group, "
+                    "{perf::CYCLES, perf::INSTRUCTIONS}");
 }
 
 static void report_events(struct trial *t)
@@ -419,8 +408,8 @@ static void report_events(struct trial *t)
         }
         if (e->hardware && t->spec->trial[SB_TRIAL_RATE].u) {
             sb_write_unavailable(t->out, e->name,
-                                 "calls were paced, and the waiting between them would be counted too: leave "
-                                 "rate out to count");
+                                 "calls were paced, and the waiting between them would be counted too: "
+                                 "leave rate out to count");
             continue;
         }
         sums[i] = sum_event(t, i);
@@ -498,12 +487,10 @@ static void report_fragmentation(struct trial *t, size_t peak)
         blocks[order] = n > 0 ? (uint64_t)n : 0;
         largest = n > 0 ? order : largest;
     }
-    number_or(t, SB_METRIC_LARGEST_FREE_BLOCK, known, largest < 0 ? 0 : (double)(UINT64_C(4096) << largest),
+    number_or(t, SB_METRIC_LARGEST_FREE_BLOCK, known, largest < 0 ? 0 : (double)(UINT64_C(4096) << largest), none);
+    number_or(t, SB_METRIC_UNUSABLE_FREE_SPACE, known, known ? sb_unusable_index(blocks, HUGE_ORDER) / 1000.0 : 0,
               none);
-    number_or(t, SB_METRIC_UNUSABLE_FREE_SPACE, known,
-              known ? sb_unusable_index(blocks, HUGE_ORDER) / 1000.0 : 0, none);
-    number_or(t, SB_METRIC_FRAGMENTATION_INDEX, known,
-              known ? sb_extfrag_index(blocks, HUGE_ORDER) / 1000.0 : 0, none);
+    number_or(t, SB_METRIC_FRAGMENTATION_INDEX, known, known ? sb_extfrag_index(blocks, HUGE_ORDER) / 1000.0 : 0, none);
 }
 
 /* Pages that pass from one CPU to another by lists that all share, in the measured phase. */
@@ -514,8 +501,7 @@ static void report_crossed(struct trial *t)
            crossed = (double)(t->at_end.crossed_blocks - t->at_begin.crossed_blocks), allocs = 0;
     for (uint32_t i = 0; i < t->spec->threads; i++)
         allocs += (double)t->workers[i].counts.allocs;
-    const char *reason =
-        !known ? "the allocator doesn't say" : "its own lists served each CPU: nothing was shared";
+    const char *reason = !known ? "the allocator doesn't say" : "its own lists served each CPU: nothing was shared";
     number_or(t, SB_METRIC_CROSSED_BLOCKS, known && shared > 0, 100 * crossed / shared, reason);
     number_or(t, SB_METRIC_SHARED_BLOCKS_PER_ALLOC, known && allocs > 0, shared / allocs, reason);
 }
@@ -527,16 +513,13 @@ static void report_books(struct trial *t)
     double operations = 0;
     for (uint32_t i = 0; i < t->spec->threads; i++)
         operations += (double)t->workers[i].counts.operations;
-    number_or(t, SB_METRIC_METADATA_BYTES, t->at_end.has & SB_HAS_METADATA, (double)t->at_end.metadata_bytes,
-              silent);
-    number_or(t, SB_METRIC_ZEROED_BYTES_PER_OP,
-              t->at_begin.has & t->at_end.has & SB_HAS_ZEROED && operations > 0,
+    number_or(t, SB_METRIC_METADATA_BYTES, t->at_end.has & SB_HAS_METADATA, (double)t->at_end.metadata_bytes, silent);
+    number_or(t, SB_METRIC_ZEROED_BYTES_PER_OP, t->at_begin.has & t->at_end.has & SB_HAS_ZEROED && operations > 0,
               (double)(t->at_end.zeroed_bytes - t->at_begin.zeroed_bytes) / operations, silent);
 }
 
-static const char nothing_lived[] = "nothing was live at any checkpoint of the survey: the workload frees "
-                                    "each block before its next call, or its "
-                                    "steps are whole cycles";
+static const char nothing_lived[] = "nothing was live at any checkpoint of the survey: "
+                                    "the workload frees each block before its next call, or its steps are whole cycles";
 
 /* Lines at zero by construction: they would look like a finding. */
 static bool lived_never(const struct trial *t)
@@ -576,10 +559,8 @@ static void report_memory(struct trial *t)
     if (os && t->pss_at_end >= 0)
         metric(t, SB_METRIC_PSS_END, fmax(0, (double)(t->pss_at_end - t->pss_before)));
     number_or(t, SB_METRIC_KEPT_BYTES, t->kept_bytes >= 0, t->kept_bytes, "the allocator doesn't say");
-    number_or(t, SB_METRIC_GIVEN_BACK, t->kept_bytes >= 0 && held > 0,
-              100 * fmax(0, 1 - t->kept_bytes / held), reason);
-    number_or(t, SB_METRIC_INTERNAL_FRAGMENTATION, requested > 0 && handed > 0,
-              100 * (1 - requested / handed), reason);
+    number_or(t, SB_METRIC_GIVEN_BACK, t->kept_bytes >= 0 && held > 0, 100 * fmax(0, 1 - t->kept_bytes / held), reason);
+    number_or(t, SB_METRIC_INTERNAL_FRAGMENTATION, requested > 0 && handed > 0, 100 * (1 - requested / handed), reason);
     report_end(t, os);
     report_books(t);
     report_crossed(t);

@@ -32,8 +32,7 @@ static void take_latency(void *context, uint32_t thread, enum sb_call call, uint
     const struct trial *t = context;
     double ns = (double)ticks * t->clock->ns_per_tick - t->clock->cost_ns;
     if (t->order == ORDER_MEASURE && t->workers[thread].histograms)
-        sb_histogram_add(&t->workers[thread].histograms[call],
-                         ns > 0 ? (uint64_t)(ns * SB_HISTOGRAM_UNITS + 0.5) : 0);
+        sb_histogram_add(&t->workers[thread].histograms[call], ns > 0 ? (uint64_t)(ns * SB_HISTOGRAM_UNITS + 0.5) : 0);
 }
 
 /* The plugin's own words, if it had any. */

@@ -16,9 +16,8 @@
 
 enum { SEGMENT_NS = 200000, MOST_ROUNDS = 20000, LEAST_ROUNDS = 8 };
 
-static const char *const few_rounds =
-    "fewer than eight rounds of both allocators fit into the measured phase: raise "
-    "duration, or make the workload's cycle shorter";
+static const char *const few_rounds = "fewer than eight rounds of both allocators fit into the measured phase: "
+                                      "raise duration, or make the workload's cycle shorter";
 
 /* Whether the trial's own comes first: in half of all trials, of a round as of a setup. */
 static bool own_first(const struct trial *t, uint64_t round)
@@ -36,8 +35,8 @@ bool sb_pair_own_first(const struct trial *t)
 static void step(struct worker *w, bool own)
 {
     struct trial *side = own ? w->trial : w->trial->partner;
-    int status = side->workload->workload.step(own ? w->state : w->partner_state,
-                                               own ? &w->counts : &w->partner_counts);
+    int status =
+        side->workload->workload.step(own ? w->state : w->partner_state, own ? &w->counts : &w->partner_counts);
     if (!status)
         return;
     w->by_partner = !own;

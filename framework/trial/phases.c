@@ -37,8 +37,7 @@ static void step(struct worker *w)
  * to be seen while it grows. The last checkpoint is at whole cycles. */
 bool sb_survey_is_there(const struct trial *t, const struct sb_counts *counts)
 {
-    return counts->operations >= t->target ||
-           (!t->whole && counts->allocs + counts->frees >= t->target_calls);
+    return counts->operations >= t->target || (!t->whole && counts->allocs + counts->frees >= t->target_calls);
 }
 
 /* Targets are cumulative: a step that overshoots one checkpoint shortens the way to the next. */
@@ -97,8 +96,7 @@ void sb_worker_warm_up(struct worker *w)
     struct trial *t = w->trial;
     const union sb_value *spec = t->spec->trial;
     double rates[MOST_WINDOWS] = {0}, limit = sb_share(spec[SB_TRIAL_STEADY]);
-    uint64_t begin = sb_now_ns(), least = begin + spec[SB_TRIAL_WARMUP].u,
-             last = begin + spec[SB_TRIAL_WARMUP_LIMIT].u;
+    uint64_t begin = sb_now_ns(), least = begin + spec[SB_TRIAL_WARMUP].u, last = begin + spec[SB_TRIAL_WARMUP_LIMIT].u;
     uint64_t cycle = cycle_of(t), now = begin;
     uint64_t from = begin, operations = w->counts.operations, started = operations;
     size_t have = 0, n = spec[SB_TRIAL_STEADY_WINDOWS].u;
@@ -182,8 +180,7 @@ static void begin(struct worker *w)
     if (spec[SB_TRIAL_RATE].u)
         return;
     if (atomic_fetch_add(&t->begun, 1) + 1 == t->spec->threads)
-        atomic_store(&t->window_end_tick,
-                     spec[SB_TRIAL_OPERATIONS].u ? UINT64_MAX : now + duration_in_ticks(t));
+        atomic_store(&t->window_end_tick, spec[SB_TRIAL_OPERATIONS].u ? UINT64_MAX : now + duration_in_ticks(t));
     /* Reading the clock is as good a pause as any. */
     while (!atomic_load(&t->window_end_tick))
         (void)t->clock->now();

@@ -31,16 +31,15 @@ static int size_file(struct sb_physmem *memory, uint64_t present, char **why)
     if (memory->fd >= 0 && (memory->size <= present || !ftruncate(memory->fd, (off_t)memory->size)))
         return 0;
     int status = memory->fd < 0 ? memory->fd : -errno;
-    *why = sb_printf("the memory file of %llu MiB can't be made: %s",
-                     (unsigned long long)(memory->size >> 20), strerror(-status));
+    *why = sb_printf("the memory file of %llu MiB can't be made: %s", (unsigned long long)(memory->size >> 20),
+                     strerror(-status));
     return status;
 }
 
 static int map_file(struct sb_physmem *memory, enum sb_pages_kind pages, char **why)
 {
     /* Reserved with room to spare, then mapped where the alignment is right. */
-    char *space =
-        mmap(NULL, memory->size + ALIGNMENT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *space = mmap(NULL, memory->size + ALIGNMENT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (space != MAP_FAILED) {
         char *at = (char *)(((uintptr_t)space + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
         memory->base = mmap(at, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory->fd, 0);
@@ -55,11 +54,10 @@ static int map_file(struct sb_physmem *memory, enum sb_pages_kind pages, char **
     int status = -errno;
     memory->base = NULL;
     *why = pages == SB_PAGES_2MIB
-               ? sb_printf(
-                     "%llu huge pages of 2 MiB can't be had (%s): `echo %llu > /proc/sys/vm/nr_hugepages` as "
-                     "root, or choose another value for pages",
-                     (unsigned long long)(memory->size >> 21), strerror(-status),
-                     (unsigned long long)(memory->size >> 21))
+               ? sb_printf("%llu huge pages of 2 MiB can't be had (%s): "
+                           "`echo %llu > /proc/sys/vm/nr_hugepages` as root, or choose another value for pages",
+                           (unsigned long long)(memory->size >> 21), strerror(-status),
+                           (unsigned long long)(memory->size >> 21))
                : sb_printf("the memory file can't be mapped: %s", strerror(-status));
     return status;
 }
@@ -70,10 +68,9 @@ static void want_thp(struct sb_physmem *memory)
     /* madvise succeeds where the setting forbids it: only the setting tells. */
     bool possible = line && !strstr(line, "[never]") && !strstr(line, "[deny]");
     if (madvise(memory->base, memory->size, MADV_HUGEPAGE) || !possible)
-        memory->warning =
-            sb_printf("pages = thp: the OS gives shared memory no huge pages (shmem_enabled is %s); "
-                      "`echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled` as root",
-                      line ? line : "unreadable");
+        memory->warning = sb_printf("pages = thp: the OS gives shared memory no huge pages (shmem_enabled is %s); "
+                                    "`echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled` as root",
+                                    line ? line : "unreadable");
     free(line);
 }
 
@@ -180,8 +177,7 @@ int sb_physmem_open(struct sb_physmem *memory, const union sb_value *machine, st
     if (!status && pages == SB_PAGES_THP)
         want_thp(memory);
     if (!status)
-        status =
-            sb_topology_bind_memory(topology, memory->base, memory->size, machine[SB_MACHINE_NODE].s, why);
+        status = sb_topology_bind_memory(topology, memory->base, memory->size, machine[SB_MACHINE_NODE].s, why);
     if (!status && !strcmp(machine[SB_MACHINE_NODE].s, "any"))
         spread(memory, topology);
     if (!status && machine[SB_MACHINE_PREFAULT].u)

@@ -19,8 +19,7 @@ void sb_trial_take_block(void *context, const void *block, uint64_t size, uint64
     /* Beside the heap, which may be the allocator's under test, and gone after each proof. */
     if (t->blocks.n == t->blocks.capacity) {
         size_t more = t->blocks.capacity ? 2 * t->blocks.capacity : 4096;
-        void *at = mmap(NULL, more * sizeof(struct block), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void *at = mmap(NULL, more * sizeof(struct block), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (at == MAP_FAILED) {
             sb_error("no memory for the list of live blocks: %s", strerror(errno));
             abort();

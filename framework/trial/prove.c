@@ -31,10 +31,9 @@ static char *find_foreign_block(const struct trial *t)
         if (!mappings.n)
             mappings = sb_mappings_read(t->memory.fd);
         if (!sb_mappings_cover(&mappings, b->at, b->size))
-            why = sb_printf(
-                "a block of %llu bytes at %p lies neither in the trial's memory nor in a second mapping of "
-                "it; an allocator with memory of its own says SB_ALLOCATOR_OS_MEMORY",
-                (unsigned long long)b->size, (const void *)b->at);
+            why = sb_printf("a block of %llu bytes at %p lies neither in the trial's memory nor in a second mapping "
+                            "of it; an allocator with memory of its own says SB_ALLOCATOR_OS_MEMORY",
+                            (unsigned long long)b->size, (const void *)b->at);
     }
     sb_mappings_free(&mappings);
     return why;
@@ -57,11 +56,10 @@ static char *find_bad_block(struct trial *t)
     for (size_t i = 1; i < t->blocks.n; i++) {
         const struct block *a = &t->blocks.at[i - 1], *b = &t->blocks.at[i];
         if (a->at + a->size > b->at && t->allocator->allocator.flags & SB_ALLOCATOR_ALIASES)
-            return sb_printf(
-                "the workload reported live blocks of an allocator that gives the same addresses to all, "
-                "as %s does: it must say needs.contents, or report none where the allocator has "
-                "SB_ALLOCATOR_ALIASES",
-                t->allocator->name);
+            return sb_printf("the workload reported live blocks of an allocator that gives the same addresses to all, "
+                             "as %s does: it must say needs.contents, or report none where the allocator has "
+                             "SB_ALLOCATOR_ALIASES",
+                             t->allocator->name);
         if (a->at + a->size > b->at)
             return sb_printf("two live blocks overlap: %llu bytes at %p and %llu bytes at %p",
                              (unsigned long long)a->size, (const void *)a->at, (unsigned long long)b->size,
@@ -77,8 +75,8 @@ static char *compare_books(struct trial *t)
     struct sb_account a;
     sb_trial_look(t, &s, &a);
     if (s.has & SB_HAS_LIVE && s.live != a.live)
-        return sb_printf("the allocator counts %llu live blocks, the workload holds %llu",
-                         (unsigned long long)s.live, (unsigned long long)a.live);
+        return sb_printf("the allocator counts %llu live blocks, the workload holds %llu", (unsigned long long)s.live,
+                         (unsigned long long)a.live);
     if (s.has & SB_HAS_HANDED && s.handed_bytes < a.requested_bytes)
         return sb_printf("the allocator says it handed out %llu bytes, but %llu were requested",
                          (unsigned long long)s.handed_bytes, (unsigned long long)a.requested_bytes);

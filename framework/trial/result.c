@@ -157,8 +157,7 @@ static char *take_text(const struct sb_json *object, const char *key)
 }
 
 /* Only the first is kept: what comes after it is no more to be believed. */
-static int contradict(struct sb_result *result, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+static int contradict(struct sb_result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static int contradict(struct sb_result *result, const char *format, ...)
 {
     va_list args;
@@ -200,8 +199,7 @@ static int take_status(struct sb_result *result, const struct sb_json *object)
         if (strcmp(status, names[i]))
             continue;
         if ((i == SB_STATUS_OK || i == SB_STATUS_DISTURBED) && (result->entered & all) != all)
-            return contradict(result, "its status is %s, but it was not measured, verified and torn down",
-                              status);
+            return contradict(result, "its status is %s, but it was not measured, verified and torn down", status);
         result->status = (enum sb_status)i;
         free(result->reason);
         result->reason = sb_json_has(object, "reason") ? take_text(object, "reason") : NULL;
@@ -295,8 +293,7 @@ static int take_finding(struct sb_result *result, const struct sb_json *object)
     if (!kind)
         return contradict(result, "a line of its output is not a result");
     if (!(result->entered & TEAR_DOWN))
-        return contradict(result, "%s %.80s comes before the trial was torn down", kind,
-                          sb_json_text(object, kind));
+        return contradict(result, "%s %.80s comes before the trial was torn down", kind, sb_json_text(object, kind));
     if (!strcmp(kind, "metric"))
         return take_metric(result, object);
     if (!strcmp(kind, "unavailable"))
@@ -325,8 +322,8 @@ static int take_object(struct sb_result *result, const struct sb_json *object)
 int sb_result_take(struct sb_result *result, const char *line, size_t length)
 {
     struct sb_json *object = sb_json_parse(line, length);
-    int status = object ? take_object(result, object)
-                        : contradict(result, "a line of its output is not a result: %.80s", line);
+    int status =
+        object ? take_object(result, object) : contradict(result, "a line of its output is not a result: %.80s", line);
     sb_json_free(object);
     return status;
 }

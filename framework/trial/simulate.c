@@ -90,12 +90,8 @@ static int run_child(char *const argv[], const char *text, struct taker *taker, 
 {
     volatile sig_atomic_t never = 0;
     struct sb_child_end end;
-    const struct sb_child child = {.argv = argv,
-                                   .input = text,
-                                   .deadline_ns = UINT64_MAX,
-                                   .stop = &never,
-                                   .take = take_line,
-                                   .context = taker};
+    const struct sb_child child = {
+        .argv = argv, .input = text, .deadline_ns = UINT64_MAX, .stop = &never, .take = take_line, .context = taker};
     int status = sb_child_run(&child, &end);
     if (end.last_words)
         fputs(end.last_words, stderr);
@@ -157,8 +153,8 @@ static void write_counts(const char *file, double operations, const struct geome
 }
 
 /* What became of the child, once its file is there. */
-static enum sb_status conclude(struct sb_result *result, int ended, const char *path,
-                               const struct geometry *g, FILE *out)
+static enum sb_status conclude(struct sb_result *result, int ended, const char *path, const struct geometry *g,
+                               FILE *out)
 {
     const struct sb_metric *operations = NULL;
     char *file = NULL;

@@ -22,8 +22,8 @@ static bool add_cpu(const char *text, unsigned cpu, struct sb_cpu_time *time)
     char *name = sb_printf("\ncpu%u ", cpu);
     const char *line = strstr(text, name);
     unsigned long long user, nice, system, idle, iowait, irq, softirq, steal;
-    bool found = line && sscanf(line + strlen(name), "%llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice,
-                                &system, &idle, &iowait, &irq, &softirq, &steal) == 8;
+    bool found = line && sscanf(line + strlen(name), "%llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system,
+                                &idle, &iowait, &irq, &softirq, &steal) == 8;
     if (found) {
         double tick = (double)sysconf(_SC_CLK_TCK);
         time->busy += (double)(user + nice + system + irq + softirq) / tick;

@@ -16,9 +16,9 @@ struct CMUnitTest {
     const char *name;
     void (*function)(void **state);
 };
-#define cmocka_unit_test(f)                                                                                  \
-    {                                                                                                        \
-#f, f                                                                                                \
+#define cmocka_unit_test(f)                                                                                            \
+    {                                                                                                                  \
+#f, f                                                                                                          \
     }
 
 static bool skipped_;
@@ -31,32 +31,28 @@ static inline void expect_(bool good, const char *what, const char *file, int li
     exit(1);
 }
 
-#define fail_msg(...)                                                                                        \
-    do {                                                                                                     \
-        printf(__VA_ARGS__);                                                                                 \
-        expect_(false, "", __FILE__, __LINE__);                                                              \
+#define fail_msg(...)                                                                                                  \
+    do {                                                                                                               \
+        printf(__VA_ARGS__);                                                                                           \
+        expect_(false, "", __FILE__, __LINE__);                                                                        \
     } while (0)
-#define skip()                                                                                               \
-    do {                                                                                                     \
-        skipped_ = true;                                                                                     \
-        return;                                                                                              \
+#define skip()                                                                                                         \
+    do {                                                                                                               \
+        skipped_ = true;                                                                                               \
+        return;                                                                                                        \
     } while (0)
-#define assert_true(a)             expect_((a) != 0, #a, __FILE__, __LINE__)
-#define assert_false(a)            expect_(!(a), "not " #a, __FILE__, __LINE__)
-#define assert_null(a)             expect_((a) == NULL, #a " is NULL", __FILE__, __LINE__)
-#define assert_non_null(a)         expect_((a) != NULL, #a, __FILE__, __LINE__)
-#define assert_int_equal(a, b)     expect_((uint64_t)(a) == (uint64_t)(b), #a " == " #b, __FILE__, __LINE__)
-#define assert_int_not_equal(a, b) expect_((uint64_t)(a) != (uint64_t)(b), #a " != " #b, __FILE__, __LINE__)
-#define assert_ptr_equal(a, b)                                                                               \
-    expect_((const void *)(a) == (const void *)(b), #a " == " #b, __FILE__, __LINE__)
-#define assert_ptr_not_equal(a, b)                                                                           \
-    expect_((const void *)(a) != (const void *)(b), #a " != " #b, __FILE__, __LINE__)
-#define assert_string_equal(a, b)    expect_(!strcmp(a, b), #a " == " #b, __FILE__, __LINE__)
-#define assert_memory_equal(a, b, n) expect_(!memcmp(a, b, n), #a " == " #b, __FILE__, __LINE__)
-#define assert_in_range(a, low, high)                                                                        \
-    expect_((a) >= (low) && (a) <= (high), #a " in range", __FILE__, __LINE__)
-#define assert_not_in_range(a, low, high)                                                                    \
-    expect_((a) < (low) || (a) > (high), #a " not in range", __FILE__, __LINE__)
+#define assert_true(a)                                 expect_((a) != 0, #a, __FILE__, __LINE__)
+#define assert_false(a)                                expect_(!(a), "not " #a, __FILE__, __LINE__)
+#define assert_null(a)                                 expect_((a) == NULL, #a " is NULL", __FILE__, __LINE__)
+#define assert_non_null(a)                             expect_((a) != NULL, #a, __FILE__, __LINE__)
+#define assert_int_equal(a, b)                         expect_((uint64_t)(a) == (uint64_t)(b), #a " == " #b, __FILE__, __LINE__)
+#define assert_int_not_equal(a, b)                     expect_((uint64_t)(a) != (uint64_t)(b), #a " != " #b, __FILE__, __LINE__)
+#define assert_ptr_equal(a, b)                         expect_((const void *)(a) == (const void *)(b), #a " == " #b, __FILE__, __LINE__)
+#define assert_ptr_not_equal(a, b)                     expect_((const void *)(a) != (const void *)(b), #a " != " #b, __FILE__, __LINE__)
+#define assert_string_equal(a, b)                      expect_(!strcmp(a, b), #a " == " #b, __FILE__, __LINE__)
+#define assert_memory_equal(a, b, n)                   expect_(!memcmp(a, b, n), #a " == " #b, __FILE__, __LINE__)
+#define assert_in_range(a, low, high)                  expect_((a) >= (low) && (a) <= (high), #a " in range", __FILE__, __LINE__)
+#define assert_not_in_range(a, low, high)              expect_((a) < (low) || (a) > (high), #a " not in range", __FILE__, __LINE__)
 
 #define cmocka_run_group_tests(tests, setup, teardown) run_group_(tests, sizeof(tests) / sizeof((tests)[0]))
 static inline int run_group_(const struct CMUnitTest *tests, size_t n)

@@ -67,8 +67,7 @@ static void open_machine(struct machine *m, bool locks)
     assert_int_equal(sb_vmalloc_init(&m->vm, &m->mm, &(struct sb_vmalloc_config){.lazy_max = 64 << 20}), 0);
     assert_int_equal(sb_pcpu_init(&m->pcpu, &m->mm, NULL, 0), 0);
     struct sb_slub *slub = &m->kmalloc.slub;
-    assert_int_equal(sb_cache_create(slub, "4000", QUANTUM, 0, SB_SLAB_HWCACHE_ALIGN, NULL, &m->cache4000),
-                     0);
+    assert_int_equal(sb_cache_create(slub, "4000", QUANTUM, 0, SB_SLAB_HWCACHE_ALIGN, NULL, &m->cache4000), 0);
     assert_int_equal(sb_cache_create(slub, "256", 256, 0, 0, NULL, &m->cache256), 0);
     assert_int_equal(sb_mempool_init(&m->pool, 64, element_alloc, element_free, m->cache256, 1000), 0);
 }
@@ -140,8 +139,8 @@ static void percpu_free(struct machine *m, size_t size, void *object)
 /* A driver's write of one quantum less its system call: allocate, zero, copy the user's bytes. */
 static void *write_quantum(struct machine *m, size_t size)
 {
-    char *quantum = size == QUANTUM ? sb_cache_alloc(m->cache4000, SB_GFP_KERNEL)
-                                    : sb_get_free_pages(&m->mm, SB_GFP_KERNEL, 0);
+    char *quantum =
+        size == QUANTUM ? sb_cache_alloc(m->cache4000, SB_GFP_KERNEL) : sb_get_free_pages(&m->mm, SB_GFP_KERNEL, 0);
     memset(quantum, 0, size);
     memcpy(quantum, m->source, size);
     return quantum;
@@ -205,9 +204,7 @@ static int count(const char *name, unsigned n, bool locks)
     const struct operation *op = word ? find(name, (size_t)(word - name)) : NULL;
     if (!op || n > MOST)
         return 1;
-    enum phase phase = !strcmp(word, " pair")                             ? PAIR
-                       : !strcmp(word, " free") || !strcmp(word, " trim") ? FREE
-                                                                          : ALLOC;
+    enum phase phase = !strcmp(word, " pair") ? PAIR : !strcmp(word, " free") || !strcmp(word, " trim") ? FREE : ALLOC;
     open_machine(&m, locks);
     if (phase == PAIR) {
         /* Warm, as after any use. */

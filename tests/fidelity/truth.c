@@ -44,8 +44,8 @@ static void compare_layout(struct truth *truth)
             cache->objects == number(f[6]) && 1UL << cache->order == number(f[7]))
             truth->equal++;
         else
-            differs(truth, "%s CPUs, %s, %zu bytes: the kernel has %s bytes, %s objects, %s pages", f[1],
-                    f[2], size, f[5], f[6], f[7]);
+            differs(truth, "%s CPUs, %s, %zu bytes: the kernel has %s bytes, %s objects, %s pages", f[1], f[2], size,
+                    f[5], f[6], f[7]);
         truth->rows++;
         sb_slub_exit(&slub);
         close_mm(&t, &mm);
@@ -145,8 +145,7 @@ static void compare_object_reuse(struct truth *truth)
         truth->rows++;
         truth->equal += came == (int)strtol(f[2], NULL, 10);
         if (came != (int)strtol(f[2], NULL, 10))
-            differs(truth, "%zu bytes, allocation %s: %d came back, in the kernel %s", size, f[1], came,
-                    f[2]);
+            differs(truth, "%zu bytes, allocation %s: %d came back, in the kernel %s", size, f[1], came, f[2]);
     }
     fclose(file);
     sb_slub_exit(&slub);
@@ -183,8 +182,7 @@ static void compare_page_reuse(struct truth *truth)
         truth->rows++;
         truth->equal += came == (int)number(f[2]);
         if (came != (int)number(f[2]))
-            differs(truth, "order %u, allocation %s: block %d came back, in the kernel %s", order, f[1], came,
-                    f[2]);
+            differs(truth, "order %u, allocation %s: block %d came back, in the kernel %s", order, f[1], came, f[2]);
     }
     fclose(file);
     close_mm(&t, &mm);
@@ -300,8 +298,8 @@ static void compare_indices(struct truth *truth)
                 strcmp(f[2], "unusable") ? sb_extfrag_index(blocks, order) : sb_unusable_index(blocks, order);
             same += computed == thousandths(f[3 + SB_NR_ORDERS + order]);
             if (computed != thousandths(f[3 + SB_NR_ORDERS + order]))
-                differs(truth, "%s, %s, %s, order %u: %d thousandths; the kernel prints %s", f[0], f[1], f[2],
-                        order, computed, f[3 + SB_NR_ORDERS + order]);
+                differs(truth, "%s, %s, %s, order %u: %d thousandths; the kernel prints %s", f[0], f[1], f[2], order,
+                        computed, f[3 + SB_NR_ORDERS + order]);
         }
         truth->rows++;
         truth->equal += same == SB_NR_ORDERS;
@@ -310,25 +308,22 @@ static void compare_indices(struct truth *truth)
 }
 
 struct truth truths[] = {
-    {"slub: object size, objects and pages of a slab", "6.1, 1, 2 and 8 CPUs", "slab_layout.csv",
-     compare_layout, "", 0, 0, 0, ""},
-    {"kmalloc: usable size of every request from 1 to 65536 bytes", "6.1, 2 CPUs", "ksize.csv", compare_ksize,
+    {"slub: object size, objects and pages of a slab", "6.1, 1, 2 and 8 CPUs", "slab_layout.csv", compare_layout, "", 0,
+     0, 0, ""},
+    {"kmalloc: usable size of every request from 1 to 65536 bytes", "6.1, 2 CPUs", "ksize.csv", compare_ksize, "", 0, 0,
+     0, ""},
+    {"slub: slab and offset of 96 objects of a fresh cache", "6.1 user-mode, not randomised", "slub_alloc_sequence.csv",
+     compare_sequence, "", 0, 0, 0, ""},
+    {"slub: which of 8 freed objects come back", "6.1, 2 CPUs", "slub_reuse.csv", compare_object_reuse, "", 0, 0, 0,
+     ""},
+    {"pages: which of 8 freed blocks come back, orders 0, 2 and 4", "6.1, 2 CPUs", "page_reuse.csv", compare_page_reuse,
      "", 0, 0, 0, ""},
-    {"slub: slab and offset of 96 objects of a fresh cache", "6.1 user-mode, not randomised",
-     "slub_alloc_sequence.csv", compare_sequence, "", 0, 0, 0, ""},
-    {"slub: which of 8 freed objects come back", "6.1, 2 CPUs", "slub_reuse.csv", compare_object_reuse, "", 0,
+    {"vmalloc: address steps of 16 areas of 16 pages", "6.1, 2 CPUs", "vmalloc_sequence.csv", compare_vmalloc_steps,
+     "one step hops over an area of the kernel's own, which the model hasn't got", 0, 0, 0, ""},
+    {"vmalloc: freed areas don't come back at once", "6.1, 2 CPUs", "vmalloc_reuse.csv", compare_vmalloc_reuse, "", 0,
      0, 0, ""},
-    {"pages: which of 8 freed blocks come back, orders 0, 2 and 4", "6.1, 2 CPUs", "page_reuse.csv",
-     compare_page_reuse, "", 0, 0, 0, ""},
-    {"vmalloc: address steps of 16 areas of 16 pages", "6.1, 2 CPUs", "vmalloc_sequence.csv",
-     compare_vmalloc_steps, "one step hops over an area of the kernel's own, which the model hasn't got", 0,
-     0, 0, ""},
-    {"vmalloc: freed areas don't come back at once", "6.1, 2 CPUs", "vmalloc_reuse.csv",
-     compare_vmalloc_reuse, "", 0, 0, 0, ""},
-    {"percpu: address steps of 32 areas of 8 bytes", "6.1, 2 CPUs", "percpu_sequence.csv",
-     compare_percpu_steps,
-     "the kernel's first area filled a hole that its boot had left, so its second lies in another chunk", 0,
-     0, 0, ""},
+    {"percpu: address steps of 32 areas of 8 bytes", "6.1, 2 CPUs", "percpu_sequence.csv", compare_percpu_steps,
+     "the kernel's first area filled a hole that its boot had left, so its second lies in another chunk", 0, 0, 0, ""},
     {"fragmentation: unusable free space and external index, 11 orders a row", "6.1, debugfs",
      "fragmentation_index.csv", compare_indices, "", 0, 0, 0, ""},
 };

@@ -42,14 +42,12 @@ static atomic_ulong calls;
 static size_t frees;
 static atomic_ulong live;
 
-static const char forged[] =
-    "{\"metric\":\"ops_per_s\",\"unit\":\"1/s\",\"value\":9e12}\n{\"status\":\"ok\"}\n";
+static const char forged[] = "{\"metric\":\"ops_per_s\",\"unit\":\"1/s\",\"value\":9e12}\n{\"status\":\"ok\"}\n";
 
 static void write_forged(int fd)
 {
     struct stat st;
-    if (fd <= STDERR_FILENO || fstat(fd, &st) || !S_ISFIFO(st.st_mode) ||
-        (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+    if (fd <= STDERR_FILENO || fstat(fd, &st) || !S_ISFIFO(st.st_mode) || (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
         return;
     do {
         if (write(fd, forged, sizeof(forged) - 1) < 0)
@@ -222,8 +220,8 @@ static const struct sb_sized_ops sized = {
 };
 
 const struct sb_allocator scullbench_allocator = {
-    .head = {SB_ALLOCATOR_MAGIC, MISBEHAVE == OLD_MAJOR ? 0 : SB_ABI_MAJOR,
-             SB_ABI_MINOR + (MISBEHAVE == NEWER), sizeof(struct sb_allocator), sizeof(struct sb_option)},
+    .head = {SB_ALLOCATOR_MAGIC, MISBEHAVE == OLD_MAJOR ? 0 : SB_ABI_MAJOR, SB_ABI_MINOR + (MISBEHAVE == NEWER),
+             sizeof(struct sb_allocator), sizeof(struct sb_option)},
     .name = MISBEHAVE == NAMELESS ? NULL : NAME,
     .options = options,
     .option_count = MISBEHAVE == BADOPTION,

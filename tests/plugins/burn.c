@@ -16,8 +16,7 @@ enum { OPTION_BURN, OPTIONS };
 enum { BLOCK = 256, MOST_FREE = 16384, MOST_CPUS = 64, EVERY = 64 };
 
 static const struct sb_option options[OPTIONS] = {
-    [OPTION_BURN] = {"burn", SB_OPTION_INT, 0, "0", 0, 1000000, NULL,
-                     "steps of the chain, one allocation in 64"},
+    [OPTION_BURN] = {"burn", SB_OPTION_INT, 0, "0", 0, 1000000, NULL, "steps of the chain, one allocation in 64"},
 };
 
 /* Touched by its own CPU alone, on lines of its own. */

@@ -18,15 +18,15 @@
 
 enum {
     NOTHING = 1,
-    FOREIGN,   /* has memory of its own and doesn't say so */
-    NAMESAKE,  /* likewise, in a file that goes by the name of the machine's */
-    MAPPED,    /* nothing: maps the machine's memory a second time and serves from there */
-    ALIGNMENT, /* alignments beyond 64 are forgotten */
-    UNALIGNED, /* alignments beyond 16 are refused, which breaks no promise */
-    ONE_CPU,   /* serves threads that can't migrate alone, as memory per CPU does in effect: no promise */
-    HWCACHE,   /* a cache forgets that its objects want lines of their own */
-    PAGES_LOW, /* pages are aligned to half their size */
-    OVERLAP,   /* a block in a thousand begins in the middle of another */
+    FOREIGN,         /* has memory of its own and doesn't say so */
+    NAMESAKE,        /* likewise, in a file that goes by the name of the machine's */
+    MAPPED,          /* nothing: maps the machine's memory a second time and serves from there */
+    ALIGNMENT,       /* alignments beyond 64 are forgotten */
+    UNALIGNED,       /* alignments beyond 16 are refused, which breaks no promise */
+    ONE_CPU,         /* serves threads that can't migrate alone, as memory per CPU does in effect: no promise */
+    HWCACHE,         /* a cache forgets that its objects want lines of their own */
+    PAGES_LOW,       /* pages are aligned to half their size */
+    OVERLAP,         /* a block in a thousand begins in the middle of another */
     OVERLAP_ALIGNED, /* so does one in ten of those that want an alignment */
     CONTENTS,        /* a free writes into its neighbour */
     ZEROING,         /* a block that was used before isn't cleared */
@@ -53,7 +53,7 @@ enum {
     LEAK_MAP,        /* close leaves a mapping behind */
     LEAK_FILE,       /* close leaves a file open */
     REOPEN,          /* can be opened fifty times */
-    STAINER, /* refuses memory that isn't clear, and leaves none of it clear: no promise, if opened once */
+    STAINER,         /* refuses memory that isn't clear, and leaves none of it clear: no promise, if opened once */
 };
 
 enum { CLASSES = 24, MOST_BLOCKS = 1 << 17, HEADER = 64, CANARY = 0x5ca1ab1e };
@@ -281,8 +281,7 @@ static void *give_out(struct zoo *z, size_t size, size_t align, sb_gfp_t gfp, st
     char *block = take(z, size, align, gfp, cache);
     bool misplace = (BREAKS == OVERLAP && z->allocs % 1000 == 0 && align <= 64) ||
                     (BREAKS == OVERLAP_ALIGNED && z->allocs % 10 == 0 && align > 64 && align <= 1024);
-    if (misplace && block && z->last && z->last_header->state == 1 && z->last_header->rounded >= 4096 &&
-        size <= 64) {
+    if (misplace && block && z->last && z->last_header->state == 1 && z->last_header->rounded >= 4096 && size <= 64) {
         /* The real one is lost; its place is inside of the last large block, with a header of its own. */
         char *inside = z->last + 1024;
         *header_of(inside) = *header_of(block);
@@ -357,8 +356,8 @@ static size_t zoo_usable(void *self, void *block)
     return BREAKS == USABLE_LESS ? h->size - 1 : h->rounded;
 }
 
-static int zoo_create(void *self, const char *name, size_t size, size_t align, uint32_t flags,
-                      void (*ctor)(void *), uint32_t reserve, void **cache)
+static int zoo_create(void *self, const char *name, size_t size, size_t align, uint32_t flags, void (*ctor)(void *),
+                      uint32_t reserve, void **cache)
 {
     struct zoo *z = self;
     struct zoo_cache *c = calloc(1, sizeof(*c));
@@ -396,8 +395,7 @@ static void *zoo_cache_alloc(void *cache, sb_gfp_t gfp)
 static void zoo_cache_free(void *cache, void *object)
 {
     struct zoo_cache *c = cache;
-    bool live =
-        (char *)object >= c->zoo->base && (char *)object < c->zoo->end && header_of(object)->state == 1;
+    bool live = (char *)object >= c->zoo->base && (char *)object < c->zoo->end && header_of(object)->state == 1;
     if (live)
         header_of(object)->state = c->shift ? 2 : 1;
     take_back(c->zoo, (char *)object - c->shift);
@@ -522,8 +520,8 @@ static int zoo_check(void *self, char *why, size_t why_size)
     for (unsigned class = 0; class < CLASSES; class ++) {
         const struct header *h = z->free[class];
         for (unsigned n = 0; h; h = h->next, n++) {
-            if ((const char *)h < z->base || (const char *)h >= z->end || (uintptr_t)h % 64 ||
-                h->canary != CANARY || h->state != 2 || class_of(h->rounded) != class || n > MOST_BLOCKS) {
+            if ((const char *)h < z->base || (const char *)h >= z->end || (uintptr_t)h % 64 || h->canary != CANARY ||
+                h->state != 2 || class_of(h->rounded) != class || n > MOST_BLOCKS) {
                 snprintf(why, why_size, "free list %u is damaged", class);
                 return -EUCLEAN;
             }
@@ -532,11 +530,8 @@ static int zoo_check(void *self, char *why, size_t why_size)
     return 0;
 }
 
-static const struct sb_sized_ops sized = {.struct_size = sizeof(sized),
-                                          .max_size = 1 << 20,
-                                          .alloc = zoo_alloc,
-                                          .free = zoo_free,
-                                          .usable = zoo_usable};
+static const struct sb_sized_ops sized = {
+    .struct_size = sizeof(sized), .max_size = 1 << 20, .alloc = zoo_alloc, .free = zoo_free, .usable = zoo_usable};
 static const struct sb_cache_ops cache = {.struct_size = sizeof(cache),
                                           .create = zoo_create,
                                           .alloc = zoo_cache_alloc,

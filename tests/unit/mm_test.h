@@ -16,10 +16,10 @@ static inline void expect_clean(int status, const char *why)
         fail_msg("check: %s", why);
 }
 
-#define CHECK(function, object)                                                                              \
-    do {                                                                                                     \
-        char why_[512] = "";                                                                                 \
-        expect_clean(function(object, why_, sizeof(why_)), why_);                                            \
+#define CHECK(function, object)                                                                                        \
+    do {                                                                                                               \
+        char why_[512] = "";                                                                                           \
+        expect_clean(function(object, why_, sizeof(why_)), why_);                                                      \
     } while (0)
 
 /* Memory of `mib` MiB as a machine of `cpus` CPUs would have it, all free. */

@@ -36,8 +36,7 @@ static void expect_error(const struct sb_option *option, const char *text, const
 static void values_of_the_host_alone(void **state)
 {
     static const struct sb_option share = {"precision", SB_KIND_SHARE, 0, "off", 0, 50000, NULL, ""};
-    static const struct sb_option confidence = {"confidence", SB_KIND_SHARE, 0,    "95%",
-                                                80000,        99900,         NULL, ""};
+    static const struct sb_option confidence = {"confidence", SB_KIND_SHARE, 0, "95%", 80000, 99900, NULL, ""};
     static const struct sb_option rate = {"rate", SB_KIND_RATE, 0, "none", 1, 1000000, NULL, ""};
     static const struct sb_option counts = {"repetitions", SB_KIND_COUNTS, 0, "10", 1, 1000, NULL, ""};
     (void)state;
@@ -89,13 +88,11 @@ static void values_that_are_wrong(void **state)
     expect_error(&size_option, "2MiB", "'2MiB' is out of range; expected a size from 8B to 1MiB");
     expect_error(&size_option, "-1B", "'-1B' is not a size");
     expect_error(&time_option, "1.5s", "'1.5s' has an unknown unit '.5s' (valid: ns, us, ms, s or min)");
-    expect_error(
-        &int_option, "18446744073709551616",
-        "'18446744073709551616' is out of range; expected a whole number from 0 to 18446744073709551615");
+    expect_error(&int_option, "18446744073709551616",
+                 "'18446744073709551616' is out of range; expected a whole number from 0 to 18446744073709551615");
     expect_error(&int_option, "0x10", "'0x10' is not a whole number");
     expect_error(&int_option, "", "'' is not a whole number");
-    expect_error(&enum_option, "interleavd",
-                 "'interleavd' is not a valid value (did you mean 'interleaved'?)");
+    expect_error(&enum_option, "interleavd", "'interleavd' is not a valid value (did you mean 'interleaved'?)");
     expect_error(&size_option, "99999999999999999999GiB",
                  "'99999999999999999999GiB' is out of range; expected a size from 8B to 1MiB");
 }
@@ -152,8 +149,7 @@ static void diagnostics_in_line_order(void **state)
     sb_diag_at(&diag, -1, "argument");
     assert_int_equal(sb_diag_flush(&diag, out), 4);
     fclose(out);
-    assert_string_equal(text,
-                        "--set a.b=c: argument\nf.ini: whole\nf.ini:2: early \\x1b[31m\nf.ini:9: later\n");
+    assert_string_equal(text, "--set a.b=c: argument\nf.ini: whole\nf.ini:2: early \\x1b[31m\nf.ini:9: later\n");
     free(text);
 }
 
@@ -183,8 +179,7 @@ static void json_keeps_any_bytes_readable(void **state)
     struct sb_json *back = sb_json_parse(text, strlen(text));
     assert_non_null(back);
     assert_string_equal(sb_json_text(back, "good"), "a \"quoted\" \xc3\xa9\n");
-    assert_string_equal(sb_json_text(back, "bad"),
-                        "x\xef\xbf\xbd\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdy");
+    assert_string_equal(sb_json_text(back, "bad"), "x\xef\xbf\xbd\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdy");
     assert_false(sb_json_has(back, "nan"));
     assert_int_equal(sb_json_int(back, "k\xef\xbf\xbd", 0), 1);
     assert_null(sb_json_parse("{\"a\":1} junk", 12));

@@ -4,11 +4,11 @@
  */
 #include "test.h"
 
-#include "base/str.h"
-#include "report/compare_print.h"
 #include "analyse/compare.h"
 #include "analyse/contrast.h"
+#include "base/str.h"
 #include "metric/metric.h"
+#include "report/compare_print.h"
 #include "report/report.h"
 #include "store/store.h"
 
@@ -63,8 +63,7 @@ static void make(double a, double b)
     assert_int_equal(sb_store_create(&store, path, &why), 0);
     assert_int_equal(sb_store_begin(store, &head, &why), 0);
     for (int64_t i = 0; i < 2 * N; i++) {
-        struct sb_trial_row row = {
-            .number = i + 1, .cell = i % 2 + 1, .repetition = i / 2 + 1, .started = started};
+        struct sb_trial_row row = {.number = i + 1, .cell = i % 2 + 1, .repetition = i / 2 + 1, .started = started};
         row.result.status = SB_STATUS_OK;
         add_metric(&row.result, "alloc_p50_ns", "ns", values[i % 2]);
         add_metric(&row.result, "clock_resolution", "ns", 10);
@@ -188,8 +187,8 @@ static void no_metric_decides_by_less_than_two_steps(void **state)
                 continue;
             decided++;
             if (fabs(row->x.median - row->y.median) < 2 * fmax(row->x.step, row->y.step) * (1 - 1e-6))
-                fail_msg("%s, %s: %g and %g are decided, with a step of %g", names.at[i], row->title,
-                         row->x.median, row->y.median, row->x.step);
+                fail_msg("%s, %s: %g and %g are decided, with a step of %g", names.at[i], row->title, row->x.median,
+                         row->y.median, row->x.step);
         }
         sb_compare_free(&c);
     }

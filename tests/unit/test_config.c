@@ -38,10 +38,9 @@ static void plain_file(void **state)
 {
     struct sb_ini ini;
     (void)state;
-    char *errors =
-        errors_of("\xef\xbb\xbf; comment\n[a]\nx = 1 ; one\n   y=two words   \n\t# more\n[b long name]\n"
-                  "z = a;b\nu = http://x\r\n",
-                  &ini);
+    char *errors = errors_of("\xef\xbb\xbf; comment\n[a]\nx = 1 ; one\n   y=two words   \n\t# more\n[b long name]\n"
+                             "z = a;b\nu = http://x\r\n",
+                             &ini);
     assert_string_equal(errors, "");
     assert_string_equal(value_of(&ini, "a", "", "x"), "1");
     assert_string_equal(value_of(&ini, "a", "", "y"), "two words");
@@ -96,13 +95,11 @@ static void what_is_wrong_is_said(void **state)
 {
     (void)state;
     expect_errors("[a\nx = 1\n", "t.ini:1: the section header '[a' lacks its ']'\n");
-    expect_errors("[a] junk\n",
-                  "t.ini:1: unexpected 'junk' after the section header; put comments behind ' ;'\n");
+    expect_errors("[a] junk\n", "t.ini:1: unexpected 'junk' after the section header; put comments behind ' ;'\n");
     expect_errors("[a] ; fine\n", "");
     expect_errors("[]\n", "t.ini:1: the section header is empty; expected a name such as [experiment]\n");
     expect_errors("[a]\n[b]\n[a]\n", "t.ini:3: the section [a] stands twice; first on line 1\n");
-    expect_errors("[a]\nx = 1\nx = 2\n",
-                  "t.ini:3: the key 'x' stands twice in its section; first on line 2\n");
+    expect_errors("[a]\nx = 1\nx = 2\n", "t.ini:3: the key 'x' stands twice in its section; first on line 2\n");
     expect_errors("[a]\nx\n", "t.ini:2: 'x' is neither a [section], a comment nor 'key = value'\n");
     expect_errors("[a]\nx =\n", "t.ini:2: the key has no value\n");
     expect_errors("[a]\nx = ; nothing\n", "t.ini:2: the key has no value\n");

@@ -113,28 +113,28 @@ static void exhaust(const char *name, const char *option, const char *value)
     sb_plugin_free(p);
 }
 
-#define EACH(TEST)                                                                                           \
-    TEST(buddy, "buddy", NULL, NULL)                                                                         \
-    TEST(buddy_alone, "buddy", "page_lists", "no")                                                           \
-    TEST(slub, "slub", NULL, NULL)                                                                           \
-    TEST(slub_shared, "slub", "percpu", "no")                                                                \
-    TEST(slub_sheaves, "slub", "sheaf", "60")                                                                \
-    TEST(slab, "slab", NULL, NULL)                                                                           \
-    TEST(slab_shared, "slab", "percpu", "no")                                                                \
-    TEST(slob, "slob", NULL, NULL)                                                                           \
-    TEST(kmalloc, "kmalloc", NULL, NULL)                                                                     \
-    TEST(vmalloc, "vmalloc", NULL, NULL)                                                                     \
-    TEST(vmalloc_percpu, "vmalloc", "percpu", "yes")                                                         \
-    TEST(mempool, "mempool", NULL, NULL)                                                                     \
-    TEST(mempool_pages, "mempool", "backing", "pages")                                                       \
-    TEST(mempool_percpu, "mempool", "cache", "32")                                                           \
+#define EACH(TEST)                                                                                                     \
+    TEST(buddy, "buddy", NULL, NULL)                                                                                   \
+    TEST(buddy_alone, "buddy", "page_lists", "no")                                                                     \
+    TEST(slub, "slub", NULL, NULL)                                                                                     \
+    TEST(slub_shared, "slub", "percpu", "no")                                                                          \
+    TEST(slub_sheaves, "slub", "sheaf", "60")                                                                          \
+    TEST(slab, "slab", NULL, NULL)                                                                                     \
+    TEST(slab_shared, "slab", "percpu", "no")                                                                          \
+    TEST(slob, "slob", NULL, NULL)                                                                                     \
+    TEST(kmalloc, "kmalloc", NULL, NULL)                                                                               \
+    TEST(vmalloc, "vmalloc", NULL, NULL)                                                                               \
+    TEST(vmalloc_percpu, "vmalloc", "percpu", "yes")                                                                   \
+    TEST(mempool, "mempool", NULL, NULL)                                                                               \
+    TEST(mempool_pages, "mempool", "backing", "pages")                                                                 \
+    TEST(mempool_percpu, "mempool", "cache", "32")                                                                     \
     TEST(bootmem, "bootmem", NULL, NULL)
 
-#define DEFINE(name, plugin, option, value)                                                                  \
-    static void name(void **state)                                                                           \
-    {                                                                                                        \
-        (void)state;                                                                                         \
-        exhaust(plugin, option, value);                                                                      \
+#define DEFINE(name, plugin, option, value)                                                                            \
+    static void name(void **state)                                                                                     \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        exhaust(plugin, option, value);                                                                                \
     }
 #define LIST(name, plugin, option, value) cmocka_unit_test(name),
 

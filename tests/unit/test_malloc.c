@@ -133,8 +133,7 @@ static void what_calls_itself_is_served_by_itself(void **state)
         unsigned long *entered = dlsym(handle, "selfcall_entered"), before = *entered;
         for (int k = 0; k < 1000; k++) {
             /* calloc is what calls malloc in the last one. */
-            void *block =
-                o.p->sized.alloc(o.self, 100, 0, i == 3 ? SB_GFP_KERNEL | SB_GFP_ZERO : SB_GFP_KERNEL);
+            void *block = o.p->sized.alloc(o.self, 100, 0, i == 3 ? SB_GFP_KERNEL | SB_GFP_ZERO : SB_GFP_KERNEL);
             assert_non_null(block);
             o.p->sized.free(o.self, block, 100);
         }

@@ -4,9 +4,9 @@
  */
 #include "test.h"
 
+#include "analyse/view.h"
 #include "base/str.h"
 #include "report/methods.h"
-#include "analyse/view.h"
 #include "store/store.h"
 #include "trial/layout.h"
 
@@ -36,8 +36,7 @@ static char *settings_of(const struct given *g)
     sb_text_printf(&text, "[machine]\n");
     for (size_t i = 0; i < SB_COUNT(machine); i++) {
         size_t n = strcspn(machine[i], "=");
-        sb_text_printf(&text, "%s\n",
-                       g->machine && !strncmp(g->machine, machine[i], n) ? g->machine : machine[i]);
+        sb_text_printf(&text, "%s\n", g->machine && !strncmp(g->machine, machine[i], n) ? g->machine : machine[i]);
     }
     sb_text_printf(&text, "[trial]\n");
     for (size_t i = 0; i < SB_COUNT(trial); i++) {
@@ -47,8 +46,8 @@ static char *settings_of(const struct given *g)
     return text.at;
 }
 
-static void add_trial(struct sb_store *store, const struct given *g, int64_t number, int64_t repetition,
-                      int64_t retry, enum sb_status status)
+static void add_trial(struct sb_store *store, const struct given *g, int64_t number, int64_t repetition, int64_t retry,
+                      enum sb_status status)
 {
     char started[] = "2026-11-29T12:00:00Z", *why = NULL;
     struct sb_trial_row row = {
@@ -75,8 +74,7 @@ static char *methods(const struct given *g)
     unlink(path);
     for (size_t i = 0; i < SB_COUNT(meta); i++) {
         if (!g->old || strcmp(meta[i][0], "retries"))
-            sb_pairs_add(&head.meta, meta[i][0],
-                         g->meta && !strcmp(g->meta, meta[i][0]) ? g->value : meta[i][1]);
+            sb_pairs_add(&head.meta, meta[i][0], g->meta && !strcmp(g->meta, meta[i][0]) ? g->value : meta[i][1]);
     }
     struct sb_cell_row *cell = SB_VEC_ADD(&head.cells);
     *cell = (struct sb_cell_row){.id = 1, .threads = g->threads ? g->threads : 1};
@@ -152,8 +150,7 @@ static void order_and_layout(void **state)
     expect(&(struct given){.warning = sb_layout_not_fixed},
            "with the kernel's own randomisation of addresses on, which could not be switched off everywhere.",
            "without the kernel's own");
-    expect(&(struct given){.meta = "precision", .value = "0.02"}, "reached no further than 2 % from it",
-           NULL);
+    expect(&(struct given){.meta = "precision", .value = "0.02"}, "reached no further than 2 % from it", NULL);
     expect(&(struct given){.meta = "confidence", .value = "0.9"}, "distribution-free 90 % intervals", "95 %");
 }
 
@@ -164,12 +161,10 @@ static void phases(void **state)
            "The measured phase took 100ms, after a warm-up of at least 50ms that went on until the rate was "
            "steady (coefficient of variation under 5%) or 500ms had passed.",
            "common");
-    expect(&(struct given){.trial = "operations = 5000"}, "The measured phase was 5000 operations per thread",
-           "100ms");
+    expect(&(struct given){.trial = "operations = 5000"}, "The measured phase was 5000 operations per thread", "100ms");
     expect(&(struct given){.trial = "steady = off"}, ", after a warm-up of 50ms.", "variation");
     expect(&(struct given){.trial = "warmup = 0s"}, "took 100ms, without a warm-up.", "after a warm-up");
-    expect(&(struct given){.trial = "rate = 1000/s"}, "Calls were due at a fixed rate (1000/s per thread)",
-           NULL);
+    expect(&(struct given){.trial = "rate = 1000/s"}, "Calls were due at a fixed rate (1000/s per thread)", NULL);
     expect(&(struct given){.threads = 2},
            "counts from when the last one had begun; each entered it at a place of its "
            "cycle that was drawn from the seed.",
@@ -205,20 +200,17 @@ static void what_is_missing(void **state)
            "its time was nobody's. Each was made again, up to 3 times; 0 repetitions have "
            "no number for it. No other trial was excluded.",
            "No trial failed");
-    expect(&(struct given){.second = SB_STATUS_DISTURBED}, "1 repetition has no number for it.",
-           "No trial failed");
-    expect(&(struct given){.retried = true, .trial = "lost_time = 20%"}, "more than 20% of its time",
-           "5% of its time");
+    expect(&(struct given){.second = SB_STATUS_DISTURBED}, "1 repetition has no number for it.", "No trial failed");
+    expect(&(struct given){.retried = true, .trial = "lost_time = 20%"}, "more than 20% of its time", "5% of its time");
 }
 
 static void checks(void **state)
 {
     (void)state;
-    expect(
-        &defaults,
-        "After the measured phase, and twice in the survey, the blocks that the workload held were searched "
-        "for overlaps, all that it had written into them was compared,",
-        "in part");
+    expect(&defaults,
+           "After the measured phase, and twice in the survey, the blocks that the workload held were searched "
+           "for overlaps, all that it had written into them was compared,",
+           "in part");
     expect(&defaults, "Each allocator had passed a conformance check", NULL);
     expect(&(struct given){.trial = "survey = 0"}, "After the measured phase the blocks", NULL);
     expect(&(struct given){.run_warning = sb_warning_unchecked}, "had not been through the conformance check",

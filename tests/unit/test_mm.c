@@ -306,8 +306,7 @@ static void kmalloc_aligns(void **state)
     assert_int_equal(sb_kmalloc_init(&k, &mm, &percpu), 0);
     for (size_t align = 8; align <= 65536; align *= 2) {
         for (size_t size = 1; size <= 20000; size = size * 3 / 2 + 1) {
-            char *a = sb_kmalloc(&k, size, align, SB_GFP_KERNEL),
-                 *b = sb_kmalloc(&k, size, align, SB_GFP_KERNEL);
+            char *a = sb_kmalloc(&k, size, align, SB_GFP_KERNEL), *b = sb_kmalloc(&k, size, align, SB_GFP_KERNEL);
             assert_true(a && b && a != b);
             assert_int_equal((uintptr_t)a % align, 0);
             assert_int_equal((uintptr_t)b % align, 0);
@@ -447,8 +446,7 @@ static void check_notices_shared_and_overlapping_areas(void **state)
     char why[256];
     (void)state;
     open_vmalloc(&t, &mm, &vm, 0);
-    char *a = sb_vmalloc(&vm, 2 * SB_PAGE_SIZE, SB_GFP_KERNEL),
-         *b = sb_vmalloc(&vm, 2 * SB_PAGE_SIZE, SB_GFP_KERNEL);
+    char *a = sb_vmalloc(&vm, 2 * SB_PAGE_SIZE, SB_GFP_KERNEL), *b = sb_vmalloc(&vm, 2 * SB_PAGE_SIZE, SB_GFP_KERNEL);
     struct sb_vm_struct *first = vm.owner[(a - vm.base) >> SB_PAGE_SHIFT];
     struct sb_vm_struct *second = vm.owner[(b - vm.base) >> SB_PAGE_SHIFT];
     struct sb_page *page = second->pages[0];
@@ -474,8 +472,7 @@ static void blocks_of_addresses_per_cpu(void **state)
     (void)state;
     pin_to_one_cpu();
     open_mm(&t, &mm, 64, test_cpus());
-    assert_int_equal(
-        sb_vmalloc_init(&vm, &mm, &(struct sb_vmalloc_config){.percpu = true, .lazy_max = 1 << 30}), 0);
+    assert_int_equal(sb_vmalloc_init(&vm, &mm, &(struct sb_vmalloc_config){.percpu = true, .lazy_max = 1 << 30}), 0);
     for (int i = 0; i < 300; i++) {
         areas[i] = sb_vmalloc(&vm, 4 * SB_PAGE_SIZE, SB_GFP_KERNEL);
         assert_true(!i || i == 256 || areas[i] == areas[i - 1] + 4 * SB_PAGE_SIZE);
@@ -689,8 +686,7 @@ static void page_backed_pools_survive_exhaustion(void **state)
     void *elements[8];
     (void)state;
     open_mm(&t, &mm, 16, test_cpus());
-    assert_int_equal(sb_mempool_init(&pool, 8, sb_mempool_alloc_pages, sb_mempool_free_pages, &pages, 1000),
-                     0);
+    assert_int_equal(sb_mempool_init(&pool, 8, sb_mempool_alloc_pages, sb_mempool_free_pages, &pages, 1000), 0);
     while (sb_alloc_pages(&mm, SB_GFP_ATOMIC | SB_GFP_NOWARN, 0))
         ;
     for (int i = 0; i < 8; i++) {
@@ -823,8 +819,7 @@ static void static_variables_have_a_copy_each(void **state)
     (void)state;
     pin_to_one_cpu();
     open_mm(&t, &mm, 16, test_cpus());
-    assert_int_equal(
-        sb_pcpu_init(&pcpu, &mm, __start_sb_percpu, (uint64_t)(__stop_sb_percpu - __start_sb_percpu)), 0);
+    assert_int_equal(sb_pcpu_init(&pcpu, &mm, __start_sb_percpu, (uint64_t)(__stop_sb_percpu - __start_sb_percpu)), 0);
     void *cookie = sb_pcpu_static(&pcpu, &counted);
     for (unsigned i = 0; i < mm.nr_cpus; i++) {
         assert_int_equal(*(uint64_t *)sb_per_cpu_ptr(cookie, i), 7);

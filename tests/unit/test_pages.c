@@ -323,8 +323,7 @@ static void get_order_and_zeroed_pages(void **state)
     struct test_host t;
     struct sb_mm mm;
     (void)state;
-    static const uint64_t sizes[][2] = {{1, 0},    {4096, 0},  {4097, 1},    {8192, 1},
-                                        {8193, 2}, {65536, 4}, {4 << 20, 10}};
+    static const uint64_t sizes[][2] = {{1, 0}, {4096, 0}, {4097, 1}, {8192, 1}, {8193, 2}, {65536, 4}, {4 << 20, 10}};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
         assert_int_equal(sb_get_order(sizes[i][0]), sizes[i][1]);
     open_mm_with(&t, &mm, 16, test_cpus(), &(struct sb_mm_config){.page_lists = true});
@@ -355,8 +354,7 @@ static void boot_memory_is_dealt_out_first_fit(void **state)
     /* Above 16 MiB while that lasts, then below. */
     assert_in_range((uintptr_t)sb_alloc_bootmem_pages(&boot, 40 << 20), (uintptr_t)base + (16 << 20),
                     (uintptr_t)base + (64 << 20));
-    assert_in_range((uintptr_t)sb_alloc_bootmem_pages(&boot, 8 << 20), (uintptr_t)base,
-                    (uintptr_t)base + (16 << 20));
+    assert_in_range((uintptr_t)sb_alloc_bootmem_pages(&boot, 8 << 20), (uintptr_t)base, (uintptr_t)base + (16 << 20));
     assert_null(sb_alloc_bootmem_pages(&boot, 48 << 20));
     sb_bootmem_exit(&boot);
 }

@@ -37,8 +37,7 @@ static void other_begins(void)
 {
     script.begins = 0;
     trial.begun++;
-    trial.window_end_tick =
-        spec.trial[SB_TRIAL_OPERATIONS].u ? UINT64_MAX : ticks + spec.trial[SB_TRIAL_DURATION].u;
+    trial.window_end_tick = spec.trial[SB_TRIAL_OPERATIONS].u ? UINT64_MAX : ticks + spec.trial[SB_TRIAL_DURATION].u;
     ticks += script.kept;
 }
 
@@ -191,9 +190,8 @@ static void a_short_window_is_no_result(void **state)
     measure_beside_another();
     assert_true(fabs(sb_trial_window_share(&trial) - 0.89) < 0.001);
     char *why = sb_trial_disturbance(&trial);
-    assert_string_equal(why,
-                        "a thread was measured over 89 % of the window that was asked for, less than 90 %: "
-                        "it was kept from its CPU when the window opened");
+    assert_string_equal(why, "a thread was measured over 89 % of the window that was asked for, less than 90 %: "
+                             "it was kept from its CPU when the window opened");
     free(why);
     workers[1].closed_ns = workers[0].closed_ns = 0.9 * MS;
     assert_null(sb_trial_disturbance(&trial));
@@ -389,8 +387,7 @@ static void a_pair_is_compared_by_turns(void **state)
 {
     static struct trial partner;
     (void)state;
-    partner =
-        (struct trial){.spec = &spec, .clock = &fake_clock, .allocator = &allocator, .workload = &workload};
+    partner = (struct trial){.spec = &spec, .clock = &fake_clock, .allocator = &allocator, .workload = &workload};
     trial.partner = &partner;
     trial.host.seed = 7;
     workers[0].partner_state = &trial;
@@ -426,8 +423,7 @@ static void a_pair_knows_who_failed(void **state)
     static struct trial partner;
     static struct sb_plugin failing = {.workload.step = failing_step};
     (void)state;
-    partner =
-        (struct trial){.spec = &spec, .clock = &fake_clock, .allocator = &allocator, .workload = &failing};
+    partner = (struct trial){.spec = &spec, .clock = &fake_clock, .allocator = &allocator, .workload = &failing};
     trial.partner = &partner;
     workers[0].partner_state = &trial;
     sb_worker_measure(&workers[0]);
@@ -442,8 +438,7 @@ static void a_pair_needs_rounds(void **state)
 {
     static struct trial partner;
     (void)state;
-    partner =
-        (struct trial){.spec = &spec, .clock = &fake_clock, .allocator = &allocator, .workload = &workload};
+    partner = (struct trial){.spec = &spec, .clock = &fake_clock, .allocator = &allocator, .workload = &workload};
     trial.partner = &partner;
     workers[0].partner_state = &trial;
     spec.trial[SB_TRIAL_DURATION].u = 2 * MS;

@@ -25,8 +25,8 @@ static void refusals_say_what_to_do(void **state)
 {
     (void)state;
     char words[128];
-    snprintf(words, sizeof(words), "built for plugin ABI 0.%d, this scullbench has %d.%d; rebuild it",
-             SB_ABI_MINOR, SB_ABI_MAJOR, SB_ABI_MINOR);
+    snprintf(words, sizeof(words), "built for plugin ABI 0.%d, this scullbench has %d.%d; rebuild it", SB_ABI_MINOR,
+             SB_ABI_MAJOR, SB_ABI_MINOR);
     expect_refusal("old-major", words);
     snprintf(words, sizeof(words),
              "built for plugin ABI %d.%d, this scullbench has %d.%d: use a newer scullbench, or rebuild it",

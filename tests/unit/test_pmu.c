@@ -53,8 +53,7 @@ static int fake_open(void *attr, int group_fd)
 
 static ssize_t fake_read(int fd, void *buffer, size_t size)
 {
-    uint64_t raw[3] = {fake.at[fd - FIRST_FD].value, fake.at[fd - FIRST_FD].enabled,
-                       fake.at[fd - FIRST_FD].running};
+    uint64_t raw[3] = {fake.at[fd - FIRST_FD].value, fake.at[fd - FIRST_FD].enabled, fake.at[fd - FIRST_FD].running};
     assert_int_equal(size, sizeof(raw));
     memcpy(buffer, raw, sizeof(raw));
     return sizeof(raw);
@@ -159,8 +158,8 @@ static void refusals_name_their_cause(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char *why = sb_pmu_explain_refusal(-EPERM, cases[i].paranoid, cases[i].user_only, cases[i].filtered,
-                                           cases[i].capable);
+        char *why =
+            sb_pmu_explain_refusal(-EPERM, cases[i].paranoid, cases[i].user_only, cases[i].filtered, cases[i].capable);
         if (!strstr(why, cases[i].words))
             fail_msg("case %zu: '%s' lacks '%s'", i, why, cases[i].words);
         free(why);
@@ -224,8 +223,8 @@ static void a_group_is_opened_under_its_hardware_event(void **state)
     struct sb_pmu pmu;
     struct sb_pmu_counters c;
     (void)state;
-    sb_pmu_prepare(&pmu, "perf::PAGE-FAULTS, {perf::CPU-CLOCK, perf::CYCLES, perf::INSTRUCTIONS}",
-                   sb_pmu_encode_name, NULL);
+    sb_pmu_prepare(&pmu, "perf::PAGE-FAULTS, {perf::CPU-CLOCK, perf::CYCLES, perf::INSTRUCTIONS}", sb_pmu_encode_name,
+                   NULL);
     assert_int_equal(pmu.n, 4);
     assert_int_equal(pmu.at[0].group, 0);
     assert_string_equal(pmu.at[1].name, "perf::CPU-CLOCK");

@@ -15,8 +15,7 @@ static const struct sb_pages_ops pages;
 static const struct sb_allocator caches = {.cache = &cache, .sized = &sized, .pages = &pages},
                                  classes = {.sized = &sized}, buddy = {.sized = &sized, .pages = &pages};
 
-static uint64_t held(const struct sb_allocator *a, enum sb_want want, uint64_t size, uint64_t count,
-                     uint32_t threads)
+static uint64_t held(const struct sb_allocator *a, enum sb_want want, uint64_t size, uint64_t count, uint32_t threads)
 {
     const struct sb_needs needs = {.want = want, .block_size = size, .live_bytes = size * count};
     return sb_memory_held(a, &needs, threads);
@@ -92,8 +91,7 @@ static bool wants(const struct sb_stopping *s, uint32_t cell, uint32_t block)
 
 static void tell(struct sb_stopping *s, uint32_t cell, uint32_t block, double rate)
 {
-    char alone[] = "ops_per_s", paired[] = "paired_ratio", *name = plan.paired ? paired : alone,
-         unit[] = "1/s";
+    char alone[] = "ops_per_s", paired[] = "paired_ratio", *name = plan.paired ? paired : alone, unit[] = "1/s";
     struct sb_metric metric = {name, unit, rate};
     struct sb_result result = {.status = rate > 0 ? SB_STATUS_OK : SB_STATUS_CRASHED};
     const struct sb_trial trial = {.cell = cell, .repetition = block};

@@ -228,8 +228,7 @@ static void damage_is_found(void **state)
     }
     assert_true(broken);
     assert_int_equal(r.w->workload.verify(r.workload), -EBADMSG);
-    assert_non_null(
-        strstr(r.host.failure, "quantum 0 doesn't hold what was written into it: 1 bytes differ"));
+    assert_non_null(strstr(r.host.failure, "quantum 0 doesn't hold what was written into it: 1 bytes differ"));
     close_rig(&r);
 }
 

@@ -159,8 +159,7 @@ static void dma_caches_take_dma_pages(void **state)
 
 /* ---- slab of 2.6 ---- */
 
-static void open_slab(struct test_host *t, struct sb_mm *mm, struct sb_slab_system *system, unsigned cpus,
-                      bool arrays)
+static void open_slab(struct test_host *t, struct sb_mm *mm, struct sb_slab_system *system, unsigned cpus, bool arrays)
 {
     open_mm_with(t, mm, 64, cpus, &config);
     assert_int_equal(sb_slab_init(system, mm, arrays), 0);
@@ -196,11 +195,10 @@ static void slab_layouts_follow_the_rule(void **state)
     (void)state;
     open_slab(&t, &mm, &system, test_cpus(), true);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        assert_int_equal(
-            sb_slab_cache_create(&system, "c", rows[i].size, 0, SB_SLAB_HWCACHE_ALIGN, NULL, NULL, &cache),
-            0);
-        if (cache->objects != rows[i].objects || cache->order != rows[i].order ||
-            cache->off_slab != rows[i].off_slab || cache->limit != rows[i].limit)
+        assert_int_equal(sb_slab_cache_create(&system, "c", rows[i].size, 0, SB_SLAB_HWCACHE_ALIGN, NULL, NULL, &cache),
+                         0);
+        if (cache->objects != rows[i].objects || cache->order != rows[i].order || cache->off_slab != rows[i].off_slab ||
+            cache->limit != rows[i].limit)
             fail_msg("%zu bytes: %u objects, order %u, off-slab %d, limit %u", rows[i].size, cache->objects,
                      cache->order, cache->off_slab, cache->limit);
     }
@@ -269,8 +267,7 @@ static void slabs_are_coloured(void **state)
     (void)state;
     open_slab(&t, &mm, &system, test_cpus(), false);
     /* 15 objects of 256 bytes and 108 of management leave 148: two colours. */
-    assert_int_equal(sb_slab_cache_create(&system, "c", 256, 0, SB_SLAB_HWCACHE_ALIGN, NULL, NULL, &cache),
-                     0);
+    assert_int_equal(sb_slab_cache_create(&system, "c", 256, 0, SB_SLAB_HWCACHE_ALIGN, NULL, NULL, &cache), 0);
     assert_int_equal(cache->colours, 2);
     uintptr_t first = 0;
     for (int i = 0; i < 6; i++) {
@@ -304,8 +301,7 @@ static void arrays_hand_over_through_the_shared_one(void **state)
     for (int i = 0; i < 200; i++)
         sb_slab_cache_free(cache, objects[i]);
     struct sb_cpu_stack *array = sb_stack_of(&cache->arrays, (unsigned)sched_getcpu(), 0);
-    assert_int_equal(array->count + cache->nr_shared + cache->nr_free_objects,
-                     cache->nr_slabs * cache->objects);
+    assert_int_equal(array->count + cache->nr_shared + cache->nr_free_objects, cache->nr_slabs * cache->objects);
     /* 60 at a time, once each 60 frees past the limit of 120. */
     assert_int_equal(cache->nr_shared, 120);
     /* The last freed comes back first. */

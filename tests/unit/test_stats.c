@@ -113,8 +113,7 @@ static void rank_sums(void **state)
         g[i - 1] = sin(i) + 10;
     for (int i = 1; i <= 55; i++)
         h[i - 1] = cos(i * 1.7) + 10.3;
-    near(sb_rank_sum_p(g, 60, h, 55), 0.0322265814062,
-         1e-12); /* x <- sin(1:60) + 10; y <- cos((1:55) * 1.7) + 10.3 */
+    near(sb_rank_sum_p(g, 60, h, 55), 0.0322265814062, 1e-12); /* x <- sin(1:60) + 10; y <- cos((1:55) * 1.7) + 10.3 */
     /* The exact distribution far out and with many samples, where differences of large numbers would be lost.
      */
     near(sb_rank_sum_p(g, 45, h, 49), 0.0445266726863072, 1e-12); /* wilcox.test(x[1:45], y[1:49])$p.value */
@@ -122,8 +121,7 @@ static void rank_sums(void **state)
         g[i] = i + 1;
         h[i] = i + 100;
     }
-    near(sb_rank_sum_p(g, 49, h, 49) / 7.85002919296329e-29, 1,
-         1e-9); /* wilcox.test(1:49, 100:148)$p.value */
+    near(sb_rank_sum_p(g, 49, h, 49) / 7.85002919296329e-29, 1, 1e-9); /* wilcox.test(1:49, 100:148)$p.value */
     near(sb_smallest_p(49, 49) / 7.85002919296329e-29, 1, 1e-9);
     near(sb_smallest_p(6, 6), 2.0 / 924, 1e-15);
     assert_true(isnan(sb_rank_sum_p(g, 0, h, 55)));

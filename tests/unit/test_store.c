@@ -72,8 +72,7 @@ static char *contradiction(const char *const *lines)
 #define PHASE(name)  "{\"phase\":\"" name "\"}"
 #define METRIC(name) "{\"metric\":\"" name "\",\"unit\":\"1/s\",\"value\":9e12}"
 #define STATUS(name) "{\"status\":\"" name "\"}"
-#define WHOLE                                                                                                \
-    PHASE("setup"), PHASE("survey"), PHASE("warm-up"), PHASE("measure"), PHASE("verify"), PHASE("tear-down")
+#define WHOLE        PHASE("setup"), PHASE("survey"), PHASE("warm-up"), PHASE("measure"), PHASE("verify"), PHASE("tear-down")
 
 /* A plugin shares the trial's process and may write where it writes: what it says is told apart by what it
  * can't know to say in its place. */
@@ -83,9 +82,7 @@ static void an_output_that_contradicts_itself_is_told(void **state)
         const char *wrong, *lines[12];
     } cases[] = {
         {NULL, {WHOLE, METRIC("ops_per_s"), STATUS("ok")}},
-        {NULL,
-         {PHASE("setup"), PHASE("warm-up"), PHASE("measure"), PHASE("verify"), PHASE("tear-down"),
-          STATUS("ok")}},
+        {NULL, {PHASE("setup"), PHASE("warm-up"), PHASE("measure"), PHASE("verify"), PHASE("tear-down"), STATUS("ok")}},
         {NULL, {WHOLE, METRIC("lost_time"), STATUS("disturbed")}},
         {NULL, {PHASE("setup"), "{\"warning\":\"x\"}", "{\"library\":\"x\"}", STATUS("error")}},
         {NULL, {PHASE("setup"), PHASE("survey"), STATUS("invalid")}},
@@ -97,8 +94,7 @@ static void an_output_that_contradicts_itself_is_told(void **state)
         {"its status is ok, but it was not measured, verified and torn down",
          {PHASE("setup"), PHASE("warm-up"), PHASE("measure"), PHASE("verify"), STATUS("ok")}},
         {"its status is disturbed, but it was not measured, verified and torn down", {STATUS("disturbed")}},
-        {"series free_blocks comes before the trial was torn down",
-         {PHASE("measure"), "{\"series\":\"free_blocks\"}"}},
+        {"series free_blocks comes before the trial was torn down", {PHASE("measure"), "{\"series\":\"free_blocks\"}"}},
         {"histogram alloc comes before the trial was torn down", {"{\"histogram\":\"alloc\"}"}},
         {"unavailable ops_per_s comes before the trial was torn down", {"{\"unavailable\":\"ops_per_s\"}"}},
         {"metric ops_per_s comes twice", {WHOLE, METRIC("ops_per_s"), METRIC("x"), METRIC("ops_per_s")}},
@@ -162,16 +158,12 @@ static void a_database_keeps_everything(void **state)
     assert_int_equal(sb_store_create(&store, path, &why), 0);
     sb_pairs_add(&head.meta, "name", hostile);
     struct sb_cell_row *cell = SB_VEC_ADD(&head.cells);
-    *cell = (struct sb_cell_row){.id = 7,
-                                 .threads = 2,
-                                 .allocator = sb_strdup(hostile),
-                                 .workload = sb_strdup("w"),
-                                 .settings = sb_strdup("x")};
+    *cell = (struct sb_cell_row){
+        .id = 7, .threads = 2, .allocator = sb_strdup(hostile), .workload = sb_strdup("w"), .settings = sb_strdup("x")};
     sb_pairs_add(&cell->swept, "w.quantum", "1000B");
     assert_int_equal(sb_store_begin(store, &head, &why), 0);
     for (int i = 1; i <= 3; i++) {
-        struct sb_trial_row trial = {
-            .number = i, .cell = 7, .repetition = i, .seed = UINT64_MAX - (uint64_t)i};
+        struct sb_trial_row trial = {.number = i, .cell = 7, .repetition = i, .seed = UINT64_MAX - (uint64_t)i};
         char name[] = "m", unit[] = "u", series_name[] = "s";
         struct sb_metric metric = {name, unit, i / 3.0};
         struct sb_point points[] = {{1, 0.1}, {2, 1e300}};
@@ -207,8 +199,7 @@ static void a_database_keeps_everything(void **state)
     assert_int_equal(sb_store_load_series(store, 3, &series, &why), 0);
     assert_true(series.series.at[0].at[0].y == 0.1 && series.series.at[0].at[1].y == 1e300);
     assert_int_equal(sb_store_load_latencies(store, 2, &series, &why), 0);
-    assert_true(series.latencies.n == 1 && series.latencies.at[0].n == 8 &&
-                series.latencies.at[0].max == 400);
+    assert_true(series.latencies.n == 1 && series.latencies.at[0].n == 8 && series.latencies.at[0].max == 400);
     assert_true(series.latencies.at[0].at[1].index == 300 && series.latencies.at[0].at[0].count == 7);
     assert_true(data.trials.at[0].layout == UINT64_C(1) << 40 && !data.trials.at[0].simulated);
     assert_true(data.trials.at[2].simulated);
@@ -304,14 +295,10 @@ static void what_is_no_database_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(results_survive_the_wire),
-        cmocka_unit_test(an_output_that_contradicts_itself_is_told),
-        cmocka_unit_test(a_trial_has_no_endless_metrics),
-        cmocka_unit_test(a_database_keeps_everything),
-        cmocka_unit_test(files_of_version_1_are_read),
-        cmocka_unit_test(files_of_later_versions_are_read),
-        cmocka_unit_test(nothing_is_overwritten),
-        cmocka_unit_test(what_is_no_database_is_said),
+        cmocka_unit_test(results_survive_the_wire),       cmocka_unit_test(an_output_that_contradicts_itself_is_told),
+        cmocka_unit_test(a_trial_has_no_endless_metrics), cmocka_unit_test(a_database_keeps_everything),
+        cmocka_unit_test(files_of_version_1_are_read),    cmocka_unit_test(files_of_later_versions_are_read),
+        cmocka_unit_test(nothing_is_overwritten),         cmocka_unit_test(what_is_no_database_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,8 +70,7 @@ static void release(struct stress *s, unsigned source, unsigned char *at)
 static void give_away(struct thread *t, struct block *block)
 {
     struct stress *s = t->stress;
-    unsigned char *other =
-        atomic_exchange(&s->mailbox[block->source][sb_random_below(&t->random, MAILBOX)], block->at);
+    unsigned char *other = atomic_exchange(&s->mailbox[block->source][sb_random_below(&t->random, MAILBOX)], block->at);
     if (other)
         release(s, block->source, other);
 }
@@ -138,8 +137,8 @@ static void pin(pthread_t thread, unsigned index)
     pthread_setaffinity_np(thread, sizeof(set), &set);
 }
 
-static void stress(const struct sb_plugin *p, const union sb_value *options, unsigned threads,
-                   uint64_t operations, bool pinned)
+static void stress(const struct sb_plugin *p, const union sb_value *options, unsigned threads, uint64_t operations,
+                   bool pinned)
 {
     static struct stress s;
     struct thread *workers = calloc(threads, sizeof(*workers));
@@ -153,9 +152,8 @@ static void stress(const struct sb_plugin *p, const union sb_value *options, uns
     assert_int_equal(p->allocator.open(&host.host, options, &self), 0);
     p->allocator.snapshot(self, &before);
     for (unsigned i = 0; i < SOURCES; i++)
-        assert_int_equal(
-            sb_source_open(&s.sources[i], &p->allocator, self, SB_WANT_CACHE, "stress", cache_sizes[i], 0),
-            0);
+        assert_int_equal(sb_source_open(&s.sources[i], &p->allocator, self, SB_WANT_CACHE, "stress", cache_sizes[i], 0),
+                         0);
     for (unsigned i = 0; i < threads; i++) {
         workers[i] = (struct thread){.stress = &s, .index = i, .random = sb_random_fork(7, i)};
         pthread_create(&workers[i].id, NULL, work, &workers[i]);
@@ -239,41 +237,41 @@ static void stress_plugin(const char *name, const char *overrides)
 }
 
 /* Small reserves and thresholds make the rare paths common. */
-#define EACH(STRESS)                                                                                         \
-    STRESS(buddy, "buddy", "")                                                                               \
-    STRESS(buddy_alone, "buddy", "page_lists=no")                                                            \
-    STRESS(buddy_lock, "buddy", "cpu_sync=lock")                                                             \
-    STRESS(buddy_zones, "buddy", "nodes=2 dma32=32MiB highmem=16MiB")                                        \
-    STRESS(slub, "slub", "")                                                                                 \
-    STRESS(slub_shared, "slub", "percpu=no")                                                                 \
-    STRESS(slub_lock, "slub", "cpu_sync=lock")                                                               \
-    STRESS(slub_random, "slub", "randomize=yes page_lists=no")                                               \
-    STRESS(slub_sheaves, "slub", "sheaf=32")                                                                 \
-    STRESS(slub_sheaves_lock, "slub", "sheaf=32 cpu_sync=lock")                                              \
-    STRESS(slub_sheaves_shared, "slub", "sheaf=8 percpu=no")                                                 \
-    STRESS(slab, "slab", "")                                                                                 \
-    STRESS(slab_shared, "slab", "percpu=no")                                                                 \
-    STRESS(slab_lock, "slab", "cpu_sync=lock")                                                               \
-    STRESS(slob, "slob", "")                                                                                 \
-    STRESS(kmalloc, "kmalloc", "")                                                                           \
-    STRESS(kmalloc_shared, "kmalloc", "percpu=no page_lists=no")                                             \
-    STRESS(vmalloc, "vmalloc", "lazy_max=1MiB")                                                              \
-    STRESS(vmalloc_percpu, "vmalloc", "percpu=yes lazy_max=1MiB highmem=16MiB")                              \
-    STRESS(vmalloc_eager, "vmalloc", "lazy=no")                                                              \
-    STRESS(mempool, "mempool", "min_nr=1 max_wait=1us")                                                      \
-    STRESS(mempool_pages, "mempool", "min_nr=4 backing=pages max_wait=1us")                                  \
-    STRESS(mempool_percpu, "mempool", "min_nr=4 cache=32 max_wait=1us")                                      \
-    STRESS(mempool_percpu_least, "mempool", "min_nr=1 cache=1 max_wait=1us")                                 \
-    STRESS(mempool_percpu_lock, "mempool", "min_nr=4 cache=32 cpu_sync=lock max_wait=1us")                   \
-    STRESS(bootmem, "bootmem", "")                                                                           \
-    STRESS(bump, "bump", "")                                                                                 \
+#define EACH(STRESS)                                                                                                   \
+    STRESS(buddy, "buddy", "")                                                                                         \
+    STRESS(buddy_alone, "buddy", "page_lists=no")                                                                      \
+    STRESS(buddy_lock, "buddy", "cpu_sync=lock")                                                                       \
+    STRESS(buddy_zones, "buddy", "nodes=2 dma32=32MiB highmem=16MiB")                                                  \
+    STRESS(slub, "slub", "")                                                                                           \
+    STRESS(slub_shared, "slub", "percpu=no")                                                                           \
+    STRESS(slub_lock, "slub", "cpu_sync=lock")                                                                         \
+    STRESS(slub_random, "slub", "randomize=yes page_lists=no")                                                         \
+    STRESS(slub_sheaves, "slub", "sheaf=32")                                                                           \
+    STRESS(slub_sheaves_lock, "slub", "sheaf=32 cpu_sync=lock")                                                        \
+    STRESS(slub_sheaves_shared, "slub", "sheaf=8 percpu=no")                                                           \
+    STRESS(slab, "slab", "")                                                                                           \
+    STRESS(slab_shared, "slab", "percpu=no")                                                                           \
+    STRESS(slab_lock, "slab", "cpu_sync=lock")                                                                         \
+    STRESS(slob, "slob", "")                                                                                           \
+    STRESS(kmalloc, "kmalloc", "")                                                                                     \
+    STRESS(kmalloc_shared, "kmalloc", "percpu=no page_lists=no")                                                       \
+    STRESS(vmalloc, "vmalloc", "lazy_max=1MiB")                                                                        \
+    STRESS(vmalloc_percpu, "vmalloc", "percpu=yes lazy_max=1MiB highmem=16MiB")                                        \
+    STRESS(vmalloc_eager, "vmalloc", "lazy=no")                                                                        \
+    STRESS(mempool, "mempool", "min_nr=1 max_wait=1us")                                                                \
+    STRESS(mempool_pages, "mempool", "min_nr=4 backing=pages max_wait=1us")                                            \
+    STRESS(mempool_percpu, "mempool", "min_nr=4 cache=32 max_wait=1us")                                                \
+    STRESS(mempool_percpu_least, "mempool", "min_nr=1 cache=1 max_wait=1us")                                           \
+    STRESS(mempool_percpu_lock, "mempool", "min_nr=4 cache=32 cpu_sync=lock max_wait=1us")                             \
+    STRESS(bootmem, "bootmem", "")                                                                                     \
+    STRESS(bump, "bump", "")                                                                                           \
     STRESS(own_malloc, "malloc", "")
 
-#define DEFINE(name, plugin, overrides)                                                                      \
-    static void name(void **state)                                                                           \
-    {                                                                                                        \
-        (void)state;                                                                                         \
-        stress_plugin(plugin, overrides);                                                                    \
+#define DEFINE(name, plugin, overrides)                                                                                \
+    static void name(void **state)                                                                                     \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        stress_plugin(plugin, overrides);                                                                              \
     }
 #define LIST(name, plugin, overrides) cmocka_unit_test(name),
 

@@ -46,8 +46,7 @@ static char *cpus_of(const struct sb_topology *t, const char *location, enum sb_
     return text.at;
 }
 
-static void expect(const struct sb_topology *t, const char *location, enum sb_placement placement,
-                   const char *want)
+static void expect(const struct sb_topology *t, const char *location, enum sb_placement placement, const char *want)
 {
     char *got = cpus_of(t, location, placement);
     assert_string_equal(got, want);
@@ -136,16 +135,14 @@ static void locations_that_are_wrong(void **state)
     expect(t, "core", SB_PLACE_LIST, "'core' is not kind:number");
     expect(t, "core:x", SB_PLACE_LIST, "'x' is no range of numbers (valid: 3, 0-3, 2-, all, even, odd)");
     expect(t, "core:3-1", SB_PLACE_LIST, "'3-1' is no range of numbers (valid: 3, 0-3, 2-, all, even, odd)");
-    expect(t, "core:0-4", SB_PLACE_LIST,
-           "core:0-4 names what isn't there: this machine has 4 of that kind here");
+    expect(t, "core:0-4", SB_PLACE_LIST, "core:0-4 names what isn't there: this machine has 4 of that kind here");
     /* Numbers don't come round. */
     expect(t, "pu:4294967296", SB_PLACE_LIST,
            "pu:4294967296 names what isn't there: this machine has 8 of that kind here");
     expect(t, "pu:0-18446744073709551617", SB_PLACE_LIST,
            "pu:0-18446744073709551617 names what isn't there: this machine has 8 of that kind here");
     expect(t, "kind:0", SB_PLACE_LIST, "kind:0 names what isn't there: this machine has 0 of that kind here");
-    expect(t, "numa:1.core:2", SB_PLACE_LIST,
-           "core:2 names what isn't there: this machine has 2 of that kind here");
+    expect(t, "numa:1.core:2", SB_PLACE_LIST, "core:2 names what isn't there: this machine has 2 of that kind here");
     expect(t, "~all", SB_PLACE_LIST, "no CPU that this process may run on is left");
     sb_topology_free(t);
 }
@@ -220,8 +217,7 @@ static void a_bad_description_is_refused(void **state)
         {"HWLOC_XMLFILE", DATA_DIR "/cost.csv",
          "HWLOC_XMLFILE names '" DATA_DIR "/cost.csv', which is no topology in XML"},
         {"HWLOC_XMLFILE", DATA_DIR "/machines/version-3.xml",
-         "HWLOC_XMLFILE names '" DATA_DIR
-         "/machines/version-3.xml', which hwloc 3 wrote; this is hwloc 2: write it "
+         "HWLOC_XMLFILE names '" DATA_DIR "/machines/version-3.xml', which hwloc 3 wrote; this is hwloc 2: write it "
          "again with `lstopo --export-xml-flags v2`"},
     };
     (void)state;
@@ -276,8 +272,7 @@ static void an_xml_file_that_is_missing_is_said(void **state)
     (void)state;
     setenv("HWLOC_XMLFILE", "/nowhere.xml", 1);
     assert_true(sb_topology_load(&t, &why) < 0);
-    assert_string_equal(why,
-                        "HWLOC_XMLFILE names '/nowhere.xml', which can't be read: No such file or directory");
+    assert_string_equal(why, "HWLOC_XMLFILE names '/nowhere.xml', which can't be read: No such file or directory");
     free(why);
     unsetenv("HWLOC_XMLFILE");
 }

@@ -18,11 +18,11 @@ static void expect_truth(unsigned index, unsigned rows)
 
 /* In the order of truths[], with the number of rows that each table has: a table cut short would prove less.
  */
-#define TRUTH(name, index, rows)                                                                             \
-    static void name(void **state)                                                                           \
-    {                                                                                                        \
-        (void)state;                                                                                         \
-        expect_truth(index, rows);                                                                           \
+#define TRUTH(name, index, rows)                                                                                       \
+    static void name(void **state)                                                                                     \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        expect_truth(index, rows);                                                                                     \
     }
 TRUTH(slab_layout, 0, 237)
 TRUTH(ksize, 1, 16)
@@ -37,15 +37,9 @@ TRUTH(fragmentation_indices, 8, 36)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slab_layout),
-        cmocka_unit_test(ksize),
-        cmocka_unit_test(allocation_sequence),
-        cmocka_unit_test(object_reuse),
-        cmocka_unit_test(page_reuse),
-        cmocka_unit_test(vmalloc_steps),
-        cmocka_unit_test(vmalloc_reuse),
-        cmocka_unit_test(percpu_steps),
-        cmocka_unit_test(fragmentation_indices),
+        cmocka_unit_test(slab_layout),   cmocka_unit_test(ksize),        cmocka_unit_test(allocation_sequence),
+        cmocka_unit_test(object_reuse),  cmocka_unit_test(page_reuse),   cmocka_unit_test(vmalloc_steps),
+        cmocka_unit_test(vmalloc_reuse), cmocka_unit_test(percpu_steps), cmocka_unit_test(fragmentation_indices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,19 +27,17 @@ static const char *const touches[] = {"none", "first", "full", NULL};
 static const char *const caches[] = {"shared", "private", NULL};
 
 static const struct sb_option options[OPTIONS] = {
-    [OPTION_PATTERN] =
-        {"pattern", SB_OPTION_ENUM, 0, "pair", 0, 0, patterns,
-         "the order of frees: each block at once, or all blocks after all were allocated, the oldest "
-         "first, the youngest first, or at random"},
+    [OPTION_PATTERN] = {"pattern", SB_OPTION_ENUM, 0, "pair", 0, 0, patterns,
+                        "the order of frees: each block at once, or all blocks after all were allocated, "
+                        "the oldest first, the youngest first, or at random"},
     [OPTION_SIZE] = {"size", SB_OPTION_SIZE, 0, "64B", 8, UINT64_C(4) << 20, NULL, "bytes of a block"},
     [OPTION_COUNT] = {"count", SB_OPTION_INT, 0, "10000", 1, 100000000, NULL,
                       "blocks of each thread that live at once; pair has one"},
     [OPTION_TOUCH] = {"touch", SB_OPTION_ENUM, 0, "none", 0, 0, touches,
                       "what is written into a block: nothing, its first 8 bytes, or all"},
-    [OPTION_CACHE] =
-        {"cache", SB_OPTION_ENUM, 0, "shared", 0, 0, caches,
-         "whether the threads' blocks come from one cache or each thread has its own; the same where "
-         "the allocator has no caches"},
+    [OPTION_CACHE] = {"cache", SB_OPTION_ENUM, 0, "shared", 0, 0, caches,
+                      "whether the threads' blocks come from one cache or each thread has its own; "
+                      "the same where the allocator has no caches"},
     [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "1024", 1, 65536, NULL,
                       "calls of a step, timed together between two readings of the clock"},
 };
@@ -97,8 +95,7 @@ static int objects_setup(const struct sb_bench *bench, const union sb_value *val
     o->streams = calloc(bench->threads, sizeof(*o->streams));
     int status = o->streams ? 0 : -ENOMEM;
     if (!status && o->cache == CACHE_SHARED)
-        status =
-            sb_source_open(&o->source, bench->allocator, bench->self, SB_WANT_CACHE, "objects", o->size, 0);
+        status = sb_source_open(&o->source, bench->allocator, bench->self, SB_WANT_CACHE, "objects", o->size, 0);
     if (status) {
         free(o->streams);
         free(o);
@@ -139,8 +136,7 @@ static int objects_thread_setup(void *self, uint32_t thread, void **state)
     if (o->cache == CACHE_PRIVATE) {
         char name[32];
         snprintf(name, sizeof(name), "objects-%u", thread);
-        int status =
-            sb_source_open(&s->source, o->bench->allocator, o->bench->self, SB_WANT_CACHE, name, o->size, 0);
+        int status = sb_source_open(&s->source, o->bench->allocator, o->bench->self, SB_WANT_CACHE, name, o->size, 0);
         if (status)
             return status;
         s->opened = true;
@@ -294,8 +290,7 @@ static void *freed_at(const struct stream *s, uint64_t i)
 {
     if (s->objects->pattern == PATTERN_FIFO)
         return s->blocks[i];
-    return s->objects->pattern == PATTERN_LIFO ? s->blocks[s->objects->count - 1 - i]
-                                               : s->blocks[s->order[i]];
+    return s->objects->pattern == PATTERN_LIFO ? s->blocks[s->objects->count - 1 - i] : s->blocks[s->order[i]];
 }
 
 /* A loop for each pattern: choosing within one would be timed along. */

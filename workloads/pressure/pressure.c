@@ -30,21 +30,18 @@ static const char *const wants[] = {"cache", "pages", "virtual", NULL};
 static const char *const counters[COUNTERS] = {"failed_allocs"};
 
 static const struct sb_option options[OPTIONS] = {
-    [OPTION_GFP] =
-        {"gfp", SB_OPTION_ENUM, 0, "kernel", 0, 0, gfp_names,
-         "may sleep; must not sleep but may use the reserve; neither; may reclaim but not wait; may wait "
-         "longer"},
+    [OPTION_GFP] = {"gfp", SB_OPTION_ENUM, 0, "kernel", 0, 0, gfp_names,
+                    "may sleep; must not sleep but may use the reserve; neither; may reclaim but not wait; "
+                    "may wait longer"},
     [OPTION_SIZE] = {"size", SB_OPTION_SIZE, 0, "4KiB", 8, UINT64_C(64) << 20, NULL, "bytes of a block"},
-    [OPTION_WANT] =
-        {"want", SB_OPTION_ENUM, 0, "cache", 0, 0, wants,
-         "how blocks are asked for: as objects of a cache, as whole pages, or contiguous in virtual "
-         "space"},
+    [OPTION_WANT] = {"want", SB_OPTION_ENUM, 0, "cache", 0, 0, wants,
+                     "how blocks are asked for: as objects of a cache, as whole pages, "
+                     "or contiguous in virtual space"},
     [OPTION_SLACK] = {"slack", SB_OPTION_PERCENT, 0, "10%", 1, 100, NULL,
                       "share of memory, in single pages at random, that is free when the contest begins"},
-    [OPTION_DEMAND] =
-        {"demand", SB_OPTION_PERCENT, 0, "120%", 0, 1000, NULL,
-         "what the threads together ask for before they free again, as a share of the slack; 0%: each "
-         "one block"},
+    [OPTION_DEMAND] = {"demand", SB_OPTION_PERCENT, 0, "120%", 0, 1000, NULL,
+                       "what the threads together ask for before they free again, as a share of the slack; 0%: "
+                       "each one block"},
     [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "8", 1, 1024, NULL,
                       "attempts of a step, timed together between two readings of the clock"},
 };
@@ -94,14 +91,13 @@ static int pressure_setup(const struct sb_bench *bench, const union sb_value *va
     p->demand = values[OPTION_DEMAND].u;
     p->batch = bench->paced ? 1 : values[OPTION_BATCH].u;
     p->streams = calloc(bench->threads, sizeof(*p->streams));
-    int status = p->streams ? sb_source_open(&p->ballast, bench->allocator, bench->self, SB_WANT_PAGES,
-                                             "ballast", SB_PAGE_SIZE, 0)
+    int status = p->streams ? sb_source_open(&p->ballast, bench->allocator, bench->self, SB_WANT_PAGES, "ballast",
+                                             SB_PAGE_SIZE, 0)
                             : -ENOMEM;
     bool opened = !status;
     if (!status)
-        status =
-            sb_source_open(&p->blocks, bench->allocator, bench->self,
-                           (enum sb_want)(SB_WANT_CACHE + values[OPTION_WANT].u), "pressure", p->size, 0);
+        status = sb_source_open(&p->blocks, bench->allocator, bench->self,
+                                (enum sb_want)(SB_WANT_CACHE + values[OPTION_WANT].u), "pressure", p->size, 0);
     if (status) {
         if (opened)
             sb_source_close(&p->ballast);
@@ -137,8 +133,7 @@ static int fill(struct stream *s)
 {
     const struct pressure *p = s->pressure;
     void *page;
-    while (s->nr_ballast < MOST_BALLAST &&
-           (page = sb_source_alloc(&p->ballast, SB_GFP_ATOMIC | SB_GFP_NOWARN))) {
+    while (s->nr_ballast < MOST_BALLAST && (page = sb_source_alloc(&p->ballast, SB_GFP_ATOMIC | SB_GFP_NOWARN))) {
         if (s->nr_ballast == s->ballast_capacity) {
             uint64_t capacity = s->ballast_capacity ? 2 * s->ballast_capacity : 4096;
             void **grown = realloc((void *)s->ballast, capacity * sizeof(*grown));
@@ -235,8 +230,8 @@ static int pressure_step(void *state, struct sb_counts *counts)
 {
     struct stream *s = state;
     const struct pressure *p = s->pressure;
-    uint64_t left = s->target - s->asked, batch = sb_step_calls(p->bench, p->batch),
-             n = left < batch ? left : batch, got = 0;
+    uint64_t left = s->target - s->asked, batch = sb_step_calls(p->bench, p->batch), n = left < batch ? left : batch,
+             got = 0;
     int status = 0;
     if (s->freeing) {
         free_some_blocks(s, 1, counts);
@@ -247,8 +242,7 @@ static int pressure_step(void *state, struct sb_counts *counts)
     bool singly = sb_sampler_due(&s->sampler);
     uint64_t start = p->bench->now();
     for (uint64_t i = 0; i < n; i++) {
-        void *block =
-            singly ? sb_sampler_alloc(&s->sampler, &p->blocks, p->gfp) : sb_source_alloc(&p->blocks, p->gfp);
+        void *block = singly ? sb_sampler_alloc(&s->sampler, &p->blocks, p->gfp) : sb_source_alloc(&p->blocks, p->gfp);
         if (block) {
             s->blocks[s->live++] = block;
             got++;

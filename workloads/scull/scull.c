@@ -132,8 +132,8 @@ static const char *source_path(const char *source)
     return strncmp(source, "file:", 5) ? NULL : source + 5;
 }
 
-int scull_needs(const struct scull_kind *kind, const union sb_value *options, struct sb_needs *needs,
-                char *why, size_t why_size)
+int scull_needs(const struct scull_kind *kind, const union sb_value *options, struct sb_needs *needs, char *why,
+                size_t why_size)
 {
     const char *source = options[SCULL_SOURCE].s;
     const char *path = source_path(source);
@@ -152,8 +152,7 @@ int scull_needs(const struct scull_kind *kind, const union sb_value *options, st
             return -EINVAL;
         }
         if (g.touch != SCULL_TOUCH_FULL) {
-            snprintf(why, why_size,
-                     "source = file needs touch = full: the file's bytes are written and verified");
+            snprintf(why, why_size, "source = file needs touch = full: the file's bytes are written and verified");
             return -EINVAL;
         }
     } else if (strcmp(source, "zero") && strcmp(source, "random")) {
@@ -220,8 +219,7 @@ static void free_scull(struct scull *s)
 }
 
 /* Sources are shared by all threads: they are read-only once opened. */
-int scull_setup(const struct scull_kind *kind, const struct sb_bench *bench, const union sb_value *options,
-                void **self)
+int scull_setup(const struct scull_kind *kind, const struct sb_bench *bench, const union sb_value *options, void **self)
 {
     const struct sb_allocator *a = bench->allocator;
     struct scull *s = calloc(1, sizeof(*s));
@@ -239,15 +237,13 @@ int scull_setup(const struct scull_kind *kind, const struct sb_bench *bench, con
     s->streams = calloc(bench->threads, sizeof(*s->streams));
     int status = s->streams ? load_source(s, options[SCULL_SOURCE].s) : -ENOMEM;
     if (!status)
-        status = sb_source_open(&s->quanta, a, bench->self, kind->want, kind->name, s->g.quantum,
-                                kind->slab_flags);
+        status = sb_source_open(&s->quanta, a, bench->self, kind->want, kind->name, s->g.quantum, kind->slab_flags);
     snprintf(name, sizeof(name), "%s-item", kind->name);
     if (!status)
         status = sb_source_open(&s->items, a, bench->self, SB_WANT_CACHE, name, sizeof(struct item), 0);
     snprintf(name, sizeof(name), "%s-qset", kind->name);
     if (!status)
-        status =
-            sb_source_open(&s->qsets, a, bench->self, SB_WANT_CACHE, name, s->g.qset * sizeof(void *), 0);
+        status = sb_source_open(&s->qsets, a, bench->self, SB_WANT_CACHE, name, s->g.qset * sizeof(void *), 0);
     if (status)
         free_scull(s);
     else
@@ -292,8 +288,7 @@ int scull_thread_setup(void *self, uint32_t thread, void **state)
 }
 
 /* Allocates a list item and its array; both or neither. */
-static struct item *new_item(struct stream *stream, uint64_t device, uint64_t number,
-                             struct sb_counts *counts)
+static struct item *new_item(struct stream *stream, uint64_t device, uint64_t number, struct sb_counts *counts)
 {
     struct scull *s = stream->scull;
     const struct geometry *g = &s->g;
@@ -376,8 +371,7 @@ static uint32_t find_slots(struct stream *stream, uint64_t device, uint64_t firs
 }
 
 /* A quantum for every empty slot; returns how many slots are filled. Timed as a batch, or call by call. */
-static uint32_t fill_slots(struct stream *stream, void ***slots, uint32_t n, bool *fresh,
-                           struct sb_counts *counts)
+static uint32_t fill_slots(struct stream *stream, void ***slots, uint32_t n, bool *fresh, struct sb_counts *counts)
 {
     const struct scull *s = stream->scull;
     uint32_t filled = 0, allocs = 0;
@@ -411,8 +405,7 @@ static uint32_t fill_slots(struct stream *stream, void ***slots, uint32_t n, boo
 }
 
 /* n write calls on neighbouring quanta. -ENOMEM when the allocator gave NULL; what it gave is written. */
-static int write_quanta(struct stream *stream, uint64_t device, uint64_t first, uint32_t n,
-                        struct sb_counts *counts)
+static int write_quanta(struct stream *stream, uint64_t device, uint64_t first, uint32_t n, struct sb_counts *counts)
 {
     const struct scull *s = stream->scull;
     struct device *dev = &stream->devices[device];
@@ -447,12 +440,11 @@ static int bad_contents(const struct stream *stream, uint64_t device, uint64_t q
     for (uint64_t i = first; i < length; i++)
         wrong += found[i] != wanted[i];
     memcpy(&word, found + first, length - first < sizeof(word) ? length - first : sizeof(word));
-    bench->fail(
-        bench->context,
-        "thread %u, device %llu: quantum %llu doesn't hold what was written into it: %llu bytes differ, the "
-        "first at offset %llu, where 0x%llx stands",
-        stream->thread, (unsigned long long)device, (unsigned long long)quantum, (unsigned long long)wrong,
-        (unsigned long long)first, (unsigned long long)word);
+    bench->fail(bench->context,
+                "thread %u, device %llu: quantum %llu doesn't hold what was written into it: "
+                "%llu bytes differ, the first at offset %llu, where 0x%llx stands",
+                stream->thread, (unsigned long long)device, (unsigned long long)quantum, (unsigned long long)wrong,
+                (unsigned long long)first, (unsigned long long)word);
     return -EBADMSG;
 }
 
@@ -469,8 +461,7 @@ static int prove_quantum(const struct stream *stream, uint64_t device, uint64_t 
     s->bench->fail(
         s->bench->context,
         "thread %u, device %llu: the last quantum, %llu, is not zero behind the device's end, at offset %llu",
-        stream->thread, (unsigned long long)device, (unsigned long long)quantum,
-        (unsigned long long)(other - found));
+        stream->thread, (unsigned long long)device, (unsigned long long)quantum, (unsigned long long)(other - found));
     return -EBADMSG;
 }
 
@@ -486,8 +477,7 @@ static bool is_proving(const struct scull *s)
 }
 
 /* n read calls: each copies a quantum to the user's buffer. */
-static int read_quanta(struct stream *stream, uint64_t device, uint64_t first, uint32_t n,
-                       struct sb_counts *counts)
+static int read_quanta(struct stream *stream, uint64_t device, uint64_t first, uint32_t n, struct sb_counts *counts)
 {
     const struct scull *s = stream->scull;
     struct device *dev = &stream->devices[device];
@@ -528,8 +518,7 @@ static uint32_t take_quanta(struct stream *stream, uint64_t device, void **block
 
 /* One by one in the survey, each proved just before it is freed: a free may damage another quantum of its
  * batch. */
-static int free_proved(struct stream *stream, uint64_t device, void *const *blocks, const uint64_t *numbers,
-                       uint32_t n)
+static int free_proved(struct stream *stream, uint64_t device, void *const *blocks, const uint64_t *numbers, uint32_t n)
 {
     int status = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -728,8 +717,7 @@ static int verify_device(const struct stream *stream, uint64_t number)
     uint64_t first = dev->trimmed;
     for (const struct item *item = dev->list; item; item = item->next, first += s->g.qset) {
         bench->live_block(bench->context, item, sizeof(*item), _Alignof(struct item));
-        bench->live_block(bench->context, (const void *)item->data, s->g.qset * sizeof(void *),
-                          _Alignof(void *));
+        bench->live_block(bench->context, (const void *)item->data, s->g.qset * sizeof(void *), _Alignof(void *));
         for (uint64_t i = 0; i < s->g.qset; i++) {
             if (!item->data[i])
                 continue;
@@ -759,19 +747,17 @@ int scull_account(void *self, struct sb_account *account)
     for (uint32_t t = 0; t < s->bench->threads; t++) {
         const struct stream *stream = s->streams[t];
         account->live += stream->live_quanta + stream->live_items + stream->live_qsets;
-        account->requested_bytes += stream->live_quanta * s->g.quantum +
-                                    stream->live_items * sizeof(struct item) +
+        account->requested_bytes += stream->live_quanta * s->g.quantum + stream->live_items * sizeof(struct item) +
                                     stream->live_qsets * s->g.qset * sizeof(void *);
     }
     return 0;
 }
 
-static void print(const struct sb_sink *sink, const char *format, uint64_t a, uint64_t b, uint64_t c,
-                  uint64_t d)
+static void print(const struct sb_sink *sink, const char *format, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
     char line[160];
-    int n = snprintf(line, sizeof(line), format, (unsigned long long)a, (unsigned long long)b,
-                     (unsigned long long)c, (unsigned long long)d);
+    int n = snprintf(line, sizeof(line), format, (unsigned long long)a, (unsigned long long)b, (unsigned long long)c,
+                     (unsigned long long)d);
     sink->write(sink->context, line, (size_t)n);
 }
 
@@ -785,11 +771,10 @@ static void dump_device(const struct stream *stream, uint64_t number, const stru
         size = s->g.device_size;
     uint64_t index = stream->thread * s->g.devices + number;
     if (s->kind->by_order)
-        print(sink, "\nDevice %llu: qset %llu, order %llu, sz %llu\n", index, s->g.qset,
-              sb_get_order(s->g.quantum), size);
-    else
-        print(sink, "\nDevice %llu: qset %llu, quantum %llu, sz %llu\n", index, s->g.qset, s->g.quantum,
+        print(sink, "\nDevice %llu: qset %llu, order %llu, sz %llu\n", index, s->g.qset, sb_get_order(s->g.quantum),
               size);
+    else
+        print(sink, "\nDevice %llu: qset %llu, quantum %llu, sz %llu\n", index, s->g.qset, s->g.quantum, size);
     for (const struct item *item = dev->list; item; item = item->next) {
         print(sink, "  item at 0x%llx, qset at 0x%llx\n", (uintptr_t)item, (uintptr_t)item->data, 0, 0);
         for (uint64_t j = 0; !item->next && j < s->g.qset; j++) {

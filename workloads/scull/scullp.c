@@ -4,8 +4,7 @@
 #define PLUGIN_NAME "scullp"
 
 static const struct sb_option options[SCULL_OPTIONS] = {
-    [SCULL_QUANTUM_OR_ORDER] = {"order", SB_OPTION_INT, 0, "0", 0, SB_MAX_ORDER, NULL,
-                                "a quantum is 2^order pages"},
+    [SCULL_QUANTUM_OR_ORDER] = {"order", SB_OPTION_INT, 0, "0", 0, SB_MAX_ORDER, NULL, "a quantum is 2^order pages"},
     SCULL_COMMON_OPTIONS};
 
 static const struct scull_kind kind = {

@@ -48,9 +48,9 @@ struct sb_head {
 
 SB_STATIC_ASSERT(sizeof(struct sb_head) == 16, "the descriptor's head is 16 bytes for ever");
 
-#define SB_HEAD(kind_magic, type)                                                                            \
-    {                                                                                                        \
-        (kind_magic), SB_ABI_MAJOR, SB_ABI_MINOR, (uint32_t)sizeof(type), (uint32_t)sizeof(struct sb_option) \
+#define SB_HEAD(kind_magic, type)                                                                                      \
+    {                                                                                                                  \
+        (kind_magic), SB_ABI_MAJOR, SB_ABI_MINOR, (uint32_t)sizeof(type), (uint32_t)sizeof(struct sb_option)           \
     }
 
 /* How an option's text is read. Sizes, times and percentages must carry their unit. */

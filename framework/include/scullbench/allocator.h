@@ -78,8 +78,8 @@ struct sb_cache_ops {
     uint32_t reserved;
     uint64_t max_size; /* the largest object size; 0: no fixed limit */
     /* `ctor` may be NULL; `reserve` objects are guaranteed where the allocator has a reserve (mempool). */
-    int (*create)(void *self, const char *name, size_t size, size_t align, uint32_t flags,
-                  void (*ctor)(void *object), uint32_t reserve, void **cache);
+    int (*create)(void *self, const char *name, size_t size, size_t align, uint32_t flags, void (*ctor)(void *object),
+                  uint32_t reserve, void **cache);
     void *(*alloc)(void *cache, sb_gfp_t gfp);
     void (*free)(void *cache, void *object);
     /* -EBUSY while objects live: the cache stays, and fail() names it and their number. */
