@@ -23,6 +23,7 @@ s=$build/scullbench
 export HWLOC_SYNTHETIC="pack:2 [numa] core:2 pu:2(indexes=0,4,1,5,2,6,3,7)"
 golden topology "$s" topology
 golden topology-scatter "$s" topology --placement scatter
+golden topology-last-flag "$s" topology --placement compact --placement scatter
 golden topology-cpus "$s" topology --cpus "numa:1.core:0 ~pu:5"
 golden topology-wrong "$s" topology --cpus core:9
 golden plan "$s" plan two-packages.ini

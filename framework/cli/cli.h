@@ -29,7 +29,7 @@ enum { SB_MAX_FLAGS = 7 };
 struct sb_verb {
     const char *name;
     const char *operand; /* "FILE", or NULL if it takes none */
-    const char *second;  /* a second one that may be left out, "..." for any number more, or NULL */
+    const char *second;  /* "NAME"; "[NAME]" may be left out; "..." is any number more; NULL: there is none */
     const char *summary;
     const char *more; /* paragraphs for --help, or NULL */
     struct sb_flag flags[SB_MAX_FLAGS + 1];
@@ -42,20 +42,10 @@ extern const size_t sb_verb_count;
 /* The last value given for a flag, or NULL; a switch has the value "". */
 const char *sb_flag_value(const struct sb_verb *verb, const struct sb_words *values, const char *name);
 
-int sb_verb_run(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_plan(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_aa(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_compare(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_check(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_new(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_report(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_show(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_artifact(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_export(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_list(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_describe(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_dump(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
-int sb_verb_topology(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+#define ROW(name, ...)                                                                                                 \
+    int sb_verb_##name(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values);
+#include "cli/verbs.inc"
+#undef ROW
 
 /* Config, machine, plugins and plan, as run and plan both need them. */
 struct sb_session {

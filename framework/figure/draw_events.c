@@ -121,7 +121,7 @@ static void write_events(struct sb_chart *c, const struct sb_words *names)
     struct sb_range r;
     sb_range_start(&r);
     sb_axis_make(c, &c->plot->x, &x);
-    struct sb_figure *f = sb_figure_new(c, sb_printf("%s: events an operation", c->where));
+    struct sb_figure *f = sb_figure_new(c, sb_printf("%s: events per operation", c->where));
     sb_text_printf(&f->data, "# x\tmedian\tlow\thigh\tcolour\tn\tlabel\tevent\n");
     sb_text_printf(&f->script,
                    "unset key\nset bars 0.6\nset xrange [-0.6:%zu.6]\nset ytics font small\n"
@@ -144,16 +144,15 @@ static void write_events(struct sb_chart *c, const struct sb_words *names)
     char *more =
         sb_printf(" Axes of more than a decade are logarithmic.%s%s",
                   simulated ? " Names that begin with simulated are valgrind's, of one process without whiskers: "
-                              "it sees user mode alone, so what a system call costs isn't in them, "
+                              "it sees user mode only, so the cost of system calls is missing, "
                               "and its caches have the machine's sizes but virtual addresses."
                             : "",
-                  faults ? " Pages that the kernel maps ahead for an mmap are no such faults; "
-                           "page_faults_per_op of the database has them, too."
+                  faults ? " Pages that the kernel maps ahead for an mmap are not counted as faults; "
+                           "the metric page_faults_per_op includes them."
                          : "");
     sb_figure_caption(c, f, &r,
-                      &(struct sb_caption){.what =
-                                               "/op: counts an operation of the workload, summed over threads, perf:: "
-                                               "ones in user mode alone where the system allows no more",
+                      &(struct sb_caption){.what = "/op: counts per operation of the workload, summed over threads; "
+                                                   "events of perf:: in user mode only where the system allows no more",
                                            .more = more});
     free(more);
     sb_caption_missing(c, f, names->at[0], NULL, NULL);

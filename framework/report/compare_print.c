@@ -61,7 +61,7 @@ static void print_row(const struct sb_compare *c, const struct sb_comparison *ro
         snprintf(ratio, sizeof(ratio), "under %.3g",
                  sb_reading_high(sb_reading_of(&row->x)) / sb_reading_low(sb_reading_of(&row->y)));
     else if (isnan(row->ratio.value))
-        snprintf(ratio, sizeof(ratio), "none, of zeroes");
+        snprintf(ratio, sizeof(ratio), "none (a zero)");
     else
         snprintf(ratio, sizeof(ratio), isnan(row->ratio.low) ? "%.3f" : "%.3f [%.3f, %.3f]", row->ratio.value,
                  row->ratio.low, row->ratio.high);
@@ -153,7 +153,7 @@ static void print_text(const struct sb_compare *c, FILE *out)
         if (was_printed(c, i))
             continue;
         fprintf(out, "\n%s\n  %-20s %-16s %9s %3s %9s %3s  %-22s %8s  %s\n", title, "allocator", "compared with",
-                "median", "n", "its", "n", "ratio", "p", "verdict");
+                "median", "n", "baseline", "n", "ratio", "p", "verdict");
         for (size_t j = i; j < c->rows.n; j++) {
             if (!strcmp(c->rows.at[j].title, title))
                 print_row(c, &c->rows.at[j], out);

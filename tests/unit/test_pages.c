@@ -206,6 +206,29 @@ static void atomic_dips_below_the_watermark(void **state)
     close_mm(&t, &mm);
 }
 
+/* __zone_watermark_ok of 6.1: __GFP_HIGH may go to half of min in each zone, before any zone is emptied further. */
+static void atomic_goes_to_half_of_min_in_each_zone_first(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_page *page;
+    (void)state;
+    open_mm(&t, &mm, 64, 2);
+    const struct sb_zone *preferred = zone_of(&mm, 0, SB_ZONE_DMA32), *lower = zone_of(&mm, 0, SB_ZONE_DMA);
+    uint64_t min = preferred->watermark[SB_WMARK_MIN];
+    assert_true(min > 4);
+    while (sb_alloc_pages(&mm, SB_GFP_NOWAIT, 0)) {
+    }
+    assert_int_equal(preferred->nr_free_pages, min);
+    do {
+        page = sb_alloc_pages(&mm, SB_GFP_ATOMIC, 0);
+        assert_non_null(page);
+    } while (sb_page_zone(&mm, page) == preferred);
+    assert_ptr_equal(sb_page_zone(&mm, page), lower);
+    assert_int_equal(preferred->nr_free_pages, min / 2);
+    close_mm(&t, &mm);
+}
+
 static unsigned shrunk;
 static struct sb_page *spare;
 static void give_up_spare(void *mm)
@@ -492,6 +515,7 @@ int main(void)
         cmocka_unit_test(nodes_have_zones_of_their_own),
         cmocka_unit_test(watermarks_follow_the_kernels_formula),
         cmocka_unit_test(atomic_dips_below_the_watermark),
+        cmocka_unit_test(atomic_goes_to_half_of_min_in_each_zone_first),
         cmocka_unit_test(who_may_sleep_reclaims),
         cmocka_unit_test(nofail_waits_for_a_free),
         cmocka_unit_test(types_are_grouped_by_page_block),

@@ -34,6 +34,7 @@ struct rig {
     union sb_value allocator_options[16], workload_options[16];
     struct sb_bench bench;
     void *allocator, *workload, *stream;
+    bool paced;
     struct sb_needs needs;
 };
 
@@ -86,7 +87,8 @@ static void open_rig(struct rig *r)
                                  .now = ticks,
                                  .context = &r->host,
                                  .fail = test_fail,
-                                 .live_block = see_block};
+                                 .live_block = see_block,
+                                 .paced = r->paced};
     assert_int_equal(r->w->workload.setup(&r->bench, r->workload_options, &r->workload), 0);
     assert_int_equal(r->w->workload.thread_setup(r->workload, 0, &r->stream), 0);
 }
@@ -248,6 +250,23 @@ static void running_out_is_told(void **state)
     close_rig(&r);
 }
 
+/* Of a paced trial each step is one call, whatever batch says: what is due is a call. */
+static void paced_steps_are_single_calls(void **state)
+{
+    (void)state;
+    for (int paced = 0; paced < 2; paced++) {
+        struct rig r;
+        struct sb_counts counts = {0};
+        load_rig(&r, "slub", "scullc");
+        set(&r, "batch", "16");
+        r.paced = paced;
+        open_rig(&r);
+        assert_int_equal(r.w->workload.step(r.stream, &counts), 0);
+        assert_int_equal(counts.operations, paced ? 1 : 16);
+        close_rig(&r);
+    }
+}
+
 static void options_are_checked_together(void **state)
 {
     struct rig r;
@@ -272,9 +291,10 @@ static void options_are_checked_together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scullc_on_each_interface), cmocka_unit_test(scullp_and_scullv),
-        cmocka_unit_test(objects_in_every_order),   cmocka_unit_test(damage_is_found),
-        cmocka_unit_test(running_out_is_told),      cmocka_unit_test(options_are_checked_together),
+        cmocka_unit_test(scullc_on_each_interface),     cmocka_unit_test(scullp_and_scullv),
+        cmocka_unit_test(objects_in_every_order),       cmocka_unit_test(damage_is_found),
+        cmocka_unit_test(running_out_is_told),          cmocka_unit_test(paced_steps_are_single_calls),
+        cmocka_unit_test(options_are_checked_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

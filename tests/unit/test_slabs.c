@@ -52,6 +52,92 @@ static void partial_lists_fill_and_overflow(void **state)
     close_mm(&t, &mm);
 }
 
+/* get_partial_node of 6.1: a slab to allocate from, and more until half of what the CPU may keep is there. */
+static void a_refill_takes_half_of_what_a_cpu_may_keep(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_kmem_cache *cache;
+    void *objects[64 * 16];
+    (void)state;
+    pin_to_one_cpu();
+    open_mm_with(&t, &mm, 64, test_cpus(), &config);
+    sb_slub_init(&slub, &mm, &(struct sb_slub_config){.percpu = true, .nr_cpus = 2});
+    assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
+    for (int i = 0; i < 64 * 16; i++)
+        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+    for (int slab = 0; slab < 10; slab++)
+        sb_cache_free(cache, objects[64 * slab]);
+    const struct sb_cpu_slab *cpu = &cache->cpu[sched_getcpu()];
+    assert_int_equal(cpu->nr_partial, 2);
+    assert_int_equal(cache->nr_partial, 8);
+    /* The CPU's two, with an object each, then the node's: one for now, and three, which is over half of four. */
+    for (int i = 0; i < 3; i++)
+        assert_non_null(sb_cache_alloc(cache, SB_GFP_KERNEL));
+    assert_int_equal(cpu->nr_partial, 3);
+    assert_int_equal(cache->nr_partial, 4);
+    CHECK(sb_slub_check, &slub);
+    close_mm(&t, &mm);
+}
+
+/* calculate_sizes and set_min_partial of 6.1: ilog2(size) / 2, within 5 and 10; __slab_free discards an empty slab
+ * while so many others wait. */
+static void min_partial_slabs_wait(void **state)
+{
+    static const struct {
+        size_t size;
+        uint64_t least;
+    } cases[] = {{64, 5}, {1024, 5}, {4096, 6}, {8192, 6}, {16384, 7}};
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_kmem_cache *cache;
+    void *objects[64 * 10];
+    (void)state;
+    open_mm_with(&t, &mm, 64, test_cpus(), &config);
+    sb_slub_init(&slub, &mm, &(struct sb_slub_config){.nr_cpus = 2});
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(sb_cache_create(&slub, "c", cases[i].size, 0, 0, NULL, &cache), 0);
+        assert_int_equal(cache->min_partial, cases[i].least);
+    }
+    assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
+    for (int i = 0; i < 64 * 10; i++)
+        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+    assert_int_equal(cache->nr_slabs, 10);
+    /* The fifth finds five on the list, itself among them. */
+    for (int slab = 0; slab < 10; slab++) {
+        for (int i = 0; i < 64; i++)
+            sb_cache_free(cache, objects[64 * slab + i]);
+        assert_int_equal(cache->nr_partial, slab < 4 ? slab + 1 : 4);
+    }
+    assert_int_equal(cache->nr_slabs, 4);
+    close_mm(&t, &mm);
+}
+
+/* __slab_free of 6.1 adds to the tail (DEACTIVATE_TO_TAIL): the slab that waits longest is used first. */
+static void partial_slabs_are_used_in_turn(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_kmem_cache *cache;
+    void *objects[64 * 4];
+    (void)state;
+    open_mm_with(&t, &mm, 64, test_cpus(), &config);
+    sb_slub_init(&slub, &mm, &(struct sb_slub_config){.nr_cpus = 2});
+    assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
+    for (int i = 0; i < 64 * 4; i++)
+        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+    sb_cache_free(cache, objects[64 * 2]);
+    sb_cache_free(cache, objects[0]);
+    sb_cache_free(cache, objects[64]);
+    assert_ptr_equal(sb_cache_alloc(cache, SB_GFP_KERNEL), objects[64 * 2]);
+    assert_ptr_equal(sb_cache_alloc(cache, SB_GFP_KERNEL), objects[0]);
+    assert_ptr_equal(sb_cache_alloc(cache, SB_GFP_KERNEL), objects[64]);
+    close_mm(&t, &mm);
+}
+
 static int by_address(const void *a, const void *b)
 {
     uintptr_t x = *(const uintptr_t *)a, y = *(const uintptr_t *)b;
@@ -312,6 +398,36 @@ static void arrays_hand_over_through_the_shared_one(void **state)
     close_slab(&t, &mm, &system);
 }
 
+static void slabs_of_the_book_are_used_in_turn(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slab_system system;
+    struct sb_slab_cache *cache;
+    void *objects[3][256];
+    (void)state;
+    open_slab(&t, &mm, &system, test_cpus(), false);
+    assert_int_equal(sb_slab_cache_create(&system, "c", 64, 0, 0, NULL, NULL, &cache), 0);
+    uint32_t each = cache->objects;
+    assert_true(each <= 256);
+    for (int slab = 0; slab < 3; slab++) {
+        for (uint32_t i = 0; i < each; i++)
+            objects[slab][i] = sb_slab_cache_alloc(cache, SB_GFP_KERNEL);
+    }
+    sb_slab_cache_free(cache, objects[2][0]);
+    sb_slab_cache_free(cache, objects[0][0]);
+    sb_slab_cache_free(cache, objects[1][0]);
+    /* free_block of 2.6: to the tail of slabs_partial. */
+    assert_ptr_equal(sb_slab_cache_alloc(cache, SB_GFP_KERNEL), objects[2][0]);
+    assert_ptr_equal(sb_slab_cache_alloc(cache, SB_GFP_KERNEL), objects[0][0]);
+    assert_ptr_equal(sb_slab_cache_alloc(cache, SB_GFP_KERNEL), objects[1][0]);
+    for (int slab = 0; slab < 3; slab++) {
+        for (uint32_t i = 0; i < each; i++)
+            sb_slab_cache_free(cache, objects[slab][i]);
+    }
+    close_slab(&t, &mm, &system);
+}
+
 static void slab_refuses_to_destroy_while_objects_live(void **state)
 {
     struct test_host t;
@@ -499,6 +615,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(partial_lists_fill_and_overflow),
+        cmocka_unit_test(a_refill_takes_half_of_what_a_cpu_may_keep),
+        cmocka_unit_test(min_partial_slabs_wait),
+        cmocka_unit_test(partial_slabs_are_used_in_turn),
         cmocka_unit_test(bulk_equals_single),
         cmocka_unit_test(randomisation_shuffles_each_slab),
         cmocka_unit_test(dma_caches_take_dma_pages),
@@ -506,6 +625,7 @@ int main(void)
         cmocka_unit_test(constructors_run_once_an_object),
         cmocka_unit_test(slabs_are_coloured),
         cmocka_unit_test(arrays_hand_over_through_the_shared_one),
+        cmocka_unit_test(slabs_of_the_book_are_used_in_turn),
         cmocka_unit_test(slab_refuses_to_destroy_while_objects_live),
         cmocka_unit_test(no_reap_is_respected),
         cmocka_unit_test(slab_kmalloc_ends_at_128_kib),

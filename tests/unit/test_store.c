@@ -292,13 +292,59 @@ static void what_is_no_database_is_said(void **state)
     free(path);
 }
 
+/* An artifact tells nobody where its author's plugins and libraries lie. */
+static void a_copy_has_no_folders(void **state)
+{
+    char *from = sb_printf("/tmp/sb-copy-%ld.db", (long)getpid()), *to = sb_printf("%s.copy", from), *why = NULL;
+    struct sb_store *store;
+    struct sb_data head = {0}, data;
+    char started[] = "2026-11-29T12:00:00Z";
+    (void)state;
+    unlink(from);
+    unlink(to);
+    *SB_VEC_ADD(&head.plugins) =
+        (struct sb_plugin_row){sb_strdup("allocator"), sb_strdup("slub"),
+                               sb_strdup("/home/me/secret/allocator-slub.so"), sb_strdup("0123"), sb_strdup("1.5")};
+    struct sb_cell_row *cell = SB_VEC_ADD(&head.cells);
+    *cell = (struct sb_cell_row){.id = 1, .threads = 1};
+    cell->label = sb_strdup("slub / objects / 1 thread");
+    cell->allocator = sb_strdup("slub");
+    cell->workload = sb_strdup("objects");
+    cell->route = sb_strdup("cache");
+    cell->memory = sb_strdup(SB_MEMORY_FILE);
+    cell->cpus = sb_strdup("L#0 P#0");
+    cell->settings = sb_strdup("[trial]\nduration = 100ms\n");
+    assert_int_equal(sb_store_create(&store, from, &why), 0);
+    assert_int_equal(sb_store_begin(store, &head, &why), 0);
+    struct sb_trial_row row = {.number = 1, .cell = 1, .repetition = 1, .started = started};
+    row.result.status = SB_STATUS_OK;
+    *SB_VEC_ADD(&row.result.libraries) =
+        (struct sb_library){sb_strdup("/home/me/secret/libfoo.so.2"), sb_strdup("4567"), sb_strdup("foo 2")};
+    assert_int_equal(sb_store_add_trial(store, &row, &why), 0);
+    sb_result_free(&row.result);
+    sb_store_close(store);
+    sb_data_free(&head);
+    assert_int_equal(sb_store_copy(from, to, &why), 0);
+    assert_int_equal(sb_store_open(&store, to, &why), 0);
+    assert_int_equal(sb_store_load(store, &data, &why), 0);
+    assert_string_equal(data.plugins.at[0].path, "allocator-slub.so");
+    assert_string_equal(data.trials.at[0].result.libraries.at[0].path, "libfoo.so.2");
+    sb_data_free(&data);
+    sb_store_close(store);
+    unlink(from);
+    unlink(to);
+    free(from);
+    free(to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_survive_the_wire),       cmocka_unit_test(an_output_that_contradicts_itself_is_told),
         cmocka_unit_test(a_trial_has_no_endless_metrics), cmocka_unit_test(a_database_keeps_everything),
         cmocka_unit_test(files_of_version_1_are_read),    cmocka_unit_test(files_of_later_versions_are_read),
-        cmocka_unit_test(nothing_is_overwritten),         cmocka_unit_test(what_is_no_database_is_said),
+        cmocka_unit_test(a_copy_has_no_folders),          cmocka_unit_test(nothing_is_overwritten),
+        cmocka_unit_test(what_is_no_database_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

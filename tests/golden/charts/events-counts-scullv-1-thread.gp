@@ -2,7 +2,7 @@
 set encoding utf8
 data = 'events-counts-scullv-1-thread.tsv'
 # On paper the caption has these two.
-title = 'scullv, 1 thread: events an operation'
+title = 'scullv, 1 thread: events per operation'
 note = 'n = 3, median, whiskers: range; AMD EPYC, 2 CPUs'
 # What TeX takes for its own is escaped when the output is TeX's; in tics gnuplot's own % as well.
 tex = 0
