@@ -303,6 +303,7 @@ grep -qE ',flood,.*(its output has no end: more than 64 MiB|its output contradic
 has bad.csv "ended by signal 11 (Segmentation fault) in phase survey"
 has bad.csv "killed after its time limit of 8.0 s, in phase survey"
 has bad.csv "the third list is upside down"
+has bad.csv "live blocks, the workload holds"
 has bad.csv "the moon is in the wrong quarter"
 has bad.err "segv / scullc / 1 thread: crashed"
 has bad.csv "is not aligned to 4096"

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "analyse/compare.h"
 
+#include "analyse/comparable.h"
 #include "analyse/contrast.h"
 #include "analyse/findings.h"
 #include "base/diag.h"
@@ -22,28 +23,6 @@ static bool is_twin(const char *name)
 }
 
 /* ---- pairing ---- */
-
-/* A swept key of one of two allocators sets it apart from the other; all others must agree. */
-static bool includes(const struct sb_cell_row *a, const struct sb_cell_row *b, bool siblings)
-{
-    bool same = !siblings && !strcmp(a->allocator, b->allocator);
-    for (size_t i = 0; i < a->swept.n; i++) {
-        const char *other = sb_swept_value(b, a->swept.at[i].name);
-        if (!same && (sb_own_key(a->swept.at[i].name, a->allocator) || sb_own_key(a->swept.at[i].name, b->allocator)))
-            continue;
-        if (!other || strcmp(other, a->swept.at[i].value))
-            return false;
-    }
-    return true;
-}
-
-/* Same work, same parallelism, same swept settings; `siblings`: but for their own, of one allocator as well.
- */
-static bool comparable(const struct sb_cell_row *a, const struct sb_cell_row *b, bool siblings)
-{
-    return a->threads == b->threads && !strcmp(a->workload, b->workload) && includes(a, b, siblings) &&
-           includes(b, a, siblings);
-}
 
 static struct sb_level level_of(const struct sb_compare *c)
 {
@@ -126,12 +105,6 @@ static void add_row(struct sb_compare *c, const struct sb_view_cell *x, const st
     set_lacking(c, row, x, y, xs, ys);
 }
 
-/* All variants of an allocator, or one of them. */
-static bool is_named(const struct sb_view_cell *cell, const char *name)
-{
-    return !strcmp(cell->row->allocator, name) || !strcmp(cell->variant, name);
-}
-
 /* Every cell of the one side with what stands against it on the other. */
 static void pair(struct sb_compare *c, const char *baseline)
 {
@@ -139,14 +112,14 @@ static void pair(struct sb_compare *c, const char *baseline)
     for (size_t i = 0; i < xs->cells.n; i++) {
         const struct sb_view_cell *x = &xs->cells.at[i];
         bool found = false, variant = baseline && strcmp(x->row->allocator, baseline);
-        if (!c->two && baseline && is_named(x, baseline))
+        if (!c->two && baseline && sb_is_named(x, baseline))
             continue;
         if (add_pair(c, x, baseline))
             continue;
         for (size_t j = 0; j < ys->cells.n; j++) {
             const struct sb_view_cell *y = &ys->cells.at[j];
-            if (!is_named(y, baseline ? baseline : x->row->allocator) ||
-                !comparable(x->row, y->row, variant && strcmp(x->variant, y->variant)))
+            if (!sb_is_named(y, baseline ? baseline : x->row->allocator) ||
+                !sb_are_comparable(x->row, y->row, variant && strcmp(x->variant, y->variant)))
                 continue;
             add_row(c, x, y, xs, ys);
             found = true;
@@ -167,7 +140,8 @@ static void note_lost(struct sb_compare *c)
         const struct sb_cell_row *y = ys->cells.at[j].row;
         bool found = false;
         for (size_t i = 0; i < xs->cells.n && !found; i++)
-            found = !strcmp(xs->cells.at[i].row->allocator, y->allocator) && comparable(xs->cells.at[i].row, y, false);
+            found = !strcmp(xs->cells.at[i].row->allocator, y->allocator) &&
+                    sb_are_comparable(xs->cells.at[i].row, y, false);
         if (found || y->skip)
             continue;
         *SB_VEC_ADD(&c->notes) = sb_printf("%s: the second run has no such cell", y->label);
@@ -292,113 +266,6 @@ static void note_power(struct sb_compare *c)
             sb_printf("NOTHING CAN BE SEPARATED HERE: with so few processes a side no difference, "
                       "however large, survives the correction for %zu comparison%s; repetitions = %zu would do",
                       m, m == 1 ? "" : "s", needed);
-}
-
-/* ---- conditions ---- */
-
-/* The first line in which two texts differ, of each. */
-static void first_difference(const char *a, const char *b, struct sb_text *out)
-{
-    while (*a && *b) {
-        size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");
-        if (n != m || strncmp(a, b, n)) {
-            sb_text_printf(out, "'%.*s' and '%.*s'", (int)n, a, (int)m, b);
-            return;
-        }
-        a += n + (a[n] == '\n');
-        b += m + (b[m] == '\n');
-    }
-    sb_text_printf(out, "one has more settings than the other");
-}
-
-/* What decides about a cell beside its allocator: the text up to that, and from the workload on. */
-static char *common_settings(const char *settings, bool same_allocator)
-{
-    const char *allocator = strstr(settings, "[allocator "), *workload = strstr(settings, "[workload ");
-    if (same_allocator || !allocator || !workload || workload < allocator)
-        return sb_strdup(settings);
-    return sb_printf("%.*s%s", (int)(allocator - settings), settings, workload);
-}
-
-static void compare_row_settings(const struct sb_cell_row *x, const struct sb_cell_row *y, struct sb_text *out)
-{
-    /* Of two allocators the options differ by nature; of one they are what is asked for. */
-    bool same = !strcmp(x->allocator, y->allocator);
-    char *mine = common_settings(x->settings, same), *theirs = common_settings(y->settings, same);
-    if (strcmp(mine, theirs)) {
-        sb_text_printf(out, "%s: ", x->label);
-        first_difference(theirs, mine, out);
-        sb_text_printf(out, "\n");
-    }
-    free(mine);
-    free(theirs);
-}
-
-/* Of all cells that are held against each other. */
-static void compare_settings(struct sb_compare *c, const char *baseline, struct sb_text *out)
-{
-    static const char *const names[] = {"seed", "order", "layout", "confidence", "mode"};
-    const struct sb_view *a = &c->views[0], *b = &c->views[1];
-    bool unknown = false;
-    for (size_t i = 0; i < SB_COUNT(names); i++) {
-        const char *x = sb_data_meta(&a->data, names[i]), *y = sb_data_meta(&b->data, names[i]);
-        if (x && y && strcmp(x, y))
-            sb_text_printf(out, "[experiment] %s: '%s' and '%s'\n", names[i], x, y);
-    }
-    for (size_t i = 0; i < b->cells.n; i++) {
-        for (size_t j = 0; j < a->cells.n; j++) {
-            const struct sb_cell_row *x = b->cells.at[i].row, *y = a->cells.at[j].row;
-            if (!is_named(&a->cells.at[j], baseline ? baseline : x->allocator) || !comparable(x, y, false))
-                continue;
-            if (x->settings && y->settings)
-                compare_row_settings(x, y, out);
-            else
-                unknown = true;
-        }
-    }
-    if (unknown)
-        *SB_VEC_ADD(&c->notes) =
-            sb_strdup("one of the databases is of an older version, which did not record the cells' settings: "
-                      "that they agree is not known");
-}
-
-/* A new build is what one compares runs for: said, never refused. */
-static void note_builds(struct sb_compare *c)
-{
-    const struct sb_data *a = &c->views[0].data, *b = &c->views[1].data;
-    const char *x = sb_data_meta(a, "scullbench"), *y = sb_data_meta(b, "scullbench");
-    if (strcmp(x ? x : "", y ? y : ""))
-        *SB_VEC_ADD(&c->notes) = sb_printf("the runs are of different versions of scullbench: %s and %s", x, y);
-    for (size_t i = 0; i < b->plugins.n; i++) {
-        for (size_t j = 0; j < a->plugins.n; j++) {
-            const struct sb_plugin_row *p = &a->plugins.at[j], *q = &b->plugins.at[i];
-            bool same = !strcmp(p->build_id, q->build_id) && strcmp(p->build_id, "none");
-            if (!strcmp(p->kind, q->kind) && !strcmp(p->name, q->name) && !same)
-                *SB_VEC_ADD(&c->notes) =
-                    sb_printf("the %s %s was built anew in between, or has no build-id: build-id %.12s… and %.12s…",
-                              q->kind, q->name, p->build_id, q->build_id);
-        }
-    }
-}
-
-static int check_conditions(struct sb_compare *c, const char *baseline, bool anyway, char **why)
-{
-    struct sb_text differences = {0};
-    int status = 0;
-    sb_find_differences(&c->views[0].data, &c->views[1].data, &differences);
-    compare_settings(c, baseline, &differences);
-    note_builds(c);
-    if (differences.n && !anyway) {
-        *why = sb_printf("the two runs differ in more than what was built, so their ratio is not that of the "
-                         "allocators (--anyway compares all the same):\n%.*s",
-                         (int)differences.n - 1, differences.at);
-        status = -EXDEV;
-    } else if (differences.n) {
-        *SB_VEC_ADD(&c->notes) =
-            sb_printf("COMPARED ANYWAY, although the runs differ in:\n%.*s", (int)differences.n - 1, differences.at);
-    }
-    sb_text_free(&differences);
-    return status;
 }
 
 /* ---- the metric and the baseline ---- */
@@ -667,7 +534,7 @@ int sb_compare(struct sb_compare *c, const struct sb_compare_request *q, char **
     if (!status)
         status = find_metric(c, q->metric, why);
     if (!status && c->two)
-        status = check_conditions(c, q->baseline, q->anyway, why);
+        status = sb_check_conditions(&c->views[0], &c->views[1], q->baseline, q->anyway, &c->notes, why);
     if (status)
         return status;
     note_warnings(c);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -235,31 +236,50 @@ void sb_store_close(struct sb_store *store)
     free(store);
 }
 
-/*
- * One row. `types` says what follows, a letter each: t a text (NULL for null), i an int64_t, r a double.
- */
-static int insert(struct sb_store *store, char **why, const char *sql, const char *types, ...)
+/* A value of a row. Each kind has its initialiser, so that the compiler sees what is stored where. */
+struct value {
+    int type; /* SQLITE_TEXT, SQLITE_INTEGER or SQLITE_FLOAT */
+    const char *text;
+    int64_t integer;
+    double real;
+};
+#define TEXT(value)                                                                                                    \
+    {                                                                                                                  \
+        .type = SQLITE_TEXT, .text = (value)                                                                           \
+    } /* NULL for null */
+#define INTEGER(value)                                                                                                 \
+    {                                                                                                                  \
+        .type = SQLITE_INTEGER, .integer = (value)                                                                     \
+    }
+#define REAL(value)                                                                                                    \
+    {                                                                                                                  \
+        .type = SQLITE_FLOAT, .real = (value)                                                                          \
+    }
+
+/* One row, of as many values as the statement has parameters. */
+static int insert(struct sb_store *store, char **why, const char *sql, const struct value *values, size_t n)
 {
     sqlite3_stmt *s = NULL;
     int status = 0;
-    va_list args;
     if (sqlite3_prepare_v2(store->db, sql, -1, &s, NULL) != SQLITE_OK)
         return fail(store, why);
-    va_start(args, types);
-    for (int i = 1; types[i - 1]; i++) {
-        if (types[i - 1] == 't')
-            sqlite3_bind_text(s, i, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
-        else if (types[i - 1] == 'i')
-            sqlite3_bind_int64(s, i, va_arg(args, int64_t));
+    assert((size_t)sqlite3_bind_parameter_count(s) == n && "each parameter has a value");
+    for (int i = 0; i < (int)n; i++) {
+        if (values[i].type == SQLITE_TEXT)
+            sqlite3_bind_text(s, i + 1, values[i].text, -1, SQLITE_TRANSIENT);
+        else if (values[i].type == SQLITE_INTEGER)
+            sqlite3_bind_int64(s, i + 1, values[i].integer);
         else
-            sqlite3_bind_double(s, i, va_arg(args, double));
+            sqlite3_bind_double(s, i + 1, values[i].real);
     }
-    va_end(args);
     if (sqlite3_step(s) != SQLITE_DONE)
         status = fail(store, why);
     sqlite3_finalize(s);
     return status;
 }
+
+#define INSERT(store, why, sql, ...)                                                                                   \
+    insert(store, why, sql, (const struct value[]){__VA_ARGS__}, SB_COUNT(((const struct value[]){__VA_ARGS__})))
 
 /* Ends the transaction: kept when all went well, else undone. */
 static int finish(struct sb_store *store, int status, char **why)
@@ -273,11 +293,12 @@ static int finish(struct sb_store *store, int status, char **why)
 /* Swept values are rows of their own: how many keys are swept differs by config. */
 static int insert_cell(struct sb_store *store, const struct sb_cell_row *c, char **why)
 {
-    int status = insert(store, why, "INSERT INTO cell VALUES(?,?,?,?,?,?,?,?,?,?)", "itttittttt", c->id, c->label,
-                        c->allocator, c->workload, c->threads, c->route, c->memory, c->cpus, c->skip, c->settings);
+    int status = INSERT(store, why, "INSERT INTO cell VALUES(?,?,?,?,?,?,?,?,?,?)", INTEGER(c->id), TEXT(c->label),
+                        TEXT(c->allocator), TEXT(c->workload), INTEGER(c->threads), TEXT(c->route), TEXT(c->memory),
+                        TEXT(c->cpus), TEXT(c->skip), TEXT(c->settings));
     for (size_t i = 0; i < c->swept.n && !status; i++)
-        status = insert(store, why, "INSERT INTO swept VALUES(?,?,?)", "itt", c->id, c->swept.at[i].name,
-                        c->swept.at[i].value);
+        status = INSERT(store, why, "INSERT INTO swept VALUES(?,?,?)", INTEGER(c->id), TEXT(c->swept.at[i].name),
+                        TEXT(c->swept.at[i].value));
     return status;
 }
 
@@ -285,15 +306,15 @@ int sb_store_begin(struct sb_store *store, const struct sb_data *head, char **wh
 {
     int status = execute(store, "BEGIN IMMEDIATE", why);
     for (size_t i = 0; i < head->meta.n && !status; i++)
-        status =
-            insert(store, why, "INSERT INTO meta VALUES(?,?)", "tt", head->meta.at[i].name, head->meta.at[i].value);
+        status = INSERT(store, why, "INSERT INTO meta VALUES(?,?)", TEXT(head->meta.at[i].name),
+                        TEXT(head->meta.at[i].value));
     for (size_t i = 0; i < head->facts.n && !status; i++)
-        status = insert(store, why, "INSERT INTO fact VALUES(?,?,?)", "ttt", head->facts.at[i].name,
-                        head->facts.at[i].value, head->facts.at[i].warning);
+        status = INSERT(store, why, "INSERT INTO fact VALUES(?,?,?)", TEXT(head->facts.at[i].name),
+                        TEXT(head->facts.at[i].value), TEXT(head->facts.at[i].warning));
     for (size_t i = 0; i < head->plugins.n && !status; i++) {
         const struct sb_plugin_row *p = &head->plugins.at[i];
-        status = insert(store, why, "INSERT INTO plugin VALUES(?,?,?,?,?)", "ttttt", p->kind, p->name, p->path,
-                        p->build_id, p->abi);
+        status = INSERT(store, why, "INSERT INTO plugin VALUES(?,?,?,?,?)", TEXT(p->kind), TEXT(p->name), TEXT(p->path),
+                        TEXT(p->build_id), TEXT(p->abi));
     }
     for (size_t i = 0; i < head->cells.n && !status; i++)
         status = insert_cell(store, &head->cells.at[i], why);
@@ -324,32 +345,34 @@ static int insert_result(struct sb_store *store, int64_t trial, const struct sb_
 {
     int status = 0;
     for (size_t i = 0; i < r->metrics.n && !status; i++)
-        status = insert(store, why, "INSERT INTO metric VALUES(?,?,?,?)", "ittr", trial, r->metrics.at[i].name,
-                        r->metrics.at[i].unit, r->metrics.at[i].value);
+        status = INSERT(store, why, "INSERT INTO metric VALUES(?,?,?,?)", INTEGER(trial), TEXT(r->metrics.at[i].name),
+                        TEXT(r->metrics.at[i].unit), REAL(r->metrics.at[i].value));
     for (size_t i = 0; i < r->unavailable.n && !status; i++)
-        status = insert(store, why, "INSERT INTO unavailable VALUES(?,?,?)", "itt", trial, r->unavailable.at[i].name,
-                        r->unavailable.at[i].reason);
+        status = INSERT(store, why, "INSERT INTO unavailable VALUES(?,?,?)", INTEGER(trial),
+                        TEXT(r->unavailable.at[i].name), TEXT(r->unavailable.at[i].reason));
     for (size_t i = 0; i < r->series.n && !status; i++) {
         char *points = points_text(&r->series.at[i]);
-        status = insert(store, why, "INSERT INTO series VALUES(?,?,?,?,?)", "ititt", trial, r->series.at[i].name,
-                        (int64_t)r->series.at[i].key, r->series.at[i].unit, points);
+        status = INSERT(store, why, "INSERT INTO series VALUES(?,?,?,?,?)", INTEGER(trial), TEXT(r->series.at[i].name),
+                        INTEGER((int64_t)r->series.at[i].key), TEXT(r->series.at[i].unit), TEXT(points));
         free(points);
     }
     for (size_t i = 0; i < r->latencies.n && !status; i++) {
         const struct sb_latencies *l = &r->latencies.at[i];
         char *counts = counts_text(l);
-        status = insert(store, why, "INSERT INTO histogram VALUES(?,?,?,?,?,?,?)", "ittiiit", trial, l->name, l->what,
-                        (int64_t)l->n, (int64_t)l->min, (int64_t)l->max, counts);
+        status = INSERT(store, why, "INSERT INTO histogram VALUES(?,?,?,?,?,?,?)", INTEGER(trial), TEXT(l->name),
+                        TEXT(l->what), INTEGER((int64_t)l->n), INTEGER((int64_t)l->min), INTEGER((int64_t)l->max),
+                        TEXT(counts));
         free(counts);
     }
     for (size_t i = 0; i < r->libraries.n && !status; i++)
-        status = insert(store, why, "INSERT INTO library VALUES(?,?,?,?)", "ittt", trial, r->libraries.at[i].path,
-                        r->libraries.at[i].build_id, r->libraries.at[i].version);
+        status =
+            INSERT(store, why, "INSERT INTO library VALUES(?,?,?,?)", INTEGER(trial), TEXT(r->libraries.at[i].path),
+                   TEXT(r->libraries.at[i].build_id), TEXT(r->libraries.at[i].version));
     for (size_t i = 0; i < r->dumps.n && !status; i++)
-        status = insert(store, why, "INSERT INTO dump VALUES(?,?,?)", "itt", trial, r->dumps.at[i].name,
-                        r->dumps.at[i].text);
+        status = INSERT(store, why, "INSERT INTO dump VALUES(?,?,?)", INTEGER(trial), TEXT(r->dumps.at[i].name),
+                        TEXT(r->dumps.at[i].text));
     for (size_t i = 0; i < r->warnings.n && !status; i++)
-        status = insert(store, why, "INSERT INTO warning VALUES(?,?)", "it", trial, r->warnings.at[i]);
+        status = INSERT(store, why, "INSERT INTO warning VALUES(?,?)", INTEGER(trial), TEXT(r->warnings.at[i]));
     return status;
 }
 
@@ -359,10 +382,11 @@ int sb_store_add_trial(struct sb_store *store, const struct sb_trial_row *t, cha
     int status = execute(store, "BEGIN IMMEDIATE", why);
     if (status)
         return status;
-    status = insert(store, why, "INSERT INTO trial VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)", "iiiitttttiiiii", t->number,
-                    t->cell, t->repetition, (int64_t)t->seed, sb_status_name(t->result.status), t->result.reason,
-                    t->result.phase, t->last_words, t->started, t->wall_ns, (int64_t)t->layout, (int64_t)t->simulated,
-                    t->retry, t->memory_file);
+    status = INSERT(store, why, "INSERT INTO trial VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)", INTEGER(t->number),
+                    INTEGER(t->cell), INTEGER(t->repetition), INTEGER((int64_t)t->seed),
+                    TEXT(sb_status_name(t->result.status)), TEXT(t->result.reason), TEXT(t->result.phase),
+                    TEXT(t->last_words), TEXT(t->started), INTEGER(t->wall_ns), INTEGER((int64_t)t->layout),
+                    INTEGER((int64_t)t->simulated), INTEGER(t->retry), INTEGER(t->memory_file));
     if (!status)
         status = insert_result(store, t->number, &t->result, why);
     return finish(store, status, why);
@@ -370,13 +394,13 @@ int sb_store_add_trial(struct sb_store *store, const struct sb_trial_row *t, cha
 
 int sb_store_set_meta(struct sb_store *store, const char *name, const char *value, char **why)
 {
-    return insert(store, why, "INSERT OR REPLACE INTO meta VALUES(?,?)", "tt", name, value);
+    return INSERT(store, why, "INSERT OR REPLACE INTO meta VALUES(?,?)", TEXT(name), TEXT(value));
 }
 
 /* Of the run, not of a trial. */
 int sb_store_add_warning(struct sb_store *store, const char *text, char **why)
 {
-    return insert(store, why, "INSERT INTO warning VALUES(NULL,?)", "t", text);
+    return INSERT(store, why, "INSERT INTO warning VALUES(NULL,?)", TEXT(text));
 }
 
 /* ---- reading ---- */

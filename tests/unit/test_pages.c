@@ -52,6 +52,24 @@ static void cold_pages_pass_by_the_lists(void **state)
     close_mm(&t, &mm);
 }
 
+/* The block that was freed last is the warmest: without lists the head of free_list is the order of the day. */
+static void the_last_freed_comes_first(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_page *pages[6];
+    (void)state;
+    open_mm(&t, &mm, 64, 1);
+    for (int i = 0; i < 6; i++)
+        pages[i] = sb_alloc_pages(&mm, SB_GFP_KERNEL, 0);
+    /* Every second one, so that none finds its buddy free. */
+    for (int i = 0; i < 6; i += 2)
+        sb_free_pages(&mm, pages[i], 0);
+    for (int i = 4; i >= 0; i -= 2)
+        assert_ptr_equal(sb_alloc_pages(&mm, SB_GFP_KERNEL, 0), pages[i]);
+    close_mm(&t, &mm);
+}
+
 static void zones_serve_whom_they_should(void **state)
 {
     static const struct {
@@ -220,6 +238,10 @@ static void atomic_goes_to_half_of_min_in_each_zone_first(void **state)
     while (sb_alloc_pages(&mm, SB_GFP_NOWAIT, 0)) {
     }
     assert_int_equal(preferred->nr_free_pages, min);
+    /* setup_per_zone_lowmem_reserve: who might have had a higher zone leaves the lower one a 256th of those above. */
+    uint64_t reserve = lower->lowmem_reserve[SB_ZONE_NORMAL];
+    assert_int_equal(reserve, preferred->managed / 256);
+    assert_int_equal(lower->nr_free_pages, lower->watermark[SB_WMARK_MIN] + reserve);
     do {
         page = sb_alloc_pages(&mm, SB_GFP_ATOMIC, 0);
         assert_non_null(page);
@@ -509,6 +531,7 @@ int main(void)
         cmocka_unit_test(blocks_that_cross_cpus_are_counted), /* before others stay on one CPU */
         cmocka_unit_test(lists_hold_back_and_are_drained),
         cmocka_unit_test(cold_pages_pass_by_the_lists),
+        cmocka_unit_test(the_last_freed_comes_first),
         cmocka_unit_test(zones_serve_whom_they_should),
         cmocka_unit_test(zonelists_fall_back_downwards),
         cmocka_unit_test(highmem_has_no_direct_map),

@@ -169,6 +169,34 @@ static void pairs_are_decided_by_themselves(void **state)
     sb_stopping_free(s);
 }
 
+/* The second cell varies by a fifth until the thirtieth block. */
+static double one_is_noisy(uint32_t cell, uint32_t block)
+{
+    return cell == 1 && block < 30 && block % 2 ? 0.8 : 1;
+}
+
+/* Cells that are compared go on together: the precise one waits for the other of its group, and for no other group. */
+static void groups_stop_together(void **state)
+{
+    uint32_t blocks[CELLS] = {0};
+    (void)state;
+    make_plan(0.02, 0);
+    cells[2].group = cells[3].group = 1;
+    struct sb_stopping *s = sb_stopping_begin(&plan);
+    for (uint32_t block = 1; block <= MOST; block++) {
+        for (uint32_t cell = 0; cell < CELLS; cell++) {
+            if (!wants(s, cell, block))
+                continue;
+            blocks[cell] = block;
+            tell(s, cell, block, 1e6 * one_is_noisy(cell, block));
+        }
+    }
+    assert_int_equal(blocks[0], blocks[1]);
+    assert_int_equal(blocks[2], blocks[3]);
+    assert_true(blocks[0] > 30 && blocks[2] < 15);
+    sb_stopping_free(s);
+}
+
 static double never(uint32_t cell, uint32_t block)
 {
     (void)block;
@@ -225,6 +253,7 @@ int main(void)
         cmocka_unit_test(pairs_are_decided_by_themselves),
         cmocka_unit_test(a_failing_cell_is_given_up),
         cmocka_unit_test(precision_ends_a_group),
+        cmocka_unit_test(groups_stop_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
