@@ -199,117 +199,7 @@ static void judge_sequence(struct sb_world *w, const struct sb_attempt *t, struc
     }
 }
 
-enum { PLANTED = 64 }; /* bytes of damage */
-
-/* An allocator may take the mapping of its memory away, as high memory has none: the kernel can tell. */
-static bool mapped(char *at)
-{
-    int fds[2];
-    if (pipe2(fds, O_CLOEXEC))
-        return false;
-    /* The kernel answers EFAULT where we would get SIGSEGV. */
-    bool yes = write(fds[1], at, PLANTED) == PLANTED && read(fds[0], at, PLANTED) == PLANTED;
-    close(fds[0]);
-    close(fds[1]);
-    return yes;
-}
-
-/* Damage to the memory that nobody was given; put right again whatever check() says. */
-static bool plant(struct sb_world *w, char *at, char *why, size_t why_size)
-{
-    char saved[PLANTED];
-    memcpy(saved, at, sizeof(saved));
-    for (size_t i = 0; i < sizeof(saved); i++)
-        at[i] = (char)(at[i] ^ 0x5a);
-    bool noticed = w->a->check(w->self, why, why_size) != 0;
-    memcpy(at, saved, sizeof(saved));
-    return noticed;
-}
-
-/* What an allocator wrote into memory that was zero, before anybody asked for a block: its records, `most` of
- * them and spread evenly. Read through a mapping of our own, for an allocator may have taken some of its
- * away. */
-static size_t find_records(struct sb_world *w, char **at, size_t most)
-{
-    SB_VEC(char *) all = {0};
-    char *base = w->memory.base;
-    const char *seen = mmap(NULL, w->memory.size, PROT_READ, MAP_SHARED, w->memory.fd, 0);
-    size_t n = 0;
-    for (uint64_t page = 0; page < w->memory.size && seen != MAP_FAILED; page += SB_PAGE_SIZE) {
-        for (uint64_t i = page; !sb_is_zero(seen + page, SB_PAGE_SIZE) && i < page + SB_PAGE_SIZE; i += PLANTED) {
-            if (!sb_is_zero(seen + i, PLANTED))
-                *SB_VEC_ADD(&all) = base + i;
-        }
-    }
-    for (; n < most && n < all.n; n++)
-        at[n] = all.at[n * all.n / (all.n < most ? all.n : most)];
-    SB_VEC_FREE(&all);
-    if (seen != MAP_FAILED)
-        munmap((void *)seen, w->memory.size);
-    return n;
-}
-
-/* Records first, then freed blocks, where free lists run, then pages that hold something. */
-static void plant_damage(struct sb_world *w, volatile uint64_t *done, struct sb_finding *f)
-{
-    enum { FREED = 256, RECORDS = 512 };
-    static char *freed[RECORDS + FREED];
-    char why[256] = "";
-    size_t n = 0, noticed = 0, tried = 0;
-    /* Where damage is planted is the same each time, whatever the seed: a plugin passes or doesn't. */
-    struct sb_random random = {7};
-    *done = UINT64_MAX; /* what breaks from here on is not the sequence's doing */
-    f->at = SIZE_MAX;
-    sb_world_close_allocator(w);
-    if (sb_world_open_afresh(w)) {
-        sb_find(f, SB_CHECK_UNTESTED, "it can't be opened again: %s", w->said);
-        return;
-    }
-    n = find_records(w, freed, RECORDS);
-    for (uint32_t i = 0; i < SB_SLOTS; i++) {
-        struct sb_op op = {.slot = i, .lane = (uint8_t)(i % w->lane_count), .size = 200};
-        const struct sb_lane *lane = &w->lanes[op.lane];
-        op.size = lane->kind == SB_LANE_CACHE ? lane->size : lane->kind == SB_LANE_PAGES ? SB_PAGE_SIZE : 200;
-        sb_world_do(w, &op);
-    }
-    /* Every other one, so that free objects lie between live ones, in slabs that are on lists. */
-    for (uint32_t i = 0; i < SB_SLOTS; i += 2) {
-        struct sb_op op = {.slot = i, .free = true};
-        if (w->slots[i].handle && n < SB_COUNT(freed) && w->slots[i].size >= PLANTED)
-            freed[n++] = w->slots[i].areas[0];
-        sb_world_do(w, &op);
-    }
-    char *base = w->memory.base;
-    for (size_t i = 0; i < n && !noticed; i++) {
-        if (freed[i] < base || freed[i] >= base + w->memory.size || !mapped(freed[i]) ||
-            sb_world_lives(w, freed[i], PLANTED))
-            continue;
-        noticed += plant(w, freed[i], why, sizeof(why));
-        tried++;
-    }
-    for (int i = 0; i < 4000 && !noticed; i++) {
-        char *at = base + sb_random_below(&random, w->memory.size / PLANTED) * PLANTED;
-        /* Untouched memory may be anything's; what is not zero was written by the allocator. */
-        bool empty = true;
-        if (!mapped(at) || sb_world_lives(w, at, PLANTED))
-            continue;
-        for (int k = 0; k < PLANTED; k++)
-            empty &= !at[k];
-        if (empty)
-            continue;
-        noticed += plant(w, at, why, sizeof(why));
-        tried++;
-    }
-    if (!tried)
-        sb_find(f, SB_CHECK_UNTESTED, "all that the machine's memory holds is blocks: nowhere to plant damage");
-    else if (!noticed)
-        sb_find(f, SB_CHECK_FAIL,
-                "check() noticed none of %zu damages to memory that nobody was given; "
-                "who keeps no records there doesn't claim SB_CLAIM_CHECK",
-                tried);
-}
-
-static void *take(struct sb_world *w, const struct sb_lane *lane, uint64_t size)
+void *sb_take_block(struct sb_world *w, const struct sb_lane *lane, uint64_t size)
 {
     /* Reclaim would free what another property counts, and may sleep; a NULL is wanted here, not a
        warning. */
@@ -327,7 +217,7 @@ static void *take(struct sb_world *w, const struct sb_lane *lane, uint64_t size)
     return NULL;
 }
 
-static void give(struct sb_world *w, const struct sb_lane *lane, void *block, uint64_t size)
+void sb_give_block(struct sb_world *w, const struct sb_lane *lane, void *block, uint64_t size)
 {
     switch (lane->kind) {
     case SB_LANE_SIZED:
@@ -356,22 +246,11 @@ static void soil(struct sb_world *w)
         size_t n = 0;
         if (lane->kind != SB_LANE_SIZED && lane->kind != SB_LANE_PAGES)
             continue;
-        while (n < MOST && (blocks[n] = take(w, lane, lane->most)))
+        while (n < MOST && (blocks[n] = sb_take_block(w, lane, lane->most)))
             memset(blocks[n++], 0xa5, lane->most);
         while (n)
-            give(w, lane, blocks[--n], lane->most);
+            sb_give_block(w, lane, blocks[--n], lane->most);
     }
-}
-
-static void try_damage(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
-{
-    if (!(w->a->claims & SB_CLAIM_CHECK))
-        sb_find(f, SB_CHECK_NOT_CLAIMED, "silent on sound structures; the plugin doesn't claim to notice damage");
-    else if (w->memory.base)
-        plant_damage(w, t->done, f);
-    else
-        sb_find(f, SB_CHECK_UNTESTED,
-                "silent on sound structures; in memory from the OS nobody knows where to plant damage");
 }
 
 static const char *excuse_os_memory(const struct sb_world *w)
@@ -418,7 +297,7 @@ static void try_sequence(struct sb_world *w, const struct sb_attempt *t, struct 
 static uint64_t take_all(struct sb_world *w, const struct sb_lane *lane, uint64_t size, void **blocks, uint64_t most)
 {
     uint64_t n = 0;
-    while (n < most && (blocks[n] = take(w, lane, size)))
+    while (n < most && (blocks[n] = sb_take_block(w, lane, size)))
         n++;
     return n;
 }
@@ -437,7 +316,7 @@ static void exhaust(struct sb_world *w, const struct sb_lane *lane, uint64_t siz
         sb_find(f, SB_CHECK_FAIL, "%s: %llu blocks of %llu bytes were given out of %llu bytes, and no NULL came",
                 lane->name, (unsigned long long)first, (unsigned long long)size, (unsigned long long)w->memory.size);
     for (uint64_t i = 0; i < first; i++)
-        give(w, lane, blocks[i], size);
+        sb_give_block(w, lane, blocks[i], size);
     uint64_t second = f->result == SB_CHECK_PASS ? take_all(w, lane, size, blocks, most) : 0;
     /* A tenth may stay in caches and in slabs that another lane had; what is lost for good is more than
        that. */
@@ -450,7 +329,7 @@ static void exhaust(struct sb_world *w, const struct sb_lane *lane, uint64_t siz
                 "%s: of %llu blocks of %llu bytes that there was memory for only %llu come after all were freed",
                 lane->name, (unsigned long long)first, (unsigned long long)size, (unsigned long long)second);
     for (uint64_t i = 0; i < second; i++)
-        give(w, lane, blocks[i], size);
+        sb_give_block(w, lane, blocks[i], size);
     free((void *)blocks);
 }
 
@@ -482,172 +361,6 @@ static void try_exhaustion(struct sb_world *w, const struct sb_attempt *t, struc
             }
         }
     }
-}
-
-/* ---- threads ---- */
-
-enum { RING = 256, MOST_SHARED = 2000 };
-
-/* What two threads hand to each other: whoever gets it proves its contents and frees it. */
-struct parcel {
-    void *block; /* as free takes it */
-    char *bytes; /* where it can be written */
-    uint64_t size, tag;
-    uint8_t lane;
-};
-/* One writer, one reader: head is the writer's, tail the reader's, and nobody waits. */
-struct ring {
-    struct parcel at[RING];
-    _Atomic uint32_t head, tail;
-};
-struct trader {
-    struct sb_world *w;
-    struct ring *in, *out;
-    struct sb_topology *topology;
-    struct sb_random random;
-    unsigned cpu;
-    uint64_t end_ns, last_ns, sent;
-    _Atomic bool *broken;
-    _Atomic bool *other_done, done;
-    char why[256];
-};
-
-/* On a busy machine the two are seldom on their CPUs together: who has handed over little goes on for a
- * while. */
-static bool trade_on(const struct trader *t)
-{
-    const uint64_t now = sb_now_ns(), enough = 10000;
-    return !*t->broken && (now < t->end_ns || (t->sent && t->sent < enough && now < t->last_ns));
-}
-
-static void fill_parcel(const struct parcel *p)
-{
-    for (uint64_t i = 0; i + 8 <= p->size; i += 8)
-        memcpy(p->bytes + i, &p->tag, 8);
-}
-
-static bool parcel_holds(const struct parcel *p)
-{
-    for (uint64_t i = 0; i + 8 <= p->size; i += 8) {
-        if (memcmp(p->bytes + i, &p->tag, 8))
-            return false;
-    }
-    return true;
-}
-
-static void receive(struct trader *t)
-{
-    uint32_t tail = atomic_load_explicit(&t->in->tail, memory_order_relaxed);
-    while (tail != atomic_load_explicit(&t->in->head, memory_order_acquire)) {
-        struct parcel *p = &t->in->at[tail % RING];
-        if (!parcel_holds(p) && !atomic_exchange(t->broken, true))
-            snprintf(t->why, sizeof(t->why),
-                     "%s: a block of %llu bytes at %p, handed over by another thread, doesn't hold what that "
-                     "wrote into it",
-                     t->w->lanes[p->lane].name, (unsigned long long)p->size, p->block);
-        give(t->w, &t->w->lanes[p->lane], p->block, p->size);
-        atomic_store_explicit(&t->in->tail, ++tail, memory_order_release);
-    }
-}
-
-static void send_one(struct trader *t)
-{
-    uint32_t head = atomic_load_explicit(&t->out->head, memory_order_relaxed);
-    /* Full: the other is behind, and what it frees next is what this test is about. */
-    if (head - atomic_load_explicit(&t->out->tail, memory_order_acquire) == RING)
-        return;
-    struct parcel *p = &t->out->at[head % RING];
-    p->lane = (uint8_t)sb_random_below(&t->random, t->w->lane_count);
-    const struct sb_lane *lane = &t->w->lanes[p->lane];
-    p->size = lane->kind == SB_LANE_CACHE    ? lane->size
-              : lane->kind == SB_LANE_PAGES  ? sb_draw_pages(&t->random, lane->most)
-              : lane->kind == SB_LANE_PERCPU ? 8 + sb_random_below(&t->random, 256)
-                                             : 8 + sb_random_below(&t->random, MOST_SHARED);
-    p->block = take(t->w, lane, p->size);
-    if (!p->block)
-        return;
-    p->bytes = lane->kind == SB_LANE_PERCPU ? t->w->a->percpu->per_cpu_ptr(t->w->self, p->block, 0) : p->block;
-    t->sent++;
-    p->tag = sb_random_next(&t->random);
-    fill_parcel(p);
-    atomic_store_explicit(&t->out->head, head + 1, memory_order_release);
-}
-
-static void *trade(void *argument)
-{
-    struct trader *t = argument;
-    char *why = NULL;
-    sb_topology_pin(t->topology, t->cpu, &why);
-    free(why);
-    while (trade_on(t)) {
-        /* In bursts, so that both fast paths and refills of a CPU's list are crossed by the other's
-           frees. */
-        for (int i = 0; i < 64; i++)
-            send_one(t);
-        receive(t);
-    }
-    /* Only now: the other stops to look when nothing more can come. */
-    t->done = true;
-    /* What is still under way is the other's to take, and mine what the other sent. */
-    while (!*t->other_done)
-        receive(t);
-    receive(t);
-    return NULL;
-}
-
-static void try_all_threads(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
-{
-    static struct ring rings[2];
-    struct trader traders[2];
-    struct sb_cpus cpus = {0};
-    pthread_t threads[2];
-    _Atomic bool broken = false;
-    char *why = NULL, text[256] = "";
-    if (w->a->flags & SB_ALLOCATOR_ALIASES) {
-        sb_find(f, SB_CHECK_NOT_CLAIMED, "the plugin says that it gives the same blocks to all");
-        return;
-    }
-    sb_topology_cpus(w->topology, "all", SB_PLACE_SCATTER, &cpus, &why);
-    free(why);
-    const uint64_t now = sb_now_ns(), span = t->quick ? UINT64_C(100000000) : UINT64_C(700000000);
-    for (size_t i = 0; i < 2; i++)
-        traders[i] = (struct trader){.w = w,
-                                     .in = &rings[i],
-                                     .out = &rings[1 - i],
-                                     .topology = w->topology,
-                                     .random = sb_random_fork(w->host.seed, i),
-                                     .cpu = cpus.n ? cpus.at[i % cpus.n].os : 0,
-                                     .end_ns = now + span,
-                                     .last_ns = now + 10 * span,
-                                     .broken = &broken,
-                                     .other_done = &traders[1 - i].done};
-    size_t started = 0;
-    int error = 0;
-    while (started < 2 && !(error = pthread_create(&threads[started], NULL, trade, &traders[started])))
-        started++;
-    /* Whoever was started waits for one that never comes. */
-    for (size_t i = started; i < 2; i++)
-        traders[i].done = true;
-    for (size_t i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-    SB_VEC_FREE(&cpus);
-    if (error) {
-        f->fault = SB_FAULT_MACHINE;
-        sb_find(f, SB_CHECK_UNTESTED, "the machine: a thread can't be started: %s", strerror(error));
-        return;
-    }
-    struct sb_snapshot s = {.struct_size = sizeof(s)};
-    w->a->snapshot(w->self, &s);
-    if (broken)
-        sb_find(f, SB_CHECK_FAIL, "%s", *traders[0].why ? traders[0].why : traders[1].why);
-    /* A pass without a block handed over would be empty. */
-    else if (!traders[0].sent || !traders[1].sent)
-        sb_find(f, SB_CHECK_UNTESTED, "not one block was given with SB_GFP_NOWAIT");
-    else if (w->a->check(w->self, text, sizeof(text)))
-        sb_find(f, SB_CHECK_FAIL, "after two threads freed each other's blocks check() says: %s", text);
-    else if (s.has & SB_HAS_LIVE && s.live)
-        sb_find(f, SB_CHECK_FAIL, "after two threads freed all of each other's blocks %llu are still counted as live",
-                (unsigned long long)s.live);
 }
 
 /* ---- caches ---- */
@@ -809,19 +522,6 @@ static void try_ctor(struct sb_world *w, const struct sb_attempt *t, struct sb_f
         sb_find(f, SB_CHECK_UNTESTED, "the cache can't be destroyed: %s", w->said);
 }
 
-/* ---- opening ---- */
-
-/* What any user would do, to have structures made that close must give back. */
-static void exercise(struct sb_world *w, size_t n)
-{
-    struct sb_ops ops = {0};
-    const struct sb_mix mix = {.most = 4000};
-    sb_ops_draw(&ops, w->lanes, w->lane_count, &mix, n, w->host.seed);
-    for (size_t i = 0; i < ops.n; i++)
-        sb_world_do(w, &ops.at[i]);
-    SB_VEC_FREE(&ops);
-}
-
 /* ---- mistakes of users ---- */
 
 static bool reported(struct sb_world *w)
@@ -843,14 +543,14 @@ static void try_mistake(struct sb_world *w, bool foreign, struct sb_finding *f)
         uint64_t size = lane->kind == SB_LANE_CACHE ? lane->size : 200;
         /* Page-aligned memory of our own, so that no allocator can refuse it for its alignment alone. */
         static char foreign_block[8192] __attribute__((aligned(4096)));
-        void *block = foreign ? foreign_block : take(w, lane, size);
+        void *block = foreign ? foreign_block : sb_take_block(w, lane, size);
         if (!block)
             continue;
         if (!foreign)
-            give(w, lane, block, size);
+            sb_give_block(w, lane, block, size);
         /* Only words about this free count. */
         w->said[0] = '\0';
-        give(w, lane, block, size);
+        sb_give_block(w, lane, block, size);
         tried++;
         if (!reported(w))
             sb_find(f, SB_CHECK_FAIL, "%s: %s, and neither fail() nor check() said so", lane->name,
@@ -878,175 +578,8 @@ static void try_foreign_free(struct sb_world *w, const struct sb_attempt *t, str
     try_mistake(w, true, f);
 }
 
-/* ---- options ---- */
-
-static void try_option_value(struct sb_world *w, const struct sb_option *o, uint64_t value, volatile uint64_t *done,
-                             struct sb_finding *f)
-{
-    union sb_value *values = (union sb_value *)w->values, *slot = &values[o - w->plugin->options], saved = *slot;
-    /* As a user would write it, for the message. */
-    char *text = sb_option_write(o, value);
-    slot->u = value;
-    /* For the parent, should this be the last that is done. */
-    snprintf((char *)(done + 1), SB_PROGRESS_BYTES - sizeof(*done), "with %s = %s", o->name, text);
-    if (!sb_world_open_afresh(w)) {
-        exercise(w, 500);
-        sb_world_free_all(w);
-        if (w->fault != SB_FAULT_NONE && !(w->a->flags & SB_ALLOCATOR_ALIASES))
-            sb_find(f, SB_CHECK_FAIL, "with %s = %s: %s", o->name, text, w->why);
-        sb_world_close_allocator(w);
-        /* A refusal is allowed: two options may exclude each other. Silence is not. */
-    } else if (!*w->said) {
-        sb_find(f, SB_CHECK_FAIL, "%s = %s is refused without a word of why: call host->fail", o->name, text);
-    }
-    free(text);
-    *slot = saved;
-}
-
-static void try_options(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
-{
-    volatile uint64_t *done = t->done;
-    size_t tried = 0;
-    sb_world_close_allocator(w);
-    w->ignore_overlap = w->a->flags & SB_ALLOCATOR_ALIASES;
-    w->fill = !w->ignore_overlap;
-    for (uint32_t i = 0; i < w->plugin->option_count && f->result == SB_CHECK_PASS; i++) {
-        /* One option at a time, all others at their defaults: combinations are the shipped plugins' own
-           tests'. */
-        const struct sb_option *o = &w->plugin->options[i];
-        uint64_t values[32] = {0, 1};
-        size_t n = o->kind == SB_OPTION_BOOL ? 2 : 0;
-        for (; o->kind == SB_OPTION_ENUM && o->choices[n] && n < SB_COUNT(values); n++)
-            values[n] = n;
-        if (o->kind != SB_OPTION_BOOL && o->kind != SB_OPTION_ENUM && o->kind != SB_OPTION_TEXT && o->max) {
-            values[n++] = o->min;
-            values[n++] = o->max;
-        }
-        for (size_t v = 0; v < n && f->result == SB_CHECK_PASS; v++, tried++)
-            try_option_value(w, o, values[v], done, f);
-    }
-    if (!tried && f->result == SB_CHECK_PASS)
-        sb_find(f, SB_CHECK_NOT_CLAIMED, "it has no options that can be tried");
-    *(char *)(done + 1) = '\0';
-    sb_world_open_afresh(w);
-}
-
-/* What a process holds, as the kernel and the C library count it. */
-struct holding {
-    size_t heap, maps, files;
-    int64_t resident;
-};
-
-static size_t count_files(void)
-{
-    size_t n = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (dir && readdir(dir))
-        n++;
-    if (dir)
-        closedir(dir);
-    return n;
-}
-
-/* A sanitizer's own malloc answers in glibc's stead, and its shadow and quarantine grow with every block ever
-   freed: there the heap is asked of it, and mappings and resident pages say nothing. */
-#if SB_SANITIZED
-size_t __sanitizer_get_current_allocated_bytes(void); /* in no header that gcc brings */
-
-static struct holding look(void)
-{
-    return (struct holding){.heap = __sanitizer_get_current_allocated_bytes(), .files = count_files()};
-}
-#else
-static size_t count_maps(void)
-{
-    FILE *file = fopen("/proc/self/maps", "r");
-    size_t n = 0;
-    int c;
-    while (file && (c = getc(file)) != EOF)
-        n += c == '\n';
-    if (file)
-        fclose(file);
-    return n;
-}
-
-static struct holding look(void)
-{
-    struct mallinfo2 info = mallinfo2();
-    return (struct holding){info.uordblks + info.hblkhd, count_maps(), count_files(), sb_resident_bytes()};
-}
-#endif
-
-/*
- * After some rounds, so that what is made once is made; then what every round leaves behind adds up. Of the
- * heap the median of what the rounds add: what is made once and late is no leak.
- */
-static void try_close(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
-{
-    (void)t;
-    enum { FIRST = 4, ROUNDS = 16 };
-    struct holding before = {0}, after = {0};
-    double grown[ROUNDS];
-    bool os = w->a->flags & SB_ALLOCATOR_OS_MEMORY;
-    w->fill = false;
-    w->ignore_overlap = true;
-    for (int round = 0; round < FIRST + ROUNDS; round++) {
-        exercise(w, 2000);
-        /* Blocks of the OS's memory are their users'. */
-        if (os)
-            sb_world_free_all(w);
-        sb_world_close_allocator(w);
-        size_t heap = after.heap;
-        after = look();
-        if (round >= FIRST)
-            grown[round - FIRST] = (double)after.heap - (double)heap;
-        else
-            before = after;
-        if (sb_world_open_afresh(w)) {
-            sb_find(f, SB_CHECK_UNTESTED, "it can't be opened again: %s", w->said);
-            return;
-        }
-    }
-    double leak = sb_median(grown, ROUNDS);
-    if (leak > 0)
-        sb_find(f, SB_CHECK_FAIL, "every open and close leaves %.0f bytes of the process's heap behind", leak);
-    /* Half of the rounds: the C library's own arenas map something now and then. */
-    else if (after.maps > before.maps + ROUNDS / 2)
-        sb_find(f, SB_CHECK_FAIL, "every open and close leaves mappings behind: %zu before, %zu after %d rounds",
-                before.maps, after.maps, ROUNDS);
-    else if (after.files > before.files + ROUNDS / 2)
-        sb_find(f, SB_CHECK_FAIL, "every open and close leaves files open: %zu before, %zu after %d rounds",
-                before.files, after.files, ROUNDS);
-    /* 128 KiB a round: less is the heap's own coming and going, glibc's trim threshold. */
-    else if (after.resident > before.resident + ROUNDS * INT64_C(131072))
-        sb_find(f, SB_CHECK_FAIL, "every open and close leaves %lld KiB resident",
-                (long long)(after.resident - before.resident) / ROUNDS / 1024);
-}
-
-static void try_reopen(struct sb_world *w, const struct sb_attempt *t, struct sb_finding *f)
-{
-    w->fill = false;
-    w->ignore_overlap = true;
-    for (int round = 0; round < (t->quick ? 100 : 1000); round++) {
-        /* Opening is what is tried; a few blocks make the lazy parts come alive. */
-        exercise(w, 4);
-        sb_world_free_all(w);
-        sb_world_close_allocator(w);
-        if (sb_world_open_allocator(w)) {
-            sb_find(f, SB_CHECK_FAIL, "it can't be opened the %dth time: %s", round + 2,
-                    *w->said ? w->said : "without a word");
-            return;
-        }
-    }
-}
-
-#define SEQUENCE(NAME, WHAT, ...)                                                                                      \
-    {                                                                                                                  \
-        NAME, WHAT, true, &(const struct sb_property_way)                                                              \
-        {                                                                                                              \
-            .try = try_sequence, __VA_ARGS__                                                                           \
-        }                                                                                                              \
-    }
+/* In the order in which they are tried: a later one may take an earlier one for granted. Their names are
+   what users type and what databases hold, so they are never renamed. */
 #define TRIED_BY(NAME, WHAT, FUNCTION)                                                                                 \
     {                                                                                                                  \
         NAME, WHAT, false, &(const struct sb_property_way)                                                             \
@@ -1054,9 +587,13 @@ static void try_reopen(struct sb_world *w, const struct sb_attempt *t, struct sb
             .try = (FUNCTION)                                                                                          \
         }                                                                                                              \
     }
-
-/* In the order in which they are tried: a later one may take an earlier one for granted. Their names are
-   what users type and what databases hold, so they are never renamed. */
+#define SEQUENCE(NAME, WHAT, ...)                                                                                      \
+    {                                                                                                                  \
+        NAME, WHAT, true, &(const struct sb_property_way)                                                              \
+        {                                                                                                              \
+            .try = try_sequence, __VA_ARGS__                                                                           \
+        }                                                                                                              \
+    }
 const struct sb_property sb_properties[] = {
     SEQUENCE("alignment", "blocks are aligned as asked for, at every size", .own = SB_FAULT_ALIGN, .tenths = 10,
              .judge_align = true, .aliases = true, .then = remark_alignment),
@@ -1074,12 +611,12 @@ const struct sb_property sb_properties[] = {
     SEQUENCE("snapshot", "the books agree with what was asked for, and with the machine's memory",
              .own = SB_FAULT_SNAPSHOT, .tenths = 10, .fill = true, .look = compare_snapshot, .excuse = excuse_no_books),
     SEQUENCE("check", "check() is silent on sound structures, and notices damage", .own = SB_FAULT_CHECK, .tenths = 10,
-             .fill = true, .look = ask_check, .looks = 40, .then = try_damage),
+             .fill = true, .look = ask_check, .looks = 40, .then = sb_try_damage),
     TRIED_BY("page-structs", "pages by struct page, by address and by frame number are the same pages", sb_try_pages),
     /* Handing every operation to another thread costs microseconds. */
     SEQUENCE("other-cpu", "a block may be freed by another thread, on another CPU", .tenths = 1, .fill = true,
              .threads = true, .all_faults = true),
-    TRIED_BY("all-threads", "threads may free each other's blocks, all at once", try_all_threads),
+    TRIED_BY("all-threads", "threads may free each other's blocks, all at once", sb_try_threads),
     TRIED_BY("bulk", "n objects at once are like n single ones", try_bulk),
     TRIED_BY("exhaustion", "memory that is used up gives NULL, and serves again when freed", try_exhaustion),
     TRIED_BY("ctor", "objects of a cache with a constructor come constructed, the second time too", try_ctor),
@@ -1089,9 +626,9 @@ const struct sb_property sb_properties[] = {
     TRIED_BY("options",
              "every option's smallest, largest and default value, and every choice, opens and serves, "
              "or says why not",
-             try_options),
-    TRIED_BY("close", "close gives back all that it holds, blocks that live in the machine's memory too", try_close),
-    TRIED_BY("reopen", "it can be opened and closed a thousand times", try_reopen),
+             sb_try_options),
+    TRIED_BY("close", "close gives back all that it holds, blocks that live in the machine's memory too", sb_try_close),
+    TRIED_BY("reopen", "it can be opened and closed a thousand times", sb_try_reopen),
 };
 const size_t sb_property_count = SB_COUNT(sb_properties);
 

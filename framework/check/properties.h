@@ -41,6 +41,21 @@ void sb_property_try(struct sb_world *w, const struct sb_attempt *attempt, struc
 /* The property "page-structs" (pages.c). */
 void sb_try_pages(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
 
+/* A block of the lane's interface, for properties that hold their blocks themselves; NULL: there is none. */
+void *sb_take_block(struct sb_world *w, const struct sb_lane *lane, uint64_t size);
+void sb_give_block(struct sb_world *w, const struct sb_lane *lane, void *block, uint64_t size);
+
+/* Damage that check() is to notice, after a sequence (damage.c). */
+void sb_try_damage(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
+
+/* The property "all-threads" (threads.c). */
+void sb_try_threads(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
+
+/* The properties "options", "close" and "reopen" (opening.c). */
+void sb_try_options(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
+void sb_try_close(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
+void sb_try_reopen(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
+
 /* Sets a finding's result, and its words. */
 void sb_find(struct sb_finding *f, enum sb_check_result result, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

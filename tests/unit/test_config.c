@@ -34,6 +34,25 @@ static const char *value_of(struct sb_ini *ini, const char *kind, const char *na
     return entry->value;
 }
 
+/* --set: another value, with the line of the override. */
+static void an_override_takes_the_values_place(void **state)
+{
+    static const char text[] = "[experiment]\nseed = 1\n";
+    struct sb_diag diag = {0};
+    struct sb_ini ini = sb_ini_parse(text, strlen(text), &diag);
+    struct sb_ini_section *section = sb_ini_section_of(&ini, "experiment", "");
+    (void)state;
+    assert_string_equal(sb_ini_entry(section, "seed")->value, "1");
+    sb_ini_set(section, "seed", "23", -1);
+    sb_ini_set(section, "order", "sequential", -2);
+    assert_int_equal(section->n, 2);
+    assert_string_equal(sb_ini_entry(section, "seed")->value, "23");
+    assert_int_equal(sb_ini_entry(section, "seed")->line, -1);
+    assert_string_equal(sb_ini_entry(section, "order")->value, "sequential");
+    sb_ini_free(&ini);
+    sb_diag_free(&diag);
+}
+
 static void plain_file(void **state)
 {
     struct sb_ini ini;
@@ -155,6 +174,7 @@ static void environment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_override_takes_the_values_place),
         cmocka_unit_test(plain_file),
         cmocka_unit_test(an_indented_key_is_a_key),
         cmocka_unit_test(long_lines_stay_one_value),

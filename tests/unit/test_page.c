@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include "base/str.h"
+#include "figure/chart.h"
 #include "report/html.h"
 #include "store/store.h"
 
@@ -148,6 +149,12 @@ static void the_table_of_metrics_is_whole(void **state)
         assert_false(row->kind != SB_SCALAR && (row->file || row->in_cells || row->in_page || row->in_terminal.head));
         assert_false(row->share && strcmp(row->unit, "%"));
     }
+    /* Axes of shares are whole; others begin at zero, or are logarithmic from a decade on. */
+    assert_true(sb_is_share("success") && sb_is_share("internal_fragmentation"));
+    assert_false(sb_is_share("footprint") || sb_is_share("steal") || sb_is_share("somebody's"));
+    assert_false(sb_range_is_logarithmic(&(struct sb_range){.min = 1, .max = 9.9}));
+    assert_true(sb_range_is_logarithmic(&(struct sb_range){.min = 1, .max = 10.1}));
+    assert_false(sb_range_is_logarithmic(&(struct sb_range){.min = 0, .max = 10.1}));
     assert_string_equal(sb_metric_stored("throughput"), "ops_per_s");
     assert_string_equal(sb_metric_stored("somebody's"), "somebody's");
     assert_int_equal(sb_metric_direction("somebody's", "ns"), -1);

@@ -33,6 +33,34 @@ static void lists_hold_back_and_are_drained(void **state)
     close_mm(&t, &mm);
 }
 
+/* More than the plain batch only of what lies above the high watermark, as nr_pcp_alloc of 6.1 has its limits. */
+static void no_refill_eats_the_reserve(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    uint64_t largest = 0;
+    (void)state;
+    pin_to_one_cpu();
+    open_mm_with(&t, &mm, 128, test_cpus(), &(struct sb_mm_config){.page_lists = true});
+    struct sb_zone *const zones[] = {zone_of(&mm, 0, SB_ZONE_DMA), zone_of(&mm, 0, SB_ZONE_DMA32)};
+    uint64_t free[2];
+    do {
+        for (int i = 0; i < 2; i++)
+            free[i] = zones[i]->nr_free_pages;
+        if (!sb_alloc_pages(&mm, SB_GFP_NOWAIT, 0))
+            break;
+        for (int i = 0; i < 2; i++) {
+            uint64_t took = free[i] - zones[i]->nr_free_pages, high = zones[i]->watermark[SB_WMARK_HIGH],
+                     above = free[i] > high ? free[i] - high : 0, batch = zones[i]->pcp_batch[0];
+            assert_true(took <= (above > batch ? above : batch));
+            largest = took > largest ? took : largest;
+        }
+    } while (true);
+    /* There was something to hold back. */
+    assert_true(largest > zones[1]->pcp_batch[0]);
+    close_mm(&t, &mm);
+}
+
 /* A cold page goes behind all others; one freed hot is handed out next. */
 static void cold_pages_pass_by_the_lists(void **state)
 {
@@ -530,6 +558,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_that_cross_cpus_are_counted), /* before others stay on one CPU */
         cmocka_unit_test(lists_hold_back_and_are_drained),
+        cmocka_unit_test(no_refill_eats_the_reserve),
         cmocka_unit_test(cold_pages_pass_by_the_lists),
         cmocka_unit_test(the_last_freed_comes_first),
         cmocka_unit_test(zones_serve_whom_they_should),
