@@ -849,6 +849,29 @@ static void *add_many(void *counter)
     return NULL;
 }
 
+/* percpu_counter_add_batch of 6.1: a CPU's part goes into the sum when it reaches the batch, of either sign. */
+static void percpu_counters_fold_at_the_batch(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_pcpu pcpu;
+    struct sb_percpu_counter counter;
+    (void)state;
+    pin_to_one_cpu();
+    open_mm(&t, &mm, 64, test_cpus());
+    assert_int_equal(sb_pcpu_init(&pcpu, &mm, NULL, 0), 0);
+    assert_int_equal(sb_percpu_counter_init(&counter, &pcpu, 1000, 32), 0);
+    sb_percpu_counter_add(&counter, 31);
+    assert_int_equal(sb_percpu_counter_read(&counter), 1000);
+    sb_percpu_counter_add(&counter, 1);
+    assert_int_equal(sb_percpu_counter_read(&counter), 1032);
+    sb_percpu_counter_add(&counter, -32);
+    assert_int_equal(sb_percpu_counter_read(&counter), 1000);
+    sb_percpu_counter_destroy(&counter);
+    sb_pcpu_exit(&pcpu);
+    close_mm(&t, &mm);
+}
+
 /* Exact in the sum, and never off by more than the batches, however threads move. */
 static void percpu_counters_lose_nothing(void **state)
 {
@@ -903,6 +926,7 @@ int main(void)
         cmocka_unit_test(who_may_sleep_waits_for_an_element),
         cmocka_unit_test(a_cache_per_cpu_stands_in_front),
         cmocka_unit_test(static_variables_have_a_copy_each),
+        cmocka_unit_test(percpu_counters_fold_at_the_batch),
         cmocka_unit_test(percpu_counters_lose_nothing),
         cmocka_unit_test(the_reserve_serves_when_the_backing_fails),
         cmocka_unit_test(every_cpu_has_its_own_copy),
