@@ -104,7 +104,7 @@ static void report_latencies(struct trial *t)
             /* Beside the histogram for whoever reads the database with SQL alone. */
             double value = sb_histogram_quantile(sum, shares[i]);
             bool known = !isnan(value) && !isinf(value);
-            number_or(t, kinds[k].p50 + i, known, value,
+            number_or(t, (enum sb_metric_id)(kinds[k].p50 + i), known, value,
                       isnan(value) ? "fewer than ten samples lie beyond it" : "calls of that rank were never begun");
         }
         metric(t, kinds[k].timed, (double)sum->n);
