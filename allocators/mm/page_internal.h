@@ -1,4 +1,4 @@
-/* What the files of the page allocator share among themselves. Zone lock: held where a comment says so. */
+/* Shared by the files of the page allocator. Zone lock: held where a comment says so. */
 #ifndef SB_MM_PAGE_INTERNAL_H
 #define SB_MM_PAGE_INTERNAL_H
 

@@ -1,4 +1,4 @@
-/* What is comparable: cells, and runs. */
+/* Decides which cells and which runs may be compared. */
 #ifndef SB_ANALYSE_COMPARABLE_H
 #define SB_ANALYSE_COMPARABLE_H
 

@@ -1,5 +1,6 @@
 /*
- * What a reader must know before any number: warnings, what was skipped or failed and why, builds, settings.
+ * Collects the remarks that a reader needs before any number: warnings, skipped and failed cells with reasons, builds,
+ * settings.
  * Collected from the stored data, in its order, once for every kind of output.
  */
 #include "analyse/findings.h"

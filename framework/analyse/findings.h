@@ -1,4 +1,4 @@
-/* What a reader must know beside the numbers, for every kind of output alike. */
+/* Remarks that every kind of output shows beside the numbers. */
 #ifndef SB_ANALYSE_FINDINGS_H
 #define SB_ANALYSE_FINDINGS_H
 

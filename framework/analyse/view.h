@@ -1,4 +1,4 @@
-/* What tables and charts share: cells with their summarised metrics, and groups of comparable cells. */
+/* The view that tables and charts share: cells with their summarised metrics, and groups of comparable cells. */
 #ifndef SB_ANALYSE_VIEW_H
 #define SB_ANALYSE_VIEW_H
 

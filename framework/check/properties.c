@@ -1,6 +1,6 @@
 /*
- * What the ABI promises, one function a promise. Each answers for its own alone: what it meets of another's
- * is "untested", so that a plugin with one fault has one failing line.
+ * The properties that the ABI promises, a row each with the function that tries it. Each reports its own fault alone;
+ * one that another fault stands in the way of is "untested", so that a plugin with one fault has one failing line.
  */
 #define _GNU_SOURCE
 #include "check/properties.h"

@@ -1,5 +1,5 @@
-/* What verbs share: config, machine, plugins and plan, with all errors told in one pass; a plugin and its
- * options by name. */
+/* Shared by the verbs: opens config, machine, plugins and plan, and tells all errors in one pass; finds a plugin and
+ * its options by name. */
 #include "base/diag.h"
 #include "base/units.h"
 #include "cli/cli.h"

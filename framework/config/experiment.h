@@ -1,5 +1,5 @@
 /*
- * What the user asked for: the INI file, checked as far as it goes without plugins and machine.
+ * The experiment that the user asked for: the INI file, checked as far as it goes without plugins and machine.
  * The plan binds the rest: plugins' options, CPUs, what fits together.
  */
 #ifndef SB_CONFIG_EXPERIMENT_H

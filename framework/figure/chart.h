@@ -1,5 +1,5 @@
 /*
- * What the files that draw share: a chart in the making, its axes, colours and marks, its caption.
+ * Shared by the files that draw: a chart in the making, its axes, colours and marks, its caption.
  * Inside of report only.
  */
 #ifndef SB_FIGURE_CHART_H

@@ -1,5 +1,5 @@
 /*
- * What charts of one number per cell share: the metric, its numbers, axes and rows.
+ * Shared by charts of one number per cell: the metric, its numbers, axes and rows.
  *
  * An axis is logarithmic when the values span more than a decade; then there are points with intervals and no
  * bars, for a bar's length means nothing without a zero. Points are joined only along an ordered axis.

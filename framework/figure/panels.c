@@ -1,4 +1,4 @@
-/* What charts of a survey share: the trials of a cell with their series, and panels, one an allocator. */
+/* Shared by charts of a survey: the trials of a cell with their series, and panels, one per allocator. */
 #include "figure/chart.h"
 
 #include <string.h>

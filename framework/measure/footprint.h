@@ -1,4 +1,4 @@
-/* What this process holds of the machine's memory. */
+/* The memory of the machine that this process holds. */
 #ifndef SB_MEASURE_FOOTPRINT_H
 #define SB_MEASURE_FOOTPRINT_H
 

@@ -1,6 +1,5 @@
 /*
- * What is known of each metric: name, unit, words, which way is better, to what it is known, and where it is
- * shown.
+ * The table of metrics: name, unit, words, which way is better, to what each is known, and where it is shown.
  *
  * Metrics are open: workloads' counters and libpfm4's events have names that we don't know. What can't be
  * told from the name is told from the unit, and what can't be told has no direction: a verdict on it would be

@@ -1,4 +1,4 @@
-/* What the files of this room share while a plan is made. */
+/* Shared by the files of this room while a plan is made. */
 #ifndef SB_PLAN_INSIDE_H
 #define SB_PLAN_INSIDE_H
 

@@ -1,4 +1,5 @@
-/* What a run stores of the machine, and warns of: the machine's own state, and what the plan makes of it. */
+/* The facts that a run stores of the machine, and the warnings about it: the machine's own state, and what the plan
+ * makes of it. */
 #define _GNU_SOURCE
 #include "run/facts.h"
 

@@ -1,4 +1,4 @@
-/* What disturbed a run while it ran, said once at its end and stored. */
+/* Counts the disturbances of a run; they are said once at its end, and stored. */
 #ifndef SB_RUN_WATCH_H
 #define SB_RUN_WATCH_H
 

@@ -1,4 +1,4 @@
-/* What topology.c loads and location.c reads: hwloc's tree and what is looked up often. Of this room alone.
+/* Shared by topology.c, which loads it, and location.c: hwloc's tree and what is looked up often. Of this room alone.
  */
 #ifndef SB_TOPOLOGY_TREE_H
 #define SB_TOPOLOGY_TREE_H

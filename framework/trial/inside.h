@@ -1,5 +1,5 @@
 /*
- * What the files of this room share: the trial and its workers. trial.c directs, phases.c is what workers do;
+ * Shared by the files of this room: the trial and its workers. trial.c directs, phases.c is what workers do;
  * open.c loads and opens the plugins, points.c looks at them, prove.c proves them; numbers.c turns what they
  * left into metrics.
  */

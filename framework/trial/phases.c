@@ -1,5 +1,5 @@
 /*
- * What a worker does in each phase: survey, warm-up, measured phase. Time is the trial's clock alone, and the
+ * The workers' part of each phase: survey, warm-up, measured phase. Time is the trial's clock alone, and the
  * work is the workload's step(), so a test can put a clock and a step of its own in their place.
  *
  * The common window. Workers line up and begin; the window opens when the last of them has begun, and closes

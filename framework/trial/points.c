@@ -1,5 +1,5 @@
 /*
- * What is looked at while the workers wait: the blocks that the workload names, the points of the series, the
+ * Looks at the allocator while the workers wait: the blocks that the workload names, the points of the series, the
  * dumps.
  */
 #define _GNU_SOURCE

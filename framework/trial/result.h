@@ -1,5 +1,5 @@
 /*
- * What one trial found, and its form on the wire: one JSON object a line. Phases, libraries and warnings are
+ * The findings of one trial, and their form on the wire: one JSON object a line. Phases, libraries and warnings are
  * out as soon as they are known, so that a trial that dies leaves what it had.
  *
  *   {"phase":"measure"}

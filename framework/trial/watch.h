@@ -1,4 +1,4 @@
-/* What else ran on a trial's CPUs, and what its threads went through, while it was measured. */
+/* Watches a trial's CPUs and threads while it is measured: CPU time of others, steal, waiting, faults, switches. */
 #ifndef SB_TRIAL_WATCH_H
 #define SB_TRIAL_WATCH_H
 
