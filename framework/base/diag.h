@@ -43,10 +43,10 @@ size_t sb_diag_flush(struct sb_diag *diag, FILE *out);
 /* Forgets it unsaid. */
 void sb_diag_free(struct sb_diag *diag);
 
-/* "scullbench: ..." to standard error, at once. */
 /* A text of several lines, with everything else in it that would steer a terminal made visible. */
 void sb_print_visible(const char *text, FILE *out);
 
+/* "scullbench: ..." to standard error, at once. */
 void sb_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void sb_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -108,7 +108,6 @@ static bool refuse(const struct sb_plan *plan)
     return n;
 }
 
-/* Machine faults are 1, mistakes 2, failed trials 3: scripts can tell them apart. `aa`: everything twice. */
 /* The table of an A/A run. */
 static int print_twins(const char *db, char **why)
 {
@@ -120,6 +119,7 @@ static int print_twins(const char *db, char **why)
     return status;
 }
 
+/* Machine faults are 1, mistakes 2, failed trials 3: scripts can tell them apart. `aa`: everything twice. */
 static int run(const struct sb_verb *verb, struct sb_words *operands, struct sb_words *values, bool aa)
 {
     struct sb_session s;

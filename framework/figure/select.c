@@ -77,8 +77,8 @@ static char *label_of(const struct sb_chart *c, const struct sb_view_cell *cell,
     return text.at;
 }
 
-/* "4000B" is 4000: a number with a unit that sizes, times and shares have; NaN for anything else. */
-/* Base units throughout, so that "64KiB" and "1MiB" stand in their order on one axis. */
+/* "4000B" is 4000: a number with a unit that sizes, times and shares have, in base units, so that "64KiB" and "1MiB"
+ * stand in their order on one axis; NaN for anything else. */
 static double number_of(const char *text)
 {
     static const struct {

@@ -251,8 +251,7 @@ static void choose_cpus(struct planner *p, struct sb_cell *cell, const char *thr
         cell->cpus.n = cell->threads;
 }
 
-/* How a cell is called everywhere: in progress, table, database and report. */
-/* Equal labels are equal cells: databases are matched by them. */
+/* A cell's name in progress, table, database and report. Databases are matched by it: equal labels are equal cells. */
 static void label(struct sb_cell *cell)
 {
     struct sb_text text = {0};

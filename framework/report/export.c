@@ -22,8 +22,7 @@ struct columns {
     struct sb_words coarse;  /* of them those known to no better than a percent, in some trial */
 };
 
-/* In order of appearance: the first trial's metrics lead, what others add follows. */
-/* Over all trials: failed ones have no metrics, and the first may be one of them. */
+/* In order of appearance over all trials: failed ones have no metrics, and the first may be one of them. */
 static void find_columns(const struct sb_data *data, struct columns *c)
 {
     *c = (struct columns){0};
@@ -187,8 +186,7 @@ static void write_trials(const struct sb_data *data, bool json, FILE *out)
     sb_words_free(&c.coarse);
 }
 
-/* One number of one trial, with where it belongs. */
-/* Long rather than wide: a row a number is what R and pandas want. */
+/* One number of one trial, with its place. Long rather than wide: R and pandas want a row per number. */
 struct point_row {
     const struct sb_trial_row *trial;
     const struct sb_cell_row *cell;

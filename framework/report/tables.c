@@ -335,8 +335,7 @@ static void add_pivot(const struct sb_view *v, const char *metric, const char *f
         const struct sb_view_group *group = &v->groups.at[g];
         if (strcmp(group->workload, workload))
             continue;
-        /* The section needn't be said where it is the workload's own, which the title has. */
-        /* "scullc.quantum=1000B" under "scullc: ..." is said twice. */
+        /* The title has the workload's name: "quantum=1000B" under "scullc: ..." is enough. */
         size_t own = strlen(workload);
         const char *swept = group->swept;
         if (!strncmp(swept, workload, own) && swept[own] == '.')

@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A line "cpu3 user nice system idle iowait irq softirq steal ...", in ticks (proc(5)). */
-/* Guest time is in user and nice already, and is not counted twice. */
+/* A line "cpu3 user nice system idle iowait irq softirq steal ...", in ticks (proc(5)). Guest time is in user and nice
+ * already, and is not counted twice. */
 static bool add_cpu(const char *text, unsigned cpu, struct sb_cpu_time *time)
 {
     char *name = sb_printf("\ncpu%u ", cpu);
