@@ -96,7 +96,7 @@ static double number_of(const char *text)
     return NAN;
 }
 
-/* What a bare number on an axis is of. */
+/* The unit of a bare number on an axis. */
 static char *axis_title(const struct sb_words *dimensions)
 {
     struct sb_text text = {0};
@@ -269,7 +269,7 @@ static struct sb_words find_facets(const struct sb_chart *all, const struct sb_w
     struct sb_words facets = {0};
     const struct sb_plot *p = all->plot;
     struct sb_chart view = *all;
-    /* Of all cells and not of the chart's: titles of one report must be told apart from each other. */
+    /* Over all cells, not the chart's: titles of one report must be told apart from each other. */
     size_t *every = sb_calloc(all->view->cells.n + 1, sizeof(*every));
     for (size_t i = 0; i < all->view->cells.n; i++)
         every[i] = i;
@@ -302,7 +302,7 @@ static bool speaks_of_own(const struct sb_view *view, const struct sb_plot *p)
     return false;
 }
 
-/* Of the first database: in each the variants are the same, named with it. */
+/* The first database's: the variants are the same in each, named with it. */
 static const char *first_variant(const struct sb_view *view, const char *allocator)
 {
     for (size_t i = 0; i < view->cells.n; i++) {
@@ -409,7 +409,7 @@ static struct sb_plot resolve(const struct sb_view *view, const struct sb_plot *
     p.series = copy_words(&given->series);
     fill(&p.x, row->x);
     fill(&p.y, row->y);
-    /* What is an axis already can't be told apart by colour as well. */
+    /* A dimension that is an axis already can't be told apart by colour as well. */
     if (row->series && !sb_words_has(&p.x, row->series) && !sb_words_has(&p.y, row->series))
         fill(&p.series, row->series);
     if (p.kind == SB_PLOT_MATRIX)
@@ -482,7 +482,7 @@ void sb_chart_each(const struct sb_view *view, const struct sb_plot *given, stru
     /* A chart that somebody wrote down must come, or its absence be explained; our own may stay away. */
     if (!*status && plot->line && figures->n == before && !own.n && !dropped)
         sb_chart_note(&all, sb_strdup(all.n ? "no cell has what it shows" : "where: no cell fits"));
-    /* Of many charts some may have nothing to show; only where none has is there something to say. */
+    /* Some of many charts may have nothing to show; only where none has is there something to say. */
     for (size_t i = 0; i < own.n && figures->n == before; i++)
         sb_words_add_once(notes, own.at[i]);
     sb_words_free(&own);

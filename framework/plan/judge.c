@@ -25,7 +25,7 @@ static bool complained(const struct sb_diag *diag, const struct sb_ini_section *
     return false;
 }
 
-/* What the workload itself says of its options; its "key: ..." is shown at that key's line. */
+/* The workload's own complaint about its options; its "key: ..." is shown at that key's line. */
 static void check_needs(struct planner *p, const struct sb_plugin *plugin, const struct sb_ini_section *section,
                         const union sb_value *values)
 {
@@ -72,7 +72,7 @@ void sb_plan_check_section(struct planner *p, const struct sb_ini_section *secti
     free(values);
 }
 
-/* What a trial is told can differ from cell to cell; the rest is one for the whole run. */
+/* Keys that a trial is told can differ from cell to cell; the rest is one for the whole run. */
 static bool may_sweep_experiment(const char *key)
 {
     if (!strcmp(key, "time_limit"))
@@ -124,7 +124,7 @@ static char *hint_section(const struct planner *p, const char *name)
 /* A value of [machine] against the machine there is, written or swept. */
 static void check_machine_value(struct planner *p, int line, const char *key, const char *text, union sb_value value)
 {
-    /* Of a synthetic topology nobody knows the memory. */
+    /* Nobody knows the memory of a synthetic topology. */
     uint64_t ram = sb_plan_machine_ram();
     struct sb_cpus found = {0};
     char *why = NULL;
@@ -190,7 +190,7 @@ void sb_plan_check_sweep(struct planner *p, const struct sb_sweep *sweep)
             check_machine_value(p, sweep->line, sweep->key, sweep->values.at[i], value);
         }
         values[i] = value;
-        /* Of texts the list's reader has told; of all else 1KiB and 1024B are one setting, measured twice. */
+        /* The list's reader has told of equal texts; otherwise 1KiB and 1024B are one setting, measured twice. */
         for (size_t j = 0; j < i && option->kind != SB_OPTION_TEXT; j++) {
             if (values[j].u == value.u && strcmp(sweep->values.at[i], sweep->values.at[j]) &&
                 !sb_diag_has(p->diag, sweep->line)) {

@@ -45,7 +45,7 @@ static void say_what(const struct sb_view *v, struct sb_words *out)
     struct sb_text s = {0};
     const char *version = sb_data_meta(&v->data, "scullbench"), *created = sb_data_meta(&v->data, "created");
     size_t skipped = 0;
-    /* What was planned and has no number is said with what was measured. */
+    /* Cells without a number are named together with the measured ones. */
     for (size_t i = 0; i < v->cells.n; i++)
         skipped += v->cells.at[i].row->skip != NULL;
     struct sb_words measured = {0};
@@ -137,7 +137,7 @@ done:
     sb_words_free(&names);
 }
 
-/* What an operation is, a reader can't guess from a workload's name. */
+/* A reader can't guess from a workload's name what an operation is. */
 static void say_workloads(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_words alike = {0}, said = {0};
@@ -157,7 +157,7 @@ static void say_workloads(const struct sb_view *v, struct sb_words *out)
     sb_words_free(&said);
 }
 
-/* What isn't known is said to be so: a reviewer asks for it anyway. */
+/* Unknown facts are said to be unknown: a reviewer asks for them anyway. */
 static void fact(struct sb_text *s, const struct sb_data *d, const char *name, const char *words)
 {
     const char *value = sb_data_fact(d, name);
@@ -167,7 +167,7 @@ static void fact(struct sb_text *s, const struct sb_data *d, const char *name, c
         sb_text_printf(s, "; %s not available", words);
 }
 
-/* Of what older versions didn't ask for nothing is said. */
+/* Says nothing of facts that older versions did not record. */
 static void known_fact(struct sb_text *s, const struct sb_data *d, const char *name, const char *words)
 {
     const char *value = sb_data_fact(d, name);
@@ -263,7 +263,7 @@ static void say_memory(const struct sb_view *v, struct sb_text *s)
     free(placement);
 }
 
-/* Of several databases the first's; what they differ in is a warning of the report. */
+/* The first database's; differences to the others are a warning of the report. */
 static void say_machine(const struct sb_view *v, struct sb_words *out)
 {
     struct sb_text s = {0};
@@ -297,7 +297,7 @@ static bool any_warning(const struct sb_view *v, const char *text)
     return any;
 }
 
-/* Of a library that a plugin loads nothing is known. */
+/* Nothing is known of a library that a plugin loads. */
 static void say_code(const struct sb_view *v, struct sb_text *s)
 {
     const char *unaligned = sb_data_fact(&v->data, "code_unaligned");
@@ -341,7 +341,7 @@ static void say_repetitions(const struct sb_view *v, struct sb_words *out)
         least = c->trials < least ? c->trials : least;
         most = c->trials > most ? c->trials : most;
     }
-    /* Of a run without a single trial nothing is known, and zero is what it has. */
+    /* A run without a single trial has zero repetitions. */
     least = most ? least : 0;
     sb_text_printf(&s, "Every repetition is a process of its own. Each cell was repeated ");
     if (most == 1)
@@ -447,7 +447,7 @@ out:
     free(survey);
 }
 
-/* What was timed call by call, and what of the clock is in it. */
+/* Which calls were timed one by one, and which part of the clock's cost is in them. */
 static void say_latencies(const struct sb_view *v, struct sb_text *s)
 {
     char *latency = sb_find_setting(v, "trial", "latency");
@@ -504,12 +504,12 @@ static void say_excluded(const struct sb_view *v, struct sb_text *s)
     sb_words_free(&kinds);
 }
 
-/* What stood between an allocator that does wrong and a number. */
+/* The checks that an allocator had to pass before it got a number. */
 static void say_checks(const struct sb_view *v, struct sb_text *s)
 {
     char *survey = sb_find_setting(v, "trial", "survey");
     bool unchecked = false;
-    /* Of several databases each warning has the name of its own before it. */
+    /* With several databases each warning begins with the name of its own. */
     for (size_t i = 0; i < v->data.warnings.n; i++)
         unchecked |= strstr(v->data.warnings.at[i], sb_warning_unchecked) != NULL;
     sb_text_printf(s,

@@ -60,7 +60,7 @@ struct listener {
     bool rests;
 };
 
-/* What is wrong with a line is remembered in the result. */
+/* The result remembers what is wrong with a line. */
 static void take_line(void *context, const char *line, size_t length)
 {
     struct listener *l = context;
@@ -109,7 +109,7 @@ static void set_status(struct sb_result *result, enum sb_status status, char *re
 static char *last_line(const char *words)
 {
     size_t n = words ? strlen(words) : 0;
-    /* What a program says last before it dies is mostly why. */
+    /* A program's last words before it dies mostly say why. */
     while (n && (unsigned char)words[n - 1] <= ' ')
         n--;
     size_t start = n;
@@ -118,7 +118,7 @@ static char *last_line(const char *words)
     return n ? sb_strndup(words + start, n - start) : sb_strdup("");
 }
 
-/* What the process's end means where it didn't say so itself, or says something else. */
+/* The meaning of the process's end where it didn't say so itself, or says something else. */
 static void judge_end(struct sb_result *result, const struct sb_child_end *end, uint64_t limit_ns)
 {
     const char *phase = result->phase ? result->phase : "start";
@@ -151,7 +151,7 @@ static void judge_end(struct sb_result *result, const struct sb_child_end *end, 
     free(last);
 }
 
-/* Of one that was killed something may live on and write; before the survey it may not have come to all of
+/* Parts of one that was killed may live on and write; before the survey it may not have come to all of
  * its memory.
  */
 static bool used_its_memory(const struct sb_child_end *end, const struct sb_result *result)

@@ -241,7 +241,7 @@ static void show(struct progress *p, const struct sb_cell *cell, const struct sb
     fflush(stderr);
 }
 
-/* What a run is made of; lives as long as sb_run. */
+/* The parts of a run; lives as long as sb_run. */
 struct run {
     struct sb_store *store;
     const struct sb_plan *plan;
@@ -254,7 +254,7 @@ struct run {
     size_t extra;                /* retries so far */
 };
 
-/* What is left at most: trials that cells known to be precise enough won't need don't count. */
+/* The most trials that are left: those that cells known to be precise enough won't need don't count. */
 static void count_left(struct run *run, size_t from)
 {
     struct progress *p = &run->progress;
@@ -296,7 +296,7 @@ static int start_trial(struct run *run, const struct sb_trial *trial, struct sb_
     return status;
 }
 
-/* What came of it waits for the next one's setup to be stored. */
+/* Its result is stored while the next one sets up. */
 static int run_trial(struct run *run, const struct sb_trial *trial, int64_t number, int64_t retry, char **why)
 {
     struct sb_process *process;
@@ -356,7 +356,7 @@ static int run_planned(struct run *run, size_t i, char **why)
         kind->spent_ns += sb_now_ns() - start;
         run->outcome->done++;
         run->outcome->failed += result->status != SB_STATUS_OK && result->status != SB_STATUS_DISTURBED;
-        /* What ran under valgrind has no times to learn from. */
+        /* Trials under valgrind have no times to learn from. */
         if (!trial->simulated) {
             sb_stopping_learn(run->stopping, trial, result);
             sb_run_watch_take(&run->watch, trial->number, result);

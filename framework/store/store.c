@@ -530,7 +530,7 @@ static void take_trial(void *context, sqlite3_stmt *s)
     t->memory_file = sqlite3_column_int64(s, 13);
 }
 
-/* Trials come in the order of their numbers, and so do their metrics: no search needed but a step ahead. */
+/* Trials come in the order of their numbers: the one that a row belongs to is found by bisection. */
 static struct sb_result *result_of(struct sb_data *d, int64_t trial)
 {
     size_t low = 0, high = d->trials.n;

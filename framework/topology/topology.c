@@ -21,7 +21,7 @@ static const char *description(void)
     return NULL;
 }
 
-/* What is wrong with a file of a topology that hwloc doesn't take. */
+/* The fault of a topology's file that hwloc doesn't take. */
 static char *say_xml(const char *file)
 {
     char head[512] = "";
@@ -40,7 +40,7 @@ static char *say_xml(const char *file)
     return sb_printf("HWLOC_XMLFILE names '%s', which hwloc can't read: it is damaged or cut off", file);
 }
 
-/* What was loaded isn't what was described, whatever the library says. */
+/* Whether another machine was loaded than was described, whatever the library says. */
 static char *judge(const struct sb_topology *t)
 {
     const char *name = description(), *value = name ? getenv(name) : NULL;
@@ -67,7 +67,7 @@ static void index_pus(struct sb_topology *t)
         t->pus[pu->os_index] = pu;
 }
 
-/* What the process may run on is asked once: taskset and cgroups set it before we start. */
+/* The CPUs that the process may use are asked once: taskset and cgroups set them before we start. */
 static int load(struct sb_topology **out, const char *known, char **why)
 {
     struct sb_topology *t = sb_calloc(1, sizeof(*t));
@@ -100,7 +100,7 @@ static int load(struct sb_topology **out, const char *known, char **why)
         goto fail;
     index_pus(t);
     t->usable = hwloc_bitmap_dup(hwloc_topology_get_allowed_cpuset(t->hwloc));
-    /* Of a synthetic machine all CPUs are usable: what we are bound to says nothing about it. */
+    /* All CPUs of a synthetic machine are usable: our own binding says nothing about it. */
     hwloc_bitmap_t bound = hwloc_bitmap_alloc();
     if (t->real && !hwloc_get_cpubind(t->hwloc, bound, HWLOC_CPUBIND_PROCESS))
         hwloc_bitmap_and(t->usable, t->usable, bound);
@@ -336,7 +336,7 @@ struct sb_cache sb_topology_cache(const struct sb_topology *t, unsigned os_cpu, 
     return found;
 }
 
-/* Of the first CPU we may use: where kinds of cores differ, the tree in the database has the others. */
+/* The first usable CPU's: where kinds of cores differ, the tree in the database has the others. */
 char *sb_topology_caches(const struct sb_topology *t)
 {
     struct sb_text text = {0};

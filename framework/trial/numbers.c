@@ -28,7 +28,7 @@ static void number_or(struct trial *t, enum sb_metric_id id, bool have, double v
         unavailable(t, id, reason);
 }
 
-/* What was timed of one kind of call. */
+/* The timing of one kind of call. */
 struct timing {
     enum sb_metric_id id, batch;
     uint64_t ticks, batches, calls;
@@ -165,7 +165,7 @@ static void report_time(struct trial *t)
         waited = fmax(waited, u->wall > 0 ? u->waited / u->wall : 0);
     }
     metric(t, SB_METRIC_SHORTEST_WINDOW, 100 * sb_trial_window_share(t));
-    /* Of the thread that had most of it. */
+    /* The thread's that had most of it. */
     number_or(t, SB_METRIC_WAITED_FOR_CPU, !isnan(lost), 100 * waited, no_wait);
     number_or(t, SB_METRIC_LOST_TIME, !isnan(lost), 100 * lost, no_wait);
     /* As a share, and in seconds: shares of trials of different lengths can't be added up. */
@@ -211,7 +211,7 @@ static void report_distance(struct trial *t)
     number_or(t, SB_METRIC_CPU_DISTANCE_END_NS, t->distance_end_ns > 0, t->distance_end_ns, one);
 }
 
-/* What the machine did beside, and to, the measured threads. */
+/* Reports the machine's doings beside, and to, the measured threads. */
 static void report_watch(struct trial *t)
 {
     struct sb_usage sum = {0};
@@ -297,7 +297,7 @@ static void report_rates(struct trial *t)
         metric(t, SB_METRIC_BYTES_PER_S, bytes);
     }
     metric(t, SB_METRIC_OPERATIONS, (double)sum.operations);
-    /* What was measured, whatever duration asked for. */
+    /* The measured length, whatever duration asked for. */
     metric(t, SB_METRIC_WINDOW_NS, longest);
     if (!t->partner)
         warn_of_short_window(t);
@@ -545,7 +545,7 @@ static void report_memory(struct trial *t)
     size_t points = t->series.n ? t->series.at[0].n : 0, peak = fullest(t);
     double requested = points ? value_at(t, SB_NAME(REQUESTED_BYTES), peak) : 0;
     double handed = value_at(t, SB_NAME(HANDED_BYTES), peak), pss = value_at(t, SB_NAME(PSS_BYTES), peak);
-    /* Of an allocator on the OS's memory only the OS knows what it holds. */
+    /* Only the OS knows what an allocator on its memory holds. */
     double held = value_at(t, os ? SB_NAME(RESIDENT_BYTES) : SB_NAME(HELD_BYTES), peak);
     const char *reason = t->allocator->allocator.flags & SB_ALLOCATOR_ALIASES ? aliases
                          : !points                                            ? "no survey was asked for"

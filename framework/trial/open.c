@@ -26,7 +26,7 @@ static void take_fail(void *context, const char *format, ...)
     pthread_mutex_unlock(&t->fail_lock);
 }
 
-/* Of the measured phase alone. The clock's own cost lies in every single call, and is taken off. */
+/* Calls of the measured phase alone. The clock's own cost lies in every single call, and is taken off. */
 static void take_latency(void *context, uint32_t thread, enum sb_call call, uint64_t ticks)
 {
     const struct trial *t = context;
@@ -102,7 +102,7 @@ enum sb_status sb_trial_load(struct trial *t, struct sb_diag *diag, char **reaso
     return SB_STATUS_OK;
 }
 
-/* What opening the allocator brought into the process; where it says its version, that of the first. */
+/* The libraries that opening the allocator brought into the process; where it says its version, that of the first. */
 static void report_libraries(struct trial *t, const struct sb_objects *before)
 {
     struct sb_objects now = sb_objects_loaded();
@@ -148,7 +148,7 @@ static int open_all(struct trial *t, char **reason)
                                .context = t,
                                .fail = take_fail};
     if (!(a->flags & SB_ALLOCATOR_OS_MEMORY)) {
-        /* Of a pair each makes its own: neither is to have the older pages. */
+        /* Each of a pair makes its own: neither is to have the older pages. */
         const struct sb_physmem_given given = {(int)t->spec->trial[SB_TRIAL_MEMORY_FILE].u,
                                                t->spec->trial[SB_TRIAL_MEMORY_PRESENT].u};
         status = sb_physmem_open(&t->memory, t->spec->machine, given, t->topology, reason);
@@ -238,7 +238,7 @@ int sb_trial_open(struct trial *t, struct sb_diag *diag, char **reason)
     return status;
 }
 
-/* What is not shared with the trial. */
+/* Frees the parts that are not shared with the trial. */
 void sb_trial_free_partner(struct trial *p)
 {
     if (!p)
