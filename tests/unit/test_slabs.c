@@ -78,6 +78,7 @@ static void a_refill_takes_half_of_what_a_cpu_may_keep(void **state)
     assert_int_equal(cpu->nr_partial, 3);
     assert_int_equal(cache->nr_partial, 4);
     CHECK(sb_slub_check, &slub);
+    sb_slub_exit(&slub);
     close_mm(&t, &mm);
 }
 
@@ -112,6 +113,7 @@ static void min_partial_slabs_wait(void **state)
         assert_int_equal(cache->nr_partial, slab < 4 ? slab + 1 : 4);
     }
     assert_int_equal(cache->nr_slabs, 4);
+    sb_slub_exit(&slub);
     close_mm(&t, &mm);
 }
 
@@ -135,6 +137,7 @@ static void partial_slabs_are_used_in_turn(void **state)
     assert_ptr_equal(sb_cache_alloc(cache, SB_GFP_KERNEL), objects[64 * 2]);
     assert_ptr_equal(sb_cache_alloc(cache, SB_GFP_KERNEL), objects[0]);
     assert_ptr_equal(sb_cache_alloc(cache, SB_GFP_KERNEL), objects[64]);
+    sb_slub_exit(&slub);
     close_mm(&t, &mm);
 }
 
