@@ -4,8 +4,6 @@
  */
 #include "analyse/view.h"
 
-#include "base/units.h"
-
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 #include "analyse/view.h"
 
 #include "config/section.h"
-#include "metric/metric.h"
 #include "plan/plan.h"
 
 #include <errno.h>

@@ -2,11 +2,7 @@
 #define _GNU_SOURCE
 #include "check/properties.h"
 
-#include "base/clock.h"
-
-#include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>

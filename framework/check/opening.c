@@ -7,10 +7,8 @@
 #include "stats/stats.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* What any user would do, to have structures made that close must give back. */
 static void exercise(struct sb_world *w, size_t n)

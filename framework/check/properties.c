@@ -6,22 +6,12 @@
 #include "check/properties.h"
 
 #include "base/clock.h"
-#include "base/units.h"
-#include "measure/footprint.h"
-#include "stats/stats.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <malloc.h>
-#include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /*
  * How a property is tried: by a function of its own, or by a sequence of operations, which says what is done

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>

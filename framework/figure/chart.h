@@ -144,8 +144,6 @@ struct sb_summary sb_chart_number(const struct sb_chart *c, const struct sb_view
 struct sb_range sb_chart_range(const struct sb_chart *c, const char *metric);
 /* A decade is where the smallest of a linear axis can no longer be told from zero. */
 bool sb_range_is_logarithmic(const struct sb_range *r);
-/* Of a whole of 100: cut off or logarithmic, such an axis would exaggerate. */
-bool sb_is_share(const char *metric);
 /* Allocators without a cell that is wanted leave the chart, and with it its axis; the caption says who they
  * are. */
 void sb_chart_keep_allocators(struct sb_chart *c, sb_wanted_fn wanted, const void *context);

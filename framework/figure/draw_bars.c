@@ -1,11 +1,8 @@
 /* Bars: medians side by side, with their intervals. */
 #include "figure/chart.h"
 
-#include "base/diag.h"
-
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 /* The step of the cells that lie below theirs; 0: none does. */
 static double step_below(const struct sb_chart *c, const char *metric)
@@ -159,8 +156,8 @@ int sb_draw_bars(struct sb_chart *c, char **why)
     (void)why;
     if (!sb_chart_has_metric(c, b.metric) || !r.most_n)
         return 0;
-    b.logarithmic = !sb_is_share(b.metric) && sb_range_is_logarithmic(&r);
-    b.scale = sb_is_share(b.metric) ? 1 : sb_scale_of(r.max, &prefix);
+    b.logarithmic = !sb_metric_is_share(b.metric) && sb_range_is_logarithmic(&r);
+    b.scale = sb_metric_is_share(b.metric) ? 1 : sb_scale_of(r.max, &prefix);
     sb_chart_keep_allocators(c, has_number, b.metric);
     sb_axis_make(c, &c->plot->x, &b.x);
     sb_axis_make(c, by, &b.series);
@@ -168,7 +165,7 @@ int sb_draw_bars(struct sb_chart *c, char **why)
     const char *title = sb_metric_title(b.metric);
     char *label = sb_view_label(c->view, b.metric);
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s", c->where, title));
-    sb_add_y_axis(f, prefix, label, &r, b.logarithmic, sb_is_share(b.metric));
+    sb_add_y_axis(f, prefix, label, &r, b.logarithmic, sb_metric_is_share(b.metric));
     sb_add_step_band(f, 'y', step_below(c, b.metric), b.scale, sb_view_unit(c->view, b.metric));
     write_bars(&b, f, &r);
     char *what = sb_printf("%s%s%s", label, r.most_n > 1 ? "; dots: every process" : "",

@@ -1,9 +1,6 @@
 /* Events per operation, a panel each. */
 #include "figure/chart.h"
 
-#include "base/diag.h"
-
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 

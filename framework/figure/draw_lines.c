@@ -1,8 +1,6 @@
 /* Lines: medians over an ordered axis. */
 #include "figure/chart.h"
 
-#include "base/diag.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -111,8 +109,8 @@ int sb_draw_lines(struct sb_chart *c, char **why)
     (void)why;
     if (!sb_chart_has_metric(c, metric) || !r.most_n)
         return 0;
-    bool rate = strstr(metric, "_per_s"), logarithmic = sb_range_is_logarithmic(&r) && !sb_is_share(metric);
-    double scale = sb_is_share(metric) ? 1 : sb_scale_of(r.max, &prefix);
+    bool rate = strstr(metric, "_per_s"), logarithmic = sb_range_is_logarithmic(&r) && !sb_metric_is_share(metric);
+    double scale = sb_metric_is_share(metric) ? 1 : sb_scale_of(r.max, &prefix);
     sb_axis_make(c, by, &x);
     sb_axis_make(c, &c->plot->series, &series);
     sb_axis_name(&series, &c->plot->series);
@@ -123,7 +121,7 @@ int sb_draw_lines(struct sb_chart *c, char **why)
         struct sb_figure *f =
             sb_figure_new(c, sb_printf("%s%s%s by %s", c->where, *c->where ? ": " : "", title,
                                        by->n == 1 && !strcmp(by->at[0], "threads") ? "threads" : x.title));
-        sb_add_y_axis(f, prefix, label, &r, logarithmic, sb_is_share(metric));
+        sb_add_y_axis(f, prefix, label, &r, logarithmic, sb_metric_is_share(metric));
         write_lines(c, f, &x, &series, metric, scale, ideal);
         char *what = sb_printf("%s%s", label, logarithmic ? "; logarithmic axis" : "");
         sb_figure_caption(

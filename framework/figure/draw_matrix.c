@@ -2,7 +2,6 @@
 #include "figure/chart.h"
 
 #include "analyse/contrast.h"
-#include "base/diag.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -5,7 +5,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Medians of each order for itself: no one process need have had all of them at once. */
 static bool order_rows(const struct sb_runs *runs, struct sb_level level, double *most, struct sb_range *range,

@@ -6,7 +6,6 @@
  */
 #include "figure/chart.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,12 +56,6 @@ struct sb_range sb_chart_range(const struct sb_chart *c, const char *metric)
 bool sb_range_is_logarithmic(const struct sb_range *r)
 {
     return r->min > 0 && r->max > 10 * r->min;
-}
-
-bool sb_is_share(const char *metric)
-{
-    const struct sb_metric_row *row = sb_metric_row(metric);
-    return row && row->share;
 }
 
 void sb_chart_keep_allocators(struct sb_chart *c, sb_wanted_fn wanted, const void *context)

@@ -154,6 +154,12 @@ int sb_metric_direction(const char *name, const char *unit)
     return row ? row->better : is_cost(unit) ? -1 : 0;
 }
 
+bool sb_metric_is_share(const char *name)
+{
+    const struct sb_metric_row *row = sb_metric_row(name);
+    return row && row->share;
+}
+
 bool sb_metric_is_event(const char *unit)
 {
     static const char *const begins[] = {"events", "simulated", "instructions per", "faults"};

@@ -58,6 +58,7 @@ struct sb_metric_row {
     const char *file;     /* tables/FILE-WORKLOAD, a table for each workload */
     const char *in_cells; /* tables/cells */
     const char *in_page;  /* index.html's table */
+    const char *about;    /* a sentence for the legend of that table, where its head does not say all */
     struct {
         const char *head;
         int width, digits;
@@ -80,6 +81,9 @@ const char *sb_metric_title(const char *name);
 
 /* 1: more is better; -1: less is; 0: neither, as of a count of calls. */
 int sb_metric_direction(const char *name, const char *unit);
+
+/* Whether it is a share of a whole of 100: an axis that is cut off or logarithmic would exaggerate it. */
+bool sb_metric_is_share(const char *name);
 
 /* Counts of events and what is derived of them, simulated ones included. */
 bool sb_metric_is_event(const char *unit);

@@ -8,7 +8,6 @@
 #include "config/trial_spec.h"
 #include "measure/pmu_names.h"
 #include "plan/inside.h"
-#include "plan/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

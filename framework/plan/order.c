@@ -2,12 +2,10 @@
 #include "plan/inside.h"
 
 #include "base/units.h"
-#include "config/trial_spec.h"
 #include "measure/pmu_names.h"
 #include "scullbench/random.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* Not of the cell: a difference between allocators must not be one between streams. */
 static uint64_t repetition_seed(uint64_t seed, uint32_t repetition)

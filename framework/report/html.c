@@ -10,6 +10,7 @@
 #include "config/plot.h"
 #include "report/methods.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,8 +210,13 @@ static void add_table(const struct sb_view *v, struct sb_text *out)
                    "<i>through</i> is the interface that serves the workload's blocks; "
                    "an operation is a call of the workload, alloc and free are single calls, timed in batches, "
                    "the clock's own cost taken off; held / requested is memory at the checkpoint of the survey where "
-                   "most is live. %s.</p><div class=scroll><table><thead><tr>",
-                   interval, sb_view_spread_words);
+                   "most is live. ",
+                   interval);
+    for (size_t i = 0; i < n; i++) {
+        if (columns[i]->about)
+            sb_text_printf(out, "%c%s. ", toupper(columns[i]->about[0]), columns[i]->about + 1);
+    }
+    sb_text_printf(out, "%s.</p><div class=scroll><table><thead><tr>", sb_view_spread_words);
     free(interval);
     struct sb_words reasons = {0};
     bool swept = false;

@@ -6,7 +6,6 @@
 #include "base/diag.h"
 #include "config/section.h"
 #include "trial/inside.h"
-#include "trial/layout.h"
 
 #include <errno.h>
 #include <stdarg.h>

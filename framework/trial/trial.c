@@ -13,21 +13,15 @@
 #include "trial/trial.h"
 
 #include "base/diag.h"
-#include "base/units.h"
 #include "measure/footprint.h"
 #include "trial/inside.h"
 #include "trial/layout.h"
-#include "trial/mappings.h"
 #include "trial/simulate.h"
 
 #include <errno.h>
-#include <math.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 /* ---- workers ---- */
 

@@ -2,38 +2,17 @@
  * Verdicts and resolution: what the clock can't tell gets no p and no verdict, in no metric; what lies below
  * a step is no number, in export and tables alike.
  */
-#include "test.h"
+#include "db.h"
 
 #include "analyse/compare.h"
 #include "analyse/contrast.h"
-#include "base/str.h"
 #include "metric/metric.h"
 #include "report/compare_print.h"
 #include "report/report.h"
-#include "store/store.h"
 
 #include <math.h>
-#include <unistd.h>
 
 enum { N = 10 };
-
-static char *path;
-
-static int set_up(void **state)
-{
-    (void)state;
-    path = sb_printf("/tmp/sb-compare-%ld.db", (long)getpid());
-    unlink(path);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    unlink(path);
-    free(path);
-    return 0;
-}
 
 static void add_metric(struct sb_result *r, const char *name, const char *unit, double value)
 {
@@ -48,17 +27,8 @@ static void make(double a, double b)
     const double values[] = {a, b};
     struct sb_store *store;
     struct sb_data head = {0};
-    for (int64_t c = 0; c < 2; c++) {
-        struct sb_cell_row *cell = SB_VEC_ADD(&head.cells);
-        *cell = (struct sb_cell_row){.id = c + 1, .threads = 1};
-        cell->label = sb_printf("%s / objects / 1 thread", names[c]);
-        cell->allocator = sb_strdup(names[c]);
-        cell->workload = sb_strdup("objects");
-        cell->route = sb_strdup("cache");
-        cell->memory = sb_strdup(SB_MEMORY_FILE);
-        cell->cpus = sb_strdup("L#0 P#0");
-        cell->settings = sb_strdup("[trial]\nduration = 100ms\n");
-    }
+    for (int64_t c = 0; c < 2; c++)
+        add_cell(&head, names[c]);
     unlink(path);
     assert_int_equal(sb_store_create(&store, path, &why), 0);
     assert_int_equal(sb_store_begin(store, &head, &why), 0);

@@ -2,32 +2,10 @@
  * The page and the tables of a report made of a small database: every cell, each metric's column, and nothing from
  * outside that isn't escaped.
  */
-#include "test.h"
+#include "db.h"
 
-#include "base/str.h"
 #include "figure/chart.h"
 #include "report/html.h"
-#include "store/store.h"
-
-#include <unistd.h>
-
-static char *path;
-
-static int set_up(void **state)
-{
-    (void)state;
-    path = sb_printf("/tmp/sb-page-%ld.db", (long)getpid());
-    unlink(path);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    unlink(path);
-    free(path);
-    return 0;
-}
 
 static void add_metric(struct sb_result *r, enum sb_metric_id id, double value)
 {
@@ -44,17 +22,8 @@ static void make(bool metadata)
     const char *const names[] = {"slub", "slab"};
     struct sb_store *store;
     struct sb_data head = {0};
-    for (int64_t c = 0; c < 2; c++) {
-        struct sb_cell_row *cell = SB_VEC_ADD(&head.cells);
-        *cell = (struct sb_cell_row){.id = c + 1, .threads = 1};
-        cell->label = sb_printf("%s / objects / 1 thread", names[c]);
-        cell->allocator = sb_strdup(names[c]);
-        cell->workload = sb_strdup("objects");
-        cell->route = sb_strdup("cache");
-        cell->memory = sb_strdup(SB_MEMORY_FILE);
-        cell->cpus = sb_strdup("L#0 P#0");
-        cell->settings = sb_strdup("[trial]\nduration = 100ms\n");
-    }
+    for (int64_t c = 0; c < 2; c++)
+        add_cell(&head, names[c]);
     unlink(path);
     assert_int_equal(sb_store_create(&store, path, &why), 0);
     assert_int_equal(sb_store_begin(store, &head, &why), 0);
@@ -150,8 +119,8 @@ static void the_table_of_metrics_is_whole(void **state)
         assert_false(row->share && strcmp(row->unit, "%"));
     }
     /* Axes of shares are whole; others begin at zero, or are logarithmic from a decade on. */
-    assert_true(sb_is_share("success") && sb_is_share("internal_fragmentation"));
-    assert_false(sb_is_share("footprint") || sb_is_share("steal") || sb_is_share("somebody's"));
+    assert_true(sb_metric_is_share("success") && sb_metric_is_share("internal_fragmentation"));
+    assert_false(sb_metric_is_share("footprint") || sb_metric_is_share("steal") || sb_metric_is_share("somebody's"));
     assert_false(sb_range_is_logarithmic(&(struct sb_range){.min = 1, .max = 9.9}));
     assert_true(sb_range_is_logarithmic(&(struct sb_range){.min = 1, .max = 10.1}));
     assert_false(sb_range_is_logarithmic(&(struct sb_range){.min = 0, .max = 10.1}));

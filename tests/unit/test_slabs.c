@@ -15,6 +15,30 @@ static const struct sb_slub_config percpu = {.percpu = true};
 
 /* ---- slub ---- */
 
+static void fill(struct sb_kmem_cache *cache, void **objects, int n)
+{
+    for (int i = 0; i < n; i++)
+        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+}
+
+/* A machine with a cache of 64-byte objects, 64 to a slab. */
+static struct sb_kmem_cache *open_slub(struct test_host *t, struct sb_mm *mm, struct sb_slub *slub, bool on_each_cpu)
+{
+    struct sb_kmem_cache *cache;
+    open_mm_with(t, mm, 64, test_cpus(), &config);
+    sb_slub_init(slub, mm, &(struct sb_slub_config){.percpu = on_each_cpu, .nr_cpus = 2});
+    assert_int_equal(sb_cache_create(slub, "c", 64, 0, 0, NULL, &cache), 0);
+    assert_int_equal(cache->objects, 64);
+    return cache;
+}
+
+static void close_slub(struct test_host *t, struct sb_mm *mm, struct sb_slub *slub)
+{
+    CHECK(sb_slub_check, slub);
+    sb_slub_exit(slub);
+    close_mm(t, mm);
+}
+
 /* A slab that was full goes to the CPU's partial list; when that is long enough, its slabs go to the node. */
 static void partial_lists_fill_and_overflow(void **state)
 {
@@ -25,13 +49,9 @@ static void partial_lists_fill_and_overflow(void **state)
     void *objects[64 * 16];
     (void)state;
     pin_to_one_cpu();
-    open_mm_with(&t, &mm, 64, test_cpus(), &config);
-    sb_slub_init(&slub, &mm, &(struct sb_slub_config){.percpu = true, .nr_cpus = 2});
-    assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
-    assert_int_equal(cache->objects, 64);
+    cache = open_slub(&t, &mm, &slub, true);
     assert_int_equal(cache->cpu_partial_slabs, 4); /* 120 objects, in slabs half full */
-    for (int i = 0; i < 64 * 16; i++)
-        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+    fill(cache, objects, 64 * 16);
     const struct sb_cpu_slab *cpu = &cache->cpu[sched_getcpu()];
     for (unsigned slab = 0; slab < 10; slab++) {
         sb_cache_free(cache, objects[64 * slab]);
@@ -48,8 +68,7 @@ static void partial_lists_fill_and_overflow(void **state)
     CHECK(sb_slub_check, &slub);
     sb_slub_shrink(&slub);
     assert_int_equal(cache->nr_slabs, 0);
-    sb_slub_exit(&slub);
-    close_mm(&t, &mm);
+    close_slub(&t, &mm, &slub);
 }
 
 /* get_partial_node of 6.1: a slab to allocate from, and more until half of what the CPU may keep is there. */
@@ -62,11 +81,8 @@ static void a_refill_takes_half_of_what_a_cpu_may_keep(void **state)
     void *objects[64 * 16];
     (void)state;
     pin_to_one_cpu();
-    open_mm_with(&t, &mm, 64, test_cpus(), &config);
-    sb_slub_init(&slub, &mm, &(struct sb_slub_config){.percpu = true, .nr_cpus = 2});
-    assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
-    for (int i = 0; i < 64 * 16; i++)
-        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+    cache = open_slub(&t, &mm, &slub, true);
+    fill(cache, objects, 64 * 16);
     for (int slab = 0; slab < 10; slab++)
         sb_cache_free(cache, objects[64 * slab]);
     const struct sb_cpu_slab *cpu = &cache->cpu[sched_getcpu()];
@@ -77,9 +93,7 @@ static void a_refill_takes_half_of_what_a_cpu_may_keep(void **state)
         assert_non_null(sb_cache_alloc(cache, SB_GFP_KERNEL));
     assert_int_equal(cpu->nr_partial, 3);
     assert_int_equal(cache->nr_partial, 4);
-    CHECK(sb_slub_check, &slub);
-    sb_slub_exit(&slub);
-    close_mm(&t, &mm);
+    close_slub(&t, &mm, &slub);
 }
 
 /* calculate_sizes and set_min_partial of 6.1: ilog2(size) / 2, within 5 and 10; __slab_free discards an empty slab
@@ -93,18 +107,15 @@ static void min_partial_slabs_wait(void **state)
     struct test_host t;
     struct sb_mm mm;
     struct sb_slub slub;
-    struct sb_kmem_cache *cache;
+    struct sb_kmem_cache *cache, *sized;
     void *objects[64 * 10];
     (void)state;
-    open_mm_with(&t, &mm, 64, test_cpus(), &config);
-    sb_slub_init(&slub, &mm, &(struct sb_slub_config){.nr_cpus = 2});
+    cache = open_slub(&t, &mm, &slub, false);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(sb_cache_create(&slub, "c", cases[i].size, 0, 0, NULL, &cache), 0);
-        assert_int_equal(cache->min_partial, cases[i].least);
+        assert_int_equal(sb_cache_create(&slub, "c", cases[i].size, 0, 0, NULL, &sized), 0);
+        assert_int_equal(sized->min_partial, cases[i].least);
     }
-    assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
-    for (int i = 0; i < 64 * 10; i++)
-        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+    fill(cache, objects, 64 * 10);
     assert_int_equal(cache->nr_slabs, 10);
     /* The fifth finds five on the list, itself among them. */
     for (int slab = 0; slab < 10; slab++) {
@@ -113,8 +124,7 @@ static void min_partial_slabs_wait(void **state)
         assert_int_equal(cache->nr_partial, slab < 4 ? slab + 1 : 4);
     }
     assert_int_equal(cache->nr_slabs, 4);
-    sb_slub_exit(&slub);
-    close_mm(&t, &mm);
+    close_slub(&t, &mm, &slub);
 }
 
 /* __slab_free of 6.1 adds to the tail (DEACTIVATE_TO_TAIL): the slab that waits longest is used first. */
@@ -126,19 +136,15 @@ static void partial_slabs_are_used_in_turn(void **state)
     struct sb_kmem_cache *cache;
     void *objects[64 * 4];
     (void)state;
-    open_mm_with(&t, &mm, 64, test_cpus(), &config);
-    sb_slub_init(&slub, &mm, &(struct sb_slub_config){.nr_cpus = 2});
-    assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
-    for (int i = 0; i < 64 * 4; i++)
-        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+    cache = open_slub(&t, &mm, &slub, false);
+    fill(cache, objects, 64 * 4);
     sb_cache_free(cache, objects[64 * 2]);
     sb_cache_free(cache, objects[0]);
     sb_cache_free(cache, objects[64]);
     assert_ptr_equal(sb_cache_alloc(cache, SB_GFP_KERNEL), objects[64 * 2]);
     assert_ptr_equal(sb_cache_alloc(cache, SB_GFP_KERNEL), objects[0]);
     assert_ptr_equal(sb_cache_alloc(cache, SB_GFP_KERNEL), objects[64]);
-    sb_slub_exit(&slub);
-    close_mm(&t, &mm);
+    close_slub(&t, &mm, &slub);
 }
 
 static int by_address(const void *a, const void *b)
