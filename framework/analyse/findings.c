@@ -400,18 +400,10 @@ char *sb_find_setting(const struct sb_view *v, const char *section, const char *
     struct sb_words values = {0};
     struct sb_text text = {0};
     for (size_t i = 0; i < v->cells.n; i++) {
-        /* Files of the first schema have none: then nothing is said. */
-        const char *settings = v->cells.at[i].row->settings;
-        struct sb_diag diag = {0};
-        if (!settings)
-            continue;
-        struct sb_ini ini = sb_ini_parse_literal(settings, strlen(settings), &diag);
-        const struct sb_ini_section *s = sb_ini_section(&ini, section, "");
+        const struct sb_ini_section *s = sb_ini_section(&v->cells.at[i].settings, section, "");
         const struct sb_ini_entry *entry = s ? sb_ini_entry(s, key) : NULL;
         if (entry)
             sb_words_add_once(&values, entry->value);
-        sb_ini_free(&ini);
-        sb_diag_free(&diag);
     }
     for (size_t i = 0; i < values.n; i++)
         sb_text_printf(&text, "%s%s", i ? " or " : "", values.at[i]);

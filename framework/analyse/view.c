@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "analyse/view.h"
 
+#include "base/diag.h"
 #include "config/section.h"
 #include "plan/plan.h"
 
@@ -227,6 +228,15 @@ static char *with_source(const char *text, const char *source)
     return source ? sb_printf("%s in %s", text, source) : sb_strdup(text);
 }
 
+/* A file altered by hand is read as far as it can be: what is left says the rest. */
+static struct sb_ini read_settings(const char *text)
+{
+    struct sb_diag diag = {0};
+    struct sb_ini ini = sb_ini_parse_literal(text ? text : "", text ? strlen(text) : 0, &diag);
+    sb_diag_free(&diag);
+    return ini;
+}
+
 /* In the order of the databases and of their configs, which is the order of every table. */
 static void add_cell(struct sb_view *view, const struct sb_cell_row *row, bool twice)
 {
@@ -235,7 +245,8 @@ static void add_cell(struct sb_view *view, const struct sb_cell_row *row, bool t
     struct sb_view_cell cell = {.row = row,
                                 .variant = with_source(variant, source),
                                 .section = with_source(row->allocator, source),
-                                .label = with_source(row->label, source)};
+                                .label = with_source(row->label, source),
+                                .settings = read_settings(row->settings)};
     cell.allocator = index_of(&view->allocators, cell.variant);
     cell.base = index_of(&view->bases, variant);
     cell.group = group_of(view, row);
@@ -296,6 +307,7 @@ void sb_view_close(struct sb_view *view)
         free(view->cells.at[i].variant);
         free(view->cells.at[i].section);
         free(view->cells.at[i].label);
+        sb_ini_free(&view->cells.at[i].settings);
     }
     for (size_t i = 0; i < view->sources.n; i++) {
         free(view->sources.at[i].name);

@@ -4,6 +4,7 @@
 
 #include "base/vec.h"
 
+#include "config/ini.h"
 #include "measure/histogram.h"
 #include "metric/metric.h"
 #include "stats/stats.h"
@@ -15,6 +16,7 @@ struct sb_view_cell {
     char *variant;            /* the allocator with its own swept keys, "slub (sheaf=60)": what stands side by side */
     char *section;            /* the allocator without them; both with their database where two have the same cell */
     char *label;              /* of the cell, likewise */
+    struct sb_ini settings;   /* all that decides about its trials; empty in databases of version 1 */
     size_t trials, ok;        /* repetitions: what ran under valgrind isn't one */
     size_t failed, disturbed; /* trials; a disturbed one was made again, up to the last retry */
     size_t first_trial, last_trial; /* of the view's order, all of this cell */

@@ -39,6 +39,13 @@ struct sb_verb {
 extern const struct sb_verb sb_verbs[];
 extern const size_t sb_verb_count;
 
+/* NULL after a complaint. */
+const struct sb_verb *sb_find_verb(const char *name);
+
+/* Splits arguments into operands and flag-value pairs. 0, 1 for --help, or -1 after a complaint. */
+int sb_parse_arguments(const struct sb_verb *verb, int argc, char **argv, struct sb_words *operands,
+                       struct sb_words *values);
+
 /* The last value given for a flag, or NULL; a switch has the value "". */
 const char *sb_flag_value(const struct sb_verb *verb, const struct sb_words *values, const char *name);
 

@@ -51,7 +51,7 @@ struct sb_section_table {
 };
 
 /* [experiment], [machine], [pmu], [matrix], [plot NAME], in this order. */
-enum sb_table { SB_TABLE_EXPERIMENT, SB_TABLE_MACHINE, SB_TABLE_PMU, SB_TABLE_MATRIX, SB_TABLE_PLOT, SB_TABLES };
+enum { SB_TABLE_EXPERIMENT, SB_TABLE_MACHINE, SB_TABLE_PMU, SB_TABLE_MATRIX, SB_TABLE_PLOT, SB_TABLES };
 extern const struct sb_section_table sb_tables[SB_TABLES];
 const struct sb_section_table *sb_table_find(const char *kind);
 

@@ -3,6 +3,7 @@
 
 #include "base/diag.h"
 #include "base/json.h"
+#include "report/table.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -41,40 +42,83 @@ static char *verdict_words(const struct sb_compare *c, const struct sb_compariso
     return text;
 }
 
-/* The absolute values stand beside every ratio. */
-static void print_row(const struct sb_compare *c, const struct sb_comparison *row, FILE *out)
+static char *ratio_text(const struct sb_comparison *row)
 {
-    /* Both medians stand beside the ratio: a large one of two small numbers is seen to be that. */
-    char *mine = sb_format_reading(sb_reading_of(&row->x)), *theirs = sb_format_reading(sb_reading_of(&row->y));
-    char *verdict = row->missing ? sb_strdup(row->missing) : verdict_words(c, row), ratio[64], p[32];
-    fprintf(out, "  %-20s %-16s", row->allocator, row->baseline);
+    struct sb_reading x = sb_reading_of(&row->x), y = sb_reading_of(&row->y);
+    if (!row->resolved)
+        return sb_strdup("-");
+    if (sb_reading_is_below(y))
+        return sb_printf("over %.3g", sb_reading_low(x) / sb_reading_high(y));
+    if (sb_reading_is_below(x))
+        return sb_printf("under %.3g", sb_reading_high(x) / sb_reading_low(y));
+    if (isnan(row->ratio.value))
+        return sb_strdup("none (a zero)");
+    return isnan(row->ratio.low) ? sb_printf("%.3f", row->ratio.value)
+                                 : sb_printf("%.3f [%.3f, %.3f]", row->ratio.value, row->ratio.low, row->ratio.high);
+}
+
+static void add_owned(struct sb_table *t, char *text)
+{
+    sb_table_add_text(t, text);
+    free(text);
+}
+
+/* Both medians stand beside the ratio: a large one of two small numbers is seen to be that. */
+static void add_row(struct sb_table *t, const struct sb_compare *c, const struct sb_comparison *row)
+{
+    sb_table_add_text(t, row->allocator);
+    sb_table_add_text(t, row->baseline);
     if (!row->x.n || !row->y.n) {
-        fprintf(out, "  not compared: %s\n", row->missing);
+        char *missing = sb_printf("not compared: %s", row->missing);
+        sb_table_add_text(t, missing)->rest = true;
+        free(missing);
         goto out;
     }
-    if (!row->resolved)
-        snprintf(ratio, sizeof(ratio), "-");
-    else if (sb_reading_is_below(sb_reading_of(&row->y)))
-        snprintf(ratio, sizeof(ratio), "over %.3g",
-                 sb_reading_low(sb_reading_of(&row->x)) / sb_reading_high(sb_reading_of(&row->y)));
-    else if (sb_reading_is_below(sb_reading_of(&row->x)))
-        snprintf(ratio, sizeof(ratio), "under %.3g",
-                 sb_reading_high(sb_reading_of(&row->x)) / sb_reading_low(sb_reading_of(&row->y)));
-    else if (isnan(row->ratio.value))
-        snprintf(ratio, sizeof(ratio), "none (a zero)");
-    else
-        snprintf(ratio, sizeof(ratio), isnan(row->ratio.low) ? "%.3f" : "%.3f [%.3f, %.3f]", row->ratio.value,
-                 row->ratio.low, row->ratio.high);
+    add_owned(t, sb_format_reading(sb_reading_of(&row->x)));
+    sb_table_add_count(t, (int64_t)row->x.n);
+    add_owned(t, sb_format_reading(sb_reading_of(&row->y)));
+    sb_table_add_count(t, (int64_t)row->y.n);
+    add_owned(t, ratio_text(row));
     /* Further digits would be of a precision that the ranks of ten processes don't have. */
-    snprintf(p, sizeof(p), row->adjusted < 0.0001 ? "<0.0001" : "%.4f", row->adjusted);
-    fprintf(out, " %9s %3zu %9s %3zu  %-22s %8s  %s%s%s%s\n", mine, row->x.n, theirs, row->y.n, ratio,
-            isnan(row->adjusted) ? "-" : p, verdict,
-            within_floor(c, row) ? ", but within what A/A runs of this workload show" : "", row->lacking ? "; " : "",
-            row->lacking ? row->lacking : "");
-out:
+    add_owned(t, isnan(row->adjusted)     ? sb_strdup("-")
+                 : row->adjusted < 0.0001 ? sb_strdup("<0.0001")
+                                          : sb_printf("%.4f", row->adjusted));
+    char *verdict = row->missing ? sb_strdup(row->missing) : verdict_words(c, row);
+    add_owned(t, sb_printf("%s%s%s%s", verdict,
+                           within_floor(c, row) ? ", but within what A/A runs of this workload show" : "",
+                           row->lacking ? "; " : "", row->lacking ? row->lacking : ""));
     free(verdict);
-    free(mine);
-    free(theirs);
+out:
+    sb_table_end_row(t);
+}
+
+/* All rows of one title. */
+static void print_table(const struct sb_compare *c, const char *title, FILE *out)
+{
+    static const struct {
+        const char *head;
+        enum sb_column_kind kind;
+        int gap, width;
+    } columns[] = {{"allocator", SB_WORDS, 2, 20}, {"compared with", SB_WORDS, 1, 16},
+                   {"median", SB_VALUES, 1, 9},    {"n", SB_COUNTS, 1, 3},
+                   {"baseline", SB_VALUES, 1, 9},  {"n", SB_COUNTS, 1, 3},
+                   {"ratio", SB_WORDS, 2, 22},     {"p", SB_VALUES, 1, 8},
+                   {"verdict", SB_WORDS, 2, 0}};
+    struct sb_table t = {.title = sb_strdup(title), .scale = 1};
+    struct sb_text text = {0};
+    for (size_t i = 0; i < SB_COUNT(columns); i++) {
+        struct sb_column *column = sb_table_add_column(&t, columns[i].head, columns[i].kind);
+        column->gap = columns[i].gap;
+        column->width = columns[i].width;
+    }
+    for (size_t j = 0; j < c->rows.n; j++) {
+        if (!strcmp(c->rows.at[j].title, title))
+            add_row(&t, c, &c->rows.at[j]);
+    }
+    sb_table_terminal(&t, &text);
+    fputs(sb_text_get(&text), out);
+    sb_text_free(&text);
+    sb_table_free(&t);
 }
 
 /* Whether a row before this one had the title: then it has been printed with that. */
@@ -149,15 +193,8 @@ static void print_text(const struct sb_compare *c, FILE *out)
     for (size_t i = 0; i < c->notes.n; i++)
         fprintf(out, "note: %s\n", c->notes.at[i]);
     for (size_t i = 0; i < c->rows.n; i++) {
-        const char *title = c->rows.at[i].title;
-        if (was_printed(c, i))
-            continue;
-        fprintf(out, "\n%s\n  %-20s %-16s %9s %3s %9s %3s  %-22s %8s  %s\n", title, "allocator", "compared with",
-                "median", "n", "baseline", "n", "ratio", "p", "verdict");
-        for (size_t j = i; j < c->rows.n; j++) {
-            if (!strcmp(c->rows.at[j].title, title))
-                print_row(c, &c->rows.at[j], out);
-        }
+        if (!was_printed(c, i))
+            print_table(c, c->rows.at[i].title, out);
     }
     fprintf(out,
             "\nmedians of %s (%s, %s) over n processes; %s.\n"

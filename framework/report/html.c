@@ -8,32 +8,13 @@
 #include "analyse/findings.h"
 #include "base/file.h"
 #include "config/plot.h"
+#include "report/escape.h"
 #include "report/methods.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Every text from outside goes through here: names, reasons, the config, a plugin's last words. */
-static void escape(struct sb_text *out, const char *text)
-{
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '<')
-            sb_text_printf(out, "&lt;");
-        else if (c == '>')
-            sb_text_printf(out, "&gt;");
-        else if (c == '&')
-            sb_text_printf(out, "&amp;");
-        else if (c == '"')
-            sb_text_printf(out, "&quot;");
-        else if (c >= 0x20 || c == '\n' || c == '\t')
-            sb_text_add(out, text, 1);
-        else
-            sb_text_printf(out, "\\x%02x", c);
-    }
-}
 
 /* As data: the page must open without its folder, and no SVG may touch the page around it. */
 static void base64(struct sb_text *out, const char *bytes, size_t n)
@@ -80,45 +61,35 @@ static const char script[] =
     "return (typeof a==='number'?a-c:a.localeCompare(c))*d;}).forEach(function(r){b.appendChild(r);});}"
     ");});";
 
-/* Left-aligned; numbers are right-aligned by default. */
-static void cell_text(struct sb_text *out, const char *text)
-{
-    sb_text_printf(out, "<td class=t>");
-    escape(out, text);
-    sb_text_printf(out, "</td>");
-}
-
 /* A number with its interval, or why there is none. */
-static void cell_metric(const struct sb_view *v, const struct sb_view_cell *cell, const char *name, bool si,
-                        struct sb_words *reasons, struct sb_text *out)
+static struct sb_cell_content *add_metric(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *cell,
+                                          const char *name, bool si, struct sb_words *reasons)
 {
     struct sb_summary s = sb_view_metric(v, cell, name);
+    struct sb_cell_content *c = sb_table_add_value(t, s);
     if (!s.n) {
         const char *reason = sb_view_reason(v, cell, name);
-        sb_text_printf(out, "<td class=none title=\"");
-        escape(out, reason);
-        sb_text_printf(out, "\">n/a (%zu)</td>", sb_words_number(reasons, reason));
-        return;
+        c->text = sb_printf("n/a (%zu)", sb_words_number(reasons, reason));
+        c->hint = sb_strdup(reason);
+        c->look = SB_LOOK_NONE;
+        return c;
     }
     if (sb_reading_is_below(sb_reading_of(&s))) {
-        sb_text_printf(out, "<td data-v=\"%.9g\">&lt; %.3g</td>", s.median, s.step);
-        return;
+        c->text = sb_printf("< %.3g", s.step);
+        return c;
     }
-    /* Sorting goes by data-v, which has all digits; what is read has three. */
+    /* Sorting has all digits; what is read has three. */
     double values[] = {s.median, s.low, s.high};
     char *texts[3];
     for (size_t i = 0; i < 3; i++)
         texts[i] = si ? sb_format_si(values[i]) : sb_printf("%.*f", fabs(values[i]) < 10 ? 3 : 1, values[i]);
-    sb_text_printf(out, "<td data-v=\"%.9g\">%s", s.median, texts[0]);
+    c->text = texts[0];
     if (s.n > 1)
-        sb_text_printf(out, " <span class=none>[%s, %s]</span>", texts[1], texts[2]);
-    char *spread = strcmp(name, SB_NAME(OPS_PER_S)) ? NULL : sb_view_spread(&s);
-    if (spread)
-        sb_text_printf(out, " <span class=bad>%s</span>", spread);
-    free(spread);
-    sb_text_printf(out, "</td>");
-    for (size_t i = 0; i < 3; i++)
-        free(texts[i]);
+        c->interval = sb_printf("[%s, %s]", texts[1], texts[2]);
+    c->flag = strcmp(name, SB_NAME(OPS_PER_S)) ? NULL : sb_view_spread(&s);
+    free(texts[1]);
+    free(texts[2]);
+    return c;
 }
 
 /* Numbered as the cells above name them; on paper and under a finger there is no pointer to hold over them.
@@ -127,23 +98,26 @@ static void add_reasons(struct sb_words *reasons, struct sb_text *out)
 {
     for (size_t i = 0; i < reasons->n; i++) {
         sb_text_printf(out, "<p class=small>(%zu) ", i + 1);
-        escape(out, reasons->at[i]);
+        sb_html_text(out, reasons->at[i]);
         sb_text_printf(out, "</p>\n");
     }
     sb_words_free(reasons);
 }
 
 /* The ratio to the floor, or why there is none: a floor of zero is no floor. */
-static void cell_of_null(const struct sb_view *v, const struct sb_view_cell *cell, struct sb_text *out)
+static void add_of_null(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *cell)
 {
     const struct sb_view_cell *null = sb_view_beside(v, cell, "null");
     double ratio = null ? sb_contrast_ratio(v, cell, null, SB_NAME(OPS_PER_S)) : (double)NAN;
-    if (!isnan(ratio))
-        sb_text_printf(out, "<td data-v=\"%.9g\">%.3f</td>", ratio, ratio);
-    else
-        sb_text_printf(out, "<td class=none title=\"%s\">n/a</td>",
-                       sb_view_metric(v, cell, SB_NAME(OPS_PER_S)).n ? "null was not measured here"
-                                                                     : "it has no rate of its own");
+    struct sb_cell_content *c = sb_table_add_value(t, (struct sb_summary){.n = !isnan(ratio), .median = ratio});
+    if (!isnan(ratio)) {
+        c->text = sb_printf("%.3f", ratio);
+        return;
+    }
+    c->text = sb_strdup("n/a");
+    c->look = SB_LOOK_NONE;
+    c->hint = sb_strdup(sb_view_metric(v, cell, SB_NAME(OPS_PER_S)).n ? "null was not measured here"
+                                                                      : "it has no rate of its own");
 }
 
 /* The metrics that have a column on the page. */
@@ -158,44 +132,52 @@ static size_t page_columns(const struct sb_view *v, const struct sb_metric_row *
     return n;
 }
 
-/* The columns' order is that of the heads in add_table. */
-static void add_row(const struct sb_view *v, const struct sb_view_cell *cell, bool swept,
-                    const struct sb_metric_row *const *columns, size_t n, struct sb_words *reasons, struct sb_text *out)
+/* The columns' order is that of the heads in add_heads. The words are those of the table on the terminal and in
+ * the files: one can be searched for in the other. */
+static void add_row(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *cell, bool swept,
+                    const struct sb_metric_row *const *columns, size_t n, struct sb_words *reasons)
 {
-    /* The same words as in the table on the terminal and in the files: one can be searched for in the
-       other. */
-    const struct sb_view_group *group = &v->groups.at[cell->group];
-    sb_text_printf(out, "<tr>");
-    cell_text(out, cell->row->workload);
+    sb_table_add_text(t, cell->row->workload);
     if (swept)
-        cell_text(out, group->swept);
-    sb_text_printf(out, "<td data-v=\"%lld\">%lld</td>", (long long)cell->row->threads, (long long)cell->row->threads);
-    cell_text(out, cell->variant);
-    cell_text(out, cell->row->route);
-    cell_text(out, cell->row->memory);
+        sb_table_add_text(t, v->groups.at[cell->group].swept);
+    sb_table_add_count(t, cell->row->threads);
+    sb_table_add_text(t, cell->variant);
+    sb_table_add_text(t, cell->row->route);
+    sb_table_add_text(t, cell->row->memory);
     char *status = sb_view_status(cell), *stopped = cell->ok ? sb_view_stopped(v, cell) : NULL;
-    sb_text_printf(out, "<td class=\"t%s\">%s%s%s</td>", cell->ok == cell->trials ? "" : " bad", status,
-                   stopped ? "; " : "", stopped ? stopped : "");
+    char *both = sb_printf("%s%s%s", status, stopped ? "; " : "", stopped ? stopped : "");
+    sb_table_add_text(t, both)->look = cell->ok == cell->trials ? SB_LOOK_PLAIN : SB_LOOK_BAD;
+    free(both);
     free(status);
     free(stopped);
-    sb_text_printf(out, "<td data-v=\"%zu\">%zu</td>", cell->ok, cell->ok);
+    sb_table_add_count(t, (int64_t)cell->ok);
     for (size_t i = 0; i < n; i++) {
-        cell_metric(v, cell, columns[i]->name, columns[i]->si, reasons, out);
+        add_metric(t, v, cell, columns[i]->name, columns[i]->si, reasons);
         if (columns[i] == &sb_metric_rows[SB_METRIC_OPS_PER_S])
-            cell_of_null(v, cell, out);
+            add_of_null(t, v, cell);
     }
-    sb_text_printf(out, "</tr>\n");
+}
+
+static void add_heads(struct sb_table *t, bool swept, const struct sb_metric_row *const *columns, size_t n)
+{
+    sb_table_add_column(t, "workload", SB_WORDS);
+    if (swept)
+        sb_table_add_column(t, "swept", SB_WORDS);
+    sb_table_add_column(t, "threads", SB_COUNTS);
+    sb_table_add_column(t, "allocator", SB_WORDS);
+    sb_table_add_column(t, "through", SB_WORDS);
+    sb_table_add_column(t, "memory", SB_WORDS);
+    sb_table_add_column(t, "status", SB_WORDS);
+    sb_table_add_column(t, "n", SB_COUNTS);
+    for (size_t i = 0; i < n; i++) {
+        sb_table_add_column(t, columns[i]->in_page, SB_VALUES);
+        if (columns[i] == &sb_metric_rows[SB_METRIC_OPS_PER_S])
+            sb_table_add_column(t, "of null", SB_VALUES);
+    }
 }
 
 static void add_table(const struct sb_view *v, struct sb_text *out)
 {
-    /* In front of the metrics. */
-    static const struct {
-        const char *text;
-        bool number;
-    } heads[] = {{"workload", false}, {"swept", false},  {"threads", true}, {"allocator", false},
-                 {"through", false},  {"memory", false}, {"status", false}, {"n", true}};
-    enum { SWEPT = 1 };
     const struct sb_metric_row *columns[SB_METRICS];
     size_t n = page_columns(v, columns);
     size_t least = SIZE_MAX, most = 0;
@@ -216,40 +198,31 @@ static void add_table(const struct sb_view *v, struct sb_text *out)
         if (columns[i]->about)
             sb_text_printf(out, "%c%s. ", toupper(columns[i]->about[0]), columns[i]->about + 1);
     }
-    sb_text_printf(out, "%s.</p><div class=scroll><table><thead><tr>", sb_view_spread_words);
+    sb_text_printf(out, "%s.</p>", sb_view_spread_words);
     free(interval);
+    struct sb_table t = {.scale = 1};
     struct sb_words reasons = {0};
     bool swept = false;
     for (size_t i = 0; i < v->groups.n; i++)
         swept |= *v->groups.at[i].swept != '\0';
-    for (size_t i = 0; i < SB_COUNT(heads); i++) {
-        if (i != SWEPT || swept)
-            sb_text_printf(out, "<th class=\"s%s\">%s</th>", heads[i].number ? "" : " t", heads[i].text);
-    }
-    for (size_t i = 0; i < n; i++) {
-        sb_text_printf(out, "<th class=\"s\">%s</th>", columns[i]->in_page);
-        if (columns[i] == &sb_metric_rows[SB_METRIC_OPS_PER_S])
-            sb_text_printf(out, "<th class=\"s\">of null</th>");
-    }
-    sb_text_printf(out, "</tr></thead><tbody>\n");
+    add_heads(&t, swept, columns, n);
     for (size_t i = 0; i < v->cells.n; i++)
-        add_row(v, &v->cells.at[i], swept, columns, n, &reasons, out);
-    sb_text_printf(out, "</tbody></table></div>\n");
+        add_row(&t, v, &v->cells.at[i], swept, columns, n, &reasons);
+    sb_table_html(&t, out);
+    sb_table_free(&t);
     add_reasons(&reasons, out);
 }
 
 /* A count that was scaled up from part of the time is flagged. */
-static void cell_event(const struct sb_view *v, const struct sb_view_cell *cell, const char *name,
-                       struct sb_words *reasons, struct sb_text *out)
+static void add_event(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *cell, const char *name,
+                      struct sb_words *reasons)
 {
     char *running = sb_printf("%s:running", name);
     struct sb_summary share = sb_view_metric(v, cell, running);
-    cell_metric(v, cell, name, true, reasons, out);
-    if (share.n && share.min < 100 && out->n > strlen("</td>")) {
-        out->n -= strlen("</td>");
-        sb_text_printf(
-            out, " <span class=bad title=\"counted %.0f %% of the time at least, and scaled up\">scaled</span></td>",
-            share.min);
+    struct sb_cell_content *c = add_metric(t, v, cell, name, true, reasons);
+    if (share.n && share.min < 100) {
+        c->flag = sb_strdup("scaled");
+        c->flag_hint = sb_printf("counted %.0f %% of the time at least, and scaled up", share.min);
     }
     free(running);
 }
@@ -257,24 +230,21 @@ static void cell_event(const struct sb_view *v, const struct sb_view_cell *cell,
 static void add_event_rows(const struct sb_view *v, const struct sb_words *names, struct sb_text *out)
 {
     struct sb_words reasons = {0};
-    sb_text_printf(out, "<div class=scroll><table><thead><tr><th class=\"s t\">cell</th><th class=s>n</th>");
-    for (size_t i = 0; i < names->n; i++) {
-        sb_text_printf(out, "<th class=s>");
-        escape(out, names->at[i]);
-        sb_text_printf(out, "</th>");
-    }
-    sb_text_printf(out, "</tr></thead><tbody>\n");
+    struct sb_table t = {.scale = 1};
+    sb_table_add_column(&t, "cell", SB_WORDS);
+    sb_table_add_column(&t, "n", SB_COUNTS);
+    for (size_t i = 0; i < names->n; i++)
+        sb_table_add_column(&t, names->at[i], SB_VALUES);
     for (size_t i = 0; i < v->cells.n; i++) {
         if (!v->cells.at[i].ok)
             continue;
-        sb_text_printf(out, "<tr>");
-        cell_text(out, v->cells.at[i].label);
-        sb_text_printf(out, "<td data-v=\"%zu\">%zu</td>", v->cells.at[i].ok, v->cells.at[i].ok);
+        sb_table_add_text(&t, v->cells.at[i].label);
+        sb_table_add_count(&t, (int64_t)v->cells.at[i].ok);
         for (size_t j = 0; j < names->n; j++)
-            cell_event(v, &v->cells.at[i], names->at[j], &reasons, out);
-        sb_text_printf(out, "</tr>\n");
+            add_event(&t, v, &v->cells.at[i], names->at[j], &reasons);
     }
-    sb_text_printf(out, "</tbody></table></div>\n");
+    sb_table_html(&t, out);
+    sb_table_free(&t);
     add_reasons(&reasons, out);
 }
 
@@ -307,9 +277,9 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
             if (!sb_view_is_event(v, r->unavailable.at[i].name))
                 continue;
             sb_text_printf(out, "%s<li>", any ? "" : "<p class=small>Not available:</p><ul class=small>");
-            escape(out, r->unavailable.at[i].name);
+            sb_html_text(out, r->unavailable.at[i].name);
             sb_text_printf(out, ": ");
-            escape(out, r->unavailable.at[i].reason);
+            sb_html_text(out, r->unavailable.at[i].reason);
             sb_text_printf(out, "</li>");
             any = true;
         }
@@ -323,39 +293,6 @@ static void add_events(const struct sb_view *v, struct sb_text *out)
     sb_words_free(&names);
 }
 
-/* Numbers sort by their value, "< 12" and "not served" before and behind all. */
-static void latency_cell(const struct sb_table *t, const struct sb_table_cell *c, struct sb_text *out)
-{
-    bool number = c->value.n && isfinite(c->value.median);
-    char *text = sb_table_cell_text(t, c), *interval = number ? strchr(text, '[') : NULL;
-    if (interval && c->value.low < c->value.high) {
-        interval[-1] = '\0';
-        sb_text_printf(out, "<td data-v=\"%.6g\">%s <span class=none>[%s</span></td>", c->value.median, text,
-                       interval + 1);
-    } else if (number) {
-        sb_text_printf(out, "<td data-v=\"%.6g\">%.*s</td>", c->value.median, (int)strcspn(text, "["), text);
-    } else if (*text == '<') {
-        sb_text_printf(out, "<td data-v=0>&lt;%s</td>", text + 1);
-    } else if (*text == 'n' && text[1] == '/') {
-        sb_text_printf(out, "<td class=none title=\"fewer than ten calls lie beyond it\">n/a</td>");
-    } else {
-        sb_text_printf(out, "<td class=bad data-v=1e99 title=\"calls that were due were never begun\">%s</td>", text);
-    }
-    free(text);
-}
-
-static void latency_row(const struct sb_table *t, size_t row, struct sb_text *out)
-{
-    const struct sb_table_cell *c = &t->cells.at[row * t->heads.n];
-    sb_text_printf(out, "<tr>");
-    cell_text(out, c[0].text);
-    cell_text(out, c[1].text);
-    sb_text_printf(out, "<td data-v=\"%s\">%s</td>", c[2].text, c[2].text);
-    for (size_t k = t->texts; k < t->heads.n; k++)
-        latency_cell(t, &c[k], out);
-    sb_text_printf(out, "</tr>\n");
-}
-
 static void add_latencies(const struct sb_tables *tables, struct sb_text *out)
 {
     const struct sb_table *t = NULL;
@@ -363,22 +300,17 @@ static void add_latencies(const struct sb_tables *tables, struct sb_text *out)
         if (!strcmp(tables->at[i].id, SB_TABLE_LATENCY))
             t = &tables->at[i];
     }
-    if (!t || !t->cells.n || !t->heads.n)
+    if (!t || !t->cells.n)
         return;
     sb_text_printf(out,
                    "<h2>Latency of single calls (ns)</h2><p class=small>Percentiles of all sampled calls of all "
                    "processes, their histograms merged; in brackets the smallest and largest of the processes' own, "
-                   "where each has one and they differ. Values are known to 0.4 %% (a bucket's width) "
+                   "where each has one. Values are known to 0.4 %% (a bucket's width) "
                    "and to the clock's resolution; the clock's own cost is taken off. alloc and free: "
                    "service time, that of a closed loop, where a slow call delays the next one's start; "
                    "it leaves out what a waiting caller would feel. response: from when the call was due, "
-                   "which has that in.</p><div class=scroll><table><thead><tr>");
-    for (size_t k = 0; k < t->heads.n; k++)
-        sb_text_printf(out, "<th class=%s>%s</th>", k < 2 ? "\"s t\"" : "s", t->heads.at[k]);
-    sb_text_printf(out, "</tr></thead><tbody>\n");
-    for (size_t i = 0; i < t->cells.n / t->heads.n; i++)
-        latency_row(t, i, out);
-    sb_text_printf(out, "</tbody></table></div>\n");
+                   "which has that in.</p>");
+    sb_table_html(t, out);
 }
 
 /* Charts of thousands of points are smaller, and as sharp, as pixels. */
@@ -411,11 +343,11 @@ static void add_figure(const struct sb_figure *f, const char *dir, struct sb_tex
     char *bytes = read_smaller(f, dir, &type, &n);
     if (bytes) {
         sb_text_printf(out, "<figure id=\"%s\"><div class=chart><img loading=lazy alt=\"", f->id);
-        escape(out, f->title);
+        sb_html_text(out, f->title);
         sb_text_printf(out, "\" src=\"data:%s;base64,", type);
         base64(out, bytes, n);
         sb_text_printf(out, "\"></div><figcaption>");
-        escape(out, f->caption);
+        sb_html_text(out, f->caption);
         sb_text_printf(out, "</figcaption></figure>\n");
     }
     free(bytes);
@@ -448,39 +380,42 @@ static void add_figures(const struct sb_figures *figures, const char *dir, struc
 static void add_builds(const struct sb_view *v, struct sb_text *out)
 {
     struct sb_words builds = sb_find_builds(v);
-    sb_text_printf(out, "<h3>Builds</h3><div class=scroll><table><tbody>");
+    struct sb_table t = {.scale = 1};
+    for (size_t k = 0; k < 3; k++)
+        sb_table_add_column(&t, NULL, SB_WORDS);
     for (size_t i = 0; i < builds.n; i++) {
         char *state = NULL;
-        sb_text_printf(out, "<tr>");
         for (char *part = strtok_r(builds.at[i], "\t", &state); part; part = strtok_r(NULL, "\t", &state))
-            cell_text(out, part);
-        sb_text_printf(out, "</tr>\n");
+            sb_table_add_text(&t, part);
+        sb_table_end_row(&t);
     }
-    sb_text_printf(out, "</tbody></table></div>\n");
+    sb_text_printf(out, "<h3>Builds</h3>");
+    sb_table_html(&t, out);
+    sb_table_free(&t);
     sb_words_free(&builds);
 }
 
 static void add_machine(const struct sb_data *d, struct sb_text *out)
 {
     const char *summary = sb_data_meta(d, "topology_summary");
-    sb_text_printf(out,
-                   "<h2>Machine</h2><div class=scroll><table><tbody><tr><td class=t>topology</td><td class=\"t w\">");
-    escape(out, summary ? summary : "not available");
-    sb_text_printf(out, "</td></tr>");
+    struct sb_table t = {.scale = 1};
+    sb_table_add_column(&t, NULL, SB_WORDS);
+    sb_table_add_column(&t, NULL, SB_WORDS)->wraps = true;
+    sb_table_add_text(&t, "topology");
+    sb_table_add_text(&t, summary ? summary : "not available");
     for (size_t i = 0; i < d->facts.n; i++) {
-        sb_text_printf(out, "<tr><td class=t>");
-        escape(out, d->facts.at[i].name);
-        sb_text_printf(out, "</td><td class=\"t w\">");
-        escape(out, d->facts.at[i].value ? d->facts.at[i].value : "not available");
-        sb_text_printf(out, "</td></tr>\n");
+        sb_table_add_text(&t, d->facts.at[i].name);
+        sb_table_add_text(&t, d->facts.at[i].value ? d->facts.at[i].value : "not available");
     }
-    sb_text_printf(out, "</tbody></table></div>");
+    sb_text_printf(out, "<h2>Machine</h2>");
+    sb_table_html(&t, out);
+    sb_table_free(&t);
 }
 
 static void add_warning(struct sb_text *out, const char *text)
 {
     sb_text_printf(out, "<div class=warn>");
-    escape(out, text);
+    sb_html_text(out, text);
     sb_text_printf(out, "</div>\n");
 }
 
@@ -504,10 +439,10 @@ static void add_list(const char *title, struct sb_words items, bool bad, struct 
         if (line_end)
             *line_end++ = '\0';
         sb_text_printf(out, bad ? "<li class=bad>" : "<li>");
-        escape(out, items.at[i]);
+        sb_html_text(out, items.at[i]);
         if (line_end) {
             sb_text_printf(out, "<pre>");
-            escape(out, line_end);
+            sb_html_text(out, line_end);
             sb_text_printf(out, "</pre>");
         }
         sb_text_printf(out, "</li>\n");
@@ -523,7 +458,7 @@ static void add_methods(const struct sb_view *v, struct sb_text *out)
         out, "<h2>Methods</h2><p class=small>A draft for a paper; methods.tex and methods.md have it, too.</p>\n");
     for (size_t i = 0; i < methods.n; i++) {
         sb_text_printf(out, "<p>");
-        escape(out, methods.at[i]);
+        sb_html_text(out, methods.at[i]);
         sb_text_printf(out, "</p>\n");
     }
     sb_words_free(&methods);
@@ -538,14 +473,14 @@ static void add_configs(const struct sb_view *v, struct sb_text *out)
         sb_text_printf(out, "<h2>Config");
         if (v->sources.n > 1) {
             sb_text_printf(out, " of ");
-            escape(out, v->sources.at[s].name);
+            sb_html_text(out, v->sources.at[s].name);
         }
         sb_text_printf(out, "</h2><pre>");
-        escape(out, config ? config : "");
+        sb_html_text(out, config ? config : "");
         sb_text_printf(out, "</pre>");
         if (overrides && *overrides) {
             sb_text_printf(out, "<p>Overridden on the command line:</p><pre>");
-            escape(out, overrides);
+            sb_html_text(out, overrides);
             sb_text_printf(out, "</pre>");
         }
     }
@@ -562,13 +497,13 @@ char *sb_html_make(const struct sb_view *view, const struct sb_figures *figures,
     struct sb_text out = {0};
     sb_text_printf(&out, "<!doctype html>\n<html lang=en><head><meta charset=utf-8><meta name=viewport "
                          "content=\"width=device-width,initial-scale=1\"><title>");
-    escape(&out, name ? name : "scullbench");
+    sb_html_text(&out, name ? name : "scullbench");
     sb_text_printf(&out, "</title><style>%s</style></head><body>\n<h1>", style);
-    escape(&out, name ? name : "scullbench");
+    sb_html_text(&out, name ? name : "scullbench");
     sb_text_printf(&out, "</h1><p class=small>");
     line = sb_printf("%zu trials of %zu cells, begun %s, scullbench %s. %s", d->trials.n, d->cells.n,
                      created ? created : "at an unknown time", version ? version : "?", machine);
-    escape(&out, line);
+    sb_html_text(&out, line);
     sb_text_printf(&out, "</p>\n");
     add_warnings(view, notes, &out);
     add_figures(figures, dir, &out);

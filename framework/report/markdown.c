@@ -2,6 +2,7 @@
 #include "report/methods.h"
 
 #include "analyse/findings.h"
+#include "report/escape.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/stop.h"
 #include "figure/charts.h"
+#include "report/escape.h"
 #include "report/html.h"
 #include "report/methods.h"
 

@@ -1,297 +1,368 @@
-/* The table on the terminal: for each group of comparable cells a row per allocator, beside null. */
-#define _GNU_SOURCE
-#include "analyse/contrast.h"
-#include "analyse/findings.h"
+/* A table and its five formats. Where a cell has no number it says why, or points to where that is said. */
+#include "report/table.h"
+
+#include "report/escape.h"
+
 #include "analyse/view.h"
-#include "base/diag.h"
-#include "report/report.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-static void print_number(FILE *out, struct sb_summary s, int width, int digits)
+/* ---- making one ---- */
+
+struct sb_column *sb_table_add_column(struct sb_table *t, const char *head, enum sb_column_kind kind)
 {
-    char *text =
-        s.n ? sb_printf("%s%.*f", sb_reading_is_below(sb_reading_of(&s)) ? "<" : "", digits, fmax(s.median, s.step))
-            : NULL;
-    if (text && !sb_reading_is_below(sb_reading_of(&s)))
-        fprintf(out, " %*.*f", width, digits, s.median);
-    else if (text)
-        fprintf(out, " %*s", width, text);
-    else
-        fprintf(out, " %*s", width, "-");
-    free(text);
+    struct sb_column *c = SB_VEC_ADD(&t->columns);
+    *c = (struct sb_column){.head = head ? sb_strdup(head) : NULL, .kind = kind, .gap = 1};
+    return c;
 }
 
-/* Paced calls have no rate of their own: their response times stand in its place. */
-static bool print_paced(const struct sb_view *view, const struct sb_view_cell *cell, FILE *out)
+struct sb_cell_content *sb_table_add_text(struct sb_table *t, const char *text)
 {
-    static const double shares[] = {0.5, 0.99, 0.999, 1};
-    static const char *const names[] = {"p50", "p99", "p99.9", "max"};
-    double low[4], high[4];
-    char *why = NULL;
-    struct sb_histogram *h = sb_calloc(1, sizeof(*h));
-    bool paced = !sb_view_latencies(view, cell, "response", shares, 4, h, low, high, &why) && h->n;
-    if (paced) {
-        fprintf(out, "  response in ns from when calls were due, %llu calls:", (unsigned long long)h->n);
-        double step = sb_view_metric(view, cell, SB_NAME(CLOCK_RESOLUTION)).median;
-        for (size_t i = 0; i < 4; i++) {
-            double value = sb_histogram_quantile(h, shares[i]);
-            if (isinf(value))
-                fprintf(out, " %s not served", names[i]);
-            else if (sb_reading_is_below((struct sb_reading){value, step}))
-                fprintf(out, " %s <%.0f", names[i], step);
-            else if (!isnan(value))
-                fprintf(out, " %s %.0f", names[i], value);
-        }
-        fprintf(out, "\n");
+    struct sb_cell_content *c = SB_VEC_ADD(&t->cells);
+    c->text = sb_strdup(text);
+    return c;
+}
+
+struct sb_cell_content *sb_table_add_count(struct sb_table *t, int64_t count)
+{
+    struct sb_cell_content *c = SB_VEC_ADD(&t->cells);
+    c->value = (struct sb_summary){.n = 1, .median = (double)count};
+    c->text = sb_printf("%lld", (long long)count);
+    return c;
+}
+
+struct sb_cell_content *sb_table_add_value(struct sb_table *t, struct sb_summary value)
+{
+    struct sb_cell_content *c = SB_VEC_ADD(&t->cells);
+    c->value = value;
+    return c;
+}
+
+/* A table without columns has rows of none; only nobody but us can make one. */
+static size_t width_of(const struct sb_table *t)
+{
+    return t->columns.n ? t->columns.n : 1;
+}
+
+static size_t rows_of(const struct sb_table *t)
+{
+    return t->cells.n / width_of(t);
+}
+
+void sb_table_end_row(struct sb_table *t)
+{
+    while (t->cells.n % width_of(t))
+        sb_table_add_text(t, "");
+}
+
+void sb_table_free(struct sb_table *t)
+{
+    free(t->id);
+    free(t->title);
+    free(t->note);
+    free(t->unit);
+    for (size_t i = 0; i < t->columns.n; i++)
+        free(t->columns.at[i].head);
+    for (size_t i = 0; i < t->cells.n; i++) {
+        free(t->cells.at[i].text);
+        free(t->cells.at[i].interval);
+        free(t->cells.at[i].flag);
+        free(t->cells.at[i].flag_hint);
+        free(t->cells.at[i].hint);
     }
-    free(why);
-    free(h);
-    return paced;
+    SB_VEC_FREE(&t->columns);
+    SB_VEC_FREE(&t->cells);
 }
 
-/* Of a process that had both, beside what it was paired with. */
-static void print_pair(const struct sb_view *view, const struct sb_view_cell *cell, FILE *out)
+/* ---- what is read ---- */
+
+/* Three digits that count; more would say more than is known. */
+static char *digits(double value)
 {
-    const char *baseline = sb_data_meta(sb_view_head(view, cell->row->source), "baseline");
-    struct sb_summary s = sb_view_metric(view, cell, SB_NAME(PAIRED_RATIO));
-    if (s.n > 1)
-        fprintf(out, "  %.4f [%.4f, %.4f] of %s", s.median, s.low, s.high, baseline ? baseline : "the baseline");
-    else if (s.n)
-        fprintf(out, "  %.4f of %s", s.median, baseline ? baseline : "the baseline");
+    double size = fabs(value);
+    if (size >= 99950 || (size > 0 && size < 0.001))
+        return size < 1 ? sb_printf("%.2g", value) : sb_format_si(value);
+    return sb_printf("%.*f", size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.995 ? 2 : 3, value);
 }
 
-/* Some metrics only some workloads have: their columns are left out elsewhere. */
-static bool has_metric(const struct sb_view *view, size_t group, const char *name)
+/* "12.3" and "[12.1, 12.6]"; one run has no interval, nor have latencies that not every process knows. */
+static void read_cell(const struct sb_table *t, const struct sb_cell_content *c, char **text, char **interval)
 {
-    for (size_t a = 0; a < view->allocators.n; a++) {
-        const struct sb_view_cell *cell = sb_view_find(view, group, a);
-        if (cell && sb_view_metric(view, cell, name).n)
-            return true;
-    }
-    return false;
-}
-
-static bool has_column(const struct sb_view *view, size_t group, const struct sb_metric_row *row)
-{
-    return row->in_terminal.head && (!row->if_any || has_metric(view, group, row->name));
-}
-
-/* A cell without a number still has its row, with the reason in place of the numbers. */
-static void print_row(const struct sb_view *view, const struct sb_view_cell *cell, int width, size_t group, FILE *out)
-{
-    const struct sb_view_cell *floor = sb_view_beside(view, cell, "null");
-    struct sb_summary rate = sb_view_metric(view, cell, SB_NAME(OPS_PER_S));
-    double of_null = floor ? sb_contrast_ratio(view, cell, floor, SB_NAME(OPS_PER_S)) : (double)NAN;
-    fprintf(out, "  %-*s %3zu", width, cell->variant, rate.n);
-    /* A paced cell was measured well: its answer is another number. */
-    if (!rate.n && cell->ok && print_paced(view, cell, out))
+    *text = *interval = NULL;
+    if (c->text) {
+        *text = sb_strdup(c->text);
+        *interval = c->interval ? sb_strdup(c->interval) : NULL;
         return;
-    if (!rate.n) {
-        fprintf(out, "  %s: %s\n", cell->row->skip ? "skipped" : "no result",
-                sb_view_reason(view, cell, SB_NAME(OPS_PER_S)));
+    }
+    *text = digits(c->value.median / t->scale);
+    if (c->value.n < 2 || isnan(c->value.low) || isnan(c->value.high))
         return;
-    }
-    char *median = sb_format_si(rate.median), *low = sb_format_si(rate.low), *high = sb_format_si(rate.high);
-    char *range = rate.n == 1 ? sb_strdup("one run") : sb_printf("%s - %s", low, high);
-    char *stopped = sb_view_stopped(view, cell), *spread = sb_view_spread(&rate),
-         *missing = sb_view_missing(view, cell, SB_NAME(OPS_PER_S));
-    fprintf(out, " %9s  %-19s", median, range);
-    if (!isnan(of_null))
-        fprintf(out, " %7.3f", of_null);
-    else
-        fprintf(out, " %7s", "-");
-    for (size_t k = 0; k < SB_METRICS; k++) {
-        if (has_column(view, group, &sb_metric_rows[k]))
-            print_number(out, sb_view_metric(view, cell, sb_metric_rows[k].name), sb_metric_rows[k].in_terminal.width,
-                         sb_metric_rows[k].in_terminal.digits);
-    }
-    fprintf(out, "%s%s%s%s", missing ? "  " : "", missing ? missing : "", spread ? "  " : "", spread ? spread : "");
-    print_pair(view, cell, out);
-    fprintf(out, "%s%s\n", stopped ? "  " : "", stopped ? stopped : "");
-    free(missing);
-    free(spread);
-    free(stopped);
-    free(median);
+    char *low = digits(c->value.low / t->scale), *high = digits(c->value.high / t->scale);
+    *interval = sb_printf("[%s, %s]", low, high);
     free(low);
     free(high);
-    free(range);
 }
 
-/* Events of the first ok trial that can't be counted, those of one reason together. */
-static void print_not_counted(const struct sb_view *view, FILE *out)
+/* ---- LaTeX ---- */
+
+/* "scullp.order=2, 1 thread" in two lines: columns are as wide as their numbers, not as their heads. */
+static void stacked(struct sb_text *out, const char *text, bool left)
 {
-    const struct sb_result *r = NULL;
-    for (size_t t = 0; t < view->data.trials.n && !r; t++)
-        r = view->data.trials.at[t].result.status == SB_STATUS_OK ? &view->data.trials.at[t].result : NULL;
-    for (size_t i = 0; r && i < r->unavailable.n; i++) {
-        const struct sb_unavailable *u = &r->unavailable.at[i];
-        bool said = !sb_view_is_event(view, u->name);
-        for (size_t j = 0; j < i && !said; j++)
-            said = sb_view_is_event(view, r->unavailable.at[j].name) && !strcmp(r->unavailable.at[j].reason, u->reason);
-        if (said)
-            continue;
-        fprintf(out, "not counted: %s", u->name);
-        for (size_t j = i + 1; j < r->unavailable.n; j++) {
-            if (sb_view_is_event(view, r->unavailable.at[j].name) && !strcmp(r->unavailable.at[j].reason, u->reason))
-                fprintf(out, ", %s", r->unavailable.at[j].name);
+    const char *cut = strstr(text, ", ");
+    if (!cut) {
+        sb_tex_text(out, text);
+        return;
+    }
+    char *first = sb_strndup(text, (size_t)(cut - text) + 1);
+    sb_text_printf(out, "\\shortstack[%c]{", left ? 'l' : 'r');
+    sb_tex_text(out, first);
+    sb_text_printf(out, "\\\\");
+    sb_tex_text(out, cut + 2);
+    sb_text_printf(out, "}");
+    free(first);
+}
+
+static void latex_row(const struct sb_table *t, size_t row, struct sb_text *out)
+{
+    for (size_t k = 0; k < t->columns.n; k++) {
+        char *text, *interval;
+        read_cell(t, &t->cells.at[row * t->columns.n + k], &text, &interval);
+        /* A name in brackets would be an argument of the row before. */
+        sb_text_printf(out, "%s", k ? " & " : strchr("[*", *text) && *text ? "{}" : "");
+        sb_tex_text(out, text);
+        if (interval)
+            sb_text_printf(out, " {\\tiny %s}", interval);
+        free(text);
+        free(interval);
+    }
+    sb_text_printf(out, " \\\\\n");
+}
+
+static void latex_heads(const struct sb_table *t, struct sb_text *out)
+{
+    sb_text_printf(out, "\\toprule\n");
+    for (size_t k = 0; k < t->columns.n; k++) {
+        sb_text_printf(out, "%s", k ? " & " : "");
+        stacked(out, t->columns.at[k].head, t->columns.at[k].kind == SB_WORDS);
+    }
+    sb_text_printf(out, " \\\\\n\\midrule\n");
+}
+
+void sb_table_latex(const struct sb_table *t, struct sb_text *out)
+{
+    const char *kind = t->lengthy ? "longtable" : "tabular";
+    sb_text_printf(out, "%% needs booktabs%s, textcomp and T1 fonts; as wide as a page\n",
+                   t->lengthy ? ", longtable" : "");
+    if (!t->lengthy)
+        sb_text_printf(out, "\\begin{table*}\n\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}\n\\caption{");
+    else
+        sb_text_printf(out, "%% wider than a page stands high in some documents: with pdflscape loaded it lies\n"
+                            "\\ifdefined\\landscape\\begin{landscape}\\fi\n{\\tiny\\setlength{\\tabcolsep}{2pt}\n"
+                            "\\begin{longtable}{");
+    /* Words to the left, numbers to the right, whose digits then stand below each other. */
+    struct sb_text columns = {0};
+    for (size_t k = 0; k < t->columns.n; k++)
+        sb_text_add(&columns, t->columns.at[k].kind == SB_WORDS ? "l" : "r", 1);
+    if (t->lengthy)
+        sb_text_printf(out, "%s}\n\\caption{", sb_text_get(&columns));
+    sb_tex_text(out, t->title);
+    sb_text_printf(out, ". ");
+    sb_tex_text(out, t->note);
+    sb_text_printf(out, "}\\label{tab:%s}%s\n", t->id, t->lengthy ? "\\\\" : "");
+    if (!t->lengthy)
+        sb_text_printf(out, "\\begin{tabular}{%s}\n", sb_text_get(&columns));
+    latex_heads(t, out);
+    if (t->lengthy) {
+        sb_text_printf(out, "\\endfirsthead\n");
+        latex_heads(t, out);
+        sb_text_printf(out, "\\endhead\n");
+    }
+    for (size_t i = 0; i < rows_of(t); i++)
+        latex_row(t, i, out);
+    sb_text_printf(out, "\\bottomrule\n\\end{%s}\n%s", kind,
+                   t->lengthy ? "}\n\\ifdefined\\endlandscape\\end{landscape}\\fi\n" : "\\end{table*}\n");
+    sb_text_free(&columns);
+}
+
+/* ---- Markdown ---- */
+
+void sb_table_markdown(const struct sb_table *t, struct sb_text *out)
+{
+    sb_text_printf(out, "**");
+    sb_markdown_text(out, t->title);
+    sb_text_printf(out, ".** ");
+    sb_markdown_text(out, t->note);
+    sb_text_printf(out, "\n\n|");
+    for (size_t k = 0; k < t->columns.n; k++) {
+        sb_text_printf(out, " ");
+        sb_markdown_text(out, t->columns.at[k].head);
+        sb_text_printf(out, " |");
+    }
+    sb_text_printf(out, "\n|");
+    for (size_t k = 0; k < t->columns.n; k++)
+        sb_text_printf(out, t->columns.at[k].kind == SB_WORDS ? "---|" : "---:|");
+    for (size_t i = 0; i < t->cells.n; i++) {
+        char *text, *interval;
+        read_cell(t, &t->cells.at[i], &text, &interval);
+        char *all = sb_printf("%s%s%s", text, interval ? " " : "", interval ? interval : "");
+        sb_text_printf(out, i % width_of(t) ? " " : "\n| ");
+        sb_markdown_text(out, all);
+        sb_text_printf(out, " |");
+        free(all);
+        free(interval);
+        free(text);
+    }
+    sb_text_printf(out, "\n");
+}
+
+/* ---- CSV ---- */
+
+static void csv_value(const struct sb_summary *v, struct sb_text *out)
+{
+    if (!v->n)
+        sb_text_printf(out, ",,,0");
+    else if (isnan(v->median))
+        sb_text_printf(out, ",%.17g,%.17g,%zu", v->low, v->high, v->n);
+    else if (v->n == 1 || isnan(v->low))
+        sb_text_printf(out, "%.17g,,,%zu", v->median, v->n);
+    else
+        sb_text_printf(out, "%.17g,%.17g,%.17g,%zu", v->median, v->low, v->high, v->n);
+}
+
+/* Unscaled, with every digit that a double has: for programs. */
+void sb_table_csv(const struct sb_table *t, struct sb_text *out)
+{
+    static const char *const parts[] = {"", " low", " high", " n"};
+    for (size_t k = 0; k < t->columns.n; k++) {
+        const struct sb_column *column = &t->columns.at[k];
+        for (size_t p = 0; p < (column->kind == SB_VALUES ? SB_COUNT(parts) : 1); p++) {
+            sb_text_printf(out, k || p ? "," : "");
+            bool unit = t->unit && !p && column->kind == SB_VALUES;
+            char *head =
+                sb_printf("%s%s%s%s%s", column->head, parts[p], unit ? " (" : "", unit ? t->unit : "", unit ? ")" : "");
+            sb_text_add_csv(out, head);
+            free(head);
         }
-        fprintf(out, ": %s.\n", u->reason);
     }
-}
-
-/* What the columns are; what is not of every table is said only where it occurs. */
-static void print_legend(const struct sb_view *view, FILE *out)
-{
-    size_t least = SIZE_MAX, most = 0;
-    bool apart = false;
-    for (size_t i = 0; i < view->cells.n; i++) {
-        struct sb_summary s = sb_view_metric(view, &view->cells.at[i], SB_NAME(OPS_PER_S));
-        least = s.n && s.n < least ? s.n : least;
-        most = s.n > most ? s.n : most;
-        apart |= s.bimodal || s.far;
-    }
-    char *interval = most > 1 ? sb_view_interval(view, least > 1 ? least : 2, most) : NULL;
-    double least_difference;
-    const char *baseline = sb_view_baseline(view, 0, &least_difference),
-               *ratio = sb_view_has_blocks(view, 0) ? "median of the ratios to null's within blocks"
-                                                    : "ratio of the medians";
-    fprintf(out,
-            "\nops/s, alloc and free ns, footprint (held / requested at the fullest checkpoint): "
-            "medians of n processes;\nof null: %s.\n",
-            ratio);
-    if (baseline)
-        fprintf(out, "of %s: median over n processes of the ratio that each measured by turns, and its interval.\n",
-                baseline);
-    if (interval)
-        fprintf(out, "interval: %s.\n", interval);
-    fprintf(out, "An operation is a call of the workload, not an allocation; alloc and free are timed in batches.\n");
-    if (apart)
-        fprintf(out, "%s.\n", sb_view_spread_words);
-    print_not_counted(view, out);
-    struct sb_words warnings = sb_find_warnings(view);
-    for (size_t i = 0; i < warnings.n; i++)
-        fprintf(out, "warning: %s%s\n", warnings.at[i], warnings.at[i][strlen(warnings.at[i]) - 1] == '.' ? "" : ".");
-    sb_words_free(&warnings);
-    free(interval);
-}
-
-/* Blocks of an eighth where the terminal's characters have them. */
-static void print_bar(double share, bool utf8, FILE *out)
-{
-    enum { WIDTH = 40 };
-    static const char *const eighths[] = {"", "\u258f", "\u258e", "\u258d", "\u258c", "\u258b", "\u258a", "\u2589"};
-    int full = (int)(share * WIDTH), part = (int)(8 * (share * WIDTH - full)), used = full;
-    for (int i = 0; i < full; i++)
-        fputs(utf8 ? "\u2588" : "#", out);
-    if (utf8 && part && full < WIDTH) {
-        fputs(eighths[part], out);
-        used++;
-    }
-    fprintf(out, "%*s", WIDTH - used, "");
-}
-
-/* As the environment says: a terminal can't be asked. */
-static bool speaks_utf8(void)
-{
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < SB_COUNT(names); i++) {
-        const char *value = getenv(names[i]);
-        if (value && *value)
-            return strstr(value, "UTF-8") || strstr(value, "utf8");
-    }
-    return false;
-}
-
-/* From zero, so that lengths may be compared; beside each the number and its interval. */
-static void print_bars(const struct sb_view *view, size_t group, int width, FILE *out)
-{
-    /* To the longest interval, so that no whisker would leave the line. */
-    double most = 0;
-    bool utf8 = speaks_utf8();
-    for (size_t a = 0; a < view->allocators.n; a++) {
-        const struct sb_view_cell *cell = sb_view_find(view, group, a);
-        struct sb_summary s = {0};
-        if (cell)
-            s = sb_view_metric(view, cell, SB_NAME(OPS_PER_S));
-        most = s.n ? fmax(most, s.high) : most;
-    }
-    for (size_t a = 0; a < view->allocators.n && most > 0; a++) {
-        const struct sb_view_cell *cell = sb_view_find(view, group, a);
-        struct sb_summary s = {0};
-        if (cell)
-            s = sb_view_metric(view, cell, SB_NAME(OPS_PER_S));
-        if (!s.n)
-            continue;
-        char *median = sb_format_si(s.median), *low = sb_format_si(s.low), *high = sb_format_si(s.high);
-        fprintf(out, "  %-*s ", width, cell->variant);
-        print_bar(s.median / most, utf8, out);
-        if (s.n > 1)
-            fprintf(out, " %s [%s, %s]\n", median, low, high);
+    for (size_t i = 0; i < t->cells.n; i++) {
+        const struct sb_cell_content *c = &t->cells.at[i];
+        size_t k = i % width_of(t);
+        sb_text_printf(out, k ? "," : "\n");
+        if (t->columns.at[k].kind == SB_VALUES)
+            csv_value(&c->value, out);
         else
-            fprintf(out, " %s\n", median);
-        free(median);
-        free(low);
-        free(high);
+            sb_text_add_csv(out, c->text);
     }
+    sb_text_printf(out, "\n");
 }
 
-static void print_groups(const struct sb_view *view, bool bars, FILE *out)
+/* ---- the page ---- */
+
+static void html_attribute(struct sb_text *out, const char *name, const char *value)
 {
-    /* Names of variants may be long: columns behind them stay in line. */
-    int width = 16;
-    for (size_t a = 0; a < view->allocators.n; a++)
-        width = (int)strlen(view->allocators.at[a]) > width ? (int)strlen(view->allocators.at[a]) : width;
-    for (size_t g = 0; g < view->groups.n; g++) {
-        fprintf(out, "\n%s\n  %-*s %3s %9s  %-19s %7s", view->groups.at[g].title, width, "allocator", "n", "ops/s",
-                "interval", "of null");
-        for (size_t k = 0; k < SB_METRICS; k++) {
-            if (has_column(view, g, &sb_metric_rows[k]))
-                fprintf(out, " %*s", sb_metric_rows[k].in_terminal.width, sb_metric_rows[k].in_terminal.head);
-        }
-        fprintf(out, "\n");
-        for (size_t a = 0; a < view->allocators.n; a++) {
-            const struct sb_view_cell *cell = sb_view_find(view, g, a);
-            if (cell)
-                print_row(view, cell, width, g, out);
-        }
-        if (bars) {
-            fprintf(out, "\n  operations / s, median and interval:\n");
-            print_bars(view, g, width, out);
-        }
-    }
-    print_legend(view, out);
+    sb_text_printf(out, " %s=\"", name);
+    sb_html_text(out, value);
+    sb_text_printf(out, "\"");
 }
 
-/* Names and a plugin's last words may hold what steers a terminal: the whole text is made harmless at its
- * end. */
-static int print_table(const char *db, bool bars, FILE *out, char **why)
+/* Numbers sort by their value, "< 12" and "not served" before and behind all. */
+static void html_cell(const struct sb_table *t, const struct sb_column *column, const struct sb_cell_content *c,
+                      struct sb_text *out)
 {
-    struct sb_view view;
-    char *text = NULL;
-    size_t n = 0;
-    int status = sb_view_open(&view, db, why);
-    FILE *page = status ? NULL : open_memstream(&text, &n);
-    if (page) {
-        print_groups(&view, bars, page);
-        fclose(page);
+    static const char *const looks[] = {[SB_LOOK_PLAIN] = "", [SB_LOOK_NONE] = " none", [SB_LOOK_BAD] = " bad"};
+    char *classes =
+        sb_printf("%s%s%s", column->kind == SB_WORDS ? " t" : "", column->wraps ? " w" : "", looks[c->look]);
+    char *text, *interval;
+    read_cell(t, c, &text, &interval);
+    sb_text_printf(out, "<td");
+    if (*classes)
+        html_attribute(out, "class", classes + 1);
+    if (column->kind != SB_WORDS && c->value.n)
+        sb_text_printf(out, " data-v=\"%.9g\"",
+                       isnan(c->value.median)   ? 0
+                       : isinf(c->value.median) ? 1e99
+                                                : c->value.median);
+    if (c->hint)
+        html_attribute(out, "title", c->hint);
+    sb_text_printf(out, ">");
+    sb_html_text(out, text);
+    if (interval)
+        sb_text_printf(out, " <span class=none>%s</span>", interval);
+    if (c->flag) {
+        sb_text_printf(out, " <span class=bad");
+        if (c->flag_hint)
+            html_attribute(out, "title", c->flag_hint);
+        sb_text_printf(out, ">");
+        sb_html_text(out, c->flag);
+        sb_text_printf(out, "</span>");
     }
-    if (n)
-        sb_print_visible(text, out);
+    sb_text_printf(out, "</td>");
+    free(interval);
     free(text);
-    sb_view_close(&view);
-    return status;
+    free(classes);
 }
 
-/* The same view as charts and page: they can't disagree. */
-int sb_report_table(const char *db, FILE *out, char **why)
+void sb_table_html(const struct sb_table *t, struct sb_text *out)
 {
-    return print_table(db, false, out, why);
+    sb_text_printf(out, "<div class=scroll><table>");
+    if (t->columns.n && t->columns.at[0].head) {
+        sb_text_printf(out, "<thead><tr>");
+        for (size_t k = 0; k < t->columns.n; k++) {
+            sb_text_printf(out, "<th class=\"s%s\">", t->columns.at[k].kind == SB_WORDS ? " t" : "");
+            sb_html_text(out, t->columns.at[k].head);
+            sb_text_printf(out, "</th>");
+        }
+        sb_text_printf(out, "</tr></thead>");
+    }
+    sb_text_printf(out, "<tbody>\n");
+    for (size_t i = 0; i < rows_of(t); i++) {
+        sb_text_printf(out, "<tr>");
+        for (size_t k = 0; k < t->columns.n; k++)
+            html_cell(t, &t->columns.at[k], &t->cells.at[i * t->columns.n + k], out);
+        sb_text_printf(out, "</tr>\n");
+    }
+    sb_text_printf(out, "</tbody></table></div>\n");
 }
 
-int sb_report_show(const char *db, FILE *out, char **why)
+/* ---- the terminal ---- */
+
+static void pad(struct sb_text *out, const struct sb_column *column, bool last, const char *text)
 {
-    return print_table(db, true, out, why);
+    if (column->kind == SB_WORDS && last)
+        sb_text_printf(out, "%*s%s", column->gap, "", text);
+    else if (column->kind == SB_WORDS)
+        sb_text_printf(out, "%*s%-*s", column->gap, "", column->width, text);
+    else
+        sb_text_printf(out, "%*s%*s", column->gap, "", column->width, text);
+}
+
+static void terminal_row(const struct sb_table *t, size_t row, struct sb_text *out)
+{
+    for (size_t k = 0; k < t->columns.n; k++) {
+        const struct sb_cell_content *c = &t->cells.at[row * t->columns.n + k];
+        char *text, *interval;
+        read_cell(t, c, &text, &interval);
+        if (c->rest)
+            sb_text_printf(out, "  %s", text);
+        else if (*text || k + 1 < t->columns.n)
+            pad(out, &t->columns.at[k], k + 1 == t->columns.n, text);
+        free(interval);
+        free(text);
+        if (c->rest)
+            break;
+    }
+    sb_text_printf(out, "\n");
+}
+
+void sb_table_terminal(const struct sb_table *t, struct sb_text *out)
+{
+    sb_text_printf(out, "\n%s\n", t->title);
+    for (size_t k = 0; k < t->columns.n; k++)
+        if (*t->columns.at[k].head)
+            pad(out, &t->columns.at[k], k + 1 == t->columns.n, t->columns.at[k].head);
+    sb_text_printf(out, "\n");
+    for (size_t i = 0; i < rows_of(t); i++)
+        terminal_row(t, i, out);
 }

@@ -8,239 +8,12 @@
 #include "figure/chart.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* ---- formats ---- */
-
-void sb_tex_text(struct sb_text *out, const char *text)
-{
-    static const struct {
-        char c;
-        const char *tex;
-    } special[] = {{'\\', "\\textbackslash{}"}, {'~', "\\textasciitilde{}"},   {'^', "\\textasciicircum{}"},
-                   {'<', "\\textless{}"},       {'>', "\\textgreater{}"},      {'|', "\\textbar{}"},
-                   {'"', "\\textquotedbl{}"},   {'\'', "\\textquotesingle{}"}, {'`', "\\textasciigrave{}"}};
-    for (; *text; text++) {
-        const char *tex = NULL;
-        for (size_t i = 0; i < SB_COUNT(special); i++)
-            tex = special[i].c == *text ? special[i].tex : tex;
-        if (tex)
-            sb_text_printf(out, "%s", tex);
-        else if (strchr("#$%&_{}", *text))
-            sb_text_printf(out, "\\%c", *text);
-        else if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            sb_text_add(out, " ", 1);
-        else
-            sb_text_add(out, text, 1);
-    }
-}
-
-/* Line ends would end a table's row, and a list's item. */
-void sb_markdown_text(struct sb_text *out, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '<')
-            sb_text_printf(out, "&lt;");
-        else if (*text == '>')
-            sb_text_printf(out, "&gt;");
-        else if (*text == '&')
-            sb_text_printf(out, "&amp;");
-        else if (strchr("\\`*_{}[]#|~$!", *text))
-            sb_text_printf(out, "\\%c", *text);
-        else if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            sb_text_add(out, " ", 1);
-        else
-            sb_text_add(out, text, 1);
-    }
-}
-
-/* Three digits that count; more would say more than is known. */
-static void number(char text[32], double value)
-{
-    double size = value < 0 ? -value : value;
-    if (isinf(value)) { /* of latencies: a call that was due was never begun */
-        snprintf(text, 32, "not served");
-    } else if (size >= 99950 || (size > 0 && size < 0.001)) {
-        char *si = size < 1 ? sb_printf("%.2g", value) : sb_format_si(value);
-        snprintf(text, 32, "%s", si);
-        free(si);
-    } else {
-        snprintf(text, 32, "%.*f", size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.995 ? 2 : 3, value);
-    }
-}
-
-/* Never none, as nobody but us can know. */
-static size_t columns_of(const struct sb_table *t)
-{
-    return t->heads.n ? t->heads.n : 1;
-}
-
-/* "12.3 [12.1, 12.6]"; one run has no interval, nor have latencies that not every process knows. */
-char *sb_table_cell_text(const struct sb_table *t, const struct sb_table_cell *c)
-{
-    char median[32], low[32], high[32];
-    if (!c->value.n || isnan(c->value.median))
-        return sb_strdup(c->text ? c->text : "n/a");
-    number(median, c->value.median / t->scale);
-    number(low, c->value.low / t->scale);
-    number(high, c->value.high / t->scale);
-    bool plain = c->value.n == 1 || isnan(c->value.low) || isnan(c->value.high);
-    return plain ? sb_strdup(median) : sb_printf("%s [%s, %s]", median, low, high);
-}
-
-/* "scullp.order=2, 1 thread" in two lines: columns are as wide as their numbers, not as their heads. */
-static void stacked(struct sb_text *out, const char *text, bool left)
-{
-    const char *cut = strstr(text, ", ");
-    if (!cut) {
-        sb_tex_text(out, text);
-        return;
-    }
-    char *first = sb_strndup(text, (size_t)(cut - text) + 1);
-    sb_text_printf(out, "\\shortstack[%c]{", left ? 'l' : 'r');
-    sb_tex_text(out, first);
-    sb_text_printf(out, "\\\\");
-    sb_tex_text(out, cut + 2);
-    sb_text_printf(out, "}");
-    free(first);
-}
-
-static void latex_row(const struct sb_table *t, size_t row, struct sb_text *out)
-{
-    for (size_t k = 0; k < t->heads.n; k++) {
-        const struct sb_table_cell *cell = &t->cells.at[row * t->heads.n + k];
-        char *text = sb_table_cell_text(t, cell), *interval = cell->value.n > 1 ? strstr(text, " [") : NULL;
-        if (interval)
-            *interval = '\0';
-        /* A name in brackets would be an argument of the row before. */
-        sb_text_printf(out, "%s", k ? " & " : strchr("[*", *text) && *text ? "{}" : "");
-        sb_tex_text(out, text);
-        if (interval)
-            sb_text_printf(out, " {\\tiny %s}", interval + 1);
-        free(text);
-    }
-    sb_text_printf(out, " \\\\\n");
-}
-
-static void latex_heads(const struct sb_table *t, struct sb_text *out)
-{
-    sb_text_printf(out, "\\toprule\n");
-    for (size_t k = 0; k < t->heads.n; k++) {
-        sb_text_printf(out, "%s", k ? " & " : "");
-        stacked(out, t->heads.at[k], k < t->texts);
-    }
-    sb_text_printf(out, " \\\\\n\\midrule\n");
-}
-
-void sb_table_latex(const struct sb_table *t, struct sb_text *out)
-{
-    const char *kind = t->lengthy ? "longtable" : "tabular";
-    sb_text_printf(out, "%% needs booktabs%s, textcomp and T1 fonts; as wide as a page\n",
-                   t->lengthy ? ", longtable" : "");
-    if (!t->lengthy)
-        sb_text_printf(out, "\\begin{table*}\n\\centering\\scriptsize\\setlength{\\tabcolsep}{3pt}\n\\caption{");
-    else
-        sb_text_printf(out, "%% wider than a page stands high in some documents: with pdflscape loaded it lies\n"
-                            "\\ifdefined\\landscape\\begin{landscape}\\fi\n{\\tiny\\setlength{\\tabcolsep}{2pt}\n"
-                            "\\begin{longtable}{");
-    /* Words to the left, numbers to the right, whose digits then stand below each other. */
-    struct sb_text columns = {0};
-    for (size_t k = 0; k < t->heads.n; k++)
-        sb_text_add(&columns, k < t->texts ? "l" : "r", 1);
-    if (t->lengthy)
-        sb_text_printf(out, "%s}\n\\caption{", sb_text_get(&columns));
-    sb_tex_text(out, t->title);
-    sb_text_printf(out, ". ");
-    sb_tex_text(out, t->note);
-    sb_text_printf(out, "}\\label{tab:%s}%s\n", t->id, t->lengthy ? "\\\\" : "");
-    if (!t->lengthy)
-        sb_text_printf(out, "\\begin{tabular}{%s}\n", sb_text_get(&columns));
-    latex_heads(t, out);
-    if (t->lengthy) {
-        sb_text_printf(out, "\\endfirsthead\n");
-        latex_heads(t, out);
-        sb_text_printf(out, "\\endhead\n");
-    }
-    for (size_t i = 0; i < t->cells.n / columns_of(t); i++)
-        latex_row(t, i, out);
-    sb_text_printf(out, "\\bottomrule\n\\end{%s}\n%s", kind,
-                   t->lengthy ? "}\n\\ifdefined\\endlandscape\\end{landscape}\\fi\n" : "\\end{table*}\n");
-    sb_text_free(&columns);
-}
-
-void sb_table_markdown(const struct sb_table *t, struct sb_text *out)
-{
-    sb_text_printf(out, "**");
-    sb_markdown_text(out, t->title);
-    sb_text_printf(out, ".** ");
-    sb_markdown_text(out, t->note);
-    sb_text_printf(out, "\n\n|");
-    for (size_t k = 0; k < t->heads.n; k++) {
-        sb_text_printf(out, " ");
-        sb_markdown_text(out, t->heads.at[k]);
-        sb_text_printf(out, " |");
-    }
-    sb_text_printf(out, "\n|");
-    for (size_t k = 0; k < t->heads.n; k++)
-        sb_text_printf(out, k < t->texts ? "---|" : "---:|");
-    for (size_t i = 0; i < t->cells.n; i++) {
-        char *text = sb_table_cell_text(t, &t->cells.at[i]);
-        sb_text_printf(out, i % columns_of(t) ? " " : "\n| ");
-        sb_markdown_text(out, text);
-        sb_text_printf(out, " |");
-        free(text);
-    }
-    sb_text_printf(out, "\n");
-}
-
-/* Unscaled, with all digits: for programs. */
-void sb_table_csv(const struct sb_table *t, struct sb_text *out)
-{
-    static const char *const parts[] = {"", " low", " high", " n"};
-    for (size_t k = 0; k < t->heads.n; k++) {
-        for (size_t p = 0; p < (k < t->texts ? 1 : SB_COUNT(parts)); p++) {
-            sb_text_printf(out, k || p ? "," : "");
-            bool unit = t->unit && !p && k >= t->texts;
-            char *head = sb_printf("%s%s%s%s%s", t->heads.at[k], parts[p], unit ? " (" : "", unit ? t->unit : "",
-                                   unit ? ")" : "");
-            sb_text_add_csv(out, head);
-            free(head);
-        }
-    }
-    for (size_t i = 0; i < t->cells.n; i++) {
-        const struct sb_table_cell *c = &t->cells.at[i];
-        /* Texts are quoted where need be; numbers have every digit that a double has. */
-        size_t k = i % columns_of(t);
-        sb_text_printf(out, k ? "," : "\n");
-        if (k < t->texts)
-            sb_text_add_csv(out, c->text ? c->text : "");
-        else if (c->value.n && isnan(c->value.median))
-            sb_text_printf(out, ",%.17g,%.17g,%zu", c->value.low, c->value.high, c->value.n);
-        else if (c->value.n && (c->value.n == 1 || isnan(c->value.low)))
-            sb_text_printf(out, "%.17g,,,%zu", c->value.median, c->value.n);
-        else if (c->value.n)
-            sb_text_printf(out, "%.17g,%.17g,%.17g,%zu", c->value.median, c->value.low, c->value.high, c->value.n);
-        else
-            sb_text_printf(out, ",,,0");
-    }
-    sb_text_printf(out, "\n");
-}
-
-/* ---- contents ---- */
-
-static void add_text(struct sb_table *t, const char *text)
-{
-    SB_VEC_ADD(&t->cells)->text = sb_strdup(text);
-}
-
-static void add_head(struct sb_table *t, const char *text)
-{
-    *SB_VEC_ADD(&t->heads) = sb_strdup(text);
-}
-
 /* A reading of less than a step is no number: "< 10", and to a program the bounds that it lies between. */
-static void set_below(struct sb_table_cell *cell)
+static void set_below(struct sb_cell_content *cell)
 {
     struct sb_reading r = sb_reading_of(&cell->value);
     if (!cell->value.n || !sb_reading_is_below(r))
@@ -255,18 +28,17 @@ static void set_below(struct sb_table_cell *cell)
 /* The reason is the table of cells' to give, which has room for it. */
 static void add_metric(struct sb_table *t, const struct sb_view *v, const struct sb_view_cell *cell, const char *metric)
 {
-    struct sb_table_cell *c = SB_VEC_ADD(&t->cells);
-    if (cell)
-        c->value = sb_view_metric(v, cell, metric);
-    /* What stands in place of a number; a cell that the matrix lacks reads alike. */
-    c->text = sb_strdup(cell && cell->row->skip ? "skipped" : "n/a");
+    struct sb_cell_content *c = sb_table_add_value(t, cell ? sb_view_metric(v, cell, metric) : (struct sb_summary){0});
+    /* A cell that the matrix lacks reads as one without a number. */
+    if (!c->value.n)
+        c->text = sb_strdup(cell && cell->row->skip ? "skipped" : "n/a");
     set_below(c);
 }
 
 static bool lacks_any(const struct sb_table *t)
 {
     for (size_t i = 0; i < t->cells.n; i++) {
-        if (i % columns_of(t) >= t->texts && !t->cells.at[i].value.n)
+        if (t->columns.at[i % t->columns.n].kind == SB_VALUES && !t->cells.at[i].value.n)
             return true;
     }
     return false;
@@ -277,8 +49,10 @@ static char *note_of(const struct sb_view *v, const struct sb_table *t)
 {
     struct sb_range r;
     sb_range_start(&r);
-    for (size_t i = 0; i < t->cells.n; i++)
-        sb_range_add(&r, &t->cells.at[i].value);
+    for (size_t i = 0; i < t->cells.n; i++) {
+        if (t->columns.at[i % t->columns.n].kind == SB_VALUES)
+            sb_range_add(&r, &t->cells.at[i].value);
+    }
     char *machine = sb_machine_name(&v->data), *note;
     char *n = r.least_n == r.most_n ? sb_printf("%zu", r.most_n) : sb_printf("%zu to %zu", r.least_n, r.most_n);
     if (r.most_n > 1) {
@@ -329,8 +103,7 @@ static void add_pivot(const struct sb_view *v, const char *metric, const char *f
     t->id = file_name(file, workload);
     t->title = sb_printf("%s: %s, in %s%s", workload, title, prefix, label);
     t->unit = sb_strdup(label);
-    t->texts = 1;
-    add_head(t, "allocator");
+    sb_table_add_column(t, "allocator", SB_WORDS);
     for (size_t g = 0; g < v->groups.n; g++) {
         const struct sb_view_group *group = &v->groups.at[g];
         if (strcmp(group->workload, workload))
@@ -342,11 +115,11 @@ static void add_pivot(const struct sb_view *v, const char *metric, const char *f
             swept += own + 1;
         char *head = sb_printf("%s%s%lld thread%s", swept, *swept ? ", " : "", (long long)group->threads,
                                group->threads == 1 ? "" : "s");
-        add_head(t, head);
+        sb_table_add_column(t, head, SB_VALUES);
         free(head);
     }
     for (size_t a = 0; a < v->allocators.n; a++) {
-        add_text(t, v->allocators.at[a]);
+        sb_table_add_text(t, v->allocators.at[a]);
         for (size_t g = 0; g < v->groups.n; g++) {
             if (!strcmp(v->groups.at[g].workload, workload))
                 add_metric(t, v, sb_view_find(v, g, a), metric);
@@ -379,7 +152,7 @@ static void add_reasoned(struct sb_table *t, const struct sb_view *v, const stru
                          struct sb_words *reasons)
 {
     add_metric(t, v, c, metric);
-    struct sb_table_cell *cell = &t->cells.at[t->cells.n - 1];
+    struct sb_cell_content *cell = &t->cells.at[t->cells.n - 1];
     if (cell->value.n || c->row->skip)
         return;
     free(cell->text);
@@ -390,36 +163,34 @@ static void add_reasoned(struct sb_table *t, const struct sb_view *v, const stru
 static void add_cells(const struct sb_view *v, struct sb_tables *tables)
 {
     static const char *const heads[] = {"workload", "swept", "threads", "allocator", "through", "memory", "status"};
+    enum { THREADS = 2 };
     struct sb_table *t = SB_VEC_ADD(tables);
     t->id = sb_strdup("cells");
     t->title = sb_strdup("every cell");
     t->scale = 1;
-    t->texts = SB_COUNT(heads);
     t->lengthy = true;
     struct sb_words reasons = {0};
     for (size_t i = 0; i < SB_COUNT(heads); i++)
-        add_head(t, heads[i]);
+        sb_table_add_column(t, heads[i], i == THREADS ? SB_COUNTS : SB_WORDS);
     for (size_t k = 0; k < SB_METRICS; k++) {
         if (sb_metric_rows[k].in_cells)
-            add_head(t, sb_metric_rows[k].in_cells);
+            sb_table_add_column(t, sb_metric_rows[k].in_cells, SB_VALUES);
     }
     for (size_t i = 0; i < v->cells.n; i++) {
         const struct sb_view_cell *c = &v->cells.at[i];
-        char *threads = sb_printf("%lld", (long long)c->row->threads);
         char *status = status_of(v, c, &reasons);
-        add_text(t, c->row->workload);
-        add_text(t, v->groups.at[c->group].swept);
-        add_text(t, threads);
-        add_text(t, c->variant);
-        add_text(t, c->row->route);
-        add_text(t, c->row->memory);
-        add_text(t, status);
+        sb_table_add_text(t, c->row->workload);
+        sb_table_add_text(t, v->groups.at[c->group].swept);
+        sb_table_add_count(t, c->row->threads);
+        sb_table_add_text(t, c->variant);
+        sb_table_add_text(t, c->row->route);
+        sb_table_add_text(t, c->row->memory);
+        sb_table_add_text(t, status);
         for (size_t k = 0; k < SB_METRICS; k++) {
             if (sb_metric_rows[k].in_cells)
                 add_reasoned(t, v, c, sb_metric_rows[k].name, &reasons);
         }
         free(status);
-        free(threads);
     }
     struct sb_text note = {0};
     char *plain = note_of(v, t);
@@ -437,16 +208,23 @@ static void add_cells(const struct sb_view *v, struct sb_tables *tables)
 static void add_latency(struct sb_table *t, double ns, double low, double high, size_t processes,
                         const struct sb_summary *step)
 {
-    struct sb_table_cell *cell = SB_VEC_ADD(&t->cells);
-    bool known = isfinite(ns);
-    cell->text = sb_strdup(isinf(ns) ? "not served" : "n/a");
-    if (known)
-        cell->value = (struct sb_summary){
+    struct sb_cell_content *cell;
+    if (isinf(ns)) { /* "inf" to a program: of the calls that were due so many were never begun */
+        cell = sb_table_add_value(t, (struct sb_summary){.n = processes, .median = INFINITY, .low = NAN, .high = NAN});
+        cell->text = sb_strdup("not served");
+        cell->hint = sb_strdup("calls that were due were never begun");
+        cell->look = SB_LOOK_BAD;
+    } else if (isnan(ns)) {
+        cell = sb_table_add_text(t, "n/a");
+        cell->hint = sb_strdup("fewer than ten calls lie beyond it");
+        cell->look = SB_LOOK_NONE;
+    } else {
+        struct sb_summary value = {
             .n = processes, .median = ns, .low = low, .high = high, .step = step->n ? step->median : 0};
-    if (known && isnan(low + high))
-        cell->value.low = cell->value.high = NAN;
-    if (isinf(ns)) /* "inf" to a program: of the calls that were due so many were never begun */
-        cell->value = (struct sb_summary){.n = processes, .median = INFINITY, .low = NAN, .high = NAN};
+        if (isnan(low + high))
+            value.low = value.high = NAN;
+        cell = sb_table_add_value(t, value);
+    }
     set_below(cell);
 }
 
@@ -462,13 +240,11 @@ static int add_latency_row(const struct sb_view *v, const struct sb_view_cell *c
     double low[SHARES], high[SHARES];
     int status = sb_view_latencies(v, c, kind, shares, SHARES, h, low, high, why);
     if (!status && h->n) {
-        char *n = sb_printf("%llu", (unsigned long long)h->n);
-        add_text(t, c->label);
-        add_text(t, kind);
-        add_text(t, n);
+        sb_table_add_text(t, c->label);
+        sb_table_add_text(t, kind);
+        sb_table_add_count(t, (int64_t)h->n);
         for (size_t s = 0; s < SHARES; s++)
             add_latency(t, sb_histogram_quantile(h, shares[s]), low[s], high[s], c->ok, &step);
-        free(n);
     }
     free(h);
     return status;
@@ -477,11 +253,12 @@ static int add_latency_row(const struct sb_view *v, const struct sb_view_cell *c
 static int add_latencies(const struct sb_view *v, struct sb_tables *tables, char **why)
 {
     static const char *const heads[] = {"cell", "call", "calls", "p50", "p90", "p99", "p99.9", "p99.99", "max"};
+    enum { CALLS = 2 };
     static const char *const kinds[] = {"alloc", "free", "response"};
     struct sb_table *t = SB_VEC_ADD(tables);
     char *machine = sb_machine_name(&v->data);
     int status = 0;
-    *t = (struct sb_table){.id = sb_strdup(SB_TABLE_LATENCY), .scale = 1, .texts = 3, .lengthy = true};
+    *t = (struct sb_table){.id = sb_strdup(SB_TABLE_LATENCY), .scale = 1, .lengthy = true};
     t->title = sb_strdup("latency of single calls in ns");
     t->note = sb_printf("Percentiles of the calls of all processes together; "
                         "in brackets the smallest and the largest of the processes' own, where each has one; "
@@ -489,7 +266,7 @@ static int add_latencies(const struct sb_view *v, struct sb_tables *tables, char
                         machine);
     free(machine);
     for (size_t i = 0; i < SB_COUNT(heads); i++)
-        add_head(t, heads[i]);
+        sb_table_add_column(t, heads[i], i < CALLS ? SB_WORDS : i == CALLS ? SB_COUNTS : SB_VALUES);
     for (size_t i = 0; i < v->cells.n && !status; i++) {
         for (size_t k = 0; k < SB_COUNT(kinds) && !status; k++)
             status = add_latency_row(v, &v->cells.at[i], kinds[k], t, why);
@@ -511,16 +288,7 @@ int sb_tables_make(const struct sb_view *v, struct sb_tables *tables, char **why
 
 void sb_tables_free(struct sb_tables *tables)
 {
-    for (size_t i = 0; i < tables->n; i++) {
-        struct sb_table *t = &tables->at[i];
-        free(t->id);
-        free(t->title);
-        free(t->note);
-        free(t->unit);
-        sb_words_free(&t->heads);
-        for (size_t k = 0; k < t->cells.n; k++)
-            free(t->cells.at[k].text);
-        SB_VEC_FREE(&t->cells);
-    }
+    for (size_t i = 0; i < tables->n; i++)
+        sb_table_free(&tables->at[i]);
     SB_VEC_FREE(tables);
 }

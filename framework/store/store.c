@@ -1,6 +1,8 @@
 /* SQLite; the only file that includes it. */
 #include "store/store.h"
 
+#include "store/arrays.h"
+
 #include "base/clock.h"
 #include "base/diag.h"
 
@@ -29,23 +31,27 @@ struct sb_store {
 /* Numbers that users publish outlive this program: anyone can read them with sqlite3 alone, so names are
    words, units stand beside values, and long arrays are text. What changes here raises SB_SCHEMA_VERSION
    and gets a branch where it is read, and a stored file of the version before in tests/data/schema. */
-static const char schema[] = "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT);CREATE TABLE fact(name TEXT, "
-                             "value TEXT, warning TEXT);CREATE TABLE plugin(kind TEXT, name TEXT, path TEXT, "
-                             "build_id TEXT, abi TEXT);CREATE TABLE cell(id INTEGER PRIMARY KEY, label TEXT, "
-                             "allocator TEXT, workload TEXT, threads INTEGER, route TEXT, memory TEXT, cpus TEXT, "
-                             "skip TEXT, settings TEXT);CREATE TABLE swept(cell INTEGER, name TEXT, "
-                             "value TEXT);CREATE TABLE trial(number INTEGER PRIMARY KEY, cell INTEGER, "
-                             "repetition INTEGER, seed INTEGER, status TEXT, reason TEXT, phase TEXT, "
-                             "last_words TEXT, started TEXT, wall_ns INTEGER, layout INTEGER, simulated INTEGER, "
-                             "retry INTEGER, memory_file INTEGER);CREATE TABLE metric(trial INTEGER, name TEXT, "
-                             "unit TEXT, value REAL);CREATE TABLE unavailable(trial INTEGER, name TEXT, "
-                             "reason TEXT);CREATE TABLE series(trial INTEGER, name TEXT, key INTEGER, unit TEXT, "
-                             "points TEXT);CREATE TABLE histogram(trial INTEGER, name TEXT, what TEXT, n INTEGER, "
-                             "min INTEGER, max INTEGER, counts TEXT);CREATE TABLE library(trial INTEGER, path TEXT, "
-                             "build_id TEXT, version TEXT);CREATE TABLE dump(trial INTEGER, name TEXT, "
-                             "text TEXT);CREATE TABLE warning(trial INTEGER, text TEXT);CREATE INDEX metric_trial ON "
-                             "metric(trial);CREATE INDEX histogram_trial ON histogram(trial);CREATE INDEX "
-                             "series_trial ON series(trial);";
+static const char schema[] =
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT);"
+    "CREATE TABLE fact(name TEXT, value TEXT, warning TEXT);"
+    "CREATE TABLE plugin(kind TEXT, name TEXT, path TEXT, build_id TEXT, abi TEXT);"
+    "CREATE TABLE cell(id INTEGER PRIMARY KEY, label TEXT, allocator TEXT, workload TEXT, threads INTEGER, "
+    "route TEXT, memory TEXT, cpus TEXT, skip TEXT, settings TEXT);"
+    "CREATE TABLE swept(cell INTEGER, name TEXT, value TEXT);"
+    "CREATE TABLE trial(number INTEGER PRIMARY KEY, cell INTEGER, repetition INTEGER, seed INTEGER, "
+    "status TEXT, reason TEXT, phase TEXT, last_words TEXT, started TEXT, wall_ns INTEGER, layout INTEGER, "
+    "simulated INTEGER, retry INTEGER, memory_file INTEGER);"
+    "CREATE TABLE metric(trial INTEGER, name TEXT, unit TEXT, value REAL);"
+    "CREATE TABLE unavailable(trial INTEGER, name TEXT, reason TEXT);"
+    "CREATE TABLE series(trial INTEGER, name TEXT, key INTEGER, unit TEXT, points TEXT);"
+    "CREATE TABLE histogram(trial INTEGER, name TEXT, what TEXT, n INTEGER, min INTEGER, max INTEGER, "
+    "counts TEXT);"
+    "CREATE TABLE library(trial INTEGER, path TEXT, build_id TEXT, version TEXT);"
+    "CREATE TABLE dump(trial INTEGER, name TEXT, text TEXT);"
+    "CREATE TABLE warning(trial INTEGER, text TEXT);"
+    "CREATE INDEX metric_trial ON metric(trial);"
+    "CREATE INDEX histogram_trial ON histogram(trial);"
+    "CREATE INDEX series_trial ON series(trial);";
 
 /* SQLite's own words, with the file's name in front. */
 static int fail(struct sb_store *store, char **why)
@@ -321,25 +327,6 @@ int sb_store_begin(struct sb_store *store, const struct sb_data *head, char **wh
     return finish(store, status, why);
 }
 
-/* 17 digits give every double back exactly. */
-static char *points_text(const struct sb_series *series)
-{
-    struct sb_text text = {0};
-    sb_text_add(&text, "", 0);
-    for (size_t i = 0; i < series->n; i++)
-        sb_text_printf(&text, "%s%.17g %.17g", i ? "\n" : "", series->at[i].x, series->at[i].y);
-    return text.at;
-}
-
-static char *counts_text(const struct sb_latencies *l)
-{
-    struct sb_text text = {0};
-    sb_text_add(&text, "", 0);
-    for (size_t i = 0; i < l->buckets; i++)
-        sb_text_printf(&text, "%s%u %llu", i ? "\n" : "", l->at[i].index, (unsigned long long)l->at[i].count);
-    return text.at;
-}
-
 /* All that belongs to a trial goes into the transaction of its row: it is there whole or not at all. */
 static int insert_result(struct sb_store *store, int64_t trial, const struct sb_result *r, char **why)
 {
@@ -351,14 +338,14 @@ static int insert_result(struct sb_store *store, int64_t trial, const struct sb_
         status = INSERT(store, why, "INSERT INTO unavailable VALUES(?,?,?)", INTEGER(trial),
                         TEXT(r->unavailable.at[i].name), TEXT(r->unavailable.at[i].reason));
     for (size_t i = 0; i < r->series.n && !status; i++) {
-        char *points = points_text(&r->series.at[i]);
+        char *points = sb_points_text(&r->series.at[i]);
         status = INSERT(store, why, "INSERT INTO series VALUES(?,?,?,?,?)", INTEGER(trial), TEXT(r->series.at[i].name),
                         INTEGER((int64_t)r->series.at[i].key), TEXT(r->series.at[i].unit), TEXT(points));
         free(points);
     }
     for (size_t i = 0; i < r->latencies.n && !status; i++) {
         const struct sb_latencies *l = &r->latencies.at[i];
-        char *counts = counts_text(l);
+        char *counts = sb_counts_text(l);
         status = INSERT(store, why, "INSERT INTO histogram VALUES(?,?,?,?,?,?,?)", INTEGER(trial), TEXT(l->name),
                         TEXT(l->what), INTEGER((int64_t)l->n), INTEGER((int64_t)l->min), INTEGER((int64_t)l->max),
                         TEXT(counts));
@@ -646,7 +633,6 @@ int sb_store_load(struct sb_store *store, struct sb_data *data, char **why)
     return status;
 }
 
-/* Text, two numbers a line: readable by any tool, and small enough. */
 static void take_series(void *context, sqlite3_stmt *s)
 {
     struct sb_result *r = context;
@@ -654,17 +640,7 @@ static void take_series(void *context, sqlite3_stmt *s)
     series->name = text(s, 0);
     series->key = sqlite3_column_int(s, 1);
     series->unit = text(s, 2);
-    const char *points = (const char *)sqlite3_column_text(s, 3);
-    while (points && *points) {
-        char *end;
-        struct sb_point point;
-        point.x = strtod(points, &end);
-        point.y = strtod(end, &end);
-        if (end == points)
-            break;
-        *SB_VEC_ADD(series) = point;
-        points = end + strspn(end, "\n");
-    }
+    sb_read_points((const char *)sqlite3_column_text(s, 3), series);
 }
 
 static void take_dump(void *context, sqlite3_stmt *s)
@@ -673,8 +649,6 @@ static void take_dump(void *context, sqlite3_stmt *s)
     *SB_VEC_ADD(&r->dumps) = (struct sb_dump){text(s, 0), text(s, 1)};
 }
 
-/* An index beyond the buckets would be from a finer histogram of a later version, which raises the
-   schema: here it is a damaged file, and the rest of the row isn't believed. */
 static void take_histogram(void *context, sqlite3_stmt *s)
 {
     struct sb_result *r = context;
@@ -684,16 +658,7 @@ static void take_histogram(void *context, sqlite3_stmt *s)
     l->n = (uint64_t)sqlite3_column_int64(s, 2);
     l->min = (uint64_t)sqlite3_column_int64(s, 3);
     l->max = (uint64_t)sqlite3_column_int64(s, 4);
-    const char *counts = (const char *)sqlite3_column_text(s, 5);
-    while (counts && *counts) {
-        char *end;
-        unsigned long index = strtoul(counts, &end, 10);
-        unsigned long long count = strtoull(end, &end, 10);
-        if (end == counts || index >= SB_HISTOGRAM_BUCKETS)
-            break;
-        sb_latencies_bucket(l, (uint32_t)index, count);
-        counts = end + strspn(end, "\n");
-    }
+    sb_read_counts((const char *)sqlite3_column_text(s, 5), l);
 }
 
 int sb_store_load_latencies(struct sb_store *store, int64_t trial, struct sb_result *result, char **why)
@@ -714,87 +679,4 @@ int sb_store_load_series(struct sb_store *store, int64_t trial, struct sb_result
         status =
             query(store, "SELECT name, text FROM dump WHERE trial = ? ORDER BY rowid", trial, take_dump, result, why);
     return status;
-}
-
-/* Ids count from 1 without gaps where nothing was taken away: then the place is known. */
-const struct sb_cell_row *sb_data_cell(const struct sb_data *data, int64_t id)
-{
-    if (id > 0 && (size_t)id <= data->cells.n && data->cells.at[id - 1].id == id)
-        return &data->cells.at[id - 1];
-    for (size_t i = 0; i < data->cells.n; i++) {
-        if (data->cells.at[i].id == id)
-            return &data->cells.at[i];
-    }
-    return NULL;
-}
-
-/* A dozen rows at most: a search costs nothing. */
-const char *sb_data_meta(const struct sb_data *data, const char *name)
-{
-    for (size_t i = 0; i < data->meta.n; i++) {
-        if (!strcmp(data->meta.at[i].name, name))
-            return data->meta.at[i].value;
-    }
-    return NULL;
-}
-
-void sb_pairs_add(struct sb_pairs *pairs, const char *name, const char *value)
-{
-    *SB_VEC_ADD(pairs) = (struct sb_pair){sb_strdup(name), value ? sb_strdup(value) : NULL};
-}
-
-/* Ownership is simple throughout: whoever holds the data owns every text in it. */
-static void free_pairs(struct sb_pairs *pairs)
-{
-    for (size_t i = 0; i < pairs->n; i++) {
-        free(pairs->at[i].name);
-        free(pairs->at[i].value);
-    }
-    SB_VEC_FREE(pairs);
-}
-
-static void free_cell(struct sb_cell_row *c)
-{
-    free(c->label);
-    free(c->allocator);
-    free(c->workload);
-    free(c->route);
-    free(c->memory);
-    free(c->cpus);
-    free(c->skip);
-    free(c->settings);
-    free_pairs(&c->swept);
-}
-
-/* Also of what was read only in part. */
-void sb_data_free(struct sb_data *data)
-{
-    free(data->path);
-    free_pairs(&data->meta);
-    for (size_t i = 0; i < data->facts.n; i++) {
-        free(data->facts.at[i].name);
-        free(data->facts.at[i].value);
-        free(data->facts.at[i].warning);
-    }
-    for (size_t i = 0; i < data->plugins.n; i++) {
-        struct sb_plugin_row *p = &data->plugins.at[i];
-        free(p->kind);
-        free(p->name);
-        free(p->path);
-        free(p->build_id);
-        free(p->abi);
-    }
-    for (size_t i = 0; i < data->cells.n; i++)
-        free_cell(&data->cells.at[i]);
-    for (size_t i = 0; i < data->trials.n; i++) {
-        free(data->trials.at[i].started);
-        free(data->trials.at[i].last_words);
-        sb_result_free(&data->trials.at[i].result);
-    }
-    SB_VEC_FREE(&data->facts);
-    SB_VEC_FREE(&data->plugins);
-    SB_VEC_FREE(&data->cells);
-    SB_VEC_FREE(&data->trials);
-    sb_words_free(&data->warnings);
-    *data = (struct sb_data){0};
 }
