@@ -36,8 +36,8 @@ const struct sb_metric *sb_metrics_find(const struct sb_metrics *metrics, const 
 enum sb_metric_kind {
     SB_SCALAR,
     SB_SERIES_OF_MEMORY,    /* constant at zero where nothing lives at the survey's checkpoints */
-    SB_SERIES_OF_THREADS,   /* a point a thread */
-    SB_SERIES_OF_ADDRESSES, /* a point a page; one process a cell keeps them */
+    SB_SERIES_OF_THREADS,   /* a point per thread */
+    SB_SERIES_OF_ADDRESSES, /* a point per page; one process per cell keeps them */
 };
 
 struct sb_metric_row {

@@ -1,4 +1,4 @@
-/* What a database holds, in memory: searching it and giving it back. */
+/* The data of a database in memory: searching it and giving it back. */
 #include "store/store.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* What the tests of the model share: memory as a machine has it, and the tables read off real kernels. */
+/* Shared by the tests of the model: memory as a machine has it, and the tables read off real kernels. */
 #ifndef SB_TESTS_MM_TEST_H
 #define SB_TESTS_MM_TEST_H
 

@@ -1,4 +1,4 @@
-/* What every cmocka test includes, in the order cmocka wants, and a host for plugins under test. */
+/* Every cmocka test includes this, which has the headers in the order that cmocka wants. */
 #ifndef SB_TESTS_TEST_H
 #define SB_TESTS_TEST_H
 

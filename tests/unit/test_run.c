@@ -1,4 +1,4 @@
-/* What a run does around its trials: the size of their memory, and the CPUs that it keeps busy. */
+/* A run around its trials: the size of their memory, and the CPUs that it keeps busy. */
 #define _GNU_SOURCE
 #include "test.h"
 

@@ -1,4 +1,4 @@
-/* What the files of the scull library share: the device, the stream that works on it, and their steps. */
+/* Shared by the files of the scull library: the device, the stream that works on it, and their steps. */
 #ifndef SB_SCULL_INSIDE_H
 #define SB_SCULL_INSIDE_H
 
