@@ -30,6 +30,7 @@ struct sb_mm_config sb_mm_read_options(const union sb_value *options)
         .nodes = (unsigned)options[SB_MM_OPTION_NODES].u,
         .dma32_end = options[SB_MM_OPTION_DMA32].u,
         .highmem = options[SB_MM_OPTION_HIGHMEM].u,
+        .reserve = (enum sb_reserve)options[SB_MM_OPTION_RESERVE].u,
     };
 }
 
@@ -281,6 +282,7 @@ int sb_mm_init(struct sb_mm *mm, const struct sb_host *host, const struct sb_mm_
     mm->fd = host->memory_fd;
     mm->nr_cpus = host->nr_cpus;
     mm->nr_pages = host->memory_size >> SB_PAGE_SHIFT;
+    mm->reserve = config->reserve;
     mm->rseq = config->sync != SB_SYNC_LOCK && sb_rseq_can_seize();
     /* Asked for by name it must be had: a run that measures locks instead would mislead. */
     if (config->sync == SB_SYNC_RSEQ && !mm->rseq) {

@@ -117,7 +117,9 @@ int sb_mempool_resize(struct sb_mempool *pool, uint32_t min_nr)
 void *sb_mempool_alloc(struct sb_mempool *pool, sb_gfp_t gfp)
 {
     uint64_t deadline = 0, nap = 1000;
-    sb_gfp_t try = (gfp | SB_GFP_NOWARN | SB_GFP_NORETRY) & ~(SB_GFP_DIRECT_RECLAIM | SB_GFP_IO);
+    /* The pool has a reserve of its own: the zones' is for others. */
+    gfp |= SB_GFP_NOWARN | SB_GFP_NORETRY | SB_GFP_NOMEMALLOC;
+    sb_gfp_t try = gfp & ~(SB_GFP_DIRECT_RECLAIM | SB_GFP_IO);
     for (;;) {
         void *element = pool->alloc(try, pool->pool_data);
         if (element)
@@ -130,7 +132,7 @@ void *sb_mempool_alloc(struct sb_mempool *pool, sb_gfp_t gfp)
         if (!(gfp & SB_GFP_DIRECT_RECLAIM))
             return NULL;
         if (!(try & SB_GFP_DIRECT_RECLAIM)) {
-            try = gfp | SB_GFP_NOWARN | SB_GFP_NORETRY;
+            try = gfp;
             continue;
         }
         uint64_t now = now_ns();

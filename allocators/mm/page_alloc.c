@@ -4,11 +4,17 @@
  * Models __alloc_pages and free_unref_page of mm/page_alloc.c, Linux 6.1: the CPU's list of the preferred
  * zone serves without a lock; else the zonelist is walked, nearest node and highest zone first, passing over
  * zones at their low watermark; then, at the minimum watermark, whoever may sleep reclaims and waits, and
- * whoever may not gives up. GFP_ATOMIC ignores the watermarks in the end, down to the last page.
+ * whoever may not gives up.
  *
- * Differs: 6.1 lets GFP_ATOMIC take three eighths of the reserve, and all of it only where reclaim itself
- * allocates. There is no kswapd: what it would reclaim behind everyone's back is reclaimed by the one who
- * needs it. Every block answers for all its pages (virt_to_head), as with __GFP_COMP.
+ * How far below the minimum a request may go differs by kernel (option `reserve`): __alloc_pages of 2.6.10,
+ * __zone_watermark_ok of 6.1 as released, and that of 6.4, which stable kernels of 6.1 have since taken over.
+ * All keep lowmem_reserve. __GFP_MEMALLOC alone passes by every watermark, down to the last page.
+ *
+ * Differs: there is no kswapd; what it would reclaim behind everyone's back is reclaimed by the one who needs
+ * it. The kernel looks at the watermark before it takes a page off the CPU's list; here the list serves as long
+ * as it has one. No blocks are kept for atomic requests of higher orders (MIGRATE_HIGHATOMIC). There is no OOM
+ * killer, behind which the kernel gives __GFP_NOFAIL the whole reserve. Every block answers for all its pages
+ * (virt_to_head), as with __GFP_COMP.
  *
  * Locks: see pcp.c and buddy.c; none is held here.
  *
@@ -63,17 +69,44 @@ struct request {
     enum sb_zone_type highest;
     enum sb_migratetype type;
     enum sb_watermark mark; /* SB_NR_WMARKS: none */
+    bool last;              /* reclaim brought nothing, and the request must not fail */
 };
 
+const char *const sb_reserve_names[] = {"6.1", "2.6", "6.4", NULL};
+
+/* What of `min` a request leaves: 2.6.10's can_try_harder, 6.1's ALLOC_HARDER, 6.4's ALLOC_NON_BLOCK. */
+static uint64_t reserve_kept(uint64_t min, enum sb_reserve rule, const struct request *r)
+{
+    bool high = r->gfp & SB_GFP_HIGH, sleeps = r->gfp & SB_GFP_DIRECT_RECLAIM, harder = false;
+    switch (rule) {
+    case SB_RESERVE_2_6: /* it has neither of the two flags, and nothing more for who must not fail */
+        harder = !sleeps;
+        break;
+    case SB_RESERVE_6_1: /* __GFP_ATOMIC, which is here __GFP_HIGH without leave to sleep */
+        harder = (high && !sleeps && !(r->gfp & SB_GFP_NOMEMALLOC)) || r->last;
+        high = high && !r->last;
+        break;
+    case SB_RESERVE_6_4:
+        harder = high && !sleeps && !(r->gfp & SB_GFP_NOMEMALLOC);
+        high = high || r->last;
+        break;
+    }
+    if (high)
+        min -= min / 2;
+    if (harder)
+        min -= min / 4;
+    return min;
+}
+
 /* zone_watermark_ok, without its look at the higher orders: taking a block looks at those anyway. */
-static bool watermark_ok(const struct sb_zone *zone, const struct request *r)
+static bool watermark_ok(const struct sb_mm *mm, const struct sb_zone *zone, const struct request *r)
 {
     if (r->mark == SB_NR_WMARKS)
         return true;
     uint64_t free = __atomic_load_n(&zone->nr_free_pages, __ATOMIC_RELAXED);
     uint64_t keep = zone->watermark[r->mark];
-    if (r->gfp & SB_GFP_HIGH && r->mark == SB_WMARK_MIN)
-        keep /= 2;
+    if (r->mark == SB_WMARK_MIN)
+        keep = reserve_kept(keep, mm->reserve, r);
     return free > keep + zone->lowmem_reserve[r->highest] + (UINT64_C(1) << r->order) - 1;
 }
 
@@ -102,7 +135,7 @@ static struct sb_page *from_zonelist(struct sb_mm *mm, const struct request *r)
     for (unsigned i = 0; zones[i]; i++) {
         if (r->gfp & SB_GFP_THISNODE && zones[i]->node != r->node)
             continue;
-        if (!watermark_ok(zones[i], r))
+        if (!watermark_ok(mm, zones[i], r))
             continue;
         struct sb_page *page = from_zone(mm, zones[i], r);
         if (page)
@@ -119,15 +152,18 @@ static void warn(struct sb_mm *mm, const struct request *r)
                    (unsigned long long)sb_mm_free_pages(mm));
 }
 
+/* __alloc_pages_slowpath: who must not fail goes below the minimum only after reclaim has brought nothing. */
 static __attribute__((noinline)) struct sb_page *alloc_slow(struct sb_mm *mm, struct request *r)
 {
+    const bool unlimited = r->gfp & SB_GFP_MEMALLOC && !(r->gfp & SB_GFP_NOMEMALLOC);
     struct sb_page *page;
     r->mark = SB_WMARK_LOW;
     page = from_zonelist(mm, r);
     for (unsigned tries = 0; !page; tries++) {
         r->mark = SB_WMARK_MIN;
+        r->last = tries && r->gfp & SB_GFP_NOFAIL;
         page = from_zonelist(mm, r);
-        if (!page && r->gfp & (SB_GFP_HIGH | SB_GFP_NOFAIL)) {
+        if (!page && unlimited) {
             r->mark = SB_NR_WMARKS;
             page = from_zonelist(mm, r);
         }

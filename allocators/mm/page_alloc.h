@@ -108,10 +108,15 @@ struct sb_shrinker {
     void *owner;
 };
 
+/* How far below the minimum watermark each kind of request may go (page_alloc.c). */
+enum sb_reserve { SB_RESERVE_6_1, SB_RESERVE_2_6, SB_RESERVE_6_4 };
+extern const char *const sb_reserve_names[];
+
 /* How a machine is made; filled by sb_mm_read_options, or zero for the defaults. */
 struct sb_mm_config {
     bool page_lists;
     enum sb_cpu_sync sync;
+    enum sb_reserve reserve;
     unsigned nodes;      /* 0: as the host has them */
     uint64_t dma32_end;  /* bytes; 0: 4 GiB */
     uint64_t highmem;    /* bytes at the end of memory without a direct map */
@@ -123,6 +128,7 @@ struct sb_mm {
     int fd;
     unsigned nr_cpus, nr_nodes;
     bool rseq; /* per-CPU data by restartable sequences, else by locks */
+    enum sb_reserve reserve;
     uint8_t *cpu_node;
     uint64_t nr_pages; /* all, the reserved ones included */
     uint64_t nr_reserved;
@@ -161,6 +167,7 @@ enum {
     SB_MM_OPTION_NODES,
     SB_MM_OPTION_DMA32,
     SB_MM_OPTION_HIGHMEM,
+    SB_MM_OPTION_RESERVE,
     SB_MM_OPTIONS
 };
 #define SB_MM_OPTION_ROWS                                                                                              \
@@ -193,9 +200,19 @@ enum {
                             UINT64_C(1) << 40,                                                                         \
                             NULL,                                                                                      \
                             "where the zone DMA32 ends and Normal begins"},                                            \
-    [SB_MM_OPTION_HIGHMEM] = {                                                                                         \
-        "highmem", SB_OPTION_SIZE,    0,    "0B",                                                                      \
-        0,         UINT64_C(1) << 40, NULL, "memory at the end that has no direct map: the zone HighMem"}
+    [SB_MM_OPTION_HIGHMEM] = {"highmem", SB_OPTION_SIZE,                                                               \
+                              0,         "0B",                                                                         \
+                              0,         UINT64_C(1) << 40,                                                            \
+                              NULL,      "memory at the end that has no direct map: the zone HighMem"},                \
+    [SB_MM_OPTION_RESERVE] = {                                                                                         \
+        "reserve",                                                                                                     \
+        SB_OPTION_ENUM,                                                                                                \
+        0,                                                                                                             \
+        "6.1",                                                                                                         \
+        0,                                                                                                             \
+        0,                                                                                                             \
+        sb_reserve_names,                                                                                              \
+        "the kernel whose rule says how far below the minimum watermark a request may go: 2.6.10, 6.1, or 6.4 and later"}
 
 struct sb_mm_config sb_mm_read_options(const union sb_value *options);
 

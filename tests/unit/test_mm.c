@@ -55,7 +55,7 @@ static void exhaustion_gives_null_and_recovers(void **state)
     struct sb_page **pages = calloc(all + 1, sizeof(*pages));
     struct sb_snapshot before = {0}, after = {0};
     sb_mm_snapshot(&mm, &before);
-    while ((pages[n] = sb_alloc_pages(&mm, SB_GFP_ATOMIC, 0)))
+    while ((pages[n] = sb_alloc_pages(&mm, SB_GFP_MEMALLOC, 0)))
         n++;
     assert_int_equal(n, all);
     assert_int_equal(free_pages(&mm), 0);
@@ -86,9 +86,9 @@ static void dma_stays_below_16_mib(void **state)
     unsigned got = 0;
     for (struct sb_page *page; (page = sb_alloc_pages(&mm, SB_GFP_DMA, SB_MAX_ORDER)); got++)
         assert_true(sb_page_to_pfn(&mm, page) < 4096);
-    /* One block stays above the minimum watermark; who may dip into the reserve has it. */
+    /* One block stays above the minimum watermark; who may take all of the reserve has it. */
     assert_int_equal(got, 3);
-    assert_non_null(sb_alloc_pages(&mm, SB_GFP_DMA | SB_GFP_ATOMIC, SB_MAX_ORDER));
+    assert_non_null(sb_alloc_pages(&mm, SB_GFP_DMA | SB_GFP_MEMALLOC, SB_MAX_ORDER));
     /* The zones above are untouched: they fall back to DMA, not the other way round. */
     assert_non_null(sb_alloc_pages(&mm, SB_GFP_KERNEL, SB_MAX_ORDER));
     close_mm(&t, &mm);
@@ -676,6 +676,28 @@ static void a_pool_is_resized(void **state)
     assert_int_equal(b.live, 0);
 }
 
+/* mempool_alloc adds __GFP_NOMEMALLOC: an atomic one leaves half of the zone's minimum to others, and then has
+ * the pool's elements. */
+static void pools_keep_off_the_zones_reserve(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_mempool pool;
+    struct sb_mempool_pages pages = {&mm, 0};
+    (void)state;
+    open_mm(&t, &mm, 64, test_cpus());
+    assert_int_equal(sb_mempool_init(&pool, 16, sb_mempool_alloc_pages, sb_mempool_free_pages, &pages, 1000), 0);
+    while (!atomic_load(&pool.from_reserve))
+        assert_non_null(sb_mempool_alloc(&pool, SB_GFP_ATOMIC));
+    for (unsigned i = 0; i < SB_NR_ZONES; i++) {
+        const struct sb_zone *zone = &mm.zones[i];
+        if (zone->managed)
+            assert_in_range(zone->nr_free_pages, zone->watermark[SB_WMARK_MIN] / 2,
+                            zone->watermark[SB_WMARK_MIN] / 2 + 1 + zone->lowmem_reserve[SB_ZONE_NORMAL]);
+    }
+    close_mm(&t, &mm);
+}
+
 /* Over page blocks, with memory gone: the reserve serves, and what comes back refills it first. */
 static void page_backed_pools_survive_exhaustion(void **state)
 {
@@ -687,7 +709,7 @@ static void page_backed_pools_survive_exhaustion(void **state)
     (void)state;
     open_mm(&t, &mm, 16, test_cpus());
     assert_int_equal(sb_mempool_init(&pool, 8, sb_mempool_alloc_pages, sb_mempool_free_pages, &pages, 1000), 0);
-    while (sb_alloc_pages(&mm, SB_GFP_ATOMIC | SB_GFP_NOWARN, 0))
+    while (sb_alloc_pages(&mm, SB_GFP_MEMALLOC | SB_GFP_NOWARN, 0))
         ;
     for (int i = 0; i < 8; i++) {
         elements[i] = sb_mempool_alloc(&pool, SB_GFP_NOWAIT);
@@ -929,6 +951,7 @@ int main(void)
         cmocka_unit_test(percpu_counters_fold_at_the_batch),
         cmocka_unit_test(percpu_counters_lose_nothing),
         cmocka_unit_test(the_reserve_serves_when_the_backing_fails),
+        cmocka_unit_test(pools_keep_off_the_zones_reserve),
         cmocka_unit_test(every_cpu_has_its_own_copy),
     };
     test_stay_on_one_cpu();

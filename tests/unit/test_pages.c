@@ -136,7 +136,7 @@ static void zonelists_fall_back_downwards(void **state)
     (void)state;
     open_mm_with(&t, &mm, 128, 2, &(struct sb_mm_config){.dma32_end = 32 << 20, .highmem = 32 << 20});
     int last = SB_ZONE_HIGHMEM;
-    for (struct sb_page *page; (page = sb_alloc_pages(&mm, SB_GFP_HIGH | SB_GFP_HIGHMEM, 0));) {
+    for (struct sb_page *page; (page = sb_alloc_pages(&mm, SB_GFP_MEMALLOC | SB_GFP_HIGHMEM, 0));) {
         int type = sb_page_zone(&mm, page)->type;
         seen[type]++;
         /* Down to the reserves zone by zone; then the reserves, again from the top. */
@@ -230,8 +230,15 @@ static void watermarks_follow_the_kernels_formula(void **state)
     close_mm(&t, &mm);
 }
 
-/* Who may not dip stops at the watermark, who may goes on to the last page. */
-static void atomic_dips_below_the_watermark(void **state)
+/* Pages that stay free in a zone when requests of one kind have taken what they get. */
+static void take_all(struct sb_mm *mm, sb_gfp_t gfp)
+{
+    while (sb_alloc_pages(mm, gfp | SB_GFP_NOWARN, 0)) {
+    }
+}
+
+/* Who may not dip stops at the watermark; alone who frees memory by it goes on to the last page. */
+static void only_memalloc_takes_the_last_page(void **state)
 {
     struct test_host t;
     struct sb_mm mm;
@@ -242,7 +249,9 @@ static void atomic_dips_below_the_watermark(void **state)
         n++;
     uint64_t left = sb_mm_free_pages(&mm);
     assert_true(left >= zone_of(&mm, 0, SB_ZONE_DMA32)->watermark[SB_WMARK_MIN]);
-    while (sb_alloc_pages(&mm, SB_GFP_ATOMIC, 0))
+    /* It may be told not to. */
+    assert_null(sb_alloc_pages(&mm, SB_GFP_MEMALLOC | SB_GFP_NOMEMALLOC, 0));
+    while (sb_alloc_pages(&mm, SB_GFP_MEMALLOC, 0))
         n++;
     assert_int_equal(sb_mm_free_pages(&mm), 0);
     assert_int_equal(n, mm.nr_pages - mm.nr_reserved);
@@ -252,31 +261,71 @@ static void atomic_dips_below_the_watermark(void **state)
     close_mm(&t, &mm);
 }
 
-/* __zone_watermark_ok of 6.1: __GFP_HIGH may go to half of min in each zone, before any zone is emptied further. */
-static void atomic_goes_to_half_of_min_in_each_zone_first(void **state)
+/* Eighths of min that each kind of request leaves, by the sources named in page_alloc.c; lowmem_reserve stays
+ * whole, which who might have had a higher zone leaves to those who can't. */
+static void each_kernel_keeps_its_reserve(void **state)
 {
-    struct test_host t;
-    struct sb_mm mm;
-    struct sb_page *page;
+    static const struct {
+        const char *what;
+        sb_gfp_t gfp;
+        unsigned eighths[3]; /* 6.1, 2.6, 6.4 */
+    } kinds[] = {
+        {"GFP_KERNEL", SB_GFP_KERNEL | SB_GFP_NORETRY, {8, 8, 8}},
+        {"GFP_NOWAIT", SB_GFP_NOWAIT, {8, 6, 8}},
+        {"GFP_ATOMIC", SB_GFP_ATOMIC, {3, 3, 3}},
+        {"GFP_KERNEL|__GFP_HIGH", SB_GFP_KERNEL | SB_GFP_HIGH | SB_GFP_NORETRY, {4, 4, 4}},
+        {"GFP_ATOMIC|__GFP_NOMEMALLOC", SB_GFP_ATOMIC | SB_GFP_NOMEMALLOC, {4, 3, 4}},
+    };
     (void)state;
-    open_mm(&t, &mm, 64, 2);
-    const struct sb_zone *preferred = zone_of(&mm, 0, SB_ZONE_DMA32), *lower = zone_of(&mm, 0, SB_ZONE_DMA);
-    uint64_t min = preferred->watermark[SB_WMARK_MIN];
-    assert_true(min > 4);
-    while (sb_alloc_pages(&mm, SB_GFP_NOWAIT, 0)) {
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        for (enum sb_reserve rule = SB_RESERVE_6_1; rule <= SB_RESERVE_6_4; rule++) {
+            struct test_host t;
+            struct sb_mm mm;
+            open_mm_with(&t, &mm, 64, 2, &(struct sb_mm_config){.reserve = rule});
+            const struct sb_zone *high = zone_of(&mm, 0, SB_ZONE_DMA32), *low = zone_of(&mm, 0, SB_ZONE_DMA);
+            uint64_t kept = low->lowmem_reserve[SB_ZONE_NORMAL];
+            /* setup_per_zone_lowmem_reserve: a 256th of those above. */
+            assert_int_equal(kept, high->managed / 256);
+            take_all(&mm, kinds[i].gfp);
+            for (int z = 0; z < 2; z++) {
+                const struct sb_zone *zone = z ? low : high;
+                uint64_t min = zone->watermark[SB_WMARK_MIN], eighths = kinds[i].eighths[rule];
+                assert_true(min > 8);
+                /* Twice rounded, as the kernel's divisions are. */
+                assert_in_range(zone->nr_free_pages, min * eighths / 8 + (z ? kept : 0),
+                                (min * eighths + 7) / 8 + 1 + (z ? kept : 0));
+            }
+            close_mm(&t, &mm);
+        }
     }
-    assert_int_equal(preferred->nr_free_pages, min);
-    /* setup_per_zone_lowmem_reserve: who might have had a higher zone leaves the lower one a 256th of those above. */
-    uint64_t reserve = lower->lowmem_reserve[SB_ZONE_NORMAL];
-    assert_int_equal(reserve, preferred->managed / 256);
-    assert_int_equal(lower->nr_free_pages, lower->watermark[SB_WMARK_MIN] + reserve);
-    do {
-        page = sb_alloc_pages(&mm, SB_GFP_ATOMIC, 0);
-        assert_non_null(page);
-    } while (sb_page_zone(&mm, page) == preferred);
-    assert_ptr_equal(sb_page_zone(&mm, page), lower);
-    assert_int_equal(preferred->nr_free_pages, min / 2);
-    close_mm(&t, &mm);
+}
+
+/* Reclaim comes first; then 6.1 gives a quarter of the reserve and 6.4 half of it, 2.6 nothing, and none all. */
+static void nofail_reclaims_before_it_dips(void **state)
+{
+    static const unsigned eighths[] = {[SB_RESERVE_6_1] = 6, [SB_RESERVE_6_4] = 4};
+    (void)state;
+    for (enum sb_reserve rule = SB_RESERVE_6_1; rule <= SB_RESERVE_6_4; rule++) {
+        struct test_host t;
+        struct sb_mm mm;
+        if (rule == SB_RESERVE_2_6)
+            continue; /* it would wait for ever */
+        open_mm_with(&t, &mm, 64, 2, &(struct sb_mm_config){.reserve = rule});
+        const struct sb_zone *zone = zone_of(&mm, 0, SB_ZONE_DMA32);
+        take_all(&mm, SB_GFP_KERNEL | SB_GFP_NORETRY);
+        uint64_t min = zone->watermark[SB_WMARK_MIN], least = (min * eighths[rule] + 7) / 8;
+        assert_int_equal(zone->nr_free_pages, min);
+        for (uint64_t free = min; free > least; free--) {
+            unsigned long long before = atomic_load(&mm.nr_reclaims);
+            assert_non_null(sb_alloc_pages(&mm, SB_GFP_KERNEL | SB_GFP_NOFAIL, 0));
+            assert_int_equal(zone->nr_free_pages, free - 1);
+            assert_true(atomic_load(&mm.nr_reclaims) > before);
+        }
+        /* There it stops: who may not fail either waits, and an atomic request still has something. */
+        assert_null(sb_alloc_pages(&mm, SB_GFP_KERNEL | SB_GFP_NORETRY | SB_GFP_NOWARN, 0));
+        assert_non_null(sb_alloc_pages(&mm, SB_GFP_ATOMIC | SB_GFP_NOWARN, 0));
+        close_mm(&t, &mm);
+    }
 }
 
 static unsigned shrunk;
@@ -341,12 +390,12 @@ static void nofail_waits_for_a_free(void **state)
     struct sb_page *page, *last = NULL;
     (void)state;
     open_mm(&t, &mm, 32, test_cpus());
-    while ((page = sb_alloc_pages(&mm, SB_GFP_ATOMIC | SB_GFP_NOWARN, 4)))
+    while ((page = sb_alloc_pages(&mm, SB_GFP_MEMALLOC | SB_GFP_NOWARN, 4)))
         last = page;
     void *both[] = {&mm, last};
     assert_int_equal(pthread_create(&thread, NULL, free_later, both), 0);
     /* Whatever else it says. */
-    assert_ptr_equal(sb_alloc_pages(&mm, SB_GFP_KERNEL | SB_GFP_NOFAIL | SB_GFP_NORETRY, 4), last);
+    assert_ptr_equal(sb_alloc_pages(&mm, SB_GFP_KERNEL | SB_GFP_MEMALLOC | SB_GFP_NOFAIL | SB_GFP_NORETRY, 4), last);
     pthread_join(thread, NULL);
     CHECK(sb_mm_check, &mm);
     close_mm(&t, &mm);
@@ -383,7 +432,7 @@ static void types_are_grouped_by_page_block(void **state)
     CHECK(sb_mm_check, &mm);
     /* A movable request takes of the others only when nothing else is there, and then leaves the block its
      * type. */
-    while ((pages[0] = sb_alloc_pages(&mm, SB_GFP_ATOMIC | SB_GFP_MOVABLE | SB_GFP_NOWARN, 0)))
+    while ((pages[0] = sb_alloc_pages(&mm, SB_GFP_MEMALLOC | SB_GFP_MOVABLE | SB_GFP_NOWARN, 0)))
         ;
     assert_int_equal(sb_mm_free_pages(&mm), 0);
     assert_true(blocks_of_type(&mm, SB_UNMOVABLE) > 0);
@@ -464,7 +513,7 @@ static void boot_memory_stays_out_of_the_zones(void **state)
     assert_int_equal(sb_mm_free_pages(&mm), (54 << 8) - 256);
     memset(mm.boot, 0xaa, 10 << 20);
     CHECK(sb_mm_check, &mm);
-    for (struct sb_page *page; (page = sb_alloc_pages(&mm, SB_GFP_ATOMIC | SB_GFP_NOWARN, 0));)
+    for (struct sb_page *page; (page = sb_alloc_pages(&mm, SB_GFP_MEMALLOC | SB_GFP_NOWARN, 0));)
         assert_not_in_range((uintptr_t)sb_page_address(&mm, page), (uintptr_t)mm.boot,
                             (uintptr_t)mm.boot + (10 << 20) - 1);
     close_mm(&t, &mm);
@@ -566,8 +615,9 @@ int main(void)
         cmocka_unit_test(highmem_has_no_direct_map),
         cmocka_unit_test(nodes_have_zones_of_their_own),
         cmocka_unit_test(watermarks_follow_the_kernels_formula),
-        cmocka_unit_test(atomic_dips_below_the_watermark),
-        cmocka_unit_test(atomic_goes_to_half_of_min_in_each_zone_first),
+        cmocka_unit_test(only_memalloc_takes_the_last_page),
+        cmocka_unit_test(each_kernel_keeps_its_reserve),
+        cmocka_unit_test(nofail_reclaims_before_it_dips),
         cmocka_unit_test(who_may_sleep_reclaims),
         cmocka_unit_test(nofail_waits_for_a_free),
         cmocka_unit_test(types_are_grouped_by_page_block),

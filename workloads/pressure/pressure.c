@@ -128,12 +128,12 @@ static int bad_block(const struct pressure *p, const void *block, const char *wh
     return -EBADMSG;
 }
 
-/* Down to the last page: who may dip into the reserve has emptied it before the contest gives some back. */
+/* Down to the last page, the reserve too: the contest is for what is then given back. */
 static int fill(struct stream *s)
 {
     const struct pressure *p = s->pressure;
     void *page;
-    while (s->nr_ballast < MOST_BALLAST && (page = sb_source_alloc(&p->ballast, SB_GFP_ATOMIC | SB_GFP_NOWARN))) {
+    while (s->nr_ballast < MOST_BALLAST && (page = sb_source_alloc(&p->ballast, SB_GFP_MEMALLOC | SB_GFP_NOWARN))) {
         if (s->nr_ballast == s->ballast_capacity) {
             uint64_t capacity = s->ballast_capacity ? 2 * s->ballast_capacity : 4096;
             void **grown = realloc((void *)s->ballast, capacity * sizeof(*grown));

@@ -44,8 +44,16 @@ typedef uint32_t sb_gfp_t;
 #define SB_GFP_THISNODE       UINT32_C(0x4000)  /* no other node */
 #define SB_GFP_IO             UINT32_C(0x8000)  /* reclaim may start I/O: there is none here */
 #define SB_GFP_FS             UINT32_C(0x10000) /* reclaim may call file systems: there are none here */
+/* Since 1.6. */
+#define SB_GFP_NOMEMALLOC     UINT32_C(0x20000)  /* not from the emergency reserve, whatever else is said */
+#define SB_GFP_MEMALLOC       UINT32_C(0x40000)  /* all of the reserve: who frees memory by this allocation */
+#define SB_GFP_KSWAPD_RECLAIM UINT32_C(0x80000)  /* may wake kswapd: there is none here */
+#define SB_GFP_HARDWALL       UINT32_C(0x100000) /* only the task's cpuset: there are none here */
+#define SB_GFP_NOTRACK        UINT32_C(0x200000) /* not for kmemcheck, which 4.15 dropped */
+#define SB_GFP_OTHER_NODE     UINT32_C(0x400000) /* for another node's use: counted as local there, until 4.10 */
 
 /* The second group are the sets that callers use. */
+#define SB_GFP_WAIT     SB_GFP_DIRECT_RECLAIM
 #define SB_GFP_REPEAT   SB_GFP_RETRY_MAYFAIL
 #define SB_GFP_NOWAIT   UINT32_C(0)
 #define SB_GFP_ATOMIC   SB_GFP_HIGH
