@@ -197,10 +197,10 @@ survey = 0
 memory = 16MiB
 [workload atomic]
 plugin = pressure
-gfp = atomic
+gfp = GFP_ATOMIC
 [workload nowait]
 plugin = pressure
-gfp = nowait
+gfp = GFP_NOWAIT
 [matrix]
 allocator = null, malloc, buddy, slub, kmalloc, vmalloc, bootmem
 workload = atomic, nowait

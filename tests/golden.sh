@@ -52,6 +52,7 @@ golden dump-plugin "$s" dump slbu
 golden help-compare "$s" compare --help
 golden help-aa "$s" aa --help
 golden help-export "$s" export --help
+golden describe-gfp "$s" describe gfp
 golden describe-experiment "$s" describe experiment
 golden describe-pmu "$s" describe pmu
 golden plan-precision "$s" plan two-packages.ini --set experiment.repetitions=5..50 --set experiment.precision=0.5% --set pmu.provider=none

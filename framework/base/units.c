@@ -2,6 +2,7 @@
 #include "base/units.h"
 
 #include "base/diag.h"
+#include "base/gfp.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -91,8 +92,8 @@ char *sb_option_write(const struct sb_option *option, uint64_t value)
 /* Kinds from SB_KIND_SHARE on are the host's own; plugins can't use them, for the ABI doesn't know them. */
 static const char *kind_name(uint32_t kind)
 {
-    static const char *const names[] = {"",     "yes or no",  "whole number", "size",
-                                        "time", "percentage", "one of",       "text"};
+    static const char *const names[] = {"",           "yes or no", "whole number", "size",     "time",
+                                        "percentage", "one of",    "text",         "gfp flags"};
     if (kind == SB_KIND_SHARE)
         return "percentage";
     if (kind == SB_KIND_RATE)
@@ -121,6 +122,8 @@ char *sb_option_range(const struct sb_option *option)
     if (option->kind == SB_OPTION_ENUM) {
         for (const char *const *c = option->choices; *c; c++)
             sb_text_printf(&text, "%s %s", c == option->choices ? "" : ",", *c);
+    } else if (option->kind == SB_OPTION_GFP) {
+        sb_text_printf(&text, " as `describe gfp` lists them, joined by bars");
     } else if (option->max) {
         char *low = sb_option_write(option, option->min), *high = sb_option_write(option, option->max);
         sb_text_printf(&text, " from %s to %s", low, high);
@@ -287,6 +290,12 @@ int sb_option_parse(const struct sb_option *option, const char *text, union sb_v
     case SB_OPTION_TEXT:
         value->s = text;
         return 0;
+    case SB_OPTION_GFP: {
+        sb_gfp_t gfp;
+        int status = sb_gfp_read(text, &gfp, why);
+        value->u = gfp;
+        return status;
+    }
     case SB_KIND_SHARE:
         return parse_share(option, text, &value->u, why);
     case SB_KIND_COUNTS:

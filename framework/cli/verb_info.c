@@ -1,5 +1,6 @@
 /* The verbs list, describe and topology. */
 #include "base/diag.h"
+#include "base/gfp.h"
 #include "base/units.h"
 #include "cli/cli.h"
 
@@ -81,10 +82,21 @@ static void describe_plugin(const struct sb_plugin *p, bool markdown)
     describe_options(p->options, p->option_count, markdown);
 }
 
+/* The values of every option that takes gfp flags. */
+static void describe_gfp(bool markdown)
+{
+    if (markdown)
+        printf("| flag | here |\n|---|---|\n");
+    else
+        printf("gfp flags, joined by '|' in a config: gfp = GFP_KERNEL|__GFP_ZERO\n\n");
+    for (size_t i = 0; i < sb_gfp_row_count; i++)
+        printf(markdown ? "| `%s` | %s |\n" : "  %-22s %s\n", sb_gfp_rows[i].name, sb_gfp_rows[i].help);
+}
+
 /* Sections and plugins are asked for alike, so both are suggested. */
 static void complain(const struct sb_plugins *plugins, const char *name)
 {
-    const char **names = sb_calloc(plugins->n + SB_TABLES, sizeof(*names));
+    const char **names = sb_calloc(plugins->n + SB_TABLES + 1, sizeof(*names));
     size_t n = 0;
     for (size_t i = 0; i < plugins->n; i++) {
         if (!plugins->at[i]->refused)
@@ -92,6 +104,7 @@ static void complain(const struct sb_plugins *plugins, const char *name)
     }
     for (size_t i = 0; i < SB_TABLES; i++)
         names[n++] = sb_tables[i].kind;
+    names[n++] = "gfp";
     char *hint = sb_diag_hint(name, names, n);
     sb_error("there is no plugin '%s'%s", name, hint);
     free(hint);
@@ -111,6 +124,10 @@ int sb_verb_describe(const struct sb_verb *verb, struct sb_words *operands, stru
         return SB_EXIT_USAGE;
     }
     sb_plugins_load(&plugins, sb_flag_value(verb, values, "--plugin-path"));
+    if (!strcmp(name, "gfp")) {
+        describe_gfp(markdown);
+        found = true;
+    }
     if (table) {
         if (!markdown)
             printf("[%s]: %s\n\n", table->kind, table->summary);

@@ -58,7 +58,7 @@ static char *judge_option(const struct sb_option *o)
     /* Keys of a config's section and of a trial's. */
     if (!strcmp(o->name, "plugin") || !strcmp(o->name, "file"))
         return sb_printf("its option '%s' has a name that scullbench uses itself", o->name);
-    if (!o->help || !o->fallback || o->kind < SB_OPTION_BOOL || o->kind > SB_OPTION_TEXT ||
+    if (!o->help || !o->fallback || o->kind < SB_OPTION_BOOL || o->kind > SB_OPTION_GFP ||
         (o->kind == SB_OPTION_ENUM && !o->choices))
         return sb_printf("its option '%s' lacks its help, default, kind or choices", o->name);
     if (sb_option_parse(o, o->fallback, &value, &why)) {

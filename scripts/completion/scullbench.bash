@@ -33,7 +33,7 @@ _scullbench() {
         show | report | artifact | export | compare) mapfile -t COMPREPLY < <(compgen -f -X '!*.db' -- "$cur"; compgen -d -- "$cur") ;;
         check | dump) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" list 2> /dev/null | sed -n '/^allocators:/,/^workloads:/p' | grep -oE '^  [a-z0-9-]+ ')" -- "$cur") ;;
         new) [ "$COMP_CWORD" != 2 ] || mapfile -t COMPREPLY < <(compgen -W "allocator workload" -- "$cur") ;;
-        describe) mapfile -t COMPREPLY < <(compgen -W "experiment machine pmu matrix plot $("${COMP_WORDS[0]}" list 2> /dev/null | grep -oE '^  [a-z0-9-]+ ')" -- "$cur") ;;
+        describe) mapfile -t COMPREPLY < <(compgen -W "gfp experiment machine pmu matrix plot $("${COMP_WORDS[0]}" list 2> /dev/null | grep -oE '^  [a-z0-9-]+ ')" -- "$cur") ;;
       esac ;;
   esac
 }

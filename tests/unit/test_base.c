@@ -4,10 +4,12 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/file.h"
+#include "base/gfp.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "base/units.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 static const struct sb_option size_option = {"s", SB_OPTION_SIZE, 0, "1KiB", 8, 1 << 20, NULL, ""};
@@ -240,6 +242,45 @@ static void text_for_tables(void **state)
     sb_text_free(&text);
 }
 
+static void gfp_masks_are_read(void **state)
+{
+    static const struct {
+        const char *text;
+        sb_gfp_t gfp;
+    } good[] = {{"GFP_KERNEL", SB_GFP_KERNEL},
+                {"GFP_KERNEL|__GFP_ZERO", SB_GFP_KERNEL | SB_GFP_ZERO},
+                {" __GFP_DMA | GFP_ATOMIC ", SB_GFP_DMA | SB_GFP_HIGH},
+                {"__GFP_WAIT|__GFP_IO|__GFP_FS", SB_GFP_KERNEL},
+                {"GFP_NOWAIT", 0}};
+    static const char *const wrong[][2] = {
+        {"kernel", "'kernel' is no gfp flag (did you mean 'GFP_KERNEL'?)"},
+        {"GFP_KERNEL|ZERO", "'ZERO' is no gfp flag (did you mean '__GFP_ZERO'?)"},
+        {"GFP_KERNEL|__GFP_ZREO", "'__GFP_ZREO' is no gfp flag (did you mean '__GFP_ZERO'?)"},
+        {"GFP_KERNEL|", "'GFP_KERNEL|' lacks a gfp flag beside a '|'"},
+        {"", "'' lacks a gfp flag beside a '|'"},
+    };
+    (void)state;
+    for (size_t i = 0; i < SB_COUNT(good); i++) {
+        sb_gfp_t gfp = ~0U;
+        char *why = NULL;
+        assert_int_equal(sb_gfp_read(good[i].text, &gfp, &why), 0);
+        assert_null(why);
+        assert_int_equal(gfp, good[i].gfp);
+    }
+    for (size_t i = 0; i < SB_COUNT(wrong); i++) {
+        sb_gfp_t gfp;
+        char *why = NULL;
+        assert_int_equal(sb_gfp_read(wrong[i][0], &gfp, &why), -EINVAL);
+        assert_string_equal(why, wrong[i][1]);
+        free(why);
+    }
+    /* Each name once. */
+    for (size_t i = 0; i < sb_gfp_row_count; i++) {
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(sb_gfp_rows[i].name, sb_gfp_rows[j].name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +296,7 @@ int main(void)
         cmocka_unit_test(json_keeps_any_bytes_readable),
         cmocka_unit_test(files_are_written_whole),
         cmocka_unit_test(text_for_tables),
+        cmocka_unit_test(gfp_masks_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

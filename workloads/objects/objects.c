@@ -16,7 +16,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum option { OPTION_PATTERN, OPTION_SIZE, OPTION_COUNT, OPTION_TOUCH, OPTION_CACHE, OPTION_BATCH, OPTIONS };
+enum option {
+    OPTION_PATTERN,
+    OPTION_SIZE,
+    OPTION_COUNT,
+    OPTION_TOUCH,
+    OPTION_CACHE,
+    OPTION_BATCH,
+    OPTION_GFP,
+    OPTIONS
+};
 enum cache { CACHE_SHARED, CACHE_PRIVATE };
 enum pattern { PATTERN_PAIR, PATTERN_FIFO, PATTERN_LIFO, PATTERN_RANDOM };
 enum touch { TOUCH_NONE, TOUCH_FIRST, TOUCH_FULL };
@@ -40,6 +49,7 @@ static const struct sb_option options[OPTIONS] = {
                       "the same where the allocator has no caches"},
     [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "1024", 1, 65536, NULL,
                       "calls of a step, timed together between two readings of the clock"},
+    [OPTION_GFP] = {"gfp", SB_OPTION_GFP, 0, "GFP_KERNEL", 0, 0, NULL, "with which blocks are asked for"},
 };
 
 /* One for all threads; read-only while they run. */
@@ -49,6 +59,7 @@ struct objects {
     enum pattern pattern;
     enum touch touch;
     enum cache cache;
+    sb_gfp_t gfp;
     uint64_t size, count, batch;
     struct stream **streams;
 };
@@ -91,6 +102,7 @@ static int objects_setup(const struct sb_bench *bench, const union sb_value *val
     o->size = values[OPTION_SIZE].u;
     o->count = o->pattern == PATTERN_PAIR ? 1 : values[OPTION_COUNT].u;
     /* The host paces calls: a batch would come all at once. */
+    o->gfp = (sb_gfp_t)values[OPTION_GFP].u;
     o->batch = bench->paced ? 1 : values[OPTION_BATCH].u;
     o->streams = calloc(bench->threads, sizeof(*o->streams));
     int status = o->streams ? 0 : -ENOMEM;
@@ -203,7 +215,7 @@ static int step_pairs_singly(struct stream *s, struct sb_counts *counts)
     const struct objects *o = s->objects;
     const uint64_t n = batch_of(o);
     for (uint64_t i = 0; i < n; i++) {
-        void *block = sb_sampler_alloc(&s->sampler, &s->source, SB_GFP_KERNEL);
+        void *block = sb_sampler_alloc(&s->sampler, &s->source, o->gfp);
         if (!block)
             return -ENOMEM;
         touch(o, block);
@@ -222,7 +234,7 @@ static int step_pairs_proved(struct stream *s, struct sb_counts *counts)
     const uint64_t n = batch_of(o);
     int status = 0;
     for (uint64_t i = 0; i < n && !status; i++) {
-        void *block = sb_source_alloc(&s->source, SB_GFP_KERNEL);
+        void *block = sb_source_alloc(&s->source, o->gfp);
         if (!block)
             return -ENOMEM;
         touch(o, block);
@@ -245,7 +257,7 @@ static int step_pairs(struct stream *s, struct sb_counts *counts)
     if (sb_sampler_due(&s->sampler))
         return step_pairs_singly(s, counts);
     for (uint64_t i = 0; i < n; i++) {
-        void *block = sb_source_alloc(&s->source, SB_GFP_KERNEL);
+        void *block = sb_source_alloc(&s->source, o->gfp);
         if (!block)
             return -ENOMEM;
         touch(o, block);
@@ -262,10 +274,10 @@ static int step_allocs(struct stream *s, uint64_t n, struct sb_counts *counts)
     void **blocks = s->blocks + s->at;
     uint64_t got = 0, start = o->bench->now();
     if (singly) {
-        while (got < n && (blocks[got] = sb_sampler_alloc(&s->sampler, &s->source, SB_GFP_KERNEL)))
+        while (got < n && (blocks[got] = sb_sampler_alloc(&s->sampler, &s->source, o->gfp)))
             got++;
     } else {
-        while (got < n && (blocks[got] = sb_source_alloc(&s->source, SB_GFP_KERNEL)))
+        while (got < n && (blocks[got] = sb_source_alloc(&s->source, o->gfp)))
             got++;
     }
     uint64_t end = o->bench->now();

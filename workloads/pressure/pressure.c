@@ -23,16 +23,11 @@ enum { OPTION_GFP, OPTION_SIZE, OPTION_WANT, OPTION_SLACK, OPTION_DEMAND, OPTION
 enum { COUNT_FAILED, COUNTERS };
 enum { MOST_BALLAST = 1 << 24, CYCLE = 1000 };
 
-static const char *const gfp_names[] = {"kernel", "atomic", "nowait", "noretry", "repeat", NULL};
-static const sb_gfp_t gfps[] = {SB_GFP_KERNEL, SB_GFP_ATOMIC, SB_GFP_NOWAIT, SB_GFP_KERNEL | SB_GFP_NORETRY,
-                                SB_GFP_KERNEL | SB_GFP_REPEAT};
 static const char *const wants[] = {"cache", "pages", "virtual", NULL};
 static const char *const counters[COUNTERS] = {"failed_allocs"};
 
 static const struct sb_option options[OPTIONS] = {
-    [OPTION_GFP] = {"gfp", SB_OPTION_ENUM, 0, "kernel", 0, 0, gfp_names,
-                    "may sleep; must not sleep but may use the reserve; neither; may reclaim but not wait; "
-                    "may wait longer"},
+    [OPTION_GFP] = {"gfp", SB_OPTION_GFP, 0, "GFP_KERNEL", 0, 0, NULL, "with which the contest's blocks are asked for"},
     [OPTION_SIZE] = {"size", SB_OPTION_SIZE, 0, "4KiB", 8, UINT64_C(64) << 20, NULL, "bytes of a block"},
     [OPTION_WANT] = {"want", SB_OPTION_ENUM, 0, "cache", 0, 0, wants,
                      "how blocks are asked for: as objects of a cache, as whole pages, "
@@ -85,7 +80,7 @@ static int pressure_setup(const struct sb_bench *bench, const union sb_value *va
     if (!p)
         return -ENOMEM;
     p->bench = bench;
-    p->gfp = gfps[values[OPTION_GFP].u] | SB_GFP_NOWARN;
+    p->gfp = (sb_gfp_t)values[OPTION_GFP].u | SB_GFP_NOWARN;
     p->size = values[OPTION_SIZE].u;
     p->slack = values[OPTION_SLACK].u;
     p->demand = values[OPTION_DEMAND].u;

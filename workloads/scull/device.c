@@ -16,10 +16,10 @@ static struct item *new_item(struct stream *stream, uint64_t device, uint64_t nu
 {
     struct scull *s = stream->scull;
     const struct geometry *g = &s->g;
-    struct item *item = sb_source_alloc(&s->items, SB_GFP_KERNEL);
+    struct item *item = sb_source_alloc(&s->items, s->g.gfp);
     if (!item)
         return NULL;
-    void **data = sb_source_alloc(&s->qsets, SB_GFP_KERNEL);
+    void **data = sb_source_alloc(&s->qsets, s->g.gfp);
     if (!data) {
         sb_source_free(&s->items, item);
         return NULL;
@@ -109,8 +109,8 @@ static uint32_t fill_slots(struct stream *stream, void ***slots, uint32_t n, boo
     for (; filled < n; filled++) {
         fresh[filled] = !*slots[filled];
         if (fresh[filled]) {
-            *slots[filled] = singly ? sb_sampler_alloc(&stream->sampler, &s->quanta, SB_GFP_KERNEL)
-                                    : sb_source_alloc(&s->quanta, SB_GFP_KERNEL);
+            *slots[filled] = singly ? sb_sampler_alloc(&stream->sampler, &s->quanta, s->g.gfp)
+                                    : sb_source_alloc(&s->quanta, s->g.gfp);
             if (!*slots[filled])
                 break;
             allocs++;

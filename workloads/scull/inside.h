@@ -31,6 +31,7 @@ struct geometry {
     uint64_t written;                   /* of them, in a cycle */
     uint64_t reads, overwrites, copies; /* per device; copies per pair */
     uint32_t batch;
+    sb_gfp_t gfp;
     enum scull_touch touch;
 };
 

@@ -55,6 +55,7 @@ static struct geometry read_geometry(const struct scull_kind *kind, const union 
         .device_size = options[SCULL_DEVICE_SIZE].u,
         .touch = (enum scull_touch)options[SCULL_TOUCH].u,
         .batch = (uint32_t)options[SCULL_BATCH].u,
+        .gfp = (sb_gfp_t)options[SCULL_GFP].u,
     };
     g.quanta = (g.device_size + g.quantum - 1) / g.quantum;
     g.written = ceil_share(g.quanta, options[SCULL_WRITE].u);

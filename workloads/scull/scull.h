@@ -20,6 +20,7 @@ enum scull_option {
     SCULL_OVERWRITE,
     SCULL_COPY,
     SCULL_BATCH,
+    SCULL_GFP,
     SCULL_OPTIONS
 };
 
@@ -71,7 +72,9 @@ extern const char *const scull_touch_names[];
                      512,                                                                                              \
                      NULL,                                                                                             \
                      "allocator calls timed together between two readings of the clock; with touch = full at most as " \
-                     "many as make 2 MiB"},
+                     "many as make 2 MiB"},                                                                            \
+    [SCULL_GFP] = {                                                                                                    \
+        "gfp", SB_OPTION_GFP, 0, "GFP_KERNEL", 0, 0, NULL, "with which list items, arrays and quanta are asked for"},
 
 extern const char *const scull_counters[];
 enum { SCULL_COUNTERS = 7 };

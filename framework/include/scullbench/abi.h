@@ -62,6 +62,7 @@ enum sb_option_kind {
     SB_OPTION_PERCENT,  /* 25%                              value.u in percent */
     SB_OPTION_ENUM,     /* one of `choices`                 value.u is its index */
     SB_OPTION_TEXT,     /* anything                         value.s, owned by the host while open */
+    SB_OPTION_GFP,      /* GFP_KERNEL|__GFP_ZERO, since 1.6 value.u, a mask of SB_GFP_* */
 };
 
 /* One row of a plugin's option table: validates the INI, and is what `describe` prints. */
