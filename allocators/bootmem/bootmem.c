@@ -25,14 +25,57 @@ struct plugin {
     struct sb_mm mm;
     struct sb_lock lock; /* protects all below */
     struct sb_bootmem pool;
+    uint64_t *starts; /* a bit per word of the pool: a block starts there; regions hold neighbours as one */
     uint64_t live, live_bytes;
 };
+
+static uint64_t word_of(const struct plugin *p, const void *at)
+{
+    return (uint64_t)((const char *)at - p->pool.base) / sizeof(void *);
+}
+
+static uint64_t words_of(const struct plugin *p)
+{
+    return p->pool.size / sizeof(void *);
+}
+
+static bool starts_at(const struct plugin *p, uint64_t word)
+{
+    return p->starts[word / 64] >> word % 64 & 1;
+}
+
+static void set_start(struct plugin *p, uint64_t word, bool starts)
+{
+    uint64_t bit = UINT64_C(1) << word % 64;
+    p->starts[word / 64] = starts ? p->starts[word / 64] | bit : p->starts[word / 64] & ~bit;
+}
+
+/* Whether a block starts at `word` and no other before `end`: all of it is the caller's. */
+static bool is_one_block(const struct plugin *p, uint64_t word, uint64_t end)
+{
+    if (!starts_at(p, word))
+        return false;
+    for (uint64_t i = word + 1; i < end; i = (i / 64 + 1) * 64) {
+        uint64_t bits = p->starts[i / 64] >> i % 64;
+        if (bits && i + (uint64_t)__builtin_ctzll(bits) < end)
+            return false;
+    }
+    return true;
+}
+
+/* Whether a block ends at `word`: one that went on beyond it would be cut in two. */
+static bool is_end(const struct plugin *p, uint64_t from, uint64_t word)
+{
+    uint64_t region_end = sb_bootmem_region_end(&p->pool, p->pool.base + from * sizeof(void *));
+    return word * sizeof(void *) == region_end || (word * sizeof(void *) < region_end && starts_at(p, word));
+}
 
 static void bootmem_close(void *self)
 {
     struct plugin *p = self;
     sb_bootmem_exit(&p->pool);
     sb_mm_exit(&p->mm);
+    free(p->starts);
     free(p);
 }
 
@@ -41,7 +84,9 @@ static int bootmem_open(const struct sb_host *host, const union sb_value *values
     struct plugin *p = calloc(1, sizeof(*p));
     struct sb_mm_config config = sb_mm_read_options(values);
     config.boot_bytes = host->memory_size / 100 * values[OPTION_POOL].u & ~(SB_PAGE_SIZE - 1);
-    int status = p ? sb_mm_init(&p->mm, host, &config) : -ENOMEM;
+    if (p)
+        p->starts = calloc(config.boot_bytes / sizeof(void *) / 64 + 1, sizeof(*p->starts));
+    int status = p && p->starts ? sb_mm_init(&p->mm, host, &config) : -ENOMEM;
     if (status) {
         if (p)
             bootmem_close(p);
@@ -66,6 +111,8 @@ static void *bootmem_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
         return NULL;
     sb_lock(&p->lock);
     void *block = sb_bootmem_alloc(&p->pool, rounded(size), align > sizeof(void *) ? align : sizeof(void *), 0);
+    if (block)
+        set_start(p, word_of(p, block), true);
     p->live += block != NULL;
     p->live_bytes += block ? rounded(size) : 0;
     sb_unlock(&p->lock);
@@ -78,13 +125,16 @@ static void *bootmem_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
 static void bootmem_free(void *self, void *block, size_t size)
 {
     struct plugin *p = self;
+    uint64_t from = word_of(p, block), end = from + rounded(size) / sizeof(void *);
     if (!block)
         return;
     sb_lock(&p->lock);
-    /* A region that isn't there, or of another size, is a mistake of the caller's, and changes nothing. */
-    if (sb_bootmem_release(&p->pool, block, rounded(size))) {
+    /* A block that isn't there, or of another size, is a mistake of the caller's, and changes nothing. */
+    bool mine = from < end && end <= words_of(p) && is_one_block(p, from, end) && is_end(p, from, end);
+    if (!mine || sb_bootmem_release(&p->pool, block, rounded(size))) {
         sb_count_bad_free(&p->mm);
     } else {
+        set_start(p, from, false);
         p->live--;
         p->live_bytes -= rounded(size);
     }
@@ -139,7 +189,7 @@ static int bootmem_snapshot(void *self, struct sb_snapshot *snapshot)
     snapshot->held_bytes += p->pool.size;
     /* To the pages underneath the pool is reserved memory; here it is what is dealt in. */
     snapshot->metadata_bytes -= p->pool.size;
-    snapshot->metadata_bytes += p->pool.capacity * sizeof(*p->pool.reserved);
+    snapshot->metadata_bytes += p->pool.capacity * sizeof(*p->pool.reserved) + words_of(p) / 8;
     return 0;
 }
 
@@ -157,6 +207,27 @@ static int bootmem_dump(void *self, const char *file, const struct sb_sink *sink
     return 0;
 }
 
+/* Each region begins with a block, and blocks begin in regions alone, as many as live. */
+static int check_starts(const struct plugin *p, char *why, size_t why_size)
+{
+    uint64_t starts = 0, inside = 0;
+    for (uint64_t i = 0; i < words_of(p) / 64 + 1; i++)
+        starts += (uint64_t)__builtin_popcountll(p->starts[i]);
+    for (unsigned i = 0; i < p->pool.n; i++) {
+        const struct sb_region *r = &p->pool.reserved[i];
+        uint64_t first = r->start / sizeof(void *), end = first + r->size / sizeof(void *);
+        if (!starts_at(p, first))
+            return sb_check_failed(why, why_size, "no block begins where region %u of the pool does", i);
+        for (uint64_t word = first; word < end; word++)
+            inside += starts_at(p, word);
+    }
+    if (starts != p->live || inside != starts)
+        return sb_check_failed(why, why_size,
+                               "%llu blocks begin in the pool, %llu of them in its regions, counted %llu",
+                               (unsigned long long)starts, (unsigned long long)inside, (unsigned long long)p->live);
+    return 0;
+}
+
 static int bootmem_check(void *self, char *why, size_t why_size)
 {
     struct plugin *p = self;
@@ -169,7 +240,7 @@ static int bootmem_check(void *self, char *why, size_t why_size)
     if (!status && taken != p->live_bytes)
         return sb_check_failed(why, why_size, "the pool's regions hold %llu bytes, counted %llu",
                                (unsigned long long)taken, (unsigned long long)p->live_bytes);
-    return status;
+    return status ? status : check_starts(p, why, why_size);
 }
 
 static void bootmem_shrink(void *self)

@@ -150,6 +150,11 @@ void *sb_alloc_bootmem_pages(struct sb_bootmem *boot, uint64_t size)
     return sb_bootmem_alloc(boot, round_up(size, SB_PAGE_SIZE), SB_PAGE_SIZE, MAX_DMA_ADDRESS);
 }
 
+void *sb_alloc_bootmem_low_pages(struct sb_bootmem *boot, uint64_t size)
+{
+    return sb_bootmem_alloc(boot, round_up(size, SB_PAGE_SIZE), SB_PAGE_SIZE, 0);
+}
+
 void *sb_alloc_bootmem_top(struct sb_bootmem *boot, uint64_t size)
 {
     uint64_t want = round_up(size, SB_PAGE_SIZE);
@@ -160,6 +165,13 @@ void *sb_alloc_bootmem_top(struct sb_bootmem *boot, uint64_t size)
             return reserve(boot, start, want) ? NULL : boot->base + start;
     }
     return NULL;
+}
+
+uint64_t sb_bootmem_region_end(const struct sb_bootmem *boot, const void *at)
+{
+    uint64_t offset = (uint64_t)((const char *)at - boot->base);
+    unsigned i = position(boot, offset + 1);
+    return i && offset < end_of(&boot->reserved[i - 1]) ? end_of(&boot->reserved[i - 1]) : 0;
 }
 
 /* Out of the region that it lies in, which may leave two. */

@@ -81,10 +81,16 @@ static int set_nodes(struct sb_mm *mm, const struct sb_host *host, unsigned want
 /* Takes the direct map away from the end of memory. */
 static int set_highmem(struct sb_mm *mm, const struct sb_host *host, uint64_t bytes)
 {
-    uint64_t pages = (bytes >> SB_PAGE_SHIFT) & ~(BLOCK_PAGES - 1);
+    uint64_t pages = bytes >> SB_PAGE_SHIFT;
     mm->low_pages = mm->nr_pages;
     if (!bytes)
         return 0;
+    /* Rounded it would be another machine than the one asked for, or none. */
+    if (bytes % (BLOCK_PAGES << SB_PAGE_SHIFT)) {
+        host->fail(host->context, "highmem: %llu bytes are no multiple of 4 MiB, the largest block",
+                   (unsigned long long)bytes);
+        return -EINVAL;
+    }
     if (host->memory_fd < 0 || pages + 2 * BLOCK_PAGES > mm->nr_pages) {
         host->fail(host->context,
                    "highmem: %llu MiB leave too little low memory of %llu MiB, or there is no memory file",

@@ -113,7 +113,7 @@ static bool watermark_ok(const struct sb_mm *mm, const struct sb_zone *zone, con
 static struct sb_page *from_zone(struct sb_mm *mm, struct sb_zone *zone, const struct request *r)
 {
     bool cold = r->gfp & SB_GFP_COLD;
-    if (zone->pcp.base && r->order <= SB_PCP_MAX_ORDER && !cold)
+    if (zone->pcp.base && sb_pcp_allowed(r->order) && !cold)
         return sb_pcp_refill(mm, zone, r->order, r->type);
     sb_lock(&zone->lock);
     struct sb_page *page = sb_buddy_take(mm, zone, r->order, r->type, cold);
@@ -211,7 +211,7 @@ static inline unsigned node_hint(const struct sb_mm *mm)
 static inline struct sb_page *alloc_fast(struct sb_mm *mm, sb_gfp_t gfp, unsigned order)
 {
     const struct sb_zone *zone = mm->fast_zone[node_hint(mm)][zone_bits(gfp)];
-    if (__builtin_expect(!zone || order > SB_PCP_MAX_ORDER || gfp & (SB_GFP_COLD | SB_GFP_THISNODE | SB_GFP_ZERO), 0))
+    if (__builtin_expect(!zone || !sb_pcp_allowed(order) || gfp & (SB_GFP_COLD | SB_GFP_THISNODE | SB_GFP_ZERO), 0))
         return NULL;
     struct sb_page *page = sb_stack_pop(&zone->pcp, zone->pcp_at[sb_pcp_list(order, migratetype(gfp))]);
     if (__builtin_expect(page != NULL, 1))
@@ -242,6 +242,17 @@ struct sb_page *sb_alloc_pages(struct sb_mm *mm, sb_gfp_t gfp, unsigned order)
 struct sb_page *sb_alloc_pages_node(struct sb_mm *mm, int node, sb_gfp_t gfp, unsigned order)
 {
     return node < 0 ? sb_alloc_pages(mm, gfp, order) : alloc_rest(mm, node, gfp, order);
+}
+
+__attribute__((noinline)) struct sb_page *sb_find_large_head(const struct sb_mm *mm, const struct sb_page *page)
+{
+    uint64_t pfn = sb_page_to_pfn(mm, page);
+    for (unsigned order = 0; order <= SB_MAX_ORDER; order++) {
+        struct sb_page *head = &mm->memmap[pfn & ~((UINT64_C(1) << order) - 1)];
+        if (sb_is_head_of(head, page))
+            return head;
+    }
+    return NULL;
 }
 
 __attribute__((noinline)) void sb_count_bad_free(struct sb_mm *mm)
@@ -276,7 +287,7 @@ void sb_free_pages(struct sb_mm *mm, struct sb_page *page, unsigned order)
         return;
     }
     struct sb_zone *zone = sb_page_zone(mm, page);
-    if (__builtin_expect(order > SB_PCP_MAX_ORDER || !zone->pcp.base, 0)) {
+    if (__builtin_expect(!sb_pcp_allowed(order) || !zone->pcp.base, 0)) {
         give_to_buddy(mm, page, order, false);
         return;
     }

@@ -40,7 +40,8 @@ struct sb_page {
     uint8_t giver;        /* buddy: who gave the block back last, as buddy.c numbers them; 0: nobody yet; under the
                              zone's lock */
     struct sb_list link;  /* buddy: free list; slab allocators: slab list */
-    struct sb_page *head; /* first page of the block; valid on every page of an allocated one */
+    struct sb_page *head; /* first page of the block: of a block up to SB_COSTLY_ORDER on each page, of a larger one
+                             on the first alone; stale on other pages, so sb_page_head proves it */
     void *owner;          /* slab allocators: the cache */
     union {
         _Atomic uint64_t slub_state; /* slub: see slub.c */
@@ -62,8 +63,10 @@ enum sb_migratetype { SB_UNMOVABLE, SB_MOVABLE, SB_RECLAIMABLE, SB_NR_MIGRATETYP
 
 enum {
     SB_MAX_NODES = 64,
-    SB_PCP_MAX_ORDER = 3, /* PAGE_ALLOC_COSTLY_ORDER: larger blocks go to the buddy at once */
-    SB_NR_PCP_LISTS = (SB_PCP_MAX_ORDER + 1) * SB_NR_MIGRATETYPES,
+    SB_COSTLY_ORDER = 3, /* PAGE_ALLOC_COSTLY_ORDER: larger blocks are hard to get */
+    /* pcp_allowed_order: per-CPU lists of orders 0 to 3, and since 5.13 of a huge page's; others go to the buddy. */
+    SB_NR_PCP_ORDERS = SB_COSTLY_ORDER + 2,
+    SB_NR_PCP_LISTS = SB_NR_PCP_ORDERS * SB_NR_MIGRATETYPES,
     SB_MAX_SHRINKERS = 8,
 };
 
@@ -89,7 +92,7 @@ struct sb_zone {
     uint64_t lowmem_reserve[SB_NR_ZONES]; /* kept from requests that could have come from a higher zone */
     struct sb_stacks pcp;                 /* base is NULL without per-CPU lists */
     size_t pcp_at[SB_NR_PCP_LISTS];       /* where in a CPU's part each list lies */
-    uint32_t pcp_batch[SB_PCP_MAX_ORDER + 1];
+    uint32_t pcp_batch[SB_NR_PCP_ORDERS];
 };
 
 /* Zones in the order in which they are tried; ends with NULL. */
@@ -178,7 +181,7 @@ enum {
                                  0,                                                                                    \
                                  0,                                                                                    \
                                  NULL,                                                                                 \
-                                 "per-CPU lists in front of the buddy system, for orders 0 to 3"},                     \
+                                 "per-CPU lists in front of the buddy system, for orders 0 to 3 and 9"},               \
     [SB_MM_OPTION_CPU_SYNC] = {"cpu_sync",                                                                             \
                                SB_OPTION_ENUM,                                                                         \
                                0,                                                                                      \
@@ -299,16 +302,32 @@ static inline struct sb_page *sb_virt_to_page(const struct sb_mm *mm, const void
     return mm->memmap + ((uint64_t)((const char *)address - mm->base) >> SB_PAGE_SHIFT);
 }
 
-/* The block that an address of the direct map lies in, or NULL where there is no memory. */
-static inline struct sb_page *sb_virt_to_head(const struct sb_mm *mm, const void *address)
-{
-    uint64_t pfn = (uint64_t)((const char *)address - mm->base) >> SB_PAGE_SHIFT;
-    return pfn < mm->low_pages ? mm->memmap[pfn].head : NULL;
-}
-
 static inline uint32_t sb_page_flags(const struct sb_page *page)
 {
     return __atomic_load_n(&page->flags, __ATOMIC_RELAXED);
+}
+
+/* Whether `head` is the first page of an allocated block that has `page`. Blocks are apart, so it is the one. */
+static inline bool sb_is_head_of(const struct sb_page *head, const struct sb_page *page)
+{
+    return sb_page_flags(head) == SB_PG_ALLOCATED && (uint64_t)(page - head) >> head->order == 0;
+}
+
+/* By alignment: the first page of a block of order n is a multiple of 2^n. NULL: the page is not allocated. */
+struct sb_page *sb_find_large_head(const struct sb_mm *mm, const struct sb_page *page);
+
+/* compound_head: the first page of the allocated block that has the page, or NULL. */
+static inline struct sb_page *sb_page_head(const struct sb_mm *mm, const struct sb_page *page)
+{
+    struct sb_page *head = __atomic_load_n(&page->head, __ATOMIC_RELAXED);
+    return __builtin_expect(head && sb_is_head_of(head, page), 1) ? head : sb_find_large_head(mm, page);
+}
+
+/* The allocated block that an address of the direct map lies in, or NULL. */
+static inline struct sb_page *sb_virt_to_head(const struct sb_mm *mm, const void *address)
+{
+    uint64_t pfn = (uint64_t)((const char *)address - mm->base) >> SB_PAGE_SHIFT;
+    return pfn < mm->low_pages ? sb_page_head(mm, &mm->memmap[pfn]) : NULL;
 }
 
 static inline void sb_page_set_flags(struct sb_page *page, uint32_t flags)
@@ -316,9 +335,26 @@ static inline void sb_page_set_flags(struct sb_page *page, uint32_t flags)
     __atomic_store_n(&page->flags, flags, __ATOMIC_RELAXED);
 }
 
+static inline bool sb_pcp_allowed(unsigned order)
+{
+    return order <= SB_COSTLY_ORDER || order == SB_PAGEBLOCK_ORDER;
+}
+
+/* order_to_pindex, and pindex_to_order. */
+static inline unsigned sb_pcp_index(unsigned order)
+{
+    return order <= SB_COSTLY_ORDER ? order : SB_COSTLY_ORDER + 1;
+}
+
 static inline unsigned sb_pcp_list(unsigned order, enum sb_migratetype type)
 {
-    return order * SB_NR_MIGRATETYPES + type;
+    return sb_pcp_index(order) * SB_NR_MIGRATETYPES + type;
+}
+
+static inline unsigned sb_pcp_order(unsigned list)
+{
+    unsigned index = list / SB_NR_MIGRATETYPES;
+    return index <= SB_COSTLY_ORDER ? index : SB_PAGEBLOCK_ORDER;
 }
 
 #endif

@@ -141,7 +141,7 @@ static void dump_pageset(const struct sb_mm *mm, const struct sb_zone *zone, con
         for (unsigned list = 0; list < SB_NR_PCP_LISTS; list++) {
             const struct sb_cpu_stack *stack = sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list]);
             /* In pages: lists of larger orders hold blocks of several. */
-            count += stack->count << list / SB_NR_MIGRATETYPES;
+            count += stack->count << sb_pcp_order(list);
             if (!list)
                 high = stack->capacity;
         }
@@ -253,7 +253,7 @@ static int check_lists(struct sb_mm *mm, const struct sb_zone *zone, char *why, 
 static int check_pcp(struct sb_mm *mm, const struct sb_zone *zone, char *why, size_t why_size)
 {
     for (unsigned i = 0; zone->pcp.base && i < mm->nr_cpus * SB_NR_PCP_LISTS; i++) {
-        unsigned cpu = i / SB_NR_PCP_LISTS, list = i % SB_NR_PCP_LISTS, order = list / SB_NR_MIGRATETYPES;
+        unsigned cpu = i / SB_NR_PCP_LISTS, list = i % SB_NR_PCP_LISTS, order = sb_pcp_order(list);
         const struct sb_cpu_stack *stack = sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list]);
         if (stack->count > stack->capacity)
             return sb_check_failed(why, why_size,
@@ -271,12 +271,14 @@ static int check_pcp(struct sb_mm *mm, const struct sb_zone *zone, char *why, si
     return 0;
 }
 
-/* The pages behind a block's first: no state of their own, and those outside the buddy know their head. */
+/* The pages behind a block's first: no state of their own, and those of small blocks outside the buddy know their
+ * head. */
 static int check_tail_pages(struct sb_mm *mm, uint64_t pfn, char *why, size_t why_size)
 {
     const struct sb_page *page = &mm->memmap[pfn];
     for (uint64_t i = 1; i < UINT64_C(1) << page->order; i++) {
-        if (page[i].flags || (page->flags != SB_PG_BUDDY && page[i].head != page))
+        bool knows = page[i].head == page || page->flags == SB_PG_BUDDY || page->order > SB_COSTLY_ORDER;
+        if (page[i].flags || !knows)
             return sb_check_failed(why, why_size, "pfn %llu lies inside the block at pfn %llu, but says otherwise",
                                    (ull)(pfn + i), (ull)pfn);
     }

@@ -22,11 +22,12 @@ void sb_pcp_overflow(struct sb_mm *mm, struct sb_zone *zone, struct sb_page *pag
 int sb_pcp_init(struct sb_mm *mm, struct sb_zone *zone);
 void sb_pcp_exit(struct sb_zone *zone);
 
-/* Sets every page's head: an allocated block answers for all its pages. */
+/* A block answers for all its pages. Of large ones, which nobody looks into often, heads are found by alignment. */
 static inline void sb_set_heads(struct sb_page *page, unsigned order)
 {
-    for (uint64_t i = 0; i < UINT64_C(1) << order; i++)
-        page[i].head = page;
+    uint64_t n = order <= SB_COSTLY_ORDER ? UINT64_C(1) << order : 1;
+    for (uint64_t i = 0; i < n; i++)
+        __atomic_store_n(&page[i].head, page, __ATOMIC_RELAXED);
 }
 
 static inline enum sb_migratetype sb_block_type(const struct sb_mm *mm, uint64_t pfn)

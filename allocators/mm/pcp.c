@@ -1,8 +1,8 @@
 /*
  * Per-CPU page lists.
  *
- * Models struct per_cpu_pages in mm/page_alloc.c of Linux 6.1: lists by order (0 to 3) and migrate type in
- * front of each zone's buddy system; refilled and drained in batches; what was freed last is handed out
+ * Models struct per_cpu_pages in mm/page_alloc.c of Linux 6.1: lists by order (0 to 3, and 9 for huge pages) and
+ * migrate type in front of each zone's buddy system; refilled and drained in batches; what was freed last is handed out
  * first; batch and high marks as zone_batchsize and zone_highsize compute them.
  *
  * Differs: 6.1 counts all lists of a CPU against one high mark and drains them in turn; here each list has
@@ -13,7 +13,8 @@
  * refill in a row, which came with 6.7's alloc_factor: who takes or gives thousands of pages needs the zone's
  * lock seldom.
  *
- * Left out: the list of THP's order 9.
+ * A list of order 9 holds two blocks where the high mark is less than that: 6.1 fetches two at a time, and gives back
+ * one at the next free.
  *
  * Locks: a CPU's list (taken or seized, see cpu_stack.h), then the zone's lock.
  */
@@ -36,35 +37,49 @@ static uint64_t zone_batch(const struct sb_zone *zone)
     return power > 2 ? power - 1 : 1;
 }
 
+/* zone_highsize: the low watermark is shared by the CPUs of the zone's node, or by all where it has none. */
 static unsigned cpus_of_node(const struct sb_mm *mm, unsigned node)
 {
     unsigned n = 0;
     for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++)
         n += mm->cpu_node[cpu] == node;
-    return n ? n : 1;
+    return n ? n : mm->nr_cpus;
+}
+
+/* rmqueue: a batch of single pages; of larger blocks as many as make that, and two at least. */
+static uint64_t blocks_of_batch(uint64_t batch, unsigned order)
+{
+    if (!order || batch == 1)
+        return batch;
+    return batch >> order > 2 ? batch >> order : 2;
+}
+
+/* Blocks that a list may hold. */
+static uint64_t list_capacity(uint64_t high, uint64_t blocks, unsigned order)
+{
+    uint64_t least = order <= SB_COSTLY_ORDER ? 4 * blocks : 2;
+    return high >> order > least ? high >> order : least;
 }
 
 int sb_pcp_init(struct sb_mm *mm, struct sb_zone *zone)
 {
     uint64_t batch = zone_batch(zone), high = zone->watermark[SB_WMARK_LOW] / cpus_of_node(mm, zone->node);
-    uint64_t capacity[SB_PCP_MAX_ORDER + 1];
+    uint64_t capacity[SB_NR_PCP_LISTS];
     size_t bytes = 0;
     if (high < 4 * batch)
         high = 4 * batch;
-    for (unsigned order = 0; order <= SB_PCP_MAX_ORDER; order++) {
-        zone->pcp_batch[order] = (uint32_t)(batch >> order ? batch >> order : 1);
-        capacity[order] = high >> order;
-        if (capacity[order] < 4 * (uint64_t)zone->pcp_batch[order])
-            capacity[order] = 4 * (uint64_t)zone->pcp_batch[order];
-        for (unsigned type = 0; type < SB_NR_MIGRATETYPES; type++) {
-            zone->pcp_at[sb_pcp_list(order, type)] = bytes;
-            bytes += sb_stack_bytes(capacity[order]);
-        }
+    for (unsigned list = 0; list < SB_NR_PCP_LISTS; list++) {
+        unsigned order = sb_pcp_order(list);
+        uint64_t blocks = blocks_of_batch(batch, order);
+        zone->pcp_batch[sb_pcp_index(order)] = (uint32_t)blocks;
+        capacity[list] = list_capacity(high, blocks, order);
+        zone->pcp_at[list] = bytes;
+        bytes += sb_stack_bytes(capacity[list]);
     }
     int status = sb_stacks_init(&zone->pcp, mm->nr_cpus, bytes, mm->rseq);
     for (unsigned cpu = 0; cpu < mm->nr_cpus && !status; cpu++) {
         for (unsigned list = 0; list < SB_NR_PCP_LISTS; list++)
-            sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list])->capacity = capacity[list / SB_NR_MIGRATETYPES];
+            sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list])->capacity = capacity[list];
     }
     return status;
 }
@@ -74,11 +89,12 @@ void sb_pcp_exit(struct sb_zone *zone)
     sb_stacks_exit(&zone->pcp);
 }
 
-/* Single pages: twice as many each time in a row, up to half of what the list may hold. */
+/* Single pages: twice as many each time in a row, up to half of what the list may hold. Huge ones by twos. */
 static uint64_t scaled(const struct sb_zone *zone, const struct sb_cpu_stack *stack, unsigned order, unsigned times)
 {
-    uint64_t batch = (uint64_t)zone->pcp_batch[order] << (order ? 0 : times);
-    return batch < stack->capacity / 2 ? batch : stack->capacity / 2;
+    uint64_t batch = (uint64_t)zone->pcp_batch[sb_pcp_index(order)] << (order ? 0 : times);
+    uint64_t most = order <= SB_COSTLY_ORDER ? stack->capacity / 2 : stack->capacity;
+    return batch < most ? batch : most;
 }
 
 /* Blocks from the buddy into an empty list, the first one taken on top: a fresh run goes out in order. */
@@ -92,8 +108,8 @@ static uint64_t fill(struct sb_mm *mm, struct sb_zone *zone, struct sb_cpu_stack
     /* More than the plain batch only of what lies above the high watermark: no refill eats the reserve. */
     uint64_t free = zone->nr_free_pages, keep = zone->watermark[SB_WMARK_HIGH];
     uint64_t most = free > keep ? (free - keep) >> order : 0;
-    if (most < zone->pcp_batch[order])
-        most = zone->pcp_batch[order];
+    if (most < zone->pcp_batch[sb_pcp_index(order)])
+        most = zone->pcp_batch[sb_pcp_index(order)];
     if (batch > most)
         batch = most;
     while (n < batch) {
@@ -185,7 +201,7 @@ static void drain_cpu(struct sb_mm *mm, struct sb_zone *zone, unsigned cpu)
             continue;
         if (!sb_stack_seize(&zone->pcp, cpu, zone->pcp_at[list], &count))
             continue;
-        drain(mm, zone, stack, &count, count, list / SB_NR_MIGRATETYPES);
+        drain(mm, zone, stack, &count, count, sb_pcp_order(list));
         sb_stack_give_back(&zone->pcp, stack, count);
     }
 }
@@ -205,7 +221,7 @@ uint64_t sb_mm_pcp_pages(const struct sb_mm *mm)
         const struct sb_zone *zone = &mm->zones[i];
         for (unsigned list = 0; zone->pcp.base && list < SB_NR_PCP_LISTS; list++) {
             for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++)
-                pages += sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list])->count << list / SB_NR_MIGRATETYPES;
+                pages += sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list])->count << sb_pcp_order(list);
         }
     }
     return pages;

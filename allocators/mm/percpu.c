@@ -19,6 +19,7 @@
 #define _GNU_SOURCE
 #include "percpu.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -232,17 +233,43 @@ void sb_free_percpu(struct sb_pcpu *pcpu, void *cookie)
         sb_count_bad_free(pcpu->mm);
 }
 
-void *sb_get_cpu_ptr(struct sb_pcpu *pcpu, void *cookie, unsigned *cpu)
+/* Which CPUs this thread holds. Of several machines in one process each has its own. */
+static _Thread_local struct {
+    const struct sb_pcpu *pcpu;
+    unsigned cpu;
+} held[SB_PCPU_HELD];
+
+static unsigned find_held(const struct sb_pcpu *pcpu)
 {
-    /* get_cpu_ptr switches preemption off; userspace can't, so whoever comes to the same CPU waits. */
-    *cpu = (unsigned)sched_getcpu();
-    sb_lock(&pcpu->guards[*cpu].lock);
-    return sb_per_cpu_ptr(cookie, *cpu);
+    unsigned i = 0;
+    while (i < SB_PCPU_HELD && held[i].pcpu != pcpu)
+        i++;
+    return i;
 }
 
-void sb_put_cpu_ptr(struct sb_pcpu *pcpu, unsigned cpu)
+unsigned sb_get_cpu(struct sb_pcpu *pcpu)
 {
-    sb_unlock(&pcpu->guards[cpu].lock);
+    unsigned i = find_held(pcpu);
+    if (i == SB_PCPU_HELD) {
+        i = find_held(NULL);
+        assert(i < SB_PCPU_HELD && "a thread holds CPUs of few machines");
+        held[i].cpu = (unsigned)sched_getcpu();
+        sb_lock(&pcpu->guards[held[i].cpu].lock);
+        held[i].pcpu = pcpu;
+    }
+    pcpu->guards[held[i].cpu].depth++;
+    return held[i].cpu;
+}
+
+void sb_put_cpu(struct sb_pcpu *pcpu)
+{
+    unsigned i = find_held(pcpu);
+    assert(i < SB_PCPU_HELD && "put_cpu follows a get_cpu of the same thread");
+    struct sb_pcpu_guard *guard = &pcpu->guards[held[i].cpu];
+    if (--guard->depth)
+        return;
+    held[i].pcpu = NULL;
+    sb_unlock(&guard->lock);
 }
 
 int64_t sb_this_cpu_add(struct sb_pcpu *pcpu, void *cookie, int64_t n)

@@ -13,7 +13,15 @@
  * DEFINE_PER_CPU: a variable of which every CPU has a copy. The definition itself is only the image that the
  * copies begin as; it lies in a section of its own, as in the kernel, and the first chunk holds the copies.
  */
-#define SB_DEFINE_PER_CPU(type, name) __attribute__((section("sb_percpu"), used)) type name
+#define SB_DEFINE_PER_CPU(type, name)  __attribute__((section("sb_percpu"), used)) __typeof__(type) name
+#define SB_DECLARE_PER_CPU(type, name) extern __typeof__(type) name
+/* A module's symbols are the linker's affair here: whoever declares the variable has it. */
+#define SB_EXPORT_PER_CPU_SYMBOL(name)     extern __typeof__(name) name
+#define SB_EXPORT_PER_CPU_SYMBOL_GPL(name) SB_EXPORT_PER_CPU_SYMBOL(name)
+
+/* The lvalue of a static variable on that CPU, and on this one, which is then held until sb_put_cpu_var. */
+#define SB_PER_CPU(pcpu, name, cpu) (*(__typeof__(name) *)sb_per_cpu_ptr(sb_pcpu_static((pcpu), &(name)), (cpu)))
+#define SB_GET_CPU_VAR(pcpu, name)  SB_PER_CPU((pcpu), name, sb_get_cpu(pcpu))
 
 /* nr_cpus units side by side; an object has the same offset in each. */
 struct sb_pcpu_chunk {
@@ -24,11 +32,13 @@ struct sb_pcpu_chunk {
     uint64_t start[SB_PCPU_GRAINS / 64]; /* a bit a grain: an object starts here */
 };
 
-/* What get_cpu_var holds off: the others on this CPU. */
+/* One CPU's guard: held from get_cpu to put_cpu, it keeps the others that come to this CPU waiting. */
 struct sb_pcpu_guard {
     struct sb_lock lock;
-    char padding[60];
+    unsigned depth; /* of its holder: preempt_count */
+    char padding[56];
 };
+_Static_assert(sizeof(struct sb_pcpu_guard) == 64, "a guard has a cache line to itself");
 
 struct sb_pcpu {
     struct sb_mm *mm;
@@ -64,11 +74,20 @@ static inline void *sb_pcpu_static(const struct sb_pcpu *pcpu, const void *varia
 }
 
 /*
- * get_cpu_var: this CPU's object, and nobody else's on this CPU until put. The kernel forbids preemption;
- * here the CPU's guard is taken, so that a thread that comes to the CPU meanwhile waits. Not recursive.
+ * get_cpu: the number of this CPU, which nobody else may hold until as many calls of put_cpu. The kernel forbids
+ * preemption; here the CPU's guard is taken, so that a thread that comes to the CPU meanwhile waits. Calls nest, and
+ * within the outermost pair the number stays the same, wherever the thread is moved. A thread may hold CPUs of at most
+ * SB_PCPU_HELD machines at once.
  */
-void *sb_get_cpu_ptr(struct sb_pcpu *pcpu, void *cookie, unsigned *cpu);
-void sb_put_cpu_ptr(struct sb_pcpu *pcpu, unsigned cpu);
+enum { SB_PCPU_HELD = 4 };
+unsigned sb_get_cpu(struct sb_pcpu *pcpu);
+void sb_put_cpu(struct sb_pcpu *pcpu);
+
+/* get_cpu_ptr: this CPU's object, held likewise. */
+static inline void *sb_get_cpu_ptr(struct sb_pcpu *pcpu, void *cookie)
+{
+    return sb_per_cpu_ptr(cookie, sb_get_cpu(pcpu));
+}
 
 /* this_cpu_add on a 64-bit number; returns what it is then. */
 int64_t sb_this_cpu_add(struct sb_pcpu *pcpu, void *cookie, int64_t n);

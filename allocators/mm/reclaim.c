@@ -68,7 +68,7 @@ static bool give_up(sb_gfp_t gfp, unsigned order, unsigned tries)
     if (gfp & SB_GFP_NOFAIL)
         return false;
     /* Blocks over order 3 come back by luck only: not worth a wait, unless it was asked for. */
-    if (gfp & SB_GFP_NORETRY || (order > SB_PCP_MAX_ORDER && !(gfp & SB_GFP_RETRY_MAYFAIL)))
+    if (gfp & SB_GFP_NORETRY || (order > SB_COSTLY_ORDER && !(gfp & SB_GFP_RETRY_MAYFAIL)))
         return true;
     return tries >= (gfp & SB_GFP_RETRY_MAYFAIL ? TRIES_MAYFAIL : TRIES);
 }

@@ -753,8 +753,8 @@ static int check_area(const struct sb_vmalloc *vm, const struct sb_vm_struct *ar
     for (uint64_t i = 0; area->pages && i < area->nr_pages; i++) {
         const struct sb_page *page = area->pages[i];
         uint64_t pfn = sb_page_to_pfn(vm->mm, page);
-        if (pfn >= vm->mm->nr_pages || !page->head || sb_page_flags(page->head) != SB_PG_ALLOCATED ||
-            page->head->order != area->page_order || page->head->user != SB_PAGE_PLAIN)
+        const struct sb_page *head = pfn < vm->mm->nr_pages ? sb_page_head(vm->mm, page) : NULL;
+        if (!head || head->order != area->page_order || head->user != SB_PAGE_PLAIN)
             return sb_check_failed(why, why_size,
                                    "vmalloc: page %llu of the area at %llu is not an allocated page of order %u",
                                    (unsigned long long)i, (unsigned long long)area->start, area->page_order);

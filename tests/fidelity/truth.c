@@ -167,7 +167,7 @@ static void compare_page_reuse(struct truth *truth)
             order = (unsigned)number(f[0]);
             /* Order 4 goes through the buddy, where what merged decides; the kernel's began at an odd
              * multiple of 4. */
-            while (order > SB_PCP_MAX_ORDER &&
+            while (!sb_pcp_allowed(order) &&
                    (sb_page_to_pfn(&mm, sb_alloc_pages(&mm, SB_GFP_KERNEL, order)) >> order) % 8 != 3)
                 ;
             for (int i = 0; i < 64; i++)

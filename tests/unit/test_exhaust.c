@@ -10,6 +10,8 @@
 #include "plugin/plugin.h"
 #include "scullbench/source.h"
 
+#include <errno.h>
+
 enum { MIB = 24 };
 
 struct held {
@@ -172,9 +174,49 @@ static void percpu(void **state)
     sb_plugin_free(p);
 }
 
+/* Neighbours in bootmem's pool are one region to it, but each is its owner's alone. */
+static void bootmem_frees_whole_blocks_only(void **state)
+{
+    char path[512], why[512];
+    struct test_host host;
+    struct sb_snapshot snapshot = {.struct_size = sizeof(snapshot)};
+    void *self = NULL;
+    (void)state;
+    snprintf(path, sizeof(path), "%s/allocator-bootmem.so", PLUGIN_DIR);
+    struct sb_plugin *p = sb_plugin_load(path);
+    union sb_value *options = calloc(p->option_count + 1, sizeof(*options));
+    for (uint32_t i = 0; i < p->option_count; i++)
+        assert_int_equal(sb_option_parse(&p->options[i], p->options[i].fallback, &options[i], NULL), 0);
+    /* How much is freed, from where, of three blocks of 4096 bytes side by side. */
+    static const struct {
+        int offset, size;
+    } wrong[] = {{0, 8192}, {0, 12288}, {0, 2048}, {2048, 2048}, {4096, 8192}, {8, 4088}, {12288, 4096}};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        test_host_open(&host, MIB, test_cpus());
+        assert_int_equal(p->allocator.open(&host.host, options, &self), 0);
+        char *a = p->sized.alloc(self, 4096, 0, SB_GFP_KERNEL), *b = p->sized.alloc(self, 4096, 0, SB_GFP_KERNEL);
+        char *c = p->sized.alloc(self, 4096, 0, SB_GFP_KERNEL);
+        assert_ptr_equal(b, a + 4096);
+        expect_clean(p, self, "three blocks");
+        p->sized.free(self, a + wrong[i].offset, (size_t)wrong[i].size);
+        p->allocator.snapshot(self, &snapshot);
+        assert_int_equal(snapshot.live, 3);
+        assert_int_equal(p->allocator.check(self, why, sizeof(why)), -EUCLEAN);
+        assert_non_null(strstr(why, "1 free"));
+        /* Nobody's block is handed out again. */
+        char *d = p->sized.alloc(self, 8192, 0, SB_GFP_KERNEL);
+        assert_true(d >= c + 4096);
+        p->allocator.close(self);
+        test_host_close(&host);
+    }
+    free(options);
+    sb_plugin_free(p);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {EACH(LIST) cmocka_unit_test(percpu)};
+    const struct CMUnitTest tests[] = {EACH(LIST) cmocka_unit_test(percpu),
+                                       cmocka_unit_test(bootmem_frees_whole_blocks_only)};
     test_stay_on_one_cpu();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,6 +155,21 @@ static void on_fault(int number)
     siglongjmp(no_access, number);
 }
 
+static void highmem_is_whole_blocks(void **state)
+{
+    static const uint64_t wrong[] = {1, 1 << 20, 3 << 20, (4 << 20) + 4096};
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct test_host t;
+        struct sb_mm mm;
+        test_host_open(&t, 64, 2);
+        assert_int_equal(sb_mm_init(&mm, &t.host, &(struct sb_mm_config){.highmem = wrong[i]}), -EINVAL);
+        assert_non_null(strstr(t.failure, "no multiple of 4 MiB"));
+        sb_mm_exit(&mm);
+        test_host_close(&t);
+    }
+}
+
 static void highmem_has_no_direct_map(void **state)
 {
     struct test_host t;
@@ -440,6 +455,74 @@ static void types_are_grouped_by_page_block(void **state)
     close_mm(&t, &mm);
 }
 
+/* Any page of an allocated block leads to its first, whatever lay there before; of a free one, none does. */
+static void every_page_knows_its_head(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    open_mm(&t, &mm, 64, 2);
+    for (unsigned order = SB_NR_ORDERS; order-- > 0;) {
+        struct sb_page *page = sb_alloc_pages(&mm, SB_GFP_KERNEL, order);
+        for (uint64_t i = 0; i < UINT64_C(1) << order; i++)
+            assert_ptr_equal(sb_page_head(&mm, page + i), page);
+        sb_free_pages(&mm, page, order);
+        for (uint64_t i = 0; i < UINT64_C(1) << order; i++)
+            assert_null(sb_page_head(&mm, page + i));
+        /* In a part of it lies another, smaller block. */
+        if (order) {
+            struct sb_page *half = sb_alloc_pages(&mm, SB_GFP_KERNEL, order - 1);
+            assert_ptr_equal(sb_page_head(&mm, half + (UINT64_C(1) << (order - 1)) - 1), half);
+            assert_null(sb_page_head(&mm, half + (UINT64_C(1) << (order - 1))));
+            sb_free_pages(&mm, half, order - 1);
+        }
+    }
+    CHECK(sb_mm_check, &mm);
+    close_mm(&t, &mm);
+}
+
+/* order_to_pindex of 6.1: orders 0 to 3, and 9; rmqueue fetches at least two blocks of those above 0. */
+static void huge_pages_have_a_list_too(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    pin_to_one_cpu();
+    open_mm_with(&t, &mm, 256, test_cpus(), &(struct sb_mm_config){.page_lists = true});
+    const struct sb_zone *zone = zone_of(&mm, 0, SB_ZONE_DMA32);
+    struct sb_page *page = sb_alloc_pages(&mm, SB_GFP_KERNEL, 9);
+    assert_int_equal(sb_mm_pcp_pages(&mm), 512);
+    uint64_t given = zone->nr_given;
+    sb_free_pages(&mm, page, 9);
+    for (int i = 0; i < 10; i++) {
+        page = sb_alloc_pages(&mm, SB_GFP_KERNEL, 9);
+        sb_free_pages(&mm, page, 9);
+    }
+    assert_int_equal(zone->nr_given, given);
+    assert_int_equal(zone->pcp_batch[sb_pcp_index(9)], 2);
+    assert_int_equal(zone->pcp_batch[sb_pcp_index(3)], 2);
+    sb_free_pages(&mm, sb_alloc_pages(&mm, SB_GFP_KERNEL, 4), 4);
+    assert_int_equal(zone->nr_given, given + 1);
+    CHECK(sb_mm_check, &mm);
+    close_mm(&t, &mm);
+}
+
+/* zone_highsize: of a node without CPUs the low watermark is divided by all of the machine's. */
+static void lists_of_a_node_without_cpus(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    open_mm_with(&t, &mm, 256, 2, &(struct sb_mm_config){.page_lists = true, .nodes = 4});
+    for (unsigned node = 0; node < 4; node++) {
+        const struct sb_zone *zone = zone_of(&mm, node, SB_ZONE_DMA32);
+        unsigned cpus = (mm.cpu_node[0] == node) + (mm.cpu_node[1] == node);
+        uint64_t high = zone->watermark[SB_WMARK_LOW] / (cpus ? cpus : 2), least = 4 * zone->pcp_batch[0];
+        assert_int_equal(sb_stack_of(&zone->pcp, 0, zone->pcp_at[0])->capacity, high > least ? high : least);
+    }
+    close_mm(&t, &mm);
+}
+
 static void get_order_and_zeroed_pages(void **state)
 {
     struct test_host t;
@@ -605,6 +688,9 @@ static void blocks_that_cross_cpus_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_page_knows_its_head),
+        cmocka_unit_test(huge_pages_have_a_list_too),
+        cmocka_unit_test(lists_of_a_node_without_cpus),
         cmocka_unit_test(blocks_that_cross_cpus_are_counted), /* before others stay on one CPU */
         cmocka_unit_test(lists_hold_back_and_are_drained),
         cmocka_unit_test(no_refill_eats_the_reserve),
@@ -612,6 +698,7 @@ int main(void)
         cmocka_unit_test(the_last_freed_comes_first),
         cmocka_unit_test(zones_serve_whom_they_should),
         cmocka_unit_test(zonelists_fall_back_downwards),
+        cmocka_unit_test(highmem_is_whole_blocks),
         cmocka_unit_test(highmem_has_no_direct_map),
         cmocka_unit_test(nodes_have_zones_of_their_own),
         cmocka_unit_test(watermarks_follow_the_kernels_formula),

@@ -620,9 +620,49 @@ static void zeroing_is_counted(void **state)
     close_mm(&t, &mm);
 }
 
+/* A block of two pages is freed and a slab takes its first page: the second is nobody's, though it once had that head.
+ */
+static void an_address_in_a_free_page_is_no_object(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_slab_system system;
+    struct sb_kmem_cache *cache;
+    struct sb_slab_cache *slab;
+    (void)state;
+    for (int old = 0; old < 2; old++) {
+        open_mm(&t, &mm, 64, 2);
+        sb_slub_init(&slub, &mm, &(struct sb_slub_config){0});
+        assert_int_equal(sb_slab_init(&system, &mm, false), 0);
+        assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
+        assert_int_equal(sb_slab_cache_create(&system, "c", 128, 0, 0, NULL, NULL, &slab), 0);
+        char *block = sb_get_free_pages(&mm, SB_GFP_KERNEL, 1);
+        sb_free_pages_at(&mm, block, 1);
+        char *object = old ? sb_slab_cache_alloc(slab, SB_GFP_KERNEL) : sb_cache_alloc(cache, SB_GFP_KERNEL);
+        assert_int_equal((uintptr_t)object / SB_PAGE_SIZE, (uintptr_t)block / SB_PAGE_SIZE);
+        assert_int_equal(atomic_load(&mm.bad_frees), 0);
+        if (old)
+            sb_slab_cache_free(slab, block + SB_PAGE_SIZE);
+        else
+            sb_cache_free(cache, block + SB_PAGE_SIZE);
+        assert_int_equal(atomic_load(&mm.bad_frees), 1);
+        atomic_store(&mm.bad_frees, 0);
+        /* Nor is it handed out next. */
+        char *next = old ? sb_slab_cache_alloc(slab, SB_GFP_KERNEL) : sb_cache_alloc(cache, SB_GFP_KERNEL);
+        assert_int_equal((uintptr_t)next / SB_PAGE_SIZE, (uintptr_t)block / SB_PAGE_SIZE);
+        CHECK(sb_slub_check, &slub);
+        CHECK(sb_slab_check, &system);
+        sb_slab_exit(&system);
+        sb_slub_exit(&slub);
+        close_mm(&t, &mm);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_address_in_a_free_page_is_no_object),
         cmocka_unit_test(partial_lists_fill_and_overflow),
         cmocka_unit_test(a_refill_takes_half_of_what_a_cpu_may_keep),
         cmocka_unit_test(min_partial_slabs_wait),
