@@ -372,9 +372,15 @@ has err "kernel: "
 expect 0 "$s" compare wide.db moved.db --anyway
 has out "COMPARED ANYWAY"
 cp wide.db settings.db
+# A key that an older version did not have is said, and refuses nothing.
+sqlite3 settings.db "update cell set settings = replace(settings, 'memory_reuse = yes
+', '')"
+expect 0 "$s" compare wide.db settings.db
+grep -q "keys that only one of the runs has.*machine.memory_reuse = yes" out || fail "a key of one run alone isn't told: $(cat out)"
+cp wide.db settings.db
 sqlite3 settings.db "update cell set settings = replace(settings, 'count = 1000', 'count = 2000')"
 expect 2 "$s" compare wide.db settings.db
-has err "'count = 1000' and 'count = 2000'"
+has err "count is '1000' and '2000'"
 cp wide.db built.db
 sqlite3 built.db "update plugin set build_id = 'ffffffffffffffffffff' where name = 'slub'"
 expect 0 "$s" compare wide.db built.db

@@ -32,54 +32,49 @@ bool sb_is_named(const struct sb_view_cell *cell, const char *name)
     return !strcmp(cell->row->allocator, name) || !strcmp(cell->variant, name);
 }
 
-/* The first line in which two texts differ, of each. */
-static void first_difference(const char *a, const char *b, struct sb_text *out)
+/* What of one cell's settings the other says otherwise, and which keys only one has. `skip`: a kind of section. */
+static void compare_section(const struct sb_view_cell *x, const struct sb_view_cell *y, const char *skip,
+                            struct sb_words *alone, struct sb_text *out)
 {
-    while (*a && *b) {
-        size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");
-        if (n != m || strncmp(a, b, n)) {
-            sb_text_printf(out, "'%.*s' and '%.*s'", (int)n, a, (int)m, b);
-            return;
+    for (size_t i = 0; i < x->settings.n; i++) {
+        const struct sb_ini_section *mine = &x->settings.at[i];
+        const struct sb_ini_section *theirs = sb_ini_section(&y->settings, mine->kind, mine->name);
+        for (size_t k = 0; k < mine->n && (!skip || strcmp(mine->kind, skip)); k++) {
+            const struct sb_ini_entry *entry = &mine->at[k];
+            const struct sb_ini_entry *other = theirs ? sb_ini_entry(theirs, entry->key) : NULL;
+            const char *name = *mine->name ? mine->name : mine->kind;
+            if (!other) {
+                char *text = sb_printf("%s.%s = %s", name, entry->key, entry->value);
+                sb_words_add_once(alone, text);
+                free(text);
+            } else if (out && strcmp(other->value, entry->value)) {
+                sb_text_printf(out, "%s: %s.%s is '%s' and '%s'\n", x->row->label, name, entry->key, other->value,
+                               entry->value);
+            }
         }
-        a += n + (a[n] == '\n');
-        b += m + (b[m] == '\n');
     }
-    sb_text_printf(out, "one has more settings than the other");
 }
 
-/* The line that begins so: a value may have the same words in it. */
-static const char *find_line(const char *text, const char *begin)
+/* Of two allocators the options differ by nature; of one they are what is asked for. */
+static void compare_cells(const struct sb_view_cell *x, const struct sb_view_cell *y, struct sb_words *alone,
+                          struct sb_text *out)
 {
-    size_t n = strlen(begin);
-    for (const char *line = text; line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (!strncmp(line, begin, n))
-            return line;
-    }
-    return NULL;
+    const char *skip = strcmp(x->row->allocator, y->row->allocator) ? "allocator" : NULL;
+    compare_section(x, y, skip, alone, out);
+    compare_section(y, x, skip, alone, NULL);
 }
 
-/* All that decides about a cell beside its allocator: the text up to that, and from the workload on. */
-static char *common_settings(const char *settings, bool same_allocator)
+/* A version that has a key more wrote its default: what the other did is not told, but was most likely that. */
+static void note_alone(const struct sb_words *alone, struct sb_words *notes)
 {
-    const char *allocator = find_line(settings, "[allocator "), *workload = find_line(settings, "[workload ");
-    if (same_allocator || !allocator || !workload || workload < allocator)
-        return sb_strdup(settings);
-    return sb_printf("%.*s%s", (int)(allocator - settings), settings, workload);
-}
-
-static void compare_row_settings(const struct sb_cell_row *x, const struct sb_cell_row *y, struct sb_text *out)
-{
-    /* Of two allocators the options differ by nature; of one they are what is asked for. */
-    bool same = !strcmp(x->allocator, y->allocator);
-    char *mine = common_settings(x->settings, same), *theirs = common_settings(y->settings, same);
-    if (strcmp(mine, theirs)) {
-        sb_text_printf(out, "%s: ", x->label);
-        first_difference(theirs, mine, out);
-        sb_text_printf(out, "\n");
-    }
-    free(mine);
-    free(theirs);
+    struct sb_text text = {0};
+    for (size_t i = 0; i < alone->n; i++)
+        sb_text_printf(&text, "%s%s", i ? ", " : "", alone->at[i]);
+    if (alone->n)
+        *SB_VEC_ADD(notes) = sb_printf("keys that only one of the runs has, of another version of scullbench or of a "
+                                       "plugin, and that the other is taken to agree with: %s",
+                                       sb_text_get(&text));
+    sb_text_free(&text);
 }
 
 /* Of all cells that are held against each other. */
@@ -87,6 +82,7 @@ static void compare_settings(const struct sb_view *a, const struct sb_view *b, c
                              struct sb_words *notes, struct sb_text *out)
 {
     static const char *const names[] = {"seed", "order", "layout", "confidence", "mode"};
+    struct sb_words alone = {0};
     bool unknown = false;
     for (size_t i = 0; i < SB_COUNT(names); i++) {
         const char *x = sb_data_meta(&a->data, names[i]), *y = sb_data_meta(&b->data, names[i]);
@@ -99,7 +95,7 @@ static void compare_settings(const struct sb_view *a, const struct sb_view *b, c
             if (!sb_is_named(&a->cells.at[j], baseline ? baseline : x->allocator) || !sb_are_comparable(x, y, false))
                 continue;
             if (x->settings && y->settings)
-                compare_row_settings(x, y, out);
+                compare_cells(&b->cells.at[i], &a->cells.at[j], &alone, out);
             else
                 unknown = true;
         }
@@ -108,6 +104,8 @@ static void compare_settings(const struct sb_view *a, const struct sb_view *b, c
         *SB_VEC_ADD(notes) =
             sb_strdup("one of the databases is of an older version, which did not record the cells' settings: "
                       "that they agree is not known");
+    note_alone(&alone, notes);
+    sb_words_free(&alone);
 }
 
 /* A new build is what one compares runs for: said, never refused. */

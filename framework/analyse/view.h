@@ -144,7 +144,6 @@ const char *sb_view_reason(const struct sb_view *view, const struct sb_view_cell
  * for each of `shares`, get the smallest and largest of the processes' own quantiles (NaN unless each has
  * one).
  */
-
 int sb_view_latencies(const struct sb_view *view, const struct sb_view_cell *cell, const char *name,
                       const double *shares, size_t share_count, struct sb_histogram *merged, double *low, double *high,
                       char **why);

@@ -37,7 +37,7 @@ struct sb_verb {
 };
 
 extern const struct sb_verb sb_verbs[];
-extern const size_t sb_verb_count;
+extern const size_t sb_verbs_count;
 
 /* NULL after a complaint. */
 const struct sb_verb *sb_find_verb(const char *name);

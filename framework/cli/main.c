@@ -18,7 +18,7 @@ static void print_help(FILE *out)
 {
     fprintf(out, "usage: scullbench VERB ...\n\nMeasures memory allocators, the Linux kernel's above all, "
                  "with the same workloads on pinned CPUs.\n\n");
-    for (size_t i = 0; i < sb_verb_count; i++) {
+    for (size_t i = 0; i < sb_verbs_count; i++) {
         char *operands = operands_of(&sb_verbs[i]);
         fprintf(out, "  %-9s %-9s %s\n", sb_verbs[i].name, operands, sb_verbs[i].summary);
         free(operands);

@@ -9,18 +9,18 @@ const struct sb_verb sb_verbs[] = {
 #include "cli/verbs.inc"
 };
 #undef ROW
-const size_t sb_verb_count = SB_COUNT(sb_verbs);
+const size_t sb_verbs_count = SB_COUNT(sb_verbs);
 
 /* A near miss is named; anything else gets the whole list. */
 const struct sb_verb *sb_find_verb(const char *name)
 {
     const char *names[SB_COUNT(sb_verbs)];
-    for (size_t i = 0; i < sb_verb_count; i++) {
+    for (size_t i = 0; i < sb_verbs_count; i++) {
         if (!strcmp(sb_verbs[i].name, name))
             return &sb_verbs[i];
         names[i] = sb_verbs[i].name;
     }
-    char *hint = sb_diag_hint(name, names, sb_verb_count);
+    char *hint = sb_diag_hint(name, names, sb_verbs_count);
     sb_error("there is no verb '%s'%s", name, hint);
     free(hint);
     return NULL;

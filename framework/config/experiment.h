@@ -25,17 +25,12 @@ extern const char *const sb_latency_names[]; /* in the order of enum sb_latency,
 enum sb_order { SB_ORDER_INTERLEAVED, SB_ORDER_SEQUENTIAL };
 enum sb_mode { SB_MODE_ALONE, SB_MODE_PAIRED };
 
+#define ROW(id, ...) SB_MACHINE_##id,
 enum sb_machine_key {
-    SB_MACHINE_MEMORY,
-    SB_MACHINE_PAGES,
-    SB_MACHINE_PREFAULT,
-    SB_MACHINE_MEMORY_REUSE,
-    SB_MACHINE_KEEP_BUSY,
-    SB_MACHINE_CPUS,
-    SB_MACHINE_NODE,
-    SB_MACHINE_PLACEMENT,
+#include "config/machine_keys.inc"
     SB_MACHINE_KEYS
 };
+#undef ROW
 enum sb_pages_kind { SB_PAGES_4KIB, SB_PAGES_THP, SB_PAGES_2MIB };
 
 enum sb_pmu_key { SB_PMU_EVENTS, SB_PMU_PROVIDER, SB_PMU_KEYS };

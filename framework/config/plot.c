@@ -30,20 +30,15 @@ static const char about_kinds[] =
 const struct sb_option sb_plot_options[SB_PLOT_KEYS] = {
     [SB_PLOT_KIND] = {"kind", SB_OPTION_ENUM, 0, "bars", 0, 0, kinds, about_kinds + 2},
     [SB_PLOT_X] = {"x", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                   "bars, lines, matrix: what stands along the axis: allocator, workload, threads, "
-                   "a swept SECTION.KEY, or a list of them"},
-    [SB_PLOT_Y] = {"y", SB_OPTION_TEXT, 0, "", 0, 0, NULL, "ratio, matrix: what the rows are, likewise"},
+                   "what stands along the axis: allocator, workload, threads, a swept SECTION.KEY, or a list of them"},
+    [SB_PLOT_Y] = {"y", SB_OPTION_TEXT, 0, "", 0, 0, NULL, "what the rows are, likewise"},
     [SB_PLOT_SERIES_BY] = {"series", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                            "what colours, marks or panels tell apart, likewise"},
     [SB_PLOT_FACET] = {"facet", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                        "a chart for each of its values; whatever else varies is one by itself"},
     [SB_PLOT_METRIC] = {"metric", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                        "bars, lines, ratio, matrix: throughput or a metric of `export`; percentiles, cdf: "
-                        "alloc, free or response; series: external, internal or footprint; events: "
-                        "a list of metrics"},
-    [SB_PLOT_BASELINE] = {"baseline", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                          "ratio, matrix: the allocator to compare with; matrix: "
-                          "the best of each column unless it is given"},
+                        "what is shown, by default throughput: a metric of `export`, or what the kind says"},
+    [SB_PLOT_BASELINE] = {"baseline", SB_OPTION_TEXT, 0, "", 0, 0, NULL, "the allocator to compare with"},
     [SB_PLOT_WHERE] = {"where", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                        "which cells, as DIMENSION=VALUE or DIMENSION!=VALUE, where * stands for any characters "
                        "and a bar separates alternatives; several separated by commas"},
@@ -108,8 +103,8 @@ static void read_where(const struct reader *r, const struct sb_ini_section *sect
         }
         struct sb_plot_condition *c = SB_VEC_ADD(&plot->where);
         /* "!=" and "=" are found by the same sign. */
-        c->not = equals[-1] == '!';
-        size_t n = (size_t)(equals - words.at[i]) - c->not ;
+        c->negated = equals[-1] == '!';
+        size_t n = (size_t)(equals - words.at[i]) - c->negated;
         while (n && words.at[i][n - 1] == ' ')
             n--;
         c->dimension = sb_strndup(words.at[i], n);

@@ -45,7 +45,7 @@ extern const struct sb_plot_row sb_plot_rows[SB_PLOT_KINDS];
 struct sb_plot_condition {
     char *dimension;
     struct sb_words values;
-    bool not ;
+    bool negated;
 };
 
 /*

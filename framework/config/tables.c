@@ -14,6 +14,7 @@ static const char *const layouts[] = {"random", "fixed", NULL};
 const char *const sb_latency_names[] = {"sampled", "all", "off", NULL};
 static const char *const providers[] = {"perf", "cachegrind", "auto", "none", NULL};
 static const char *const pages[] = {"4KiB", "thp", "2MiB", NULL};
+static const char *const placements[] = {"compact", "scatter", "one-per-core", "list", NULL};
 
 static const struct sb_option experiment_options[SB_EXPERIMENT_KEYS] = {
 #define ROW(id, goes, ...) [SB_EXPERIMENT_##id] = {__VA_ARGS__},
@@ -21,33 +22,10 @@ static const struct sb_option experiment_options[SB_EXPERIMENT_KEYS] = {
 #undef ROW
 };
 
-static const struct sb_option machine_options[] = {
-    [SB_MACHINE_MEMORY] = {"memory", SB_KIND_ROOM, 0, "auto", 8 * MIB, 1048576 * MIB, NULL,
-                           "size of the memory file that is the machine's RAM for the allocators; "
-                           "a multiple of 4MiB; auto: what the largest cell of the workload needs, "
-                           "the same for all of them"},
-    [SB_MACHINE_PAGES] = {"pages", SB_OPTION_ENUM, 0, "4KiB", 0, 0, pages,
-                          "what backs the memory file: 4 KiB pages, transparent huge pages, or 2 MiB hugetlb pages"},
-    [SB_MACHINE_PREFAULT] = {"prefault", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
-                             "touch the whole memory file before anything is measured"},
-    [SB_MACHINE_MEMORY_REUSE] = {"memory_reuse", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
-                                 "trials of one block run on the same physical pages, cleared in between; "
-                                 "no, or with prefault = no or order = sequential: each makes its own"},
-    [SB_MACHINE_KEEP_BUSY] = {"keep_busy", SB_OPTION_BOOL, 0, "yes", 0, 0, NULL,
-                              "the CPUs of a trial don't go idle before its own threads work: "
-                              "its main thread sets up on the first, and threads of the lowest priority spin on all"},
-    [SB_MACHINE_CPUS] = {"cpus", SB_OPTION_TEXT, 0, "all", 0, 0, NULL,
-                         "CPUs to use, as an hwloc location: all, pu:0-3, core:even, numa:1.core:0-3, "
-                         "kind:0 (cores of one kind), ~pu:0; several separated by blanks"},
-    [SB_MACHINE_NODE] = {"node", SB_OPTION_TEXT, 0, "any", 0, 0, NULL,
-                         "NUMA nodes to bind the memory file to, as an hwloc location such as numa:0; "
-                         "core:0 is the memory next to it; any: on a machine of several, "
-                         "equal parts on those that CPUs are nearest to"},
-    [SB_MACHINE_PLACEMENT] = {"placement", SB_OPTION_ENUM, 0, "compact", 0, 0,
-                              (const char *const[]){"compact", "scatter", "one-per-core", "list", NULL},
-                              "which of the CPUs n threads get: compact fills a core, then the next; "
-                              "scatter spreads over packages and cores first; one-per-core leaves SMT siblings idle; "
-                              "list takes cpus in the order written"},
+static const struct sb_option machine_options[SB_MACHINE_KEYS] = {
+#define ROW(id, ...) [SB_MACHINE_##id] = {__VA_ARGS__},
+#include "config/machine_keys.inc"
+#undef ROW
 };
 
 static const struct sb_option pmu_options[] = {

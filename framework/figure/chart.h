@@ -1,6 +1,6 @@
 /*
  * Shared by the files that draw: a chart in the making, its axes, colours and marks, its caption.
- * Inside of report only.
+ * Inside of the room figure only.
  */
 #ifndef SB_FIGURE_CHART_H
 #define SB_FIGURE_CHART_H

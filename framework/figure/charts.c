@@ -77,7 +77,7 @@ static void add_defaults(const struct sb_view *view, struct sb_plots *plots)
     struct sb_plot *lines = add(plots, SB_PLOT_LINES, "", NULL);
     struct sb_plot_condition *floor = SB_VEC_ADD(&lines->where);
     floor->dimension = sb_strdup("allocator");
-    floor->not = true;
+    floor->negated = true;
     *SB_VEC_ADD(&floor->values) = sb_strdup("null");
     add_swept(view, plots);
     add(plots, SB_PLOT_PERCENTILES, "response", "response");

@@ -225,7 +225,7 @@ static bool fits(const struct sb_chart *c, const struct sb_view_cell *cell)
             any |= sb_glob(w->values.at[j], value) ||
                    (!strcmp(w->dimension, "allocator") && sb_glob(w->values.at[j], cell->row->allocator));
         /* A key that a cell doesn't have says nothing about it. */
-        if (*value && any == w->not )
+        if (*value && any == w->negated)
             return false;
     }
     return true;

@@ -98,7 +98,7 @@ static void test_complaints(void **state)
 static void test_rows(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sb_verb_count; i++) {
+    for (size_t i = 0; i < sb_verbs_count; i++) {
         const struct sb_verb *v = &sb_verbs[i];
         assert_non_null(v->run);
         assert_non_null(v->summary);
