@@ -1,21 +1,26 @@
-/* Lookaside caches as Linux 2.6 had them when LDD3 was written. See slab.c for what it models. */
+/* Lookaside caches as Linux 2.6.10 had them, which LDD3 describes. See slab.c for what it models. */
 #ifndef SB_MM_SLAB_H
 #define SB_MM_SLAB_H
 
 #include "page_alloc.h"
 
-/* A slab's management: in front of its objects, or off-slab in a general cache. Free objects by number. */
+/* A slab's management: in front of its objects, or off-slab in a general cache. Free objects by number; behind it an
+ * entry for each object, which object is free after it (kmem_bufctl_t). */
 struct sb_slab {
     struct sb_list link;
     uint64_t colour_offset;
     char *objects;
     uint32_t inuse;
-    uint32_t free;   /* number of the first free object, or SB_SLAB_END */
-    uint32_t pad[2]; /* the kernel has the node here */
-    uint32_t next[]; /* kmem_bufctl_t: the free object after this one */
+    uint16_t free; /* number of the first free object, or SB_SLAB_END */
 };
-_Static_assert(sizeof(struct sb_slab) == 48, "struct slab of a 64-bit 2.6 kernel, which the layout depends on");
-#define SB_SLAB_END UINT32_MAX
+_Static_assert(sizeof(struct sb_slab) == 40, "struct slab of a 64-bit 2.6.10, which the layout depends on");
+#define SB_SLAB_END UINT16_MAX
+
+/* slab_bufctl */
+static inline uint16_t *sb_slab_next(struct sb_slab *slab)
+{
+    return (uint16_t *)(void *)(slab + 1);
+}
 
 struct sb_slab_cache {
     struct sb_slab_system *system;
@@ -42,7 +47,7 @@ struct sb_slab_cache {
     char name[64];
 };
 
-#define SB_SLAB_GENERAL 13 /* kmalloc-32 to kmalloc-131072 */
+#define SB_SLAB_GENERAL 14 /* size-32 to size-131072, as CACHE() lists them for lines of 64 bytes */
 
 struct sb_slab_system {
     struct sb_mm *mm;
@@ -70,6 +75,15 @@ int sb_slab_cache_destroy(struct sb_slab_cache *cache);
 void sb_slab_cache_shrink(struct sb_slab_cache *cache);
 void sb_slab_shrink(struct sb_slab_system *system);
 uint64_t sb_slab_cache_live(const struct sb_slab_cache *cache);
+
+/* A slab by its block's first page. */
+static inline struct sb_slab *sb_slab_of_page(const struct sb_page *page)
+{
+    return page->freelist;
+}
+
+/* alloc_percpu's and enable_cpucache's figure: so many batches may the CPUs share. */
+#define SB_SLAB_SHARED_FACTOR 8
 
 /* kmalloc of 2.6: at most 128 KiB. */
 #define SB_SLAB_KMALLOC_MAX 131072

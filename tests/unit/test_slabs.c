@@ -267,8 +267,8 @@ static void close_slab(struct test_host *t, struct sb_mm *mm, struct sb_slab_sys
 }
 
 /*
- * Layouts of a 64-bit 2.6.24 with 4 KiB pages, worked out from its source by hand: on-slab management is 48
- * bytes and 4 for each object.
+ * Layouts of a 64-bit 2.6.10 with 4 KiB pages, worked out from its source by hand: on-slab management is 40 bytes and 2
+ * for each object. /proc/slabinfo of that time shows the same numbers of objects: 119, 61, 31, 20 and 15.
  */
 static void slab_layouts_follow_the_rule(void **state)
 {
@@ -276,10 +276,11 @@ static void slab_layouts_follow_the_rule(void **state)
         size_t size;
         uint32_t objects, order, off_slab, limit;
     } rows[] = {
-        {32, 112, 0, 0, 120}, /* 48 + 112 * 36 = 4080 */
-        {64, 59, 0, 0, 120},  /* 48 + 59 * 68 = 4060 */
-        {128, 30, 0, 0, 120}, /* 48 + 30 * 132 = 4008 */
-        {256, 15, 0, 0, 120}, /* 48 + 15 * 260 = 3948 */
+        {32, 119, 0, 0, 120}, /* 288 + 119 * 32 = 4096 */
+        {64, 61, 0, 0, 120},  /* 192 + 61 * 64 = 4096 */
+        {128, 31, 0, 0, 120}, /* 128 + 31 * 128 = 4096 */
+        {192, 20, 0, 0, 120}, /* 128 + 20 * 192 = 3968 */
+        {256, 15, 0, 0, 120}, /* 128 + 15 * 256 = 3968 */
         {512, 8, 0, 1, 54},   {1024, 4, 0, 1, 54}, {2048, 2, 0, 1, 24},  {4096, 1, 0, 1, 24},
         {8192, 1, 1, 1, 8},   {16384, 1, 2, 1, 8}, {131072, 1, 5, 1, 8},
     };
@@ -361,7 +362,7 @@ static void slabs_are_coloured(void **state)
     struct sb_slab_cache *cache;
     (void)state;
     open_slab(&t, &mm, &system, test_cpus(), false);
-    /* 15 objects of 256 bytes and 108 of management leave 148: two colours. */
+    /* 15 objects of 256 bytes and 128 of management leave 128: two colours. */
     assert_int_equal(sb_slab_cache_create(&system, "c", 256, 0, SB_SLAB_HWCACHE_ALIGN, NULL, NULL, &cache), 0);
     assert_int_equal(cache->colours, 2);
     uintptr_t first = 0;
@@ -397,8 +398,9 @@ static void arrays_hand_over_through_the_shared_one(void **state)
         sb_slab_cache_free(cache, objects[i]);
     struct sb_cpu_stack *array = sb_stack_of(&cache->arrays, (unsigned)sched_getcpu(), 0);
     assert_int_equal(array->count + cache->nr_shared + cache->nr_free_objects, cache->nr_slabs * cache->objects);
-    /* 60 at a time, once each 60 frees past the limit of 120. */
-    assert_int_equal(cache->nr_shared, 120);
+    /* Of four slabs of 61 the array has 44 left when the frees begin. 60 go at a time: at 120, and twice 60 later. */
+    assert_int_equal(cache->objects, 61);
+    assert_int_equal(cache->nr_shared, 180);
     /* The last freed comes back first. */
     assert_ptr_equal(sb_slab_cache_alloc(cache, SB_GFP_KERNEL), objects[199]);
     sb_slab_cache_free(cache, objects[199]);
@@ -452,7 +454,7 @@ static void slab_refuses_to_destroy_while_objects_live(void **state)
     assert_string_equal(t.failure, "kmem_cache_destroy: cache 'leaky' still has 1 live objects of 100 bytes");
     /* A number that isn't there, in the chain of free ones. */
     struct sb_slab *slab = sb_virt_to_head(&mm, object)->freelist;
-    uint32_t free = slab->free;
+    uint16_t free = slab->free;
     slab->free = 12345;
     assert_int_equal(sb_slab_check(&system, why, sizeof(why)), -EUCLEAN);
     slab->free = free;
@@ -659,9 +661,41 @@ static void an_address_in_a_free_page_is_no_object(void **state)
     }
 }
 
+/* CACHE() of 2.6.10's kmalloc_sizes.h with lines of 64 bytes, and what fits which; names as slabinfo had them. */
+static void general_caches_are_of_2_6_10(void **state)
+{
+    static const uint32_t rows[][2] = {{1, 32},         {32, 32},        {33, 64},    {64, 64},     {65, 128},
+                                       {128, 128},      {129, 192},      {192, 192},  {193, 256},   {256, 256},
+                                       {257, 512},      {512, 512},      {513, 1024}, {4096, 4096}, {4097, 8192},
+                                       {65537, 131072}, {131072, 131072}};
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slab_system system;
+    (void)state;
+    open_slab(&t, &mm, &system, test_cpus(), true);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        void *block = sb_slab_kmalloc(&system, rows[i][0], SB_GFP_KERNEL);
+        char name[32], dma[32];
+        assert_int_equal(sb_slab_ksize(&system, block), rows[i][1]);
+        snprintf(name, sizeof(name), "size-%u", rows[i][1]);
+        snprintf(dma, sizeof(dma), "size-%u(DMA)", rows[i][1]);
+        assert_string_equal(((struct sb_slab_cache *)sb_virt_to_head(&mm, block)->owner)->name, name);
+        sb_slab_kfree(&system, block);
+        block = sb_slab_kmalloc(&system, rows[i][0], SB_GFP_KERNEL | SB_GFP_DMA);
+        const struct sb_page *page = sb_virt_to_head(&mm, block);
+        assert_string_equal(((struct sb_slab_cache *)page->owner)->name, dma);
+        assert_int_equal(sb_page_zone(&mm, page)->type, SB_ZONE_DMA);
+        sb_slab_kfree(&system, block);
+    }
+    /* 128 KiB is the end. */
+    assert_null(sb_slab_kmalloc(&system, 131073, SB_GFP_KERNEL));
+    close_slab(&t, &mm, &system);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(general_caches_are_of_2_6_10),
         cmocka_unit_test(an_address_in_a_free_page_is_no_object),
         cmocka_unit_test(partial_lists_fill_and_overflow),
         cmocka_unit_test(a_refill_takes_half_of_what_a_cpu_may_keep),
