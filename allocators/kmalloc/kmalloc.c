@@ -54,6 +54,11 @@ static void *kmalloc_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
     return sb_kmalloc(&((struct kmalloc *)self)->kmalloc, size, align, gfp);
 }
 
+static void *kmalloc_alloc_node(void *self, size_t size, sb_gfp_t gfp, int node)
+{
+    return sb_kmalloc_node(&((struct kmalloc *)self)->kmalloc, size, gfp, node);
+}
+
 /* kfree finds the class by the page that the block lies in; no size is needed. */
 static void kmalloc_free(void *self, void *block, size_t size)
 {
@@ -94,6 +99,7 @@ static const struct sb_sized_ops sized = {
     .alloc = kmalloc_alloc,
     .free = kmalloc_free,
     .usable = kmalloc_usable,
+    .alloc_node = kmalloc_alloc_node,
 };
 
 const struct sb_allocator scullbench_allocator = {

@@ -89,6 +89,17 @@ void *sb_kmalloc(struct sb_kmalloc *k, size_t size, size_t align, sb_gfp_t gfp)
     return sb_cache_alloc(k->caches[gfp & SB_GFP_DMA][class_of(k, size)], gfp);
 }
 
+void *sb_kmalloc_node(struct sb_kmalloc *k, size_t size, sb_gfp_t gfp, int node)
+{
+    if (size <= SB_KMALLOC_MAX_SLAB)
+        return sb_cache_alloc_node(k->caches[gfp & SB_GFP_DMA][class_of(k, size)], gfp, node);
+    if (size > SB_PAGE_SIZE << SB_MAX_ORDER)
+        return NULL;
+    /* kmalloc needs an address. */
+    struct sb_page *page = sb_alloc_pages_node(k->slub.mm, node, gfp & ~SB_GFP_HIGHMEM, sb_get_order(size));
+    return page ? sb_page_address(k->slub.mm, page) : NULL;
+}
+
 void *sb_kzalloc(struct sb_kmalloc *k, size_t size, sb_gfp_t gfp)
 {
     return sb_kmalloc(k, size, 0, gfp | SB_GFP_ZERO);

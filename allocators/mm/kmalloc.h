@@ -17,6 +17,8 @@ int sb_kmalloc_init(struct sb_kmalloc *k, struct sb_mm *mm, const struct sb_slub
 void sb_kmalloc_exit(struct sb_kmalloc *k);
 
 void *sb_kmalloc(struct sb_kmalloc *k, size_t size, size_t align, sb_gfp_t gfp);
+/* kmalloc_node; -1: as sb_kmalloc. */
+void *sb_kmalloc_node(struct sb_kmalloc *k, size_t size, sb_gfp_t gfp, int node);
 void *sb_kzalloc(struct sb_kmalloc *k, size_t size, sb_gfp_t gfp);
 void sb_kfree(struct sb_kmalloc *k, void *block);
 size_t sb_ksize(struct sb_kmalloc *k, const void *block);

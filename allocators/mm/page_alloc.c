@@ -152,6 +152,12 @@ static void warn(struct sb_mm *mm, const struct request *r)
                    (unsigned long long)sb_mm_free_pages(mm));
 }
 
+void sb_warn_flags(struct sb_mm *mm, const char *cache, sb_gfp_t asked, sb_gfp_t kept)
+{
+    if (atomic_fetch_add(&mm->warnings, 1) < MOST_WARNINGS)
+        mm->host->fail(mm->host->context, "cache %s: unexpected gfp: %#x, taken as %#x", cache, asked, kept);
+}
+
 /* __alloc_pages_slowpath: who must not fail goes below the minimum only after reclaim has brought nothing. */
 static __attribute__((noinline)) struct sb_page *alloc_slow(struct sb_mm *mm, struct request *r)
 {

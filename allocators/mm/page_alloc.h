@@ -269,6 +269,8 @@ int sb_mm_check(struct sb_mm *mm, char *why, size_t why_size);
 const char *sb_zone_name(const struct sb_zone *zone);
 
 void sb_sink_printf(const struct sb_sink *sink, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* kmalloc_fix_flags' complaint: flags that a cache can't keep, and what is left of them. */
+void sb_warn_flags(struct sb_mm *mm, const char *cache, sb_gfp_t asked, sb_gfp_t kept);
 /* kmem_cache_destroy's refusal: tells the host which cache and how many. -EBUSY. */
 int sb_report_leak(const struct sb_mm *mm, const char *cache, uint64_t live, uint32_t size);
 /* Fills `why` and returns -EUCLEAN: the last line of every failed check. */

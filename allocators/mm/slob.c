@@ -12,7 +12,8 @@
  * one of a single unit holds the negated offset.
  *
  * Differs: sizes are rounded up to a word, so that alignment leaves no fragments that every later search
- * would look at.
+ * would look at. Who asks for DMA memory gets it: 6.1 looks at that when it takes a page, but not at whose pages the
+ * lists have.
  *
  * Locks: slob->lock, then a zone's lock; pages are allocated without it.
  *
@@ -141,14 +142,22 @@ static void add_live(struct sb_slob *slob, int blocks, int64_t bytes)
     slob->live_bytes += (uint64_t)(blocks * bytes);
 }
 
+/* Whether a page's zone is one that the request may have. */
+static bool may_serve(const struct sb_slob *slob, const struct sb_page *page, sb_gfp_t gfp)
+{
+    uint8_t type = slob->mm->zones[page->zone].type;
+    return gfp & SB_GFP_DMA ? type == SB_ZONE_DMA : !(gfp & SB_GFP_DMA32) || type <= SB_ZONE_DMA32;
+}
+
 /* Under the lock. The list is turned so that the next search begins here: next fit over pages. */
-static void *alloc_in_list(struct sb_slob *slob, struct sb_list *list, int units, size_t align, size_t header)
+static void *alloc_in_list(struct sb_slob *slob, struct sb_list *list, int units, size_t align, size_t header,
+                           sb_gfp_t gfp)
 {
     struct sb_list *link;
     sb_list_for_each (link, list) {
         struct sb_page *page = sb_list_entry(link, struct sb_page, link);
         /* Enough units in all, though perhaps not in a row: then the search within says so. */
-        if (page->inuse < units)
+        if (page->inuse < units || !may_serve(slob, page, gfp))
             continue;
         void *block = alloc_in_page(slob, page, units, align, header);
         if (!block)
@@ -169,7 +178,7 @@ static void *alloc_small(struct sb_slob *slob, size_t size, size_t align, size_t
     int units = (int)((size + UNIT - 1) / UNIT);
     struct sb_list *list = list_for(slob, size);
     sb_lock(&slob->lock);
-    void *block = alloc_in_list(slob, list, units, align, header);
+    void *block = alloc_in_list(slob, list, units, align, header, gfp);
     add_live(slob, block ? 1 : 0, (int64_t)size);
     sb_unlock(&slob->lock);
     if (block)
@@ -335,6 +344,7 @@ int sb_slob_cache_create(struct sb_slob *slob, const char *name, size_t size, si
     if (flags & SB_SLAB_HWCACHE_ALIGN && cache->align < 64)
         cache->align = 64;
     cache->ctor = ctor;
+    cache->zone = (flags & SB_SLAB_CACHE_DMA ? SB_GFP_DMA : 0) | (flags & SB_SLAB_CACHE_DMA32 ? SB_GFP_DMA32 : 0);
     snprintf(cache->name, sizeof(cache->name), "%s", name);
     sb_lock(&slob->lock);
     sb_list_add_tail(&cache->link, &slob->caches);
@@ -346,7 +356,7 @@ int sb_slob_cache_create(struct sb_slob *slob, const char *name, size_t size, si
 /* A constructor runs at each allocation: nothing is kept in the constructed state. */
 void *sb_slob_cache_alloc(struct sb_slob_cache *cache, sb_gfp_t gfp)
 {
-    void *object = alloc(cache->slob, cache->size, cache->align, 0, gfp);
+    void *object = alloc(cache->slob, cache->size, cache->align, 0, gfp | cache->zone);
     if (!object)
         return NULL;
     if (cache->ctor)

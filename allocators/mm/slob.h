@@ -20,6 +20,7 @@ struct sb_slob_cache {
     struct sb_list link;
     uint32_t size, requested, align;
     void (*ctor)(void *object);
+    sb_gfp_t zone; /* SB_GFP_DMA or DMA32, from its flags */
     atomic_ullong live;
     char name[64];
 };

@@ -21,7 +21,11 @@
  *
  * Sheaves, which came with 6.18, are an option: sheaf.c.
  *
- * Left out: caches are never merged; one node; debugging flags; memory cgroups.
+ * Nodes: partial lists are per node, of slabs whose pages lie there. A CPU looks at its own node's first, then at those
+ * of others that have more than min_partial (get_any_partial; the kernel passes that by in 24 of 1024 cases).
+ *
+ * Left out: caches are never merged; debugging flags; memory cgroups; of a node that was asked for, the slabs that the
+ * CPU keeps are not searched.
  */
 #define _GNU_SOURCE
 #include "slub.h"
@@ -205,6 +209,7 @@ static void free_cache(struct sb_kmem_cache *cache)
     free(cache->cpu);
     sb_sheaves_exit(&cache->sheaves);
     free(cache->random_order);
+    free(cache->nodes);
     free(cache);
 }
 
@@ -275,6 +280,18 @@ static int draw_random_order(struct sb_kmem_cache *cache)
     return 0;
 }
 
+static int make_nodes(struct sb_kmem_cache *cache)
+{
+    unsigned n = cache->mm->nr_nodes;
+    cache->nodes = aligned_alloc(64, n * sizeof(*cache->nodes));
+    if (!cache->nodes)
+        return -ENOMEM;
+    memset(cache->nodes, 0, n * sizeof(*cache->nodes));
+    for (unsigned i = 0; i < n; i++)
+        sb_list_init(&cache->nodes[i].partial);
+    return 0;
+}
+
 /* A name may be used twice; the kernel would merge such caches, we keep them apart so that each counts alone.
  */
 int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t align, uint32_t flags,
@@ -293,8 +310,9 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
     cache->flags = flags;
     cache->ctor = ctor;
     snprintf(cache->name, sizeof(cache->name), "%s", name);
-    sb_list_init(&cache->partial);
-    int status = lay_out(cache, size, align);
+    int status = make_nodes(cache);
+    if (!status)
+        status = lay_out(cache, size, align);
     if (!status && slub->config.randomize)
         status = draw_random_order(cache);
     if (!status && slub->config.percpu) {
@@ -306,7 +324,7 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
             status = -ENOMEM;
     }
     if (!status)
-        status = sb_sheaves_init(&cache->sheaves, slub->config.sheaf, slub->mm->nr_cpus, slub->mm->rseq);
+        status = sb_sheaves_init(&cache->sheaves, slub->config.sheaf, slub->mm);
     if (status) {
         free_cache(cache);
         return status;
@@ -350,17 +368,22 @@ static void count_slab(struct sb_kmem_cache *cache, const struct sb_page *page, 
 }
 
 /* A fresh slab, all its objects free, on no list. */
-static struct sb_page *new_slab(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+static struct sb_page *new_slab(struct sb_kmem_cache *cache, sb_gfp_t gfp, int node)
 {
     unsigned order = cache->order, least = sb_get_order(cache->size);
-    gfp &= ~(SB_GFP_ZERO | SB_GFP_HIGHMEM | SB_GFP_MOVABLE);
+    /* kmalloc_fix_flags: whose memory it is was decided when the cache was made. */
+    if (gfp & (SB_GFP_DMA32 | SB_GFP_HIGHMEM))
+        sb_warn_flags(cache->mm, cache->name, gfp, gfp & ~(SB_GFP_DMA32 | SB_GFP_HIGHMEM));
+    gfp &= ~(SB_GFP_ZERO | SB_GFP_DMA32 | SB_GFP_HIGHMEM | SB_GFP_MOVABLE);
     if (cache->flags & SB_SLAB_CACHE_DMA)
         gfp |= SB_GFP_DMA;
+    if (cache->flags & SB_SLAB_CACHE_DMA32)
+        gfp |= SB_GFP_DMA32;
     /* allocate_slab: the better order without effort, then fewer objects a slab are better than none. */
     sb_gfp_t easy = least < order ? (gfp | SB_GFP_NOWARN) & ~(SB_GFP_DIRECT_RECLAIM | SB_GFP_NOFAIL) : gfp;
-    struct sb_page *page = sb_alloc_pages(cache->mm, easy, order);
+    struct sb_page *page = sb_alloc_pages_node(cache->mm, node, easy, order);
     if (!page && least < order)
-        page = sb_alloc_pages(cache->mm, gfp, order = least);
+        page = sb_alloc_pages_node(cache->mm, node, gfp, order = least);
     if (!page)
         return NULL;
     char *base = slab_base(cache, page);
@@ -382,17 +405,29 @@ static void discard_slab(struct sb_kmem_cache *cache, struct sb_page *page)
     sb_free_pages(cache->mm, page, page->order);
 }
 
-/* With the node's lock; as all that touches the list. At the tail a slab has time to become empty. */
-static void add_partial(struct sb_kmem_cache *cache, struct sb_page *page)
+/* get_node(slab_nid): where the slab's pages lie. */
+static struct sb_cache_node *node_of(const struct sb_kmem_cache *cache, const struct sb_page *page)
 {
-    sb_list_add_tail(&page->link, &cache->partial);
-    __atomic_store_n(&cache->nr_partial, cache->nr_partial + 1, __ATOMIC_RELAXED);
+    return &cache->nodes[cache->mm->nr_nodes > 1 ? sb_page_zone(cache->mm, page)->node : 0];
 }
 
-static void remove_partial(struct sb_kmem_cache *cache, struct sb_page *page)
+/* numa_mem_id: the node one is on, or was a moment ago. */
+static unsigned this_node(const struct sb_kmem_cache *cache)
+{
+    return cache->mm->nr_nodes > 1 ? cache->mm->cpu_node[sched_getcpu()] : 0;
+}
+
+/* With the node's lock; as all that touches the list. At the tail a slab has time to become empty. */
+static void add_partial(struct sb_cache_node *node, struct sb_page *page)
+{
+    sb_list_add_tail(&page->link, &node->partial);
+    __atomic_store_n(&node->nr_partial, node->nr_partial + 1, __ATOMIC_RELAXED);
+}
+
+static void remove_partial(struct sb_cache_node *node, struct sb_page *page)
 {
     sb_list_del(&page->link);
-    __atomic_store_n(&cache->nr_partial, cache->nr_partial - 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&node->nr_partial, node->nr_partial - 1, __ATOMIC_RELAXED);
 }
 
 /*
@@ -406,9 +441,10 @@ static void unfreeze(struct sb_kmem_cache *cache, struct sb_page *page, void *fr
     void *tail = NULL;
     uint32_t n = 0;
     struct state s;
+    struct sb_cache_node *node = node_of(cache, page);
     for (void *object = freelist; object; object = get_free_pointer(cache, object), n++)
         tail = object;
-    sb_lock(&cache->lock);
+    sb_lock(&node->lock);
     uint64_t old = state_word(page);
     do {
         s = unpack(base, old);
@@ -419,10 +455,10 @@ static void unfreeze(struct sb_kmem_cache *cache, struct sb_page *page, void *fr
         }
         s.frozen = false;
     } while (!change(page, &old, pack(base, s)));
-    bool empty = !s.inuse && cache->nr_partial >= cache->min_partial;
+    bool empty = !s.inuse && node->nr_partial >= cache->min_partial;
     if (!empty && s.head)
-        add_partial(cache, page);
-    sb_unlock(&cache->lock);
+        add_partial(node, page);
+    sb_unlock(&node->lock);
     if (empty)
         discard_slab(cache, page);
 }
@@ -510,19 +546,20 @@ static void put_cpu_partial(struct sb_kmem_cache *cache, struct sb_page *page)
 }
 
 /*
- * Slabs of the node for a CPU: one to allocate from, and more until half of what the CPU may keep is there,
- * so that the next ones need no lock.
+ * get_partial_node: slabs of a node for a CPU: one to allocate from, and more until half of what the CPU may keep is
+ * there, so that the next ones need no lock.
  */
-static struct sb_page *get_partial(struct sb_kmem_cache *cache, struct sb_cpu_slab *cpu, void **freelist)
+static struct sb_page *get_partial_node(struct sb_kmem_cache *cache, struct sb_cache_node *node,
+                                        struct sb_cpu_slab *cpu, void **freelist)
 {
     struct sb_page *first = NULL;
-    if (!__atomic_load_n(&cache->nr_partial, __ATOMIC_RELAXED))
+    if (!__atomic_load_n(&node->nr_partial, __ATOMIC_RELAXED))
         return NULL;
-    sb_lock(&cache->lock);
-    while (!sb_list_empty(&cache->partial)) {
-        struct sb_page *page = sb_list_entry(cache->partial.next, struct sb_page, link);
+    sb_lock(&node->lock);
+    while (!sb_list_empty(&node->partial)) {
+        struct sb_page *page = sb_list_entry(node->partial.next, struct sb_page, link);
         const char *base = slab_base(cache, page);
-        remove_partial(cache, page);
+        remove_partial(node, page);
         if (!first) {
             first = page;
             *freelist = take_freelist(cache, page);
@@ -540,8 +577,28 @@ static struct sb_page *get_partial(struct sb_kmem_cache *cache, struct sb_cpu_sl
         if (cpu->nr_partial > cache->cpu_partial_slabs / 2)
             break;
     }
-    sb_unlock(&cache->lock);
+    sb_unlock(&node->lock);
     return first;
+}
+
+/* get_any_partial: the first other node with more than it is to keep. */
+static struct sb_cache_node *find_rich_node(const struct sb_kmem_cache *cache, unsigned from)
+{
+    for (unsigned i = 1; i < cache->mm->nr_nodes; i++) {
+        struct sb_cache_node *node = &cache->nodes[(from + i) % cache->mm->nr_nodes];
+        if (__atomic_load_n(&node->nr_partial, __ATOMIC_RELAXED) > cache->min_partial)
+            return node;
+    }
+    return NULL;
+}
+
+/* get_partial. `alone`: of no other node. */
+static struct sb_page *get_partial(struct sb_kmem_cache *cache, struct sb_cpu_slab *cpu, unsigned node, bool alone,
+                                   void **freelist)
+{
+    struct sb_page *page = get_partial_node(cache, &cache->nodes[node], cpu, freelist);
+    struct sb_cache_node *rich = page || alone ? NULL : find_rich_node(cache, node);
+    return rich ? get_partial_node(cache, rich, cpu, freelist) : page;
 }
 
 /*
@@ -563,7 +620,7 @@ static void *refill(struct sb_kmem_cache *cache, struct sb_cpu_slab *cpu)
         cpu->nr_partial--;
         return take_freelist(cache, cpu->list.page);
     }
-    cpu->list.page = get_partial(cache, cpu, &freelist);
+    cpu->list.page = get_partial(cache, cpu, this_node(cache), false, &freelist);
     return freelist;
 }
 
@@ -589,34 +646,46 @@ static void *pop_shared(struct sb_kmem_cache *cache, struct sb_page *page, bool 
     return object;
 }
 
-/* Without a CPU's part: what the percpu option is measured against, and the way out when the part is taken.
- */
-static void *alloc_from_node(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+/* The node whose list an allocation without a CPU's part takes from: the wanted one, else a rich one. */
+static struct sb_cache_node *find_node(const struct sb_kmem_cache *cache, sb_gfp_t gfp, int wanted)
+{
+    unsigned here = wanted < 0 ? this_node(cache) : (unsigned)wanted;
+    struct sb_cache_node *node = &cache->nodes[here], *rich = NULL;
+    if (!__atomic_load_n(&node->nr_partial, __ATOMIC_RELAXED) && !(wanted >= 0 && gfp & SB_GFP_THISNODE))
+        rich = find_rich_node(cache, here);
+    return rich ? rich : node;
+}
+
+/* Without a CPU's part: what the percpu option is measured against, and the way out when the part is taken. */
+static void *alloc_from_node(struct sb_kmem_cache *cache, sb_gfp_t gfp, int wanted)
 {
     bool full;
     struct sb_page *page = NULL;
-    sb_lock(&cache->lock);
-    if (sb_list_empty(&cache->partial)) {
-        sb_unlock(&cache->lock);
-        page = new_slab(cache, gfp);
+    struct sb_cache_node *node = find_node(cache, gfp, wanted);
+    sb_lock(&node->lock);
+    if (sb_list_empty(&node->partial)) {
+        sb_unlock(&node->lock);
+        page = new_slab(cache, gfp, wanted);
         if (!page)
             return NULL;
-        sb_lock(&cache->lock);
-        add_partial(cache, page);
+        /* Its own: where that node has no page left it is another's. */
+        node = node_of(cache, page);
+        sb_lock(&node->lock);
+        add_partial(node, page);
     }
-    page = page ? page : sb_list_entry(cache->partial.next, struct sb_page, link);
+    page = page ? page : sb_list_entry(node->partial.next, struct sb_page, link);
     void *object = pop_shared(cache, page, &full);
     if (full)
-        remove_partial(cache, page);
-    sb_unlock(&cache->lock);
+        remove_partial(node, page);
+    sb_unlock(&node->lock);
     return object;
 }
 
 /* The CPU's part was given back while the page was allocated: whatever it has by now goes to the node. */
-static void *alloc_from_new(struct sb_kmem_cache *cache, sb_gfp_t gfp)
+static void *alloc_from_new(struct sb_kmem_cache *cache, sb_gfp_t gfp, int node)
 {
     void *mine, *theirs;
-    struct sb_page *page = new_slab(cache, gfp), *replaced;
+    struct sb_page *page = new_slab(cache, gfp, node), *replaced;
     if (!page)
         return NULL;
     mine = take_freelist(cache, page);
@@ -635,17 +704,44 @@ static void *alloc_from_new(struct sb_kmem_cache *cache, sb_gfp_t gfp)
     return object;
 }
 
+/* ___slab_alloc with a node: a slab of another node is the CPU's no longer, and one of the wanted takes its place. */
+static void *alloc_on(struct sb_kmem_cache *cache, sb_gfp_t gfp, unsigned node)
+{
+    void *freelist, *left = NULL, *object = NULL;
+    struct sb_page *old = NULL;
+    struct sb_cpu_slab *cpu = cache->cpu ? take_cpu(cache, &freelist) : NULL;
+    if (!cpu)
+        return alloc_from_node(cache, gfp, (int)node);
+    if (cpu->list.page && node_of(cache, cpu->list.page) == &cache->nodes[node]) {
+        object = freelist ? freelist : take_freelist(cache, cpu->list.page);
+    } else {
+        old = cpu->list.page;
+        left = freelist;
+        cpu->list.page = NULL;
+    }
+    if (!object) {
+        /* Full, it is on no list until something of it is freed. */
+        freelist = NULL;
+        cpu->list.page = get_partial(cache, cpu, node, gfp & SB_GFP_THISNODE, &freelist);
+        object = freelist;
+    }
+    give_back_cpu(cache, cpu, object ? get_free_pointer(cache, object) : NULL);
+    if (old)
+        unfreeze(cache, old, left);
+    return object ? object : alloc_from_new(cache, gfp, (int)node);
+}
+
 static __attribute__((noinline)) void *alloc_slow(struct sb_kmem_cache *cache, sb_gfp_t gfp)
 {
     void *freelist, *object;
     if (!cache->cpu)
-        return alloc_from_node(cache, gfp);
+        return alloc_from_node(cache, gfp, -1);
     struct sb_cpu_slab *cpu = take_cpu(cache, &freelist);
     if (!cpu)
-        return alloc_from_node(cache, gfp);
+        return alloc_from_node(cache, gfp, -1);
     object = freelist ? freelist : refill(cache, cpu);
     give_back_cpu(cache, cpu, object ? get_free_pointer(cache, object) : NULL);
-    return object ? object : alloc_from_new(cache, gfp);
+    return object ? object : alloc_from_new(cache, gfp, -1);
 }
 
 /* Off the CPU's list by a restartable sequence; NULL: the slow way. */
@@ -691,6 +787,26 @@ void *sb_cache_alloc(struct sb_kmem_cache *cache, sb_gfp_t gfp)
     return alloc_rest(cache, gfp, object);
 }
 
+void *sb_cache_alloc_node(struct sb_kmem_cache *cache, sb_gfp_t gfp, int node)
+{
+    if (node < 0 || (cache->mm->nr_nodes == 1 && node == 0))
+        return sb_cache_alloc(cache, gfp);
+    if ((unsigned)node >= cache->mm->nr_nodes)
+        return NULL;
+    /* Sheaves serve the CPU's own node, as long as what they have lies there (alloc_from_pcs of 6.18). */
+    void *object =
+        cache->sheaves.capacity && (unsigned)node == this_node(cache) ? sb_stack_pop(&cache->sheaves.stacks, 0) : NULL;
+    if (object && node_of(cache, sb_virt_to_head(cache->mm, object)) != &cache->nodes[node]) {
+        sb_cache_free(cache, object);
+        object = NULL;
+    }
+    if (!object)
+        object = alloc_on(cache, gfp, (unsigned)node);
+    if (object && gfp & SB_GFP_ZERO)
+        sb_mm_zero(cache->mm, object, cache->object_size);
+    return object;
+}
+
 /* As many as the CPU's list has in one taking, refilled from what is there. */
 size_t sb_slabs_alloc(struct sb_kmem_cache *cache, size_t n, void **objects)
 {
@@ -709,7 +825,7 @@ size_t sb_slabs_alloc(struct sb_kmem_cache *cache, size_t n, void **objects)
 
 size_t sb_cache_alloc_bulk(struct sb_kmem_cache *cache, sb_gfp_t gfp, size_t n, void **objects)
 {
-    size_t got = 0;
+    size_t got = cache->sheaves.capacity ? sb_sheaf_alloc_bulk(cache, n, objects) : 0;
     while (got < n) {
         got += sb_slabs_alloc(cache, n - got, objects + got);
         /* One by the slow way, which brings a new slab. */
@@ -737,6 +853,7 @@ static __attribute__((noinline)) void free_slow(struct sb_kmem_cache *cache, str
                                                 void *tail, uint32_t n)
 {
     const char *base = slab_base(cache, page);
+    struct sb_cache_node *node = node_of(cache, page);
     uint64_t old = state_word(page);
     bool locked = false, freeze, was_full;
     struct state s;
@@ -750,9 +867,9 @@ static __attribute__((noinline)) void free_slow(struct sb_kmem_cache *cache, str
         bool need_lock = !s.frozen && !freeze && (!s.inuse || was_full);
         if (need_lock != locked) {
             if (need_lock)
-                sb_lock(&cache->lock);
+                sb_lock(&node->lock);
             else
-                sb_unlock(&cache->lock);
+                sb_unlock(&node->lock);
             locked = need_lock;
             old = state_word(page);
             continue;
@@ -765,12 +882,12 @@ static __attribute__((noinline)) void free_slow(struct sb_kmem_cache *cache, str
     if (freeze) {
         put_cpu_partial(cache, page);
     } else if (locked) {
-        bool empty = !s.inuse && cache->nr_partial >= cache->min_partial;
+        bool empty = !s.inuse && node->nr_partial >= cache->min_partial;
         if (empty && !was_full)
-            remove_partial(cache, page);
+            remove_partial(node, page);
         else if (!empty && was_full)
-            add_partial(cache, page);
-        sb_unlock(&cache->lock);
+            add_partial(node, page);
+        sb_unlock(&node->lock);
         if (empty)
             discard_slab(cache, page);
     }
@@ -831,9 +948,21 @@ static __attribute__((noinline)) void free_rest(struct sb_kmem_cache *cache, str
         free_slow(cache, page, object, object, 1);
 }
 
-/* Whose object it is isn't asked: that comes out when the sheaf goes back to the slabs, or by check(). */
+/*
+ * Whose object it is isn't asked: that comes out when the sheaf goes back to the slabs, or by check(). Another node's
+ * passes by the sheaves, as in 6.18.
+ */
 static inline void free_to_sheaf(struct sb_kmem_cache *cache, void *object)
 {
+    if (__builtin_expect(cache->mm->nr_nodes > 1, 0)) {
+        struct sb_page *page = slab_of(cache, object);
+        if (!page)
+            return;
+        if (node_of(cache, page) != &cache->nodes[this_node(cache)]) {
+            sb_slab_free(cache, object);
+            return;
+        }
+    }
     if (__builtin_expect(!sb_stack_push(&cache->sheaves.stacks, 0, object), 0))
         sb_sheaf_free_slow(cache, object);
 }
@@ -886,7 +1015,8 @@ static size_t free_chain(struct sb_kmem_cache *cache, size_t n, void **objects)
 /* Like the kernel's, it uses up the array. */
 void sb_cache_free_bulk(struct sb_kmem_cache *cache, size_t n, void **objects)
 {
-    sb_slabs_free(cache, n, objects);
+    size_t kept = cache->sheaves.capacity ? sb_sheaf_free_bulk(cache, n, objects) : 0;
+    sb_slabs_free(cache, n - kept, objects + kept);
 }
 
 void sb_slabs_free(struct sb_kmem_cache *cache, size_t n, void **objects)
@@ -925,16 +1055,19 @@ void sb_cache_shrink(struct sb_kmem_cache *cache)
     sb_list_init(&discard);
     sb_sheaves_flush(cache);
     flush_cpus(cache);
-    sb_lock(&cache->lock);
-    for (link = cache->partial.next; link != &cache->partial; link = next) {
-        struct sb_page *page = sb_list_entry(link, struct sb_page, link);
-        next = link->next;
-        if (state_of(cache, page).inuse)
-            continue;
-        remove_partial(cache, page);
-        sb_list_add(&page->link, &discard);
+    for (unsigned i = 0; i < cache->mm->nr_nodes; i++) {
+        struct sb_cache_node *node = &cache->nodes[i];
+        sb_lock(&node->lock);
+        for (link = node->partial.next; link != &node->partial; link = next) {
+            struct sb_page *page = sb_list_entry(link, struct sb_page, link);
+            next = link->next;
+            if (state_of(cache, page).inuse)
+                continue;
+            remove_partial(node, page);
+            sb_list_add(&page->link, &discard);
+        }
+        sb_unlock(&node->lock);
     }
-    sb_unlock(&cache->lock);
     while (!sb_list_empty(&discard)) {
         struct sb_page *page = sb_list_entry(discard.next, struct sb_page, link);
         sb_list_del(&page->link);
@@ -973,8 +1106,10 @@ uint64_t sb_cache_live(struct sb_kmem_cache *cache)
 {
     uint64_t live = atomic_load(&cache->nr_objects) - sb_sheaves_count(&cache->sheaves);
     struct sb_list *link;
-    sb_list_for_each (link, &cache->partial)
-        live -= free_in(cache, sb_list_entry(link, struct sb_page, link));
+    for (unsigned i = 0; i < cache->mm->nr_nodes; i++) {
+        sb_list_for_each (link, &cache->nodes[i].partial)
+            live -= free_in(cache, sb_list_entry(link, struct sb_page, link));
+    }
     for (unsigned i = 0; cache->cpu && i < cache->mm->nr_cpus; i++) {
         const struct sb_cpu_slab *cpu = &cache->cpu[i];
         live -= list_length(cache, cpu->list.freelist, MAX_OBJECTS);
@@ -1020,11 +1155,9 @@ void sb_slub_snapshot(struct sb_slub *slub, struct sb_snapshot *snapshot)
         uint64_t live = sb_cache_live(cache);
         snapshot->live += live;
         snapshot->handed_bytes += live * cache->size;
-        snapshot->metadata_bytes +=
-            sizeof(*cache) + (cache->cpu ? cache->mm->nr_cpus * sizeof(*cache->cpu) : 0) +
-            (cache->random_order ? cache->objects * sizeof(*cache->random_order) : 0) +
-            sb_stacks_bytes(&cache->sheaves.stacks) +
-            (uint64_t)(cache->sheaves.nr_full + cache->sheaves.nr_empty) * cache->sheaves.capacity * sizeof(void *);
+        snapshot->metadata_bytes += sizeof(*cache) + (cache->cpu ? cache->mm->nr_cpus * sizeof(*cache->cpu) : 0) +
+                                    (cache->random_order ? cache->objects * sizeof(*cache->random_order) : 0) +
+                                    cache->mm->nr_nodes * sizeof(*cache->nodes) + sb_sheaves_bytes(&cache->sheaves);
     }
 }
 
@@ -1097,24 +1230,28 @@ static int check_slab(struct sb_kmem_cache *cache, struct sb_page *page, bool fr
     return check_freelist(cache, page, s.head, free_in(cache, page), why, why_size);
 }
 
-static int check_partial(struct sb_kmem_cache *cache, char *why, size_t why_size)
+static int check_partial(struct sb_kmem_cache *cache, unsigned number, char *why, size_t why_size)
 {
+    const struct sb_cache_node *node = &cache->nodes[number];
     const struct sb_list *link;
     uint64_t n = 0;
-    sb_list_for_each (link, &cache->partial) {
+    sb_list_for_each (link, &node->partial) {
         struct sb_page *page = sb_list_entry(link, struct sb_page, link);
-        if (++n > cache->nr_partial)
+        if (++n > node->nr_partial)
             break;
         int status = check_slab(cache, page, false, why, why_size);
         if (status)
             return status;
         if (!state_of(cache, page).head)
             return sb_check_failed(why, why_size, "cache %s: a full slab is on the partial list", cache->name);
+        if (node_of(cache, page) != node)
+            return sb_check_failed(why, why_size, "cache %s: node %u's partial list has a slab of another node",
+                                   cache->name, number);
     }
-    if (n == cache->nr_partial && n <= atomic_load(&cache->nr_slabs))
+    if (n == node->nr_partial && n <= atomic_load(&cache->nr_slabs))
         return 0;
     return sb_check_failed(why, why_size, "cache %s: %llu slabs on the partial list, %llu counted, %llu in all",
-                           cache->name, (unsigned long long)n, (unsigned long long)cache->nr_partial,
+                           cache->name, (unsigned long long)n, (unsigned long long)node->nr_partial,
                            (unsigned long long)atomic_load(&cache->nr_slabs));
 }
 
@@ -1201,7 +1338,8 @@ int sb_slub_check(struct sb_slub *slub, char *why, size_t why_size)
         struct sb_kmem_cache *cache = sb_list_entry(link, struct sb_kmem_cache, link);
         if (status)
             break;
-        status = check_partial(cache, why, why_size);
+        for (unsigned i = 0; i < slub->mm->nr_nodes && !status; i++)
+            status = check_partial(cache, i, why, why_size);
         if (!status)
             status = check_sheaves(cache, why, why_size);
         for (unsigned i = 0; cache->cpu && i < slub->mm->nr_cpus && !status; i++)

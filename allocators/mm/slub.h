@@ -21,25 +21,37 @@ struct sb_sheaf {
     void *objects[];
 };
 
+/* A node's. */
+struct sb_barn {
+    struct sb_lock lock; /* of all below */
+    uint32_t nr_full, nr_empty;
+    struct sb_sheaf *full, *empty;
+    char padding[32];
+};
+_Static_assert(sizeof(struct sb_barn) == 64, "barns share no cache line");
+
 struct sb_sheaves {
     uint32_t capacity; /* objects of a sheaf; 0: the cache has none */
-    uint32_t nr_full, nr_empty;
+    unsigned nr_nodes;
     struct sb_stacks stacks; /* a CPU's main and spare sheaf, as one stack of twice the capacity */
-    struct sb_lock lock;     /* the barn's: all below and above that changes */
-    struct sb_sheaf *full, *empty;
+    struct sb_barn *barns;   /* by node */
 };
 
-int sb_sheaves_init(struct sb_sheaves *sheaves, uint32_t capacity, unsigned nr_cpus, bool rseq);
+int sb_sheaves_init(struct sb_sheaves *sheaves, uint32_t capacity, const struct sb_mm *mm);
 /* The host's memory only; objects are given back by sb_sheaves_flush. */
 void sb_sheaves_exit(struct sb_sheaves *sheaves);
 
 /* NULL: neither the CPU's sheaf nor the barn has one, and the slabs gave none. */
 void *sb_sheaf_alloc_slow(struct sb_kmem_cache *cache, sb_gfp_t gfp);
 void sb_sheaf_free_slow(struct sb_kmem_cache *cache, void *object);
+/* How many of n there were in sheaves; how many were put there. */
+size_t sb_sheaf_alloc_bulk(struct sb_kmem_cache *cache, size_t n, void **objects);
+size_t sb_sheaf_free_bulk(struct sb_kmem_cache *cache, size_t n, void *const *objects);
 /* Everything to the slabs. */
 void sb_sheaves_flush(struct sb_kmem_cache *cache);
-/* Objects in sheaves; exact while nothing else runs. */
+/* Objects in sheaves, and bytes of the host's that they take; exact while nothing else runs. */
 uint64_t sb_sheaves_count(const struct sb_sheaves *sheaves);
+uint64_t sb_sheaves_bytes(const struct sb_sheaves *sheaves);
 
 /* ---- slabs ---- */
 
@@ -54,6 +66,15 @@ struct sb_cpu_slab {
 #define SB_CPU_SLAB_SHIFT 7
 _Static_assert(sizeof(struct sb_cpu_slab) == 1 << SB_CPU_SLAB_SHIFT,
                "one CPU's part fills two cache lines: adjacent-line prefetch");
+
+/* struct kmem_cache_node: slabs of one node's pages with free objects, which no CPU has. */
+struct sb_cache_node {
+    struct sb_lock lock; /* the list, and who joins or leaves it */
+    struct sb_list partial;
+    uint64_t nr_partial;
+    char padding[32];
+};
+_Static_assert(sizeof(struct sb_cache_node) == 64, "nodes share no cache line");
 
 struct sb_kmem_cache {
     struct sb_cpu_slab *cpu; /* one per CPU; NULL without per-CPU slabs */
@@ -72,9 +93,8 @@ struct sb_kmem_cache {
     struct sb_slub *slub;
     uint32_t *random_order; /* object numbers in the order of a fresh slab's free list; NULL: ascending */
     struct sb_list link;    /* slub->caches */
-    struct sb_lock lock;    /* the node's: the partial list, and who joins or leaves it */
-    struct sb_list partial;
-    uint64_t nr_partial, min_partial;
+    struct sb_cache_node *nodes;
+    uint64_t min_partial;                         /* of each node */
     atomic_ullong nr_slabs, nr_objects, nr_pages; /* of all slabs, whatever their order */
     char name[64];
 };
@@ -114,7 +134,7 @@ struct sb_slub {
 #define SB_SLUB_OPTION_SHEAF                                                                                           \
     {                                                                                                                  \
         "sheaf", SB_OPTION_INT, 0, "0", 0, 4096, NULL,                                                                 \
-            "objects of a sheaf: each CPU keeps up to two of them in an array, the node ten more, as Linux "           \
+            "objects of a sheaf: each CPU keeps up to two of them in an array, each node ten more, as Linux "          \
             "6.18 does where a cache asks for it; 0: no sheaves"                                                       \
     }
 
@@ -126,6 +146,8 @@ void sb_slub_exit(struct sb_slub *slub);
 int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t align, uint32_t flags,
                     void (*ctor)(void *), struct sb_kmem_cache **cache);
 void *sb_cache_alloc(struct sb_kmem_cache *cache, sb_gfp_t gfp);
+/* Of that node's memory if it can be had, and with __GFP_THISNODE of no other's; -1: as sb_cache_alloc. */
+void *sb_cache_alloc_node(struct sb_kmem_cache *cache, sb_gfp_t gfp, int node);
 void sb_cache_free(struct sb_kmem_cache *cache, void *object);
 /* For those who have looked up the object's slab already. */
 void sb_cache_free_in(struct sb_kmem_cache *cache, struct sb_page *page, void *object);

@@ -66,6 +66,11 @@ static void *slub_alloc(void *cache, sb_gfp_t gfp)
     return sb_cache_alloc(cache, gfp);
 }
 
+static void *slub_alloc_node(void *cache, sb_gfp_t gfp, int node)
+{
+    return sb_cache_alloc_node(cache, gfp, node);
+}
+
 static void slub_free(void *cache, void *object)
 {
     sb_cache_free(cache, object);
@@ -124,6 +129,7 @@ static const struct sb_cache_ops cache = {
     .alloc = slub_alloc,
     .free = slub_free,
     .destroy = slub_destroy,
+    .alloc_node = slub_alloc_node,
 };
 
 const struct sb_allocator scullbench_allocator = {

@@ -56,7 +56,7 @@ static void partial_lists_fill_and_overflow(void **state)
     for (unsigned slab = 0; slab < 10; slab++) {
         sb_cache_free(cache, objects[64 * slab]);
         assert_int_equal(cpu->nr_partial, slab % 4 + 1);
-        assert_int_equal(cache->nr_partial, slab / 4 * 4);
+        assert_int_equal(cache->nodes[0].nr_partial, slab / 4 * 4);
     }
     CHECK(sb_slub_check, &slub);
     assert_int_equal(sb_cache_live(cache), 64 * 16 - 10);
@@ -87,12 +87,12 @@ static void a_refill_takes_half_of_what_a_cpu_may_keep(void **state)
         sb_cache_free(cache, objects[64 * slab]);
     const struct sb_cpu_slab *cpu = &cache->cpu[sched_getcpu()];
     assert_int_equal(cpu->nr_partial, 2);
-    assert_int_equal(cache->nr_partial, 8);
+    assert_int_equal(cache->nodes[0].nr_partial, 8);
     /* The CPU's two, with an object each, then the node's: one for now, and three, which is over half of four. */
     for (int i = 0; i < 3; i++)
         assert_non_null(sb_cache_alloc(cache, SB_GFP_KERNEL));
     assert_int_equal(cpu->nr_partial, 3);
-    assert_int_equal(cache->nr_partial, 4);
+    assert_int_equal(cache->nodes[0].nr_partial, 4);
     close_slub(&t, &mm, &slub);
 }
 
@@ -121,7 +121,7 @@ static void min_partial_slabs_wait(void **state)
     for (int slab = 0; slab < 10; slab++) {
         for (int i = 0; i < 64; i++)
             sb_cache_free(cache, objects[64 * slab + i]);
-        assert_int_equal(cache->nr_partial, slab < 4 ? slab + 1 : 4);
+        assert_int_equal(cache->nodes[0].nr_partial, slab < 4 ? slab + 1 : 4);
     }
     assert_int_equal(cache->nr_slabs, 4);
     close_slub(&t, &mm, &slub);

@@ -249,6 +249,9 @@ static void stress_plugin(const char *name, const char *overrides)
     STRESS(slub_sheaves, "slub", "sheaf=32")                                                                           \
     STRESS(slub_sheaves_lock, "slub", "sheaf=32 cpu_sync=lock")                                                        \
     STRESS(slub_sheaves_shared, "slub", "sheaf=8 percpu=no")                                                           \
+    STRESS(slub_nodes, "slub", "nodes=2")                                                                              \
+    STRESS(slub_nodes_sheaves, "slub", "nodes=2 sheaf=8")                                                              \
+    STRESS(slub_nodes_shared, "slub", "nodes=3 percpu=no")                                                             \
     STRESS(slab, "slab", "")                                                                                           \
     STRESS(slab_shared, "slab", "percpu=no")                                                                           \
     STRESS(slab_lock, "slab", "cpu_sync=lock")                                                                         \

@@ -67,6 +67,7 @@ typedef uint32_t sb_gfp_t;
 #define SB_SLAB_HWCACHE_ALIGN UINT32_C(0x1) /* align objects to the cache line */
 #define SB_SLAB_CACHE_DMA     UINT32_C(0x2) /* slabs from the DMA zone */
 #define SB_SLAB_NO_REAP       UINT32_C(0x4) /* memory pressure takes no slabs of it */
+#define SB_SLAB_CACHE_DMA32   UINT32_C(0x8) /* since 1.6: slabs from the zones DMA32 and DMA */
 
 /* kmalloc-like; alloc and free are required. `align` is a power of two or 0 for the allocator's natural
  * alignment. */
@@ -78,6 +79,8 @@ struct sb_sized_ops {
     void *(*alloc)(void *self, size_t size, size_t align, sb_gfp_t gfp);
     void (*free)(void *self, void *block, size_t size); /* size: as it was asked for; NULL is ignored */
     size_t (*usable)(void *self, void *block);          /* bytes that may be used; NULL: not known */
+    /* Since 1.6, may be NULL. kmalloc_node: of that node's memory if it can be had; -1: as alloc, without `align`. */
+    void *(*alloc_node)(void *self, size_t size, sb_gfp_t gfp, int node);
 };
 
 /* kmem_cache-like: objects of one size. All four are required. */
@@ -92,6 +95,8 @@ struct sb_cache_ops {
     void (*free)(void *cache, void *object);
     /* -EBUSY while objects live: the cache stays, and fail() names it and their number. */
     int (*destroy)(void *cache);
+    /* Since 1.6, may be NULL. kmem_cache_alloc_node: of that node's memory if it can be had; -1: as alloc. */
+    void *(*alloc_node)(void *cache, sb_gfp_t gfp, int node);
 };
 
 /*
