@@ -226,6 +226,12 @@ static void every_cpu_has_its_own_copy(void **state)
             assert_int_equal(*(uint64_t *)sb_per_cpu_ptr(cookies[i], cpu), i * 4 + cpu);
         sb_free_percpu(&pcpu, cookies[i]);
     }
+    /* What was written there is not the next owner's to see. */
+    uint64_t *again = sb_alloc_percpu(&pcpu, 64, 64);
+    assert_ptr_equal(again, cookies[0]);
+    for (unsigned cpu = 0; cpu < 4; cpu++)
+        assert_int_equal(*(uint64_t *)sb_per_cpu_ptr(again, cpu), 0);
+    sb_free_percpu(&pcpu, again);
     sb_pcpu_shrink(&pcpu);
     CHECK(sb_pcpu_check, &pcpu);
     assert_int_equal(sb_mm_free_pages(&mm), before);
