@@ -302,6 +302,10 @@ int sb_mm_init(struct sb_mm *mm, const struct sb_host *host, const struct sb_mm_
         return -ENOMEM;
     }
     int status = set_nodes(mm, host, config->nodes);
+    if (!status && mm->nr_nodes > 1) {
+        mm->numa = calloc((size_t)mm->nr_nodes * SB_NR_ZONES * mm->nr_cpus, sizeof(*mm->numa));
+        status = mm->numa ? 0 : -ENOMEM;
+    }
     if (!status)
         status = set_highmem(mm, host, config->highmem);
     if (!status)
@@ -324,5 +328,6 @@ void sb_mm_exit(struct sb_mm *mm)
         sb_pcp_exit(&mm->zones[i]);
     free(mm->cpu_node);
     free(mm->block_type);
+    free(mm->numa);
     mm->cpu_node = mm->block_type = NULL;
 }

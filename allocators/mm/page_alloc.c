@@ -110,6 +110,24 @@ static bool watermark_ok(const struct sb_mm *mm, const struct sb_zone *zone, con
     return free > keep + zone->lowmem_reserve[r->highest] + (UINT64_C(1) << r->order) - 1;
 }
 
+/* zone_statistics: by the node that was preferred, and by the one that the CPU is of. */
+static __attribute__((noinline)) void count_numa(struct sb_mm *mm, unsigned preferred, const struct sb_zone *zone)
+{
+    int cpu = sched_getcpu();
+    size_t index = (size_t)(zone - mm->zones);
+    if (cpu < 0 || (unsigned)cpu >= mm->nr_cpus)
+        return;
+    uint64_t *n = mm->numa[index * mm->nr_cpus + (unsigned)cpu].n;
+    bool hit = zone->node == preferred;
+    __atomic_fetch_add(&n[hit ? SB_NUMA_HIT : SB_NUMA_MISS], 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&n[zone->node == mm->cpu_node[cpu] ? SB_NUMA_LOCAL : SB_NUMA_OTHER], 1, __ATOMIC_RELAXED);
+    if (hit)
+        return;
+    /* The zone that would have been a hit: the preferred node's of the same type, or its lowest. */
+    size_t missed = preferred * SB_NR_ZONES + zone->type;
+    __atomic_fetch_add(&mm->numa[missed * mm->nr_cpus + (unsigned)cpu].n[SB_NUMA_FOREIGN], 1, __ATOMIC_RELAXED);
+}
+
 static struct sb_page *from_zone(struct sb_mm *mm, struct sb_zone *zone, const struct request *r)
 {
     bool cold = r->gfp & SB_GFP_COLD;
@@ -138,6 +156,8 @@ static struct sb_page *from_zonelist(struct sb_mm *mm, const struct request *r)
         if (!watermark_ok(mm, zones[i], r))
             continue;
         struct sb_page *page = from_zone(mm, zones[i], r);
+        if (page && mm->numa)
+            count_numa(mm, r->node, zones[i]);
         if (page)
             return page;
     }
@@ -222,6 +242,8 @@ static inline struct sb_page *alloc_fast(struct sb_mm *mm, sb_gfp_t gfp, unsigne
     struct sb_page *page = sb_stack_pop(&zone->pcp, zone->pcp_at[sb_pcp_list(order, migratetype(gfp))]);
     if (__builtin_expect(page != NULL, 1))
         sb_page_set_flags(page, SB_PG_ALLOCATED);
+    if (__builtin_expect(page && mm->numa, 0))
+        count_numa(mm, zone->node, zone);
     return page;
 }
 

@@ -95,6 +95,13 @@ struct sb_zone {
     uint32_t pcp_batch[SB_NR_PCP_ORDERS];
 };
 
+/* What one CPU has counted of a zone's blocks: numastat's events, by mm/vmstat.c's names. Only where there are nodes.
+ */
+enum sb_numa_event { SB_NUMA_HIT, SB_NUMA_MISS, SB_NUMA_FOREIGN, SB_NUMA_LOCAL, SB_NUMA_OTHER, SB_NR_NUMA_EVENTS };
+struct sb_numa_counts {
+    uint64_t n[8]; /* by event; a cache line */
+};
+
 /* Zones in the order in which they are tried; ends with NULL. */
 struct sb_zonelist {
     struct sb_zone *zones[SB_MAX_NODES * SB_NR_ZONES + 1];
@@ -143,10 +150,11 @@ struct sb_mm {
     /* By node and a gfp mask's zone bits: the zone whose lists are looked at first; NULL: no lists. */
     const struct sb_zone *fast_zone[SB_MAX_NODES][8];
     const struct sb_host *host;
-    void *boot;              /* what was taken before the zones were built */
-    atomic_uint bad_frees;   /* frees of what wasn't allocated: refused, counted, reported by check */
-    atomic_uint warnings;    /* failures told to the host */
-    atomic_ullong nr_zeroed; /* bytes, since open */
+    void *boot;                  /* what was taken before the zones were built */
+    atomic_uint bad_frees;       /* frees of what wasn't allocated: refused, counted, reported by check */
+    atomic_uint warnings;        /* failures told to the host */
+    atomic_ullong nr_zeroed;     /* bytes, since open */
+    struct sb_numa_counts *numa; /* by zone, then by CPU; NULL on one node */
 
     struct sb_lock reclaim_lock; /* one reclaims at a time; protects the shrinkers */
     struct sb_shrinker shrinkers[SB_MAX_SHRINKERS];
@@ -256,6 +264,7 @@ void sb_drain_all_pages(struct sb_mm *mm);
 
 /* ---- looking (page_check.c); only while nothing else runs ---- */
 
+uint64_t sb_mm_numa_events(const struct sb_mm *mm, const struct sb_zone *zone, enum sb_numa_event event);
 uint64_t sb_mm_free_pages(const struct sb_mm *mm);
 uint64_t sb_mm_pcp_pages(const struct sb_mm *mm);
 /* Pages not free; those on per-CPU lists count as used: no other CPU can have them. */
@@ -264,7 +273,8 @@ uint64_t sb_mm_used_pages(const struct sb_mm *mm);
 uint64_t sb_mm_live_blocks(const struct sb_mm *mm);
 void sb_mm_snapshot(struct sb_mm *mm, struct sb_snapshot *snapshot);
 int sb_mm_dump(struct sb_mm *mm, const char *file, const struct sb_sink *sink);
-#define SB_MM_DUMP_FILES "buddyinfo zoneinfo pagetypeinfo"
+/* "numastat" as numastat(8) prints it; the others as in /proc. */
+#define SB_MM_DUMP_FILES "buddyinfo zoneinfo pagetypeinfo numastat"
 int sb_mm_check(struct sb_mm *mm, char *why, size_t why_size);
 const char *sb_zone_name(const struct sb_zone *zone);
 

@@ -1,6 +1,6 @@
 /*
- * The page allocator's books and proofs: snapshot, /proc/buddyinfo, /proc/zoneinfo and /proc/pagetypeinfo in
- * the format of Linux 6.1, and check(), which walks every list and every page. Only while nothing else runs.
+ * The page allocator's books and proofs: the snapshot, and check(), which walks every list and every page. Only while
+ * nothing else runs.
  */
 #include "page_internal.h"
 
@@ -93,100 +93,6 @@ void sb_sink_printf(const struct sb_sink *sink, const char *format, ...)
     va_end(args);
     if (n > 0)
         sink->write(sink->context, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
-}
-
-/* Zones without pages are left out, as the kernel leaves out what isn't populated. */
-static void dump_buddyinfo(struct sb_mm *mm, const struct sb_sink *sink)
-{
-    for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
-        if (zone->start_pfn == zone->end_pfn)
-            continue;
-        sb_sink_printf(sink, "Node %d, zone %8s ", zone->node, sb_zone_name(zone));
-        for (unsigned order = 0; order < SB_NR_ORDERS; order++)
-            sb_sink_printf(sink, "%6llu ", (ull)zone->free_area[order].nr_free);
-        sb_sink_printf(sink, "\n");
-    }
-}
-
-static void dump_pagetypeinfo(struct sb_mm *mm, const struct sb_sink *sink)
-{
-    static const char *const names[SB_NR_MIGRATETYPES] = {"Unmovable", "Movable", "Reclaimable"};
-    sb_sink_printf(sink, "Page block order: %d\nPages per block:  %llu\n\n", SB_PAGEBLOCK_ORDER,
-                   (ull)SB_PAGEBLOCK_PAGES);
-    sb_sink_printf(sink, "%-43s ", "Free pages count per migrate type at order");
-    for (unsigned order = 0; order < SB_NR_ORDERS; order++)
-        sb_sink_printf(sink, "%6u ", order);
-    sb_sink_printf(sink, "\n");
-    for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
-        for (unsigned type = 0; zone->managed && type < SB_NR_MIGRATETYPES; type++) {
-            sb_sink_printf(sink, "Node %4d, zone %8s, type %12s ", zone->node, sb_zone_name(zone), names[type]);
-            for (unsigned order = 0; order < SB_NR_ORDERS; order++) {
-                /* Counted by walking, as the kernel does for want of a counter by type. */
-                const struct sb_list *link, *head = &zone->free_area[order].list[type];
-                uint64_t n = 0;
-                sb_list_for_each (link, head)
-                    n++;
-                sb_sink_printf(sink, "%6llu ", (ull)n);
-            }
-            sb_sink_printf(sink, "\n");
-        }
-    }
-}
-
-static void dump_pageset(const struct sb_mm *mm, const struct sb_zone *zone, const struct sb_sink *sink)
-{
-    sb_sink_printf(sink, "  pagesets\n");
-    for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++) {
-        uint64_t count = 0, high = 0;
-        for (unsigned list = 0; list < SB_NR_PCP_LISTS; list++) {
-            const struct sb_cpu_stack *stack = sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list]);
-            /* In pages: lists of larger orders hold blocks of several. */
-            count += stack->count << sb_pcp_order(list);
-            if (!list)
-                high = stack->capacity;
-        }
-        sb_sink_printf(sink,
-                       "    cpu: %u\n              count: %llu\n              high:  %llu\n"
-                       "              batch: %u\n  vm stats threshold: 0\n",
-                       cpu, (ull)count, (ull)high, zone->pcp_batch[0]);
-    }
-}
-
-static void dump_zoneinfo(struct sb_mm *mm, const struct sb_sink *sink)
-{
-    for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
-        if (zone->start_pfn == zone->end_pfn)
-            continue;
-        sb_sink_printf(sink, "Node %d, zone %8s\n", zone->node, sb_zone_name(zone));
-        sb_sink_printf(sink,
-                       "  pages free     %llu\n        boost    0\n        min      %llu\n"
-                       "        low      %llu\n        high     %llu\n        spanned  %llu\n"
-                       "        present  %llu\n        managed  %llu\n",
-                       /* No holes: what is spanned is present. */
-                       (ull)zone->nr_free_pages, (ull)zone->watermark[SB_WMARK_MIN], (ull)zone->watermark[SB_WMARK_LOW],
-                       (ull)zone->watermark[SB_WMARK_HIGH], (ull)(zone->end_pfn - zone->start_pfn),
-                       (ull)(zone->end_pfn - zone->start_pfn), (ull)zone->managed);
-        sb_sink_printf(sink, "        cma      0\n        protection: (");
-        for (unsigned type = 0; type < SB_NR_ZONES; type++)
-            sb_sink_printf(sink, "%s%llu", type ? ", " : "", (ull)zone->lowmem_reserve[type]);
-        sb_sink_printf(sink, ")\n      nr_free_pages %llu\n", (ull)zone->nr_free_pages);
-        if (zone->pcp.base)
-            dump_pageset(mm, zone, sink);
-        sb_sink_printf(sink, "  node_unreclaimable:  0\n  start_pfn:           %llu\n", (ull)zone->start_pfn);
-    }
-}
-
-int sb_mm_dump(struct sb_mm *mm, const char *file, const struct sb_sink *sink)
-{
-    if (!strcmp(file, "buddyinfo"))
-        dump_buddyinfo(mm, sink);
-    else if (!strcmp(file, "zoneinfo"))
-        dump_zoneinfo(mm, sink);
-    else if (!strcmp(file, "pagetypeinfo"))
-        dump_pagetypeinfo(mm, sink);
-    else
-        return -ENOENT;
-    return 0;
 }
 
 /* In one place for all kinds of caches, so that the words are alike. */

@@ -55,6 +55,7 @@ static struct sb_pcpu_chunk *new_chunk(struct sb_pcpu *pcpu)
     chunk->free_grains = SB_PCPU_GRAINS;
     sb_list_add_tail(&chunk->link, &pcpu->chunks);
     pcpu->nr_chunks++;
+    pcpu->nr_max_chunks = pcpu->nr_chunks > pcpu->nr_max_chunks ? pcpu->nr_chunks : pcpu->nr_max_chunks;
     return chunk;
 }
 
@@ -153,6 +154,18 @@ static uint64_t find_room(const struct sb_pcpu_chunk *chunk, uint64_t n, uint64_
     return SB_PCPU_GRAINS;
 }
 
+/* pcpu_stats_area_alloc */
+static void count_alloc(struct sb_pcpu *pcpu, struct sb_pcpu_chunk *chunk, uint64_t bytes)
+{
+    pcpu->live++;
+    pcpu->live_bytes += bytes;
+    pcpu->nr_alloc++;
+    pcpu->nr_max_alloc = pcpu->live > pcpu->nr_max_alloc ? pcpu->live : pcpu->nr_max_alloc;
+    pcpu->min_alloc_size = pcpu->min_alloc_size && pcpu->min_alloc_size < bytes ? pcpu->min_alloc_size : bytes;
+    pcpu->max_alloc_size = bytes > pcpu->max_alloc_size ? bytes : pcpu->max_alloc_size;
+    chunk->max_alloc_size = bytes > chunk->max_alloc_size ? bytes : chunk->max_alloc_size;
+}
+
 /* All CPUs' copies are zeroed here, as pcpu_alloc does: the caller may use any of them at once. */
 void *sb_alloc_percpu(struct sb_pcpu *pcpu, size_t size, size_t align)
 {
@@ -179,8 +192,7 @@ void *sb_alloc_percpu(struct sb_pcpu *pcpu, size_t size, size_t align)
         set_bits(chunk->used, grain, n, true);
         set_bits(chunk->start, grain, 1, true);
         chunk->free_grains -= n;
-        pcpu->live++;
-        pcpu->live_bytes += n * SB_PCPU_GRAIN;
+        count_alloc(pcpu, chunk, n * SB_PCPU_GRAIN);
         cookie = chunk->base + grain * SB_PCPU_GRAIN;
         for (unsigned cpu = 0; cpu < pcpu->mm->nr_cpus; cpu++)
             sb_mm_zero(pcpu->mm, sb_per_cpu_ptr(cookie, cpu), size);

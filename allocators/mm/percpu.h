@@ -28,6 +28,7 @@ struct sb_pcpu_chunk {
     struct sb_list link;
     char *base;
     uint64_t free_grains;
+    uint64_t max_alloc_size;             /* bytes of the largest object that it ever had */
     uint64_t used[SB_PCPU_GRAINS / 64];  /* a bit a grain: taken */
     uint64_t start[SB_PCPU_GRAINS / 64]; /* a bit a grain: an object starts here */
 };
@@ -50,6 +51,8 @@ struct sb_pcpu {
     struct sb_lock lock;          /* protects all below */
     struct sb_list chunks;
     uint64_t nr_chunks, live, live_bytes, static_grains;
+    uint64_t nr_alloc, nr_max_alloc, nr_max_chunks; /* ever; most at once */
+    uint64_t min_alloc_size, max_alloc_size;        /* bytes */
 };
 
 /* `image`: what SB_DEFINE_PER_CPU's section holds, or NULL. Needs sb_pcpu_exit, also after a failure. */
@@ -107,6 +110,8 @@ int64_t sb_percpu_counter_read(const struct sb_percpu_counter *counter);
 /* Exact while nobody adds. */
 int64_t sb_percpu_counter_sum(struct sb_percpu_counter *counter);
 
+/* percpu_stats.c; only while nothing else runs. */
+void sb_pcpu_dump_stats(const struct sb_pcpu *pcpu, const struct sb_sink *sink);
 int sb_pcpu_check(struct sb_pcpu *pcpu, char *why, size_t why_size);
 
 #endif

@@ -1,7 +1,6 @@
 /*
- * Per-CPU areas as a plugin: alloc_percpu of Linux 6.1 (mm/percpu.c), and one static per-CPU variable to
- * count with. The model, its lock and what it leaves out stand in mm/percpu.c here; this file is the ABI
- * around it.
+ * Per-CPU areas as a plugin: alloc_percpu of Linux 6.1 (mm/percpu.c). The model, its lock and what it leaves out stand
+ * in mm/percpu.c here; this file is the ABI around it.
  */
 #include "../mm/percpu.h"
 
@@ -10,10 +9,6 @@
 #include <string.h>
 
 static const struct sb_option options[] = {SB_MM_OPTION_ROWS};
-
-/* Counted per CPU in a static variable, as the kernel's own statistics are. */
-static SB_DEFINE_PER_CPU(uint64_t, nr_allocs);
-extern const char __start_sb_percpu[], __stop_sb_percpu[]; /* the linker's */
 
 struct percpu {
     struct sb_mm mm;
@@ -34,8 +29,7 @@ static int percpu_open(const struct sb_host *host, const union sb_value *values,
     struct sb_mm_config config = sb_mm_read_options(values);
     int status = p ? sb_mm_init(&p->mm, host, &config) : -ENOMEM;
     if (!status)
-        /* The linker's section, as the kernel copies .data..percpu. */
-        status = sb_pcpu_init(&p->pcpu, &p->mm, __start_sb_percpu, (uint64_t)(__stop_sb_percpu - __start_sb_percpu));
+        status = sb_pcpu_init(&p->pcpu, &p->mm, NULL, 0);
     if (status && p)
         percpu_close(p);
     else
@@ -45,10 +39,7 @@ static int percpu_open(const struct sb_host *host, const union sb_value *values,
 
 static void *percpu_alloc(void *self, size_t size, size_t align)
 {
-    struct sb_pcpu *pcpu = &((struct percpu *)self)->pcpu;
-    /* this_cpu_inc: whichever CPU it is by then. */
-    sb_this_cpu_add(pcpu, sb_pcpu_static(pcpu, &nr_allocs), 1);
-    return sb_alloc_percpu(pcpu, size, align);
+    return sb_alloc_percpu(&((struct percpu *)self)->pcpu, size, align);
 }
 
 static void *percpu_ptr(void *self, void *cookie, unsigned cpu)
@@ -74,19 +65,12 @@ static int percpu_snapshot(void *self, struct sb_snapshot *snapshot)
     return 0;
 }
 
-/* The kernel has no such file in /proc; debugfs' percpu_stats is the nearest. */
 static int percpu_dump(void *self, const char *file, const struct sb_sink *sink)
 {
     struct percpu *p = self;
     if (strcmp(file, "percpu_stats"))
         return sb_mm_dump(&p->mm, file, sink);
-    sb_sink_printf(sink, "unit_size           : %10llu\nnr_chunks           : %10llu\n",
-                   (unsigned long long)SB_PCPU_UNIT_SIZE, (unsigned long long)p->pcpu.nr_chunks);
-    sb_sink_printf(sink, "nr_cur_alloc        : %10llu\nstatic_size         : %10llu\n",
-                   (unsigned long long)p->pcpu.live, (unsigned long long)p->pcpu.image_size);
-    for (unsigned cpu = 0; cpu < p->mm.nr_cpus; cpu++)
-        sb_sink_printf(sink, "nr_alloc_cpu%-7u : %10llu\n", cpu,
-                       *(unsigned long long *)sb_per_cpu_ptr(sb_pcpu_static(&p->pcpu, &nr_allocs), cpu));
+    sb_pcpu_dump_stats(&p->pcpu, sink);
     return 0;
 }
 

@@ -333,6 +333,43 @@ static void percpu_counters_lose_nothing(void **state)
     close_mm(&t, &mm);
 }
 
+static void take_text(void *context, const char *text, size_t length)
+{
+    char *all = context;
+    strncat(all, text, length);
+}
+
+/* chunk_map_stats of 6.1: 8, 64 and 16 bytes, of which the second is freed, then a hole of 64 in front of the last. */
+static void statistics_of_a_chunk(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_pcpu pcpu;
+    static char text[8192];
+    const struct sb_sink sink = {text, take_text};
+    static const char *const lines[] = {"nr_alloc            :            2\n", "max_alloc_size      :           64\n",
+                                        "first_bit           :            2\n", "free_bytes          :        32744\n",
+                                        "contig_bytes        :        32680\n", "sum_frag            :           64\n",
+                                        "max_frag            :           64\n", "cur_min_alloc       :            8\n",
+                                        "cur_med_alloc       :            8\n", "cur_max_alloc       :           16\n",
+                                        "nr_alloc            :            3\n", "nr_dealloc          :            1\n",
+                                        "nr_max_alloc        :            3\n", "min_alloc_size      :            8\n"};
+    (void)state;
+    open_mm(&t, &mm, 16, 2);
+    assert_int_equal(sb_pcpu_init(&pcpu, &mm, NULL, 0), 0);
+    sb_alloc_percpu(&pcpu, 8, 8);
+    void *second = sb_alloc_percpu(&pcpu, 64, 8);
+    sb_alloc_percpu(&pcpu, 16, 8);
+    sb_free_percpu(&pcpu, second);
+    sb_pcpu_dump_stats(&pcpu, &sink);
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        if (!strstr(text, lines[i]))
+            fail_msg("lacks '%s' in:\n%s", lines[i], text);
+    }
+    sb_pcpu_exit(&pcpu);
+    close_mm(&t, &mm);
+}
+
 /* Preemption counts nest: two variables at once on one CPU, and nobody else there until the last is put. */
 static void get_cpu_var_nests(void **state)
 {
@@ -380,6 +417,7 @@ int main(void)
         cmocka_unit_test(pools_keep_off_the_zones_reserve),
         cmocka_unit_test(every_cpu_has_its_own_copy),
         cmocka_unit_test(get_cpu_var_nests),
+        cmocka_unit_test(statistics_of_a_chunk),
     };
     test_stay_on_one_cpu();
     return cmocka_run_group_tests(tests, NULL, NULL);
