@@ -82,6 +82,8 @@ static void bootmem_close(void *self)
 static int bootmem_open(const struct sb_host *host, const union sb_value *values, void **self)
 {
     struct plugin *p = calloc(1, sizeof(*p));
+    if (p)
+        sb_lock_init(&p->lock, SB_RANK_BOOT);
     struct sb_mm_config config = sb_mm_read_options(values);
     config.boot_bytes = host->memory_size / 100 * values[OPTION_POOL].u & ~(SB_PAGE_SIZE - 1);
     if (p)

@@ -93,6 +93,8 @@ static void mempool_close(void *self)
 static int mempool_open(const struct sb_host *host, const union sb_value *values, void **self)
 {
     struct plugin *p = calloc(1, sizeof(*p));
+    if (p)
+        sb_lock_init(&p->lock, SB_RANK_POOLS);
     struct sb_mm_config config = sb_mm_read_options(values);
     int status = p ? sb_mm_init(&p->mm, host, &config) : -ENOMEM;
     if (status) {

@@ -13,12 +13,12 @@
 
 const char *const sb_cpu_sync_names[] = {"auto", "rseq", "lock", NULL};
 
-int sb_stacks_init(struct sb_stacks *stacks, unsigned nr_cpus, size_t bytes, bool rseq)
+int sb_stacks_init(struct sb_stacks *stacks, unsigned nr_cpus, size_t bytes, bool rseq, enum sb_lock_rank rank)
 {
     unsigned shift = 7; /* two cache lines: the prefetcher fetches pairs */
     while ((size_t)1 << shift < bytes)
         shift++;
-    *stacks = (struct sb_stacks){.shift = shift, .nr_cpus = nr_cpus, .rseq = rseq};
+    *stacks = (struct sb_stacks){.shift = shift, .nr_cpus = nr_cpus, .rank = rank, .rseq = rseq};
     stacks->base = aligned_alloc(128, (size_t)nr_cpus << shift);
     if (!stacks->base)
         return -ENOMEM;
@@ -50,8 +50,11 @@ struct sb_cpu_stack *sb_stack_take(const struct sb_stacks *stacks, size_t offset
         uint32_t cpu = sb_rseq_cpu();
         struct sb_cpu_stack *stack = sb_stack_of(stacks, cpu, offset);
         enum sb_rseq_end end = sb_rseq_stack_take(stack, cpu, count);
-        if (end == SB_RSEQ_DONE)
+        if (end == SB_RSEQ_DONE) {
+            /* As a lock: nobody else has it until it is given back. Who finds it taken does not wait. */
+            sb_lockdep_acquire(stacks->rank, false);
             return stack;
+        }
         if (end == SB_RSEQ_OTHER)
             return NULL;
     }
@@ -64,8 +67,12 @@ struct sb_cpu_stack *sb_stack_take(const struct sb_stacks *stacks, size_t offset
 struct sb_cpu_stack *sb_stack_seize(const struct sb_stacks *stacks, unsigned cpu, size_t offset, uint64_t *count)
 {
     struct sb_cpu_stack *stack = sb_stack_of(stacks, cpu, offset);
-    if (stacks->rseq)
-        return sb_rseq_seize(&stack->count, cpu, SB_STACK_TAKEN, SB_STACK_SEIZED, count) ? stack : NULL;
+    if (stacks->rseq) {
+        if (!sb_rseq_seize(&stack->count, cpu, SB_STACK_TAKEN, SB_STACK_SEIZED, count))
+            return NULL;
+        sb_lockdep_acquire(stacks->rank, false);
+        return stack;
+    }
     if (!sb_trylock(&stack->lock))
         return NULL;
     *count = stack->count;
@@ -75,6 +82,7 @@ struct sb_cpu_stack *sb_stack_seize(const struct sb_stacks *stacks, unsigned cpu
 void sb_stack_give_back(const struct sb_stacks *stacks, struct sb_cpu_stack *stack, uint64_t count)
 {
     if (stacks->rseq) {
+        sb_lockdep_release(stacks->rank);
         sb_rseq_give_back(&stack->count, count);
     } else {
         stack->count = count;

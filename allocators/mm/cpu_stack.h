@@ -15,6 +15,7 @@ struct sb_stacks {
     char *base;
     unsigned shift;
     unsigned nr_cpus;
+    enum sb_lock_rank rank; /* of a CPU's part, however it is guarded */
     bool rseq;
 };
 
@@ -22,8 +23,8 @@ struct sb_stacks {
 enum sb_cpu_sync { SB_SYNC_AUTO, SB_SYNC_RSEQ, SB_SYNC_LOCK };
 extern const char *const sb_cpu_sync_names[];
 
-/* `bytes` of each CPU's part, zeroed: capacities are the caller's to set. -ENOMEM. */
-int sb_stacks_init(struct sb_stacks *stacks, unsigned nr_cpus, size_t bytes, bool rseq);
+/* `bytes` of each CPU's part, zeroed: the stacks in it are the caller's to make. -ENOMEM. */
+int sb_stacks_init(struct sb_stacks *stacks, unsigned nr_cpus, size_t bytes, bool rseq, enum sb_lock_rank rank);
 void sb_stacks_exit(struct sb_stacks *stacks);
 
 /* Memory of the host's that they take. */
@@ -41,6 +42,14 @@ static inline size_t sb_stack_bytes(uint64_t capacity)
 static inline struct sb_cpu_stack *sb_stack_of(const struct sb_stacks *stacks, unsigned cpu, size_t offset)
 {
     return (struct sb_cpu_stack *)(void *)(stacks->base + ((size_t)cpu << stacks->shift) + offset);
+}
+
+/* Makes the CPU's stack at `offset`: empty, of that capacity. */
+static inline void sb_stack_make(const struct sb_stacks *stacks, unsigned cpu, size_t offset, uint64_t capacity)
+{
+    struct sb_cpu_stack *stack = sb_stack_of(stacks, cpu, offset);
+    stack->capacity = capacity;
+    sb_lock_init(&stack->lock, stacks->rank);
 }
 
 /*

@@ -125,6 +125,7 @@ static int set_memmap(struct sb_mm *mm, const struct sb_host *host, struct sb_bo
 static void set_zone(struct sb_mm *mm, unsigned node, enum sb_zone_type type, uint64_t start, uint64_t end)
 {
     struct sb_zone *zone = &mm->zones[node * SB_NR_ZONES + type];
+    sb_lock_init(&zone->lock, SB_RANK_ZONE);
     zone->node = (uint8_t)node;
     zone->type = (uint8_t)type;
     zone->start_pfn = clamp(start, mm->nodes[node].start_pfn, mm->nodes[node].end_pfn);
@@ -289,6 +290,7 @@ int sb_mm_init(struct sb_mm *mm, const struct sb_host *host, const struct sb_mm_
     mm->nr_cpus = host->nr_cpus;
     mm->nr_pages = host->memory_size >> SB_PAGE_SHIFT;
     mm->reserve = config->reserve;
+    sb_lock_init(&mm->reclaim_lock, SB_RANK_RECLAIM);
     mm->rseq = config->sync != SB_SYNC_LOCK && sb_rseq_can_seize();
     /* Asked for by name it must be had: a run that measures locks instead would mislead. */
     if (config->sync == SB_SYNC_RSEQ && !mm->rseq) {

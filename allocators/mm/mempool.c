@@ -48,6 +48,7 @@ int sb_mempool_init(struct sb_mempool *pool, uint32_t min_nr, sb_mempool_alloc_f
                     void *pool_data, uint64_t max_wait_ns)
 {
     memset(pool, 0, sizeof(*pool));
+    sb_lock_init(&pool->lock, SB_RANK_POOL);
     pool->elements = calloc(min_nr ? min_nr : 1, sizeof(*pool->elements));
     if (!pool->elements)
         return -ENOMEM;
@@ -185,9 +186,9 @@ int sb_mempool_cache_init(struct sb_mempool_cache *cache, struct sb_mempool *poo
 {
     uint64_t capacity = size + (size > 1 ? size / 2 : 1);
     *cache = (struct sb_mempool_cache){.pool = pool, .size = size};
-    int status = sb_stacks_init(&cache->arrays, nr_cpus, sb_stack_bytes(capacity), rseq);
+    int status = sb_stacks_init(&cache->arrays, nr_cpus, sb_stack_bytes(capacity), rseq, SB_RANK_POOL_ARRAY);
     for (unsigned cpu = 0; cpu < nr_cpus && !status; cpu++)
-        sb_stack_of(&cache->arrays, cpu, 0)->capacity = capacity;
+        sb_stack_make(&cache->arrays, cpu, 0, capacity);
     return status;
 }
 

@@ -76,10 +76,10 @@ int sb_pcp_init(struct sb_mm *mm, struct sb_zone *zone)
         zone->pcp_at[list] = bytes;
         bytes += sb_stack_bytes(capacity[list]);
     }
-    int status = sb_stacks_init(&zone->pcp, mm->nr_cpus, bytes, mm->rseq);
+    int status = sb_stacks_init(&zone->pcp, mm->nr_cpus, bytes, mm->rseq, SB_RANK_PAGE_LIST);
     for (unsigned cpu = 0; cpu < mm->nr_cpus && !status; cpu++) {
         for (unsigned list = 0; list < SB_NR_PCP_LISTS; list++)
-            sb_stack_of(&zone->pcp, cpu, zone->pcp_at[list])->capacity = capacity[list];
+            sb_stack_make(&zone->pcp, cpu, zone->pcp_at[list], capacity[list]);
     }
     return status;
 }

@@ -80,6 +80,7 @@ static int place_static(struct sb_pcpu *pcpu)
 int sb_pcpu_init(struct sb_pcpu *pcpu, struct sb_mm *mm, const char *image, uint64_t image_size)
 {
     memset(pcpu, 0, sizeof(*pcpu));
+    sb_lock_init(&pcpu->lock, SB_RANK_PERCPU);
     pcpu->mm = mm;
     pcpu->order = sb_get_order(SB_PCPU_UNIT_SIZE * mm->nr_cpus);
     pcpu->image = image;
@@ -97,6 +98,8 @@ int sb_pcpu_init(struct sb_pcpu *pcpu, struct sb_mm *mm, const char *image, uint
     if (!pcpu->guards)
         return -ENOMEM;
     memset(pcpu->guards, 0, mm->nr_cpus * sizeof(*pcpu->guards));
+    for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++)
+        sb_lock_init(&pcpu->guards[cpu].lock, SB_RANK_CPU_GUARD);
     return place_static(pcpu);
 }
 
@@ -304,6 +307,7 @@ int64_t sb_this_cpu_add(struct sb_pcpu *pcpu, void *cookie, int64_t n)
 int sb_percpu_counter_init(struct sb_percpu_counter *counter, struct sb_pcpu *pcpu, int64_t value, int64_t batch)
 {
     *counter = (struct sb_percpu_counter){.pcpu = pcpu, .count = value, .batch = batch};
+    sb_lock_init(&counter->lock, SB_RANK_COUNTER);
     counter->parts = sb_alloc_percpu(pcpu, sizeof(int64_t), sizeof(int64_t));
     return counter->parts ? 0 : -ENOMEM;
 }

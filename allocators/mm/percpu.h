@@ -37,7 +37,7 @@ struct sb_pcpu_chunk {
 struct sb_pcpu_guard {
     struct sb_lock lock;
     unsigned depth; /* of its holder: preempt_count */
-    char padding[56];
+    char padding[60 - sizeof(struct sb_lock)];
 };
 _Static_assert(sizeof(struct sb_pcpu_guard) == 64, "a guard has a cache line to itself");
 

@@ -33,9 +33,11 @@ int sb_sheaves_init(struct sb_sheaves *sheaves, uint32_t capacity, const struct 
     if (!sheaves->barns)
         return -ENOMEM;
     memset(sheaves->barns, 0, mm->nr_nodes * sizeof(*sheaves->barns));
-    int status = sb_stacks_init(&sheaves->stacks, mm->nr_cpus, sb_stack_bytes(room), mm->rseq);
+    for (unsigned i = 0; i < mm->nr_nodes; i++)
+        sb_lock_init(&sheaves->barns[i].lock, SB_RANK_BARN);
+    int status = sb_stacks_init(&sheaves->stacks, mm->nr_cpus, sb_stack_bytes(room), mm->rseq, SB_RANK_ARRAY);
     for (unsigned cpu = 0; cpu < mm->nr_cpus && !status; cpu++)
-        sb_stack_of(&sheaves->stacks, cpu, 0)->capacity = room;
+        sb_stack_make(&sheaves->stacks, cpu, 0, room);
     sheaves->capacity = status ? 0 : capacity;
     return status;
 }

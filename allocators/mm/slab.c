@@ -157,9 +157,10 @@ static int make_arrays(struct sb_slab_cache *cache)
 {
     if (!cache->system->percpu)
         return 0;
-    int status = sb_stacks_init(&cache->arrays, cache->mm->nr_cpus, sb_stack_bytes(cache->limit), cache->mm->rseq);
+    int status = sb_stacks_init(&cache->arrays, cache->mm->nr_cpus, sb_stack_bytes(cache->limit), cache->mm->rseq,
+                                SB_RANK_ARRAY);
     for (unsigned cpu = 0; cpu < cache->mm->nr_cpus && !status; cpu++)
-        sb_stack_of(&cache->arrays, cpu, 0)->capacity = cache->limit;
+        sb_stack_make(&cache->arrays, cpu, 0, cache->limit);
     if (!status && cache->shared_limit) {
         cache->shared = calloc(cache->shared_limit, sizeof(*cache->shared));
         status = cache->shared ? 0 : -ENOMEM;
@@ -183,6 +184,7 @@ int sb_slab_cache_create(struct sb_slab_system *system, const char *name, size_t
     cache->flags = flags;
     cache->ctor = ctor;
     cache->dtor = dtor;
+    sb_lock_init(&cache->lock, SB_RANK_CACHE);
     sb_list_init(&cache->full);
     sb_list_init(&cache->partial);
     sb_list_init(&cache->free);
@@ -217,6 +219,7 @@ int sb_slab_init(struct sb_slab_system *system, struct sb_mm *mm, bool percpu)
     memset(system, 0, sizeof(*system));
     system->mm = mm;
     system->percpu = percpu;
+    sb_lock_init(&system->lock, SB_RANK_CACHES);
     sb_list_init(&system->caches);
     for (unsigned i = 0; i < 2 * SB_SLAB_GENERAL && !status; i++) {
         unsigned dma = i % 2, class = i / 2;

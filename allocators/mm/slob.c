@@ -230,6 +230,7 @@ void sb_slob_init(struct sb_slob *slob, struct sb_mm *mm)
 {
     memset(slob, 0, sizeof(*slob));
     slob->mm = mm;
+    sb_lock_init(&slob->lock, SB_RANK_CACHE);
     for (int i = 0; i < SB_SLOB_LISTS; i++)
         sb_list_init(&slob->lists[i]);
     sb_list_init(&slob->caches);

@@ -199,6 +199,7 @@ void sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, const struct sb_slub_c
     memset(slub, 0, sizeof(*slub));
     slub->mm = mm;
     slub->config = *config;
+    sb_lock_init(&slub->lock, SB_RANK_CACHES);
     sb_list_init(&slub->caches);
     sb_register_shrinker(mm, shrink_under_pressure, slub);
 }
@@ -280,6 +281,13 @@ static int draw_random_order(struct sb_kmem_cache *cache)
     return 0;
 }
 
+static void make_cpus(struct sb_kmem_cache *cache)
+{
+    memset(cache->cpu, 0, cache->mm->nr_cpus * sizeof(*cache->cpu));
+    for (unsigned i = 0; i < cache->mm->nr_cpus; i++)
+        sb_lock_init(&cache->cpu[i].lock, SB_RANK_CPU_SLAB);
+}
+
 static int make_nodes(struct sb_kmem_cache *cache)
 {
     unsigned n = cache->mm->nr_nodes;
@@ -287,8 +295,10 @@ static int make_nodes(struct sb_kmem_cache *cache)
     if (!cache->nodes)
         return -ENOMEM;
     memset(cache->nodes, 0, n * sizeof(*cache->nodes));
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
+        sb_lock_init(&cache->nodes[i].lock, SB_RANK_CACHE);
         sb_list_init(&cache->nodes[i].partial);
+    }
     return 0;
 }
 
@@ -319,7 +329,7 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
         cache->rseq = slub->mm->rseq;
         cache->cpu = aligned_alloc(sizeof(*cache->cpu), slub->mm->nr_cpus * sizeof(*cache->cpu));
         if (cache->cpu)
-            memset(cache->cpu, 0, slub->mm->nr_cpus * sizeof(*cache->cpu));
+            make_cpus(cache);
         else
             status = -ENOMEM;
     }
@@ -481,8 +491,10 @@ static struct sb_cpu_slab *take_cpu(struct sb_kmem_cache *cache, void **freelist
     while (cache->rseq) {
         uint32_t cpu = sb_rseq_cpu();
         enum sb_rseq_end end = sb_rseq_list_take(&cache->cpu[cpu].list, cpu, freelist);
-        if (end == SB_RSEQ_DONE)
+        if (end == SB_RSEQ_DONE) {
+            sb_lockdep_acquire(SB_RANK_CPU_SLAB, false);
             return &cache->cpu[cpu];
+        }
         if (end == SB_RSEQ_OTHER)
             return NULL;
     }
@@ -501,6 +513,7 @@ static struct sb_cpu_slab *seize_cpu(struct sb_kmem_cache *cache, unsigned numbe
     if (cache->rseq) {
         if (!sb_rseq_seize((uint64_t *)(void *)&cpu->list.freelist, number, SB_LIST_TAKEN, SB_LIST_SEIZED, &before))
             return NULL;
+        sb_lockdep_acquire(SB_RANK_CPU_SLAB, false);
         memcpy((void *)freelist, &before, sizeof(before));
         return cpu;
     }
@@ -513,6 +526,7 @@ static struct sb_cpu_slab *seize_cpu(struct sb_kmem_cache *cache, unsigned numbe
 static void give_back_cpu(struct sb_kmem_cache *cache, struct sb_cpu_slab *cpu, void *freelist)
 {
     if (cache->rseq) {
+        sb_lockdep_release(SB_RANK_CPU_SLAB);
         __atomic_store_n(&cpu->list.freelist, freelist, __ATOMIC_RELEASE);
     } else {
         cpu->list.freelist = freelist;

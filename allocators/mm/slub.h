@@ -26,7 +26,7 @@ struct sb_barn {
     struct sb_lock lock; /* of all below */
     uint32_t nr_full, nr_empty;
     struct sb_sheaf *full, *empty;
-    char padding[32];
+    char padding[36 - sizeof(struct sb_lock)];
 };
 _Static_assert(sizeof(struct sb_barn) == 64, "barns share no cache line");
 
@@ -61,7 +61,7 @@ struct sb_cpu_slab {
     struct sb_page *partial; /* slabs with free objects kept for this CPU, frozen, linked by `next` */
     uint32_t nr_partial;
     struct sb_lock lock; /* guards all above where there are no restartable sequences; else unused */
-    char padding[96];
+    char padding[100 - sizeof(struct sb_lock)];
 };
 #define SB_CPU_SLAB_SHIFT 7
 _Static_assert(sizeof(struct sb_cpu_slab) == 1 << SB_CPU_SLAB_SHIFT,

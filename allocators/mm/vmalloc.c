@@ -638,6 +638,8 @@ static int reserve_space(struct sb_vmalloc *vm)
         vm->cpus = aligned_alloc(64, vm->mm->nr_cpus * sizeof(*vm->cpus));
         if (vm->cpus)
             memset(vm->cpus, 0, vm->mm->nr_cpus * sizeof(*vm->cpus));
+        for (unsigned cpu = 0; vm->cpus && cpu < vm->mm->nr_cpus; cpu++)
+            sb_lock_init(&vm->cpus[cpu].lock, SB_RANK_VMAP_BLOCK);
     }
     if (!vm->base || !vm->owner || !all || (vm->config.percpu && !vm->cpus)) {
         vm->mm->host->fail(vm->mm->host->context, "vmalloc: no address space for %d times the memory", SPACE_FACTOR);
@@ -651,6 +653,7 @@ int sb_vmalloc_init(struct sb_vmalloc *vm, struct sb_mm *mm, const struct sb_vma
 {
     struct statfs fs;
     memset(vm, 0, sizeof(*vm));
+    sb_lock_init(&vm->lock, SB_RANK_VMALLOC);
     vm->device_fd = -1;
     if (mm->fd < 0 || fstatfs(mm->fd, &fs) || fs.f_type == HUGETLBFS_MAGIC) {
         mm->host->fail(mm->host->context,

@@ -49,7 +49,7 @@ struct sb_vmalloc_config {
 struct sb_vmap_cpu {
     struct sb_lock lock; /* protects block and what is dealt of it */
     struct sb_vmap_block *block;
-    char padding[48];
+    char padding[56 - sizeof(struct sb_lock)];
 };
 
 struct sb_vmalloc {
