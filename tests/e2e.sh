@@ -187,6 +187,30 @@ has dumps "item at 0x"
 grep -qE '^0x[0-9a-f]+-0x[0-9a-f]+ +69632 sb_vmalloc pages=16 vmalloc$' dumps || fail "no vmallocinfo line of 16 pages"
 
 echo "== under pressure a NULL is a result, and only endless memory is skipped"
+# Counting in per-CPU variables, in every way: the workload proves the sum at the end of each trial.
+cat > counters.ini <<'INI'
+[experiment]
+repetitions = 1
+duration = 10ms
+warmup = 0ms
+[machine]
+memory = 16MiB
+[pmu]
+provider = none
+[allocator percpu-lock]
+plugin = percpu
+cpu_sync = lock
+[workload counters]
+fold = 3
+[matrix]
+allocator = percpu, percpu-lock, slub
+workload = counters
+counters.way = shared, array, padded, get_cpu, this_cpu, static, percpu_counter
+threads = 1, 2
+INI
+expect 0 "$s" run counters.ini "${unchecked[@]}" --db counters.db
+[ "$(sqlite3 counters.db "select count(*) from trial where status = 'ok'")" = 28 ] || fail "counters: $(sqlite3 counters.db "select status, reason from trial where status <> 'ok' limit 3")"
+[ "$(sqlite3 counters.db "select distinct skip from cell where allocator = 'slub'")" = "slub offers only cache, bulk; the workload needs percpu" ] || fail "counters on slub: $(sqlite3 counters.db "select distinct skip from cell")"
 cat > pressure.ini <<'INI'
 [experiment]
 repetitions = 2

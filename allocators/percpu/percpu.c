@@ -1,5 +1,6 @@
 /*
- * Per-CPU areas as a plugin: alloc_percpu of Linux 6.1 (mm/percpu.c). The model, its lock and what it leaves out stand
+ * Per-CPU areas as a plugin: alloc_percpu of Linux 6.1 (mm/percpu.c), a static variable and
+ * percpu_counter. The model, its lock and what it leaves out stand
  * in mm/percpu.c here; this file is the ABI around it.
  */
 #include "../mm/percpu.h"
@@ -9,6 +10,10 @@
 #include <string.h>
 
 static const struct sb_option options[] = {SB_MM_OPTION_ROWS};
+
+/* The one static variable, for whoever counts. */
+static SB_DEFINE_PER_CPU(int64_t, events);
+extern const char __start_sb_percpu[], __stop_sb_percpu[]; /* the linker's */
 
 struct percpu {
     struct sb_mm mm;
@@ -29,7 +34,8 @@ static int percpu_open(const struct sb_host *host, const union sb_value *values,
     struct sb_mm_config config = sb_mm_read_options(values);
     int status = p ? sb_mm_init(&p->mm, host, &config) : -ENOMEM;
     if (!status)
-        status = sb_pcpu_init(&p->pcpu, &p->mm, NULL, 0);
+        /* The linker's section, as the kernel copies .data..percpu. */
+        status = sb_pcpu_init(&p->pcpu, &p->mm, __start_sb_percpu, (uint64_t)(__stop_sb_percpu - __start_sb_percpu));
     if (status && p)
         percpu_close(p);
     else
@@ -86,11 +92,66 @@ static int percpu_check(void *self, char *why, size_t why_size)
     return sb_pcpu_check(&((struct percpu *)self)->pcpu, why, why_size);
 }
 
+static void *percpu_static_number(void *self)
+{
+    return sb_pcpu_static(&((struct percpu *)self)->pcpu, &events);
+}
+
+static int64_t percpu_this_cpu_add(void *self, void *cookie, int64_t n)
+{
+    return sb_this_cpu_add(&((struct percpu *)self)->pcpu, cookie, n);
+}
+
+static void *percpu_get_cpu_ptr(void *self, void *cookie)
+{
+    return sb_get_cpu_ptr(&((struct percpu *)self)->pcpu, cookie);
+}
+
+static void percpu_put_cpu(void *self)
+{
+    sb_put_cpu(&((struct percpu *)self)->pcpu);
+}
+
+static int percpu_counter_create(void *self, int64_t batch, void **counter)
+{
+    struct sb_percpu_counter *made = aligned_alloc(64, (sizeof(*made) + 63) & ~(size_t)63);
+    int status = made ? sb_percpu_counter_init(made, &((struct percpu *)self)->pcpu, 0, batch) : -ENOMEM;
+    if (status)
+        free(made);
+    else
+        *counter = made;
+    return status;
+}
+
+static void percpu_counter_add(void *counter, int64_t n)
+{
+    sb_percpu_counter_add(counter, n);
+}
+
+static int64_t percpu_counter_sum(void *counter)
+{
+    return sb_percpu_counter_sum(counter);
+}
+
+static void percpu_counter_destroy(void *counter)
+{
+    sb_percpu_counter_destroy(counter);
+    free(counter);
+}
+
 static const struct sb_percpu_ops percpu = {
     .struct_size = sizeof(percpu),
     .alloc_percpu = percpu_alloc,
     .per_cpu_ptr = percpu_ptr,
     .free_percpu = percpu_free,
+    .static_number = percpu_static_number,
+    .this_cpu_add = percpu_this_cpu_add,
+    .get_cpu_ptr = percpu_get_cpu_ptr,
+    .put_cpu = percpu_put_cpu,
+    .counter_create = percpu_counter_create,
+    .counter_add = percpu_counter_add,
+    .counter_sum = percpu_counter_sum,
+    .counter_destroy = percpu_counter_destroy,
 };
 
 const struct sb_allocator scullbench_allocator = {

@@ -154,6 +154,7 @@ static int run_workload(struct dump *d, const union sb_value *values)
     struct sb_counts counts = {0};
     uint64_t most = 0;
     d->bench = (struct sb_bench){.struct_size = sizeof(d->bench),
+                                 .nr_cpus = d->host.nr_cpus,
                                  .threads = 1,
                                  .seed = d->host.seed,
                                  .allocator = &d->plugin->allocator,

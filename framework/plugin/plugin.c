@@ -103,12 +103,32 @@ static const char *lacking_in_pages(const struct sb_pages_ops *pages)
     return NULL;
 }
 
+/* Counting per CPU is all or none, too. */
+static const char *lacking_in_percpu(const struct sb_percpu_ops *percpu)
+{
+    NEED(percpu, alloc_percpu);
+    NEED(percpu, per_cpu_ptr);
+    NEED(percpu, free_percpu);
+    if (!percpu ||
+        (!percpu->static_number && !percpu->this_cpu_add && !percpu->get_cpu_ptr && !percpu->put_cpu &&
+         !percpu->counter_create && !percpu->counter_add && !percpu->counter_sum && !percpu->counter_destroy))
+        return NULL;
+    NEED(percpu, static_number);
+    NEED(percpu, this_cpu_add);
+    NEED(percpu, get_cpu_ptr);
+    NEED(percpu, put_cpu);
+    NEED(percpu, counter_create);
+    NEED(percpu, counter_add);
+    NEED(percpu, counter_sum);
+    NEED(percpu, counter_destroy);
+    return NULL;
+}
+
 /* Interfaces are offered whole: a workload calls what the plan promised it. */
 static const char *lacking(const struct sb_allocator *a)
 {
     const struct sb_sized_ops *sized = a->sized;
     const struct sb_cache_ops *cache = a->cache;
-    const struct sb_percpu_ops *percpu = a->percpu;
     const struct sb_bulk_ops *bulk = a->bulk;
     NEED(a, open);
     NEED(a, close);
@@ -121,12 +141,10 @@ static const char *lacking(const struct sb_allocator *a)
     NEED(cache, alloc);
     NEED(cache, free);
     NEED(cache, destroy);
-    NEED(percpu, alloc_percpu);
-    NEED(percpu, per_cpu_ptr);
-    NEED(percpu, free_percpu);
     NEED(bulk, alloc_bulk);
     NEED(bulk, free_bulk);
-    return lacking_in_pages(a->pages);
+    const char *what = lacking_in_percpu(a->percpu);
+    return what ? what : lacking_in_pages(a->pages);
 }
 
 /* All functions begin at a line: of so many, laid out as they came, that is no luck. NULL is at one. */

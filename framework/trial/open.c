@@ -183,6 +183,7 @@ static int open_all(struct trial *t, char **reason)
         return status;
     }
     t->bench = (struct sb_bench){.struct_size = sizeof(t->bench),
+                                 .nr_cpus = sb_topology_nr_cpus(t->topology),
                                  .threads = t->spec->threads,
                                  .seed = t->host.seed,
                                  .allocator = a,

@@ -125,6 +125,20 @@ struct sb_percpu_ops {
     void *(*alloc_percpu)(void *self, size_t size, size_t align);
     void *(*per_cpu_ptr)(void *self, void *cookie, unsigned cpu);
     void (*free_percpu)(void *self, void *cookie);
+    /*
+     * Since 1.6; all of these or none. Numbers have 64 bits. static_number: a number of the allocator's own, as
+     * DEFINE_PER_CPU makes one, which nobody else counts in. this_cpu_add returns what the number is then. get_cpu_ptr:
+     * this CPU's copy, which no other thread gets until as many calls of put_cpu; calls nest.
+     */
+    void *(*static_number)(void *self);
+    int64_t (*this_cpu_add)(void *self, void *cookie, int64_t n);
+    void *(*get_cpu_ptr)(void *self, void *cookie);
+    void (*put_cpu)(void *self);
+    /* percpu_counter: a CPU keeps less than `batch` back; the sum is exact while nobody adds. */
+    int (*counter_create)(void *self, int64_t batch, void **counter);
+    void (*counter_add)(void *counter, int64_t n);
+    int64_t (*counter_sum)(void *counter);
+    void (*counter_destroy)(void *counter);
 };
 
 /* n objects of a cache at once; both are required, and the caches' four beside them. alloc_bulk gives all n,

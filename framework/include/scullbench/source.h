@@ -19,6 +19,7 @@ enum sb_want {
     SB_WANT_CACHE = 1, /* objects of one size, as kmem_cache_alloc gives */
     SB_WANT_PAGES,     /* 2^order whole pages, as __get_free_pages gives */
     SB_WANT_VIRTUAL,   /* whole pages contiguous in virtual space, as vmalloc gives */
+    SB_WANT_PERCPU,    /* since 1.6: per-CPU areas, which nothing else stands in for; no source opens them */
 };
 
 enum sb_route {
@@ -26,6 +27,7 @@ enum sb_route {
     SB_ROUTE_CACHE,
     SB_ROUTE_SIZED,
     SB_ROUTE_PAGES,
+    SB_ROUTE_PERCPU,
 };
 
 static inline const char *sb_route_name(enum sb_route route)
@@ -37,6 +39,8 @@ static inline const char *sb_route_name(enum sb_route route)
         return "sized";
     case SB_ROUTE_PAGES:
         return "pages";
+    case SB_ROUTE_PERCPU:
+        return "percpu";
     case SB_ROUTE_NONE:
         break;
     }
@@ -51,6 +55,8 @@ static inline enum sb_route sb_route_for(const struct sb_allocator *allocator, e
         {SB_ROUTE_PAGES, SB_ROUTE_SIZED, SB_ROUTE_CACHE},
         {SB_ROUTE_SIZED, SB_ROUTE_PAGES, SB_ROUTE_CACHE},
     };
+    if (want == SB_WANT_PERCPU)
+        return allocator->percpu ? SB_ROUTE_PERCPU : SB_ROUTE_NONE;
     for (unsigned i = 0; i < 3 && want >= SB_WANT_CACHE && want <= SB_WANT_VIRTUAL; i++) {
         enum sb_route route = (enum sb_route)preference[want - SB_WANT_CACHE][i];
         if ((route == SB_ROUTE_CACHE && allocator->cache) || (route == SB_ROUTE_SIZED && allocator->sized) ||
@@ -99,6 +105,7 @@ static inline int sb_source_open(struct sb_source *source, const struct sb_alloc
         source->pages_alloc = allocator->pages->get_free_pages;
         source->pages_free = allocator->pages->free_pages_at;
         return source->order > SB_MAX_ORDER ? -E2BIG : 0;
+    case SB_ROUTE_PERCPU:
     case SB_ROUTE_NONE:
         break;
     }

@@ -81,6 +81,8 @@ struct sb_bench {
     uint32_t proving;
     /* Since 1.4: while not 0 a step makes at most so many calls, for the survey looks between steps. */
     uint32_t step_calls;
+    /* Since 1.6: CPU numbers run from 0 to nr_cpus - 1; there is a per-CPU copy for each. */
+    uint32_t nr_cpus;
 };
 
 /* Calls of a step whose batch is `batch`. */
