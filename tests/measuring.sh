@@ -204,7 +204,7 @@ fi
 
 echo "== a trial says whether it was steady, and what ran beside it"
 expect 0 "$s" export narrow.db
-for name in steady warmup_variation others_cpu steal involuntary_switches page_faults clock_resolution footprint_end; do
+for name in steady warmup_variation others_cpu steal involuntary_switches page_faults user_time system_time clock_resolution footprint_end; do
   head -1 narrow.csv | grep -q ",$name" || fail "no metric $name"
 done
 expect 0 "$s" run base.ini --db unsteady.db --set experiment.repetitions=1 --set experiment.steady=0.001% --set matrix.workload=fifo

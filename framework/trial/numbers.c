@@ -225,6 +225,8 @@ static void report_watch(struct trial *t)
         sum.voluntary += u->voluntary;
         sum.involuntary += u->involuntary;
         sum.migrations += u->migrations;
+        sum.user += u->user;
+        sum.system += u->system;
         operations += (double)t->workers[i].counts.operations;
     }
     metric(t, SB_METRIC_INVOLUNTARY_SWITCHES, (double)sum.involuntary);
@@ -234,6 +236,8 @@ static void report_watch(struct trial *t)
     metric(t, SB_METRIC_MAJOR_FAULTS, (double)sum.major_faults);
     if (operations > 0)
         metric(t, SB_METRIC_PAGE_FAULTS_PER_OP, (double)(sum.minor_faults + sum.major_faults) / operations);
+    metric(t, SB_METRIC_USER_TIME, sum.user);
+    metric(t, SB_METRIC_SYSTEM_TIME, sum.system);
     number_or(t, SB_METRIC_TEMPERATURE, !isnan(degrees), degrees, "the machine shows no sensor");
 }
 

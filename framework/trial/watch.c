@@ -139,6 +139,8 @@ struct sb_usage sb_usage_now(void)
     u.major_faults = (uint64_t)r.ru_majflt;
     u.voluntary = (uint64_t)r.ru_nvcsw;
     u.involuntary = (uint64_t)r.ru_nivcsw;
+    u.user = (double)r.ru_utime.tv_sec + (double)r.ru_utime.tv_usec / 1e6;
+    u.system = (double)r.ru_stime.tv_sec + (double)r.ru_stime.tv_usec / 1e6;
     u.cpu = cpu;
     /* One moment: a preemption between two of these would be in one clock and not in the other. */
     for (int tries = 0; tries < 10; tries++) {
@@ -164,6 +166,8 @@ struct sb_usage sb_usage_since(const struct sb_usage *before)
                              .migrations = now.cpu != before->cpu,
                              .wall = now.wall - before->wall,
                              .ran = now.ran - before->ran,
+                             .user = now.user - before->user,
+                             .system = now.system - before->system,
                              .waited = now.waited - before->waited,
                              .suspended = now.suspended - before->suspended,
                              .waited_known = now.waited_known && before->waited_known};

@@ -42,6 +42,7 @@ struct sb_usage {
     unsigned cpu; /* where it runs now */
     uint64_t migrations;
     double wall, ran, waited; /* seconds: passed, on a CPU, and ready to run while others had it */
+    double user, system;      /* of `ran`, by mode; most kernels tell them apart by their tick */
     double suspended;         /* of `wall`, with the whole machine */
     bool waited_known;        /* the kernel says so (CONFIG_SCHED_INFO) */
 };
