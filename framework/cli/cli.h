@@ -69,7 +69,7 @@ void sb_session_close(struct sb_session *session);
 
 /* The plugin of that name, or NULL after a complaint with what is near. */
 const struct sb_plugin *sb_find_plugin(const struct sb_plugins *plugins, enum sb_plugin_kind kind, const char *name);
-/* "NAME=VALUE" into the plugin's values. False after a complaint. */
-bool sb_take_option(const struct sb_plugin *plugin, const char *text, union sb_value *values);
+/* "NAME=VALUE" into the plugin's values; `flag` is what it was given to. False after a complaint. */
+bool sb_take_option(const struct sb_plugin *plugin, const char *flag, const char *text, union sb_value *values);
 
 #endif

@@ -50,20 +50,20 @@ void sb_session_close(struct sb_session *s)
     free(s->overrides);
 }
 
-bool sb_take_option(const struct sb_plugin *p, const char *text, union sb_value *values)
+bool sb_take_option(const struct sb_plugin *p, const char *flag, const char *text, union sb_value *values)
 {
     const char *equals = strchr(text, '=');
     char *name = sb_strndup(text, equals ? (size_t)(equals - text) : strlen(text)), *why = NULL;
     const struct sb_option *option = sb_option_find(p->options, p->option_count, name);
     bool good = false;
     if (!equals) {
-        sb_error("--option %s: expected NAME=VALUE", text);
+        sb_error("%s %s: expected NAME=VALUE", flag, text);
     } else if (!option) {
         char *hint = sb_option_hint(p->options, p->option_count, name);
-        sb_error("--option %s: %s has no option '%s'%s", text, p->name, name, p->option_count ? hint : "");
+        sb_error("%s %s: %s has no option '%s'%s", flag, text, p->name, name, p->option_count ? hint : "");
         free(hint);
     } else if (sb_option_parse(option, equals + 1, &values[option - p->options], &why)) {
-        sb_error("--option %s: %s", text, why);
+        sb_error("%s %s: %s", flag, text, why);
         free(why);
     } else {
         good = true;

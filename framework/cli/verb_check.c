@@ -22,7 +22,7 @@ static bool read_options(const struct sb_plugin *p, const struct sb_words *flags
     for (size_t i = 0; i + 1 < flags->n; i += 2) {
         if (strcmp(flags->at[i], "--option"))
             continue;
-        good &= sb_take_option(p, flags->at[i + 1], scratch);
+        good &= sb_take_option(p, "--option", flags->at[i + 1], scratch);
         const char *equals = strchr(flags->at[i + 1], '=');
         if (!equals)
             continue;

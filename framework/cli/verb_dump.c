@@ -71,9 +71,9 @@ static union sb_value *read_values(const struct sb_plugin *p, const struct sb_wo
     bool good = true;
     for (uint32_t i = 0; i < p->option_count; i++)
         good &= !sb_option_parse(&p->options[i], p->options[i].fallback, &values[i], &why);
-    for (size_t i = 0; flag && i + 1 < flags->n; i += 2) {
+    for (size_t i = 0; i + 1 < flags->n; i += 2) {
         if (!strcmp(flags->at[i], flag))
-            good &= sb_take_option(p, flags->at[i + 1], values);
+            good &= sb_take_option(p, flag, flags->at[i + 1], values);
     }
     if (good)
         return values;
@@ -258,12 +258,32 @@ static int open_memory(struct dump *d, const char *size)
     return SB_EXIT_OK;
 }
 
+/* Said before anything is opened. */
+static bool can_run(const struct dump *d, const union sb_value *values)
+{
+    struct sb_needs needs = {.struct_size = sizeof(needs)};
+    char why[256] = "";
+    if (d->workload->workload.needs(values, &needs, why, sizeof(why))) {
+        sb_error("--workload-option: %s: %s", d->workload->name, why);
+        return false;
+    }
+    if (sb_route_for(&d->plugin->allocator, (enum sb_want)needs.want) == SB_ROUTE_NONE) {
+        char *offers = sb_allocator_interfaces(&d->plugin->allocator);
+        sb_error("%s offers only %s, which the workload %s can't use", d->plugin->name, offers, d->workload->name);
+        free(offers);
+        return false;
+    }
+    return true;
+}
+
 static int open_and_print(struct dump *d, const struct sb_verb *verb, const struct sb_words *flags)
 {
     union sb_value *values = read_values(d->plugin, flags, "--option"), *work_values = NULL;
     int code = SB_EXIT_USAGE, status;
-    if (!values)
-        return code;
+    if (values && d->workload)
+        work_values = read_values(d->workload, flags, "--workload-option");
+    if (!values || (d->workload && (!work_values || !can_run(d, work_values))))
+        goto out;
     code = open_memory(d, sb_flag_value(verb, flags, "--memory"));
     if (code != SB_EXIT_OK)
         goto out;
@@ -277,7 +297,6 @@ static int open_and_print(struct dump *d, const struct sb_verb *verb, const stru
     if (!create_caches(d, flags))
         goto out;
     if (d->workload) {
-        work_values = read_values(d->workload, flags, NULL);
         status = run_workload(d, work_values);
         if (status) {
             sb_error("the workload %s can't go on: %s", d->workload->name, why_of(d, status));
@@ -321,11 +340,7 @@ int sb_verb_dump(const struct sb_verb *verb, struct sb_words *operands, struct s
     if (d.plugin && workload)
         d.workload = sb_find_plugin(&d.plugins, SB_PLUGIN_WORKLOAD, workload);
     if (d.plugin && (d.workload || !workload)) {
-        /* Said before anything is opened. */
-        if (d.workload && sb_route_for(&d.plugin->allocator, SB_WANT_CACHE) == SB_ROUTE_NONE)
-            sb_error("%s offers nothing that a workload could use", d.plugin->name);
-        else
-            code = open_and_print(&d, verb, values);
+        code = open_and_print(&d, verb, values);
     }
     close_all(&d);
     return code;

@@ -122,7 +122,7 @@ static void assert_option(bool good, const char *complaint, const char *text)
     union sb_value values[SB_COUNT(options)] = {0};
     char said_text[512], *wanted = good ? sb_strdup("") : sb_printf("scullbench: %s\n", complaint);
     turn_aside();
-    bool taken = sb_take_option(&plugin, text, values);
+    bool taken = sb_take_option(&plugin, "--option", text, values);
     turn_back(said_text, sizeof(said_text));
     assert_string_equal(said_text, wanted);
     assert_int_equal(taken, good);

@@ -431,7 +431,9 @@ static void dump_device(const struct stream *stream, uint64_t number, const stru
 int scull_dump(void *self, const char *file, const struct sb_sink *sink)
 {
     const struct scull *s = self;
-    if (strcmp(file, "scullmem"))
+    size_t n = strlen(s->kind->name);
+    /* /proc/scullcmem, scullpmem, scullvmem. */
+    if (strncmp(file, s->kind->name, n) || strcmp(file + n, "mem"))
         return -ENOENT;
     for (uint32_t t = 0; t < s->bench->threads; t++) {
         for (uint64_t d = 0; d < s->g.devices; d++)

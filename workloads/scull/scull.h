@@ -126,7 +126,7 @@ int scull_teardown(void *self);
         .verify = scull_verify,                                                                                        \
         .account = scull_account,                                                                                      \
         .dump = scull_dump,                                                                                            \
-        .dump_files = "scullmem",                                                                                      \
+        .dump_files = PLUGIN_NAME "mem",                                                                               \
         .thread_teardown = scull_thread_teardown,                                                                      \
         .teardown = scull_teardown,                                                                                    \
     }
