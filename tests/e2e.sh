@@ -186,8 +186,32 @@ has dumps "Device 0: qset 1000, order 4, sz 262144"
 has dumps "item at 0x"
 grep -qE '^0x[0-9a-f]+-0x[0-9a-f]+ +69632 sb_vmalloc pages=16 vmalloc$' dumps || fail "no vmallocinfo line of 16 pages"
 
-echo "== under pressure a NULL is a result, and only endless memory is skipped"
-# Counting in per-CPU variables, in every way: the workload proves the sum at the end of each trial.
+echo "== blocks from another node are counted where there is one, and not available elsewhere"
+cat > nodes.ini <<'INI'
+[experiment]
+repetitions = 1
+duration = 10ms
+warmup = 0ms
+survey = 0
+[machine]
+memory = 32MiB
+[pmu]
+provider = none
+[allocator two]
+plugin = buddy
+nodes = 2
+[allocator one]
+plugin = buddy
+nodes = 1
+[matrix]
+allocator = one, two
+workload = scullp
+threads = 1
+INI
+expect 0 "$s" run nodes.ini "${unchecked[@]}" --db nodes.db
+[ "$(sqlite3 nodes.db "select allocator from metric join trial on trial = number join cell on cell.id = cell where name = 'remote_blocks'")" = two ] || fail "remote_blocks is of other cells than two's"
+[ "$(sqlite3 nodes.db "select reason from unavailable where name = 'remote_blocks'")" = "the allocator has one NUMA node, or doesn't say" ] || fail "one node has remote blocks"
+echo "== counting in per-CPU variables, in every way: the workload proves the sum"
 cat > counters.ini <<'INI'
 [experiment]
 repetitions = 1
@@ -211,6 +235,7 @@ INI
 expect 0 "$s" run counters.ini "${unchecked[@]}" --db counters.db
 [ "$(sqlite3 counters.db "select count(*) from trial where status = 'ok'")" = 28 ] || fail "counters: $(sqlite3 counters.db "select status, reason from trial where status <> 'ok' limit 3")"
 [ "$(sqlite3 counters.db "select distinct skip from cell where allocator = 'slub'")" = "slub offers only cache, bulk; the workload needs percpu" ] || fail "counters on slub: $(sqlite3 counters.db "select distinct skip from cell")"
+echo "== under pressure a NULL is a result, and only endless memory is skipped"
 cat > pressure.ini <<'INI'
 [experiment]
 repetitions = 2

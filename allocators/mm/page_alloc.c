@@ -110,22 +110,51 @@ static bool watermark_ok(const struct sb_mm *mm, const struct sb_zone *zone, con
     return free > keep + zone->lowmem_reserve[r->highest] + (UINT64_C(1) << r->order) - 1;
 }
 
+/* The node one is on, or was a moment ago: it is a preference only. Without sequences there is no fast path. */
+static inline unsigned node_hint(const struct sb_mm *mm)
+{
+#ifdef SB_HAVE_RSEQ
+    if (__builtin_expect(mm->nr_nodes > 1, 0) && mm->rseq)
+        return mm->cpu_node[sb_rseq_cpu()];
+#endif
+    (void)mm;
+    return 0;
+}
+
+/* The same where there may be no sequences. */
+static unsigned this_node(const struct sb_mm *mm)
+{
+    if (mm->nr_nodes == 1)
+        return 0;
+    return mm->rseq ? node_hint(mm) : mm->cpu_node[sched_getcpu()];
+}
+
+/* One more of an event, where the CPU that one is on counts. */
+static void count_event(struct sb_mm *mm, size_t zone, enum sb_numa_event event)
+{
+#ifdef SB_HAVE_RSEQ
+    uint64_t sum;
+    for (int tries = 0; mm->rseq && tries < 4; tries++) {
+        uint32_t cpu = sb_rseq_cpu();
+        if (sb_rseq_add(&mm->numa[zone * mm->nr_cpus + cpu].n[event], cpu, 1, &sum) == SB_RSEQ_DONE)
+            return;
+    }
+#endif
+    int cpu = sched_getcpu();
+    if (cpu >= 0 && (unsigned)cpu < mm->nr_cpus)
+        __atomic_fetch_add(&mm->numa[zone * mm->nr_cpus + (unsigned)cpu].n[event], 1, __ATOMIC_RELAXED);
+}
+
 /* zone_statistics: by the node that was preferred, and by the one that the CPU is of. */
 static __attribute__((noinline)) void count_numa(struct sb_mm *mm, unsigned preferred, const struct sb_zone *zone)
 {
-    int cpu = sched_getcpu();
     size_t index = (size_t)(zone - mm->zones);
-    if (cpu < 0 || (unsigned)cpu >= mm->nr_cpus)
-        return;
-    uint64_t *n = mm->numa[index * mm->nr_cpus + (unsigned)cpu].n;
     bool hit = zone->node == preferred;
-    __atomic_fetch_add(&n[hit ? SB_NUMA_HIT : SB_NUMA_MISS], 1, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&n[zone->node == mm->cpu_node[cpu] ? SB_NUMA_LOCAL : SB_NUMA_OTHER], 1, __ATOMIC_RELAXED);
-    if (hit)
-        return;
-    /* The zone that would have been a hit: the preferred node's of the same type, or its lowest. */
-    size_t missed = preferred * SB_NR_ZONES + zone->type;
-    __atomic_fetch_add(&mm->numa[missed * mm->nr_cpus + (unsigned)cpu].n[SB_NUMA_FOREIGN], 1, __ATOMIC_RELAXED);
+    count_event(mm, index, hit ? SB_NUMA_HIT : SB_NUMA_MISS);
+    count_event(mm, index, zone->node == this_node(mm) ? SB_NUMA_LOCAL : SB_NUMA_OTHER);
+    /* The zone that would have been a hit: the preferred node's of the same type. */
+    if (!hit)
+        count_event(mm, (size_t)preferred * SB_NR_ZONES + zone->type, SB_NUMA_FOREIGN);
 }
 
 static struct sb_page *from_zone(struct sb_mm *mm, struct sb_zone *zone, const struct request *r)
@@ -218,18 +247,6 @@ static bool clear(struct sb_mm *mm, struct sb_page *page, unsigned order)
     return true;
 }
 
-/* The node one is on, or was a moment ago: it is a preference only. Without sequences there is no fast path.
- */
-static inline unsigned node_hint(const struct sb_mm *mm)
-{
-#ifdef SB_HAVE_RSEQ
-    if (__builtin_expect(mm->nr_nodes > 1, 0) && mm->rseq)
-        return mm->cpu_node[sb_rseq_cpu()];
-#endif
-    (void)mm;
-    return 0;
-}
-
 /*
  * Off the CPU's list of the preferred zone, where that is where to look first; NULL: the slow way. It calls
  * nothing, so it saves no registers.
@@ -252,7 +269,7 @@ static __attribute__((noinline)) struct sb_page *alloc_rest(struct sb_mm *mm, in
     struct request r = {.gfp = gfp, .order = order, .highest = highest_zone(zone_bits(gfp)), .type = migratetype(gfp)};
     if (order > SB_MAX_ORDER || node >= (int)mm->nr_nodes)
         return NULL;
-    r.node = node >= 0 ? (unsigned)node : mm->nr_nodes > 1 ? mm->cpu_node[sched_getcpu()] : 0;
+    r.node = node >= 0 ? (unsigned)node : this_node(mm);
     struct sb_page *page = alloc_slow(mm, &r);
     if (page && gfp & SB_GFP_ZERO && !clear(mm, page, order)) {
         sb_free_pages(mm, page, order);

@@ -81,6 +81,14 @@ void sb_mm_snapshot(struct sb_mm *mm, struct sb_snapshot *snapshot)
         return;
     snapshot->has |= SB_HAS_ZEROED;
     snapshot->zeroed_bytes = atomic_load(&mm->nr_zeroed);
+    if (!mm->numa ||
+        snapshot->struct_size < offsetof(struct sb_snapshot, remote_blocks) + sizeof(snapshot->remote_blocks))
+        return;
+    snapshot->has |= SB_HAS_NUMA;
+    for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
+        snapshot->local_blocks += sb_mm_numa_events(mm, zone, SB_NUMA_LOCAL);
+        snapshot->remote_blocks += sb_mm_numa_events(mm, zone, SB_NUMA_OTHER);
+    }
 }
 
 /* Longer lines are cut at 511 bytes; no line of /proc comes near. */

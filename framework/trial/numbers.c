@@ -497,6 +497,17 @@ static void report_fragmentation(struct trial *t, size_t peak)
     number_or(t, SB_METRIC_FRAGMENTATION_INDEX, known, known ? sb_extfrag_index(blocks, HUGE_ORDER) / 1000.0 : 0, none);
 }
 
+/* Of the blocks of pages that the measured phase was given, those from another node than the CPU's. */
+static void report_remote(struct trial *t)
+{
+    bool known = t->at_begin.has & t->at_end.has & SB_HAS_NUMA;
+    double local = (double)(t->at_end.local_blocks - t->at_begin.local_blocks),
+           remote = (double)(t->at_end.remote_blocks - t->at_begin.remote_blocks);
+    number_or(t, SB_METRIC_REMOTE_BLOCKS, known && local + remote > 0, 100 * remote / (local + remote),
+              known ? "no block of pages was given out in the measured phase"
+                    : "the allocator has one NUMA node, or doesn't say");
+}
+
 /* Pages that pass from one CPU to another by lists that all share, in the measured phase. */
 static void report_crossed(struct trial *t)
 {
@@ -568,6 +579,7 @@ static void report_memory(struct trial *t)
     report_end(t, os);
     report_books(t);
     report_crossed(t);
+    report_remote(t);
     report_fragmentation(t, peak);
 }
 

@@ -260,6 +260,46 @@ static void slob_keeps_to_zones(void **state)
     close_mm(&t, &mm);
 }
 
+static uint64_t events_of(const struct sb_mm *mm, unsigned node, enum sb_numa_event event)
+{
+    uint64_t n = 0;
+    for (unsigned type = 0; type < SB_NR_ZONES; type++)
+        n += sb_mm_numa_events(mm, &mm->zones[node * SB_NR_ZONES + type], event);
+    return n;
+}
+
+/* zone_statistics: a hit is of the node that was asked for, local of the CPU's own; a miss is foreign to whom it
+ * missed. */
+static void numastat_counts(void **state)
+{
+    struct machine m;
+    struct sb_snapshot snapshot = {.struct_size = sizeof(snapshot)};
+    (void)state;
+    open_machine(&m, (struct sb_slub_config){.percpu = true});
+    be_on(0);
+    for (int i = 0; i < 10; i++)
+        sb_alloc_pages(&m.mm, SB_GFP_KERNEL, 0);
+    for (int i = 0; i < 5; i++)
+        sb_alloc_pages_node(&m.mm, 1, SB_GFP_KERNEL, 0);
+    assert_int_equal(events_of(&m.mm, 0, SB_NUMA_HIT), 10);
+    assert_int_equal(events_of(&m.mm, 0, SB_NUMA_LOCAL), 10);
+    assert_int_equal(events_of(&m.mm, 1, SB_NUMA_HIT), 5);
+    assert_int_equal(events_of(&m.mm, 1, SB_NUMA_OTHER), 5);
+    while (sb_alloc_pages_node(&m.mm, 1, SB_GFP_MEMALLOC | SB_GFP_THISNODE | SB_GFP_NOWARN, 0)) {
+    }
+    uint64_t before = events_of(&m.mm, 0, SB_NUMA_MISS);
+    assert_int_equal(before, 0);
+    assert_non_null(sb_alloc_pages_node(&m.mm, 1, SB_GFP_KERNEL, 0));
+    assert_int_equal(events_of(&m.mm, 0, SB_NUMA_MISS), 1);
+    assert_int_equal(events_of(&m.mm, 0, SB_NUMA_LOCAL), 11);
+    assert_int_equal(events_of(&m.mm, 1, SB_NUMA_FOREIGN), 1);
+    sb_mm_snapshot(&m.mm, &snapshot);
+    assert_true(snapshot.has & SB_HAS_NUMA);
+    assert_int_equal(snapshot.local_blocks, 11);
+    assert_int_equal(snapshot.remote_blocks, events_of(&m.mm, 1, SB_NUMA_OTHER));
+    close_machine(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +310,7 @@ int main(void)
         cmocka_unit_test(bulk_calls_go_through_sheaves),
         cmocka_unit_test(zone_flags_of_caches),
         cmocka_unit_test(slob_keeps_to_zones),
+        cmocka_unit_test(numastat_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,6 +158,7 @@ struct sb_bulk_ops {
 #define SB_HAS_METADATA    UINT32_C(0x10)
 #define SB_HAS_SHARED      UINT32_C(0x20) /* since 1.3 */
 #define SB_HAS_ZEROED      UINT32_C(0x40) /* since 1.5 */
+#define SB_HAS_NUMA        UINT32_C(0x80) /* since 1.6 */
 
 /* The allocator's books at one moment, taken while nothing else runs. */
 struct sb_snapshot {
@@ -178,6 +179,9 @@ struct sb_snapshot {
     /* Since 1.5: bytes that the allocator itself has set to zero since open, for callers that asked for it or
      * of its own accord; not what it knew to be zero already. */
     uint64_t zeroed_bytes;
+    /* Since 1.6: blocks of pages given out since open from the node of the CPU that asked, and from others, as
+     * numastat counts them. Meant on several nodes. */
+    uint64_t local_blocks, remote_blocks;
 };
 
 #define SB_ALLOCATOR_OS_MEMORY UINT32_C(0x1) /* takes memory from the OS, not from sb_host.memory */
