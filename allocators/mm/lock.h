@@ -26,6 +26,7 @@
     RANK(VMALLOC)    /* addresses and areas */                                                                         \
     RANK(POOL_ARRAY) /* a CPU's array in front of a pool */                                                            \
     RANK(POOL)       /* a pool's elements */                                                                           \
+    RANK(FAR_ARRAY)  /* a CPU's array of a slab cache that keeps the books of its slabs in another's objects */        \
     RANK(ARRAY)      /* a CPU's array of objects: slab's, or slub's sheaves */                                         \
     RANK(BARN)       /* a node's sheaves */                                                                            \
     RANK(CPU_SLAB)   /* a CPU's slab and partial list */                                                               \

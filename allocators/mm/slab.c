@@ -158,7 +158,7 @@ static int make_arrays(struct sb_slab_cache *cache)
     if (!cache->system->percpu)
         return 0;
     int status = sb_stacks_init(&cache->arrays, cache->mm->nr_cpus, sb_stack_bytes(cache->limit), cache->mm->rseq,
-                                SB_RANK_ARRAY);
+                                cache->off_slab ? SB_RANK_FAR_ARRAY : SB_RANK_ARRAY);
     for (unsigned cpu = 0; cpu < cache->mm->nr_cpus && !status; cpu++)
         sb_stack_make(&cache->arrays, cpu, 0, cache->limit);
     if (!status && cache->shared_limit) {

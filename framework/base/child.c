@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LAST_WORDS = 2000, IN = 0, OUT = 1, ERR = 2, GRACE_NS = 200000000 };
+enum { LAST_WORDS = 2000, LAST_LINE = 200, IN = 0, OUT = 1, ERR = 2, GRACE_NS = 200000000 };
 
 extern char **environ;
 
@@ -251,6 +251,17 @@ void sb_child_finish(struct sb_child_under_way *c, struct sb_child_end *end)
     else if (c->errors.n)
         end->last_words = sb_strdup(c->errors.at);
     forget(c);
+}
+
+char *sb_last_line(const char *words)
+{
+    size_t n = words ? strlen(words) : 0;
+    while (n && (unsigned char)words[n - 1] <= ' ')
+        n--;
+    size_t start = n;
+    while (start && words[start - 1] != '\n' && n - start < LAST_LINE)
+        start--;
+    return n ? sb_strndup(words + start, n - start) : sb_strdup("");
 }
 
 void sb_child_kill(struct sb_child_under_way *c)

@@ -46,4 +46,8 @@ void sb_child_finish(struct sb_child_under_way *under_way, struct sb_child_end *
 /* In place of finishing: killed, and nothing of what it said is taken. */
 void sb_child_kill(struct sb_child_under_way *under_way);
 
+/* The last line of a program's last words, which mostly says why it died: 200 bytes of it at most, "" where there is
+ * none. The caller frees it. */
+char *sb_last_line(const char *words);
+
 #endif

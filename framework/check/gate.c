@@ -85,6 +85,7 @@ static char *child_text(const struct gate *g, const struct sb_property *property
 static void explain_end(const struct gate *g, const struct sb_child_end *end, uint64_t limit, struct outcome *o)
 {
     const char *doing = (const char *)(g->progress + 1), *colon = *doing ? ": " : "";
+    char *words = sb_last_line(end->last_words);
     o->fault = SB_FAULT_CRASH;
     o->at = *g->progress == UINT64_MAX ? SIZE_MAX : *g->progress ? (size_t)*g->progress - 1 : 0;
     /* We kill at the time limit alone: who else does so is the kernel, short of memory, or a user. */
@@ -97,12 +98,12 @@ static void explain_end(const struct gate *g, const struct sb_child_end *end, ui
     } else if (end->timed_out)
         o->why = sb_printf("%s%sit did not end within %llu s", doing, colon, (unsigned long long)(limit / 1000000000));
     else if (WIFSIGNALED(end->wait_status))
-        o->why = sb_printf("%s%sthe process was ended by signal %d (%s)", doing, colon, WTERMSIG(end->wait_status),
-                           strsignal(WTERMSIG(end->wait_status)));
+        o->why = sb_printf("%s%sthe process was ended by signal %d (%s)%s%s", doing, colon, WTERMSIG(end->wait_status),
+                           strsignal(WTERMSIG(end->wait_status)), *words ? ": " : "", words);
     else
         o->why = sb_printf("%s%sthe process ended with exit status %d before it was done%s%s", doing, colon,
-                           WEXITSTATUS(end->wait_status), end->last_words ? ": " : "",
-                           end->last_words ? end->last_words : "");
+                           WEXITSTATUS(end->wait_status), *words ? ": " : "", words);
+    free(words);
 }
 
 static int run_child(const struct gate *g, const struct sb_property *property, const char *ops, struct outcome *o)

@@ -105,24 +105,11 @@ static void set_status(struct sb_result *result, enum sb_status status, char *re
     result->reason = reason;
 }
 
-/* The last line that says something; never NULL. */
-static char *last_line(const char *words)
-{
-    size_t n = words ? strlen(words) : 0;
-    /* A program's last words before it dies mostly say why. */
-    while (n && (unsigned char)words[n - 1] <= ' ')
-        n--;
-    size_t start = n;
-    while (start && words[start - 1] != '\n' && n - start < 200)
-        start--;
-    return n ? sb_strndup(words + start, n - start) : sb_strdup("");
-}
-
 /* The meaning of the process's end where it didn't say so itself, or says something else. */
 static void judge_end(struct sb_result *result, const struct sb_child_end *end, uint64_t limit_ns)
 {
     const char *phase = result->phase ? result->phase : "start";
-    char *last = last_line(end->last_words);
+    char *last = sb_last_line(end->last_words);
     if (end->flooded)
         set_status(result, SB_STATUS_CRASHED,
                    sb_printf("killed in phase %s, for its output has no end: "
@@ -135,8 +122,8 @@ static void judge_end(struct sb_result *result, const struct sb_child_end *end, 
                    sb_printf("killed after its time limit of %.1f s, in phase %s", (double)limit_ns / 1e9, phase));
     else if (WIFSIGNALED(end->wait_status))
         set_status(result, SB_STATUS_CRASHED,
-                   sb_printf("ended by signal %d (%s) in phase %s", WTERMSIG(end->wait_status),
-                             strsignal(WTERMSIG(end->wait_status)), phase));
+                   sb_printf("ended by signal %d (%s) in phase %s%s%s", WTERMSIG(end->wait_status),
+                             strsignal(WTERMSIG(end->wait_status)), phase, *last ? "; its last words: " : "", last));
     else if (result->status == SB_STATUS_NONE)
         set_status(result, SB_STATUS_CRASHED,
                    sb_printf("ended with exit status %d and without a result in phase %s%s%s",

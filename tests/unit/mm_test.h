@@ -44,6 +44,11 @@ static inline void close_mm(struct test_host *t, struct sb_mm *mm)
     test_host_close(t);
 }
 
+static inline struct sb_zone *zone_of(struct sb_mm *mm, unsigned node, enum sb_zone_type type)
+{
+    return &mm->zones[node * SB_NR_ZONES + type];
+}
+
 /* Reads a CSV's next row into fields; false at the end. */
 static inline bool next_row(FILE *file, char *line, size_t size, char **fields, size_t n)
 {
