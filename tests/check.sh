@@ -53,6 +53,8 @@ all-threads all-threads
 bulk bulk
 bulk-short bulk
 bulk-never bulk
+device device
+device-beyond device
 exhaustion exhaustion
 destroy destroy
 live snapshot

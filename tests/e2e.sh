@@ -235,6 +235,33 @@ INI
 expect 0 "$s" run counters.ini "${unchecked[@]}" --db counters.db
 [ "$(sqlite3 counters.db "select count(*) from trial where status = 'ok'")" = 28 ] || fail "counters: $(sqlite3 counters.db "select status, reason from trial where status <> 'ok' limit 3")"
 [ "$(sqlite3 counters.db "select distinct skip from cell where allocator = 'slub'")" = "slub offers only cache, bulk; the workload needs percpu" ] || fail "counters on slub: $(sqlite3 counters.db "select distinct skip from cell")"
+echo "== a device's registers, by every accessor: the workload proves what was read and written"
+cat > mmio.ini <<'INI'
+[experiment]
+repetitions = 1
+duration = 3ms
+warmup = 0ms
+survey = 0
+[machine]
+memory = 16MiB
+[pmu]
+provider = none
+[allocator small]
+plugin = vmalloc
+device = 4KiB
+[matrix]
+allocator = vmalloc, small, slub
+workload = mmio
+mmio.accessor = readb, readw, readl, readq, ioread8, ioread16, ioread32, ioread64, ioread8_rep, ioread16_rep, ioread32_rep, ioread64_rep, writeb, writew, writel, writeq, iowrite8, iowrite16, iowrite32, iowrite64, iowrite8_rep, iowrite16_rep, iowrite32_rep, iowrite64_rep
+mmio.remap = 0, 100
+threads = 2
+INI
+expect 3 "$s" run mmio.ini "${unchecked[@]}" --db mmio.db
+[ "$(sqlite3 mmio.db "select allocator, status, count(*) from trial join cell on cell.id = cell group by 1, 2")" = "small|error|48
+vmalloc|ok|48" ] || fail "mmio: $(sqlite3 mmio.db "select allocator, status, reason from trial join cell on cell.id = cell group by 1, 2")"
+[ "$(sqlite3 mmio.db "select distinct reason from trial where status <> 'ok'")" = "2 windows of 4096 bytes are not in a device of 4096: see the option \`device\` of vmalloc" ] || fail "mmio: $(sqlite3 mmio.db "select distinct reason from trial where status <> 'ok'")"
+[ "$(sqlite3 mmio.db "select distinct skip from cell where allocator = 'slub'")" = "slub offers only cache, bulk; the workload needs io" ] || fail "mmio on slub"
+
 echo "== under pressure a NULL is a result, and only endless memory is skipped"
 cat > pressure.ini <<'INI'
 [experiment]

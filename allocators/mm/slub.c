@@ -19,6 +19,10 @@
  * cache's node lock, a zone's lock. slub->lock, the list of caches, comes before the CPUs' parts. No page is
  * allocated with a CPU's part or the node's lock taken, since that may wait.
  *
+ * One file, as the kernel's: the fast paths are inlined into each other, and every list of a slab (frozen on a CPU,
+ * partial of a CPU, partial of a node) is moved by the same compare-and-swap of its one word. Cut anywhere, the halves
+ * would share all of their static functions.
+ *
  * Sheaves, which came with 6.18, are an option: sheaf.c.
  *
  * Nodes: partial lists are per node, of slabs whose pages lie there. A CPU looks at its own node's first, then at those

@@ -86,7 +86,7 @@ void sb_vmalloc_purge(struct sb_vmalloc *vm);
 
 /*
  * Maps `size` bytes of the device from `physical` on, an address of the device's own. NULL beyond its end.
- * What comes back is read and written by the accessors of ioremap.h. Never the page allocator's.
+ * What comes back is read and written by the accessors of scullbench/io.h. Never the page allocator's.
  */
 void *sb_ioremap(struct sb_vmalloc *vm, uint64_t physical, size_t size);
 void sb_iounmap(struct sb_vmalloc *vm, void *address);

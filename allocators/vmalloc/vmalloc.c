@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { OPTION_PERCPU = SB_MM_OPTIONS, OPTION_HUGE, OPTION_LAZY, OPTION_LAZY_MAX };
+enum { OPTION_PERCPU = SB_MM_OPTIONS, OPTION_HUGE, OPTION_LAZY, OPTION_LAZY_MAX, OPTION_DEVICE };
 
 static const struct sb_option options[] = {
     SB_MM_OPTION_ROWS,
@@ -20,6 +20,8 @@ static const struct sb_option options[] = {
                      "freed ranges are unmapped together, later; no: each at once"},
     [OPTION_LAZY_MAX] = {"lazy_max", SB_OPTION_SIZE, 0, "32MiB", 4096, UINT64_C(1) << 40, NULL,
                          "how much freed space may wait to be unmapped (the kernel: 32 MiB times fls(CPUs))"},
+    [OPTION_DEVICE] = {"device", SB_OPTION_SIZE, 0, "1MiB", 4096, UINT64_C(1) << 30, NULL,
+                       "memory of a device beside the machine's, for ioremap"},
 };
 
 struct vmalloc {
@@ -44,6 +46,7 @@ static int vmalloc_open(const struct sb_host *host, const union sb_value *values
         status = sb_vmalloc_init(
             &v->vm, &v->mm,
             &(struct sb_vmalloc_config){.percpu = values[OPTION_PERCPU].u,
+                                        .device = values[OPTION_DEVICE].u,
                                         .huge = values[OPTION_HUGE].u,
                                         .lazy_max = values[OPTION_LAZY].u ? values[OPTION_LAZY_MAX].u : 0});
     if (status && v)
@@ -66,6 +69,21 @@ static void vmalloc_free(void *self, void *block, size_t size)
 {
     (void)size;
     sb_vfree(&((struct vmalloc *)self)->vm, block);
+}
+
+static uint64_t vmalloc_device_bytes(void *self)
+{
+    return ((struct vmalloc *)self)->vm.config.device;
+}
+
+static void *vmalloc_ioremap(void *self, uint64_t physical, size_t size)
+{
+    return sb_ioremap(&((struct vmalloc *)self)->vm, physical, size);
+}
+
+static void vmalloc_iounmap(void *self, void *address)
+{
+    sb_iounmap(&((struct vmalloc *)self)->vm, address);
 }
 
 /* The guard page is address space, not memory; the array of pages is held, and metadata. */
@@ -102,6 +120,13 @@ static const struct sb_sized_ops sized = {
     .free = vmalloc_free,
 };
 
+static const struct sb_io_ops io = {
+    .struct_size = sizeof(io),
+    .device_bytes = vmalloc_device_bytes,
+    .ioremap = vmalloc_ioremap,
+    .iounmap = vmalloc_iounmap,
+};
+
 const struct sb_allocator scullbench_allocator = {
     .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
     .name = "vmalloc",
@@ -118,4 +143,5 @@ const struct sb_allocator scullbench_allocator = {
     .claims = SB_CLAIM_CHECK,
     .shrink = vmalloc_shrink,
     .sized = &sized,
+    .io = &io,
 };

@@ -608,6 +608,7 @@ const struct sb_property sb_properties[] = {
              .threads = true, .all_faults = true),
     TRIED_BY("all-threads", "threads may free each other's blocks, all at once", sb_try_threads),
     TRIED_BY("bulk", "n objects at once are like n single ones", try_bulk),
+    TRIED_BY("device", "mappings of a device all show the same device, and nothing beyond its end", sb_try_device),
     TRIED_BY("exhaustion", "memory that is used up gives NULL, and serves again when freed", try_exhaustion),
     TRIED_BY("ctor", "objects of a cache with a constructor come constructed, the second time too", try_ctor),
     TRIED_BY("destroy", "a cache with live objects refuses to be destroyed, and lives on", try_destroy),

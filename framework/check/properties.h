@@ -41,6 +41,9 @@ void sb_property_try(struct sb_world *w, const struct sb_attempt *attempt, struc
 /* The property "page-structs" (pages.c). */
 void sb_try_pages(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
 
+/* The property "device" (device.c). */
+void sb_try_device(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
+
 /* A block of the lane's interface, for properties that hold their blocks themselves; NULL: there is none. */
 void *sb_take_block(struct sb_world *w, const struct sb_lane *lane, uint64_t size);
 void sb_give_block(struct sb_world *w, const struct sb_lane *lane, void *block, uint64_t size);

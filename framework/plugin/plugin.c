@@ -130,6 +130,7 @@ static const char *lacking(const struct sb_allocator *a)
     const struct sb_sized_ops *sized = a->sized;
     const struct sb_cache_ops *cache = a->cache;
     const struct sb_bulk_ops *bulk = a->bulk;
+    const struct sb_io_ops *io = a->io;
     NEED(a, open);
     NEED(a, close);
     NEED(a, snapshot);
@@ -143,6 +144,9 @@ static const char *lacking(const struct sb_allocator *a)
     NEED(cache, destroy);
     NEED(bulk, alloc_bulk);
     NEED(bulk, free_bulk);
+    NEED(io, device_bytes);
+    NEED(io, ioremap);
+    NEED(io, iounmap);
     const char *what = lacking_in_percpu(a->percpu);
     return what ? what : lacking_in_pages(a->pages);
 }
@@ -167,7 +171,7 @@ static bool allocator_at_lines(const struct sb_allocator *a)
         AT(a->sized, free),          AT(a->cache, create),         AT(a->cache, alloc),
         AT(a->cache, free),          AT(a->pages, get_free_pages), AT(a->pages, free_pages_at),
         AT(a->percpu, alloc_percpu), AT(a->percpu, free_percpu),   AT(a->bulk, alloc_bulk),
-        AT(a->bulk, free_bulk)};
+        AT(a->bulk, free_bulk),      AT(a->io, ioremap),           AT(a->io, iounmap)};
     return at_lines(functions, SB_COUNT(functions));
 }
 
@@ -206,6 +210,7 @@ static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
     TAKE_OPS(plugin, pages);
     TAKE_OPS(plugin, percpu);
     TAKE_OPS(plugin, bulk);
+    TAKE_OPS(plugin, io);
     take_options(plugin, a->options, a->option_count, head->option_size);
     plugin->name = a->name;
     plugin->summary = a->summary;
@@ -219,8 +224,8 @@ static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
     if (name)
         plugin->refused = sb_printf("its function %s is missing, which is required (scullbench/allocator.h)",
                                     !strncmp(name, "a.", 2) ? name + 2 : name);
-    else if (!a->sized && !a->cache && !a->pages && !a->percpu)
-        plugin->refused = sb_printf("it offers no interface (sized, cache, pages or percpu)");
+    else if (!a->sized && !a->cache && !a->pages && !a->percpu && !a->io)
+        plugin->refused = sb_printf("it offers no interface (sized, cache, pages, percpu or io)");
     else if (a->bulk && !a->cache)
         plugin->refused = sb_printf("it offers bulk, but no cache that objects could come from");
     else
@@ -497,7 +502,8 @@ char *sb_allocator_interfaces(const struct sb_allocator *a)
     const struct {
         const void *table;
         const char *name;
-    } all[] = {{a->sized, "sized"}, {a->cache, "cache"}, {a->pages, "pages"}, {a->percpu, "percpu"}, {a->bulk, "bulk"}};
+    } all[] = {{a->sized, "sized"},   {a->cache, "cache"}, {a->pages, "pages"},
+               {a->percpu, "percpu"}, {a->bulk, "bulk"},   {a->io, "io"}};
     struct sb_text text = {0};
     for (size_t i = 0; i < SB_COUNT(all); i++) {
         if (all[i].table)

@@ -34,6 +34,7 @@ struct sb_plugin {
     struct sb_pages_ops pages;
     struct sb_percpu_ops percpu;
     struct sb_bulk_ops bulk;
+    struct sb_io_ops io;
     struct sb_workload workload;
 };
 

@@ -47,6 +47,8 @@ enum {
     CHECK_CRIES,     /* check() complains after the five hundredth block */
     DOUBLE_FREE,     /* a second free is claimed to be noticed, and isn't */
     FOREIGN_FREE,    /* the same of a block that was never given out */
+    DEVICE,          /* a mapping that begins within a page shows the page from its beginning */
+    DEVICE_BEYOND,   /* a byte behind the device is mapped */
     OPTION,          /* dies with its option's largest value */
     OPTION_MUTE,     /* refuses its option's largest value without a word */
     LEAK_HEAP,       /* close keeps its own structures */
@@ -490,6 +492,29 @@ static void zoo_free_percpu(void *self, void *block)
     take_back(self, block);
 }
 
+static _Alignas(4096) char device[1 << 16];
+
+static uint64_t zoo_device_bytes(void *self)
+{
+    (void)self;
+    return sizeof(device);
+}
+
+static void *zoo_ioremap(void *self, uint64_t physical, size_t size)
+{
+    (void)self;
+    uint64_t end = sizeof(device) + (BREAKS == DEVICE_BEYOND);
+    if (!size || physical >= sizeof(device) || size > end - physical)
+        return NULL;
+    return device + (BREAKS == DEVICE ? physical & ~UINT64_C(4095) : physical);
+}
+
+static void zoo_iounmap(void *self, void *address)
+{
+    (void)self;
+    (void)address;
+}
+
 static int zoo_snapshot(void *self, struct sb_snapshot *s)
 {
     struct zoo *z = self;
@@ -547,6 +572,9 @@ static const struct sb_percpu_ops percpu = {.struct_size = sizeof(percpu),
                                             .per_cpu_ptr = zoo_per_cpu_ptr,
                                             .free_percpu = zoo_free_percpu};
 
+static const struct sb_io_ops io = {
+    .struct_size = sizeof(io), .device_bytes = zoo_device_bytes, .ioremap = zoo_ioremap, .iounmap = zoo_iounmap};
+
 const struct sb_allocator scullbench_allocator = {
     .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
     .name = NAME,
@@ -565,4 +593,5 @@ const struct sb_allocator scullbench_allocator = {
     .bulk = &bulk,
     .pages = &pages,
     .percpu = &percpu,
+    .io = &io,
 };

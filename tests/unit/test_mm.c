@@ -2,9 +2,10 @@
 #define _GNU_SOURCE
 #include "mm_test.h"
 
-#include "mm/ioremap.h"
 #include "mm/kmalloc.h"
 #include "mm/vmalloc.h"
+
+#include "scullbench/io.h"
 
 #include <errno.h>
 

@@ -141,6 +141,19 @@ struct sb_percpu_ops {
     void (*counter_destroy)(void *counter);
 };
 
+/*
+ * Since 1.6: ioremap-like. Physical addresses run from 0 to device_bytes of the device that the allocator has beside
+ * its memory; what comes back is read and written by the accessors of io.h. All three are required.
+ */
+struct sb_io_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t (*device_bytes)(void *self);
+    /* NULL where it can't, or the range is not wholly of the device. */
+    void *(*ioremap)(void *self, uint64_t physical, size_t size);
+    void (*iounmap)(void *self, void *address);
+};
+
 /* n objects of a cache at once; both are required, and the caches' four beside them. alloc_bulk gives all n,
  * or none and 0. */
 struct sb_bulk_ops {
@@ -230,6 +243,7 @@ struct sb_allocator {
      */
     void (*shrink)(void *self);
     uint64_t claims; /* since 1.2: SB_CLAIM_* */
+    const struct sb_io_ops *io; /* since 1.6 */
 };
 
 extern SB_EXPORT const struct sb_allocator scullbench_allocator;

@@ -20,6 +20,7 @@ enum sb_want {
     SB_WANT_PAGES,     /* 2^order whole pages, as __get_free_pages gives */
     SB_WANT_VIRTUAL,   /* whole pages contiguous in virtual space, as vmalloc gives */
     SB_WANT_PERCPU,    /* since 1.6: per-CPU areas, which nothing else stands in for; no source opens them */
+    SB_WANT_IO,        /* since 1.6: device memory, the same */
 };
 
 enum sb_route {
@@ -28,6 +29,7 @@ enum sb_route {
     SB_ROUTE_SIZED,
     SB_ROUTE_PAGES,
     SB_ROUTE_PERCPU,
+    SB_ROUTE_IO,
 };
 
 static inline const char *sb_route_name(enum sb_route route)
@@ -41,6 +43,8 @@ static inline const char *sb_route_name(enum sb_route route)
         return "pages";
     case SB_ROUTE_PERCPU:
         return "percpu";
+    case SB_ROUTE_IO:
+        return "io";
     case SB_ROUTE_NONE:
         break;
     }
@@ -57,6 +61,8 @@ static inline enum sb_route sb_route_for(const struct sb_allocator *allocator, e
     };
     if (want == SB_WANT_PERCPU)
         return allocator->percpu ? SB_ROUTE_PERCPU : SB_ROUTE_NONE;
+    if (want == SB_WANT_IO)
+        return allocator->io ? SB_ROUTE_IO : SB_ROUTE_NONE;
     for (unsigned i = 0; i < 3 && want >= SB_WANT_CACHE && want <= SB_WANT_VIRTUAL; i++) {
         enum sb_route route = (enum sb_route)preference[want - SB_WANT_CACHE][i];
         if ((route == SB_ROUTE_CACHE && allocator->cache) || (route == SB_ROUTE_SIZED && allocator->sized) ||
@@ -106,6 +112,7 @@ static inline int sb_source_open(struct sb_source *source, const struct sb_alloc
         source->pages_free = allocator->pages->free_pages_at;
         return source->order > SB_MAX_ORDER ? -E2BIG : 0;
     case SB_ROUTE_PERCPU:
+    case SB_ROUTE_IO:
     case SB_ROUTE_NONE:
         break;
     }
