@@ -262,6 +262,31 @@ vmalloc|ok|48" ] || fail "mmio: $(sqlite3 mmio.db "select allocator, status, rea
 [ "$(sqlite3 mmio.db "select distinct reason from trial where status <> 'ok'")" = "2 windows of 4096 bytes are not in a device of 4096: see the option \`device\` of vmalloc" ] || fail "mmio: $(sqlite3 mmio.db "select distinct reason from trial where status <> 'ok'")"
 [ "$(sqlite3 mmio.db "select distinct skip from cell where allocator = 'slub'")" = "slub offers only cache, bulk; the workload needs io" ] || fail "mmio on slub"
 
+echo "== objects of caches with flags and a constructor: only allocators with caches serve"
+cat > own.ini <<'INI'
+[experiment]
+repetitions = 1
+duration = 5ms
+warmup = 0ms
+[machine]
+memory = 32MiB
+[pmu]
+provider = none
+[workload objects]
+count = 500
+size = 200B
+[matrix]
+allocator = slub, slab, slob, mempool, malloc
+workload = objects
+objects.slab = none, SLAB_HWCACHE_ALIGN, SLAB_CACHE_DMA, SLAB_CACHE_DMA32, SLAB_NO_REAP
+objects.ctor = yes
+objects.pattern = pair, random
+threads = 2
+INI
+expect 0 "$s" run own.ini "${unchecked[@]}" --db own.db
+[ "$(sqlite3 own.db "select count(*) from trial where status = 'ok'")" = 40 ] || fail "own caches: $(sqlite3 own.db "select allocator, status, reason from trial join cell on cell.id = cell where status <> 'ok'")"
+[ "$(sqlite3 own.db "select distinct skip from cell where allocator = 'malloc'")" = "malloc offers only sized; the workload needs cache" ] || fail "own caches of malloc"
+
 echo "== under pressure a NULL is a result, and only endless memory is skipped"
 cat > pressure.ini <<'INI'
 [experiment]

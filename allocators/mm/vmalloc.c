@@ -31,8 +31,8 @@
  * The array of an area's pages is one kmalloc block here (the kernel takes it from vmalloc itself above a
  * page), so an area has at most 4 MiB / 8 pages: 2 GiB.
  *
- * One file, as the kernel's: areas, CPUs' blocks, the lazy purge and ioremap all take from and give back to the one tree
- * of free ranges under vm->lock, and share its invariants, which sb_vmalloc_check walks as a whole.
+ * One file, as the kernel's: areas, CPUs' blocks, the lazy purge and ioremap all take from and give back to the one
+ * tree of free ranges under vm->lock, and share its invariants, which sb_vmalloc_check walks as a whole.
  *
  * Left out: nodes; partial purging of a block. An alias of a lazily freed range stays readable until the
  * purge, as a stale TLB entry would be in the kernel.

@@ -24,16 +24,33 @@ enum option {
     OPTION_CACHE,
     OPTION_BATCH,
     OPTION_GFP,
+    OPTION_SLAB,
+    OPTION_CTOR,
     OPTIONS
 };
 enum cache { CACHE_SHARED, CACHE_PRIVATE };
 enum pattern { PATTERN_PAIR, PATTERN_FIFO, PATTERN_LIFO, PATTERN_RANDOM };
 enum touch { TOUCH_NONE, TOUCH_FIRST, TOUCH_FULL };
 enum { TAG = sizeof(uint64_t) };
+#define CONSTRUCTED UINT64_C(0x5ca1ab1eca11ab1e)
+
+/* Flags of a cache, under the kernel's names. */
+#define SLAB_FLAGS(ROW) ROW(HWCACHE_ALIGN) ROW(CACHE_DMA) ROW(CACHE_DMA32) ROW(NO_REAP)
 
 static const char *const patterns[] = {"pair", "fifo", "lifo", "random", NULL};
 static const char *const touches[] = {"none", "first", "full", NULL};
 static const char *const caches[] = {"shared", "private", NULL};
+
+static const char *const slab_names[] = {"none",
+#define ROW(name) "SLAB_" #name,
+                                         SLAB_FLAGS(ROW)
+#undef ROW
+                                             NULL};
+static const uint32_t slab_flags[] = {0,
+#define ROW(name) SB_SLAB_##name,
+                                      SLAB_FLAGS(ROW)
+#undef ROW
+};
 
 static const struct sb_option options[OPTIONS] = {
     [OPTION_PATTERN] = {"pattern", SB_OPTION_ENUM, 0, "pair", 0, 0, patterns,
@@ -50,6 +67,10 @@ static const struct sb_option options[OPTIONS] = {
     [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "1024", 1, 65536, NULL,
                       "calls of a step, timed together between two readings of the clock"},
     [OPTION_GFP] = {"gfp", SB_OPTION_GFP, 0, "GFP_KERNEL", 0, 0, NULL, "with which blocks are asked for"},
+    [OPTION_SLAB] = {"slab", SB_OPTION_ENUM, 0, "none", 0, 0, slab_names,
+                     "a flag of the objects' cache; then only allocators with caches serve"},
+    [OPTION_CTOR] = {"ctor", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
+                     "objects have a constructor, which writes their first 8 bytes; likewise"},
 };
 
 /* One for all threads; read-only while they run. */
@@ -60,6 +81,8 @@ struct objects {
     enum touch touch;
     enum cache cache;
     sb_gfp_t gfp;
+    uint32_t slab;
+    bool ctor, own_cache; /* own_cache: asked for by flags or constructor */
     uint64_t size, count, batch;
     struct stream **streams;
 };
@@ -79,15 +102,31 @@ struct stream {
 static int objects_needs(const union sb_value *values, struct sb_needs *needs, char *why, size_t why_size)
 {
     bool pair = values[OPTION_PATTERN].u == PATTERN_PAIR;
-    (void)why;
-    (void)why_size;
-    needs->want = SB_WANT_CACHE;
+    if (values[OPTION_CTOR].u && values[OPTION_TOUCH].u != TOUCH_NONE) {
+        snprintf(why, why_size, "ctor: needs touch = none, for an object goes back as it was constructed");
+        return -EINVAL;
+    }
+    needs->want = values[OPTION_CTOR].u || values[OPTION_SLAB].u ? SB_WANT_OWN_CACHE : SB_WANT_CACHE;
     needs->block_size = values[OPTION_SIZE].u;
     needs->live_bytes = values[OPTION_SIZE].u * (pair ? 1 : values[OPTION_COUNT].u);
     /* A pair begins anew with each; the others when all blocks are free again. */
     needs->cycle_operations = pair ? values[OPTION_BATCH].u : values[OPTION_COUNT].u;
     needs->contents = false;
     return 0;
+}
+
+static void construct(void *object)
+{
+    uint64_t tag = CONSTRUCTED;
+    memcpy(object, &tag, TAG);
+}
+
+static int open_source(const struct objects *o, struct sb_source *source, const char *name)
+{
+    const struct sb_allocator *a = o->bench->allocator;
+    if (o->own_cache)
+        return sb_source_open_cache(source, a, o->bench->self, name, o->size, o->slab, o->ctor ? construct : NULL);
+    return sb_source_open(source, a, o->bench->self, SB_WANT_CACHE, name, o->size, 0);
 }
 
 static int objects_setup(const struct sb_bench *bench, const union sb_value *values, void **self)
@@ -103,11 +142,14 @@ static int objects_setup(const struct sb_bench *bench, const union sb_value *val
     o->count = o->pattern == PATTERN_PAIR ? 1 : values[OPTION_COUNT].u;
     /* The host paces calls: a batch would come all at once. */
     o->gfp = (sb_gfp_t)values[OPTION_GFP].u;
+    o->slab = slab_flags[values[OPTION_SLAB].u];
+    o->ctor = values[OPTION_CTOR].u;
+    o->own_cache = o->slab || o->ctor;
     o->batch = bench->paced ? 1 : values[OPTION_BATCH].u;
     o->streams = calloc(bench->threads, sizeof(*o->streams));
     int status = o->streams ? 0 : -ENOMEM;
     if (!status && o->cache == CACHE_SHARED)
-        status = sb_source_open(&o->source, bench->allocator, bench->self, SB_WANT_CACHE, "objects", o->size, 0);
+        status = open_source(o, &o->source, "objects");
     if (status) {
         free(o->streams);
         free(o);
@@ -148,7 +190,7 @@ static int objects_thread_setup(void *self, uint32_t thread, void **state)
     if (o->cache == CACHE_PRIVATE) {
         char name[32];
         snprintf(name, sizeof(name), "objects-%u", thread);
-        int status = sb_source_open(&s->source, o->bench->allocator, o->bench->self, SB_WANT_CACHE, name, o->size, 0);
+        int status = open_source(o, &s->source, name);
         if (status)
             return status;
         s->opened = true;
@@ -170,11 +212,13 @@ static inline void touch(const struct objects *o, void *block)
         memcpy(block, &tag, TAG);
 }
 
-/* All that touch() wrote. */
+/* All that touch() wrote, or the constructor. */
 static bool holds(const struct objects *o, const void *block)
 {
     const unsigned char *bytes = block;
-    uint64_t tag = (uintptr_t)block;
+    uint64_t tag = (uintptr_t)block, constructed = CONSTRUCTED;
+    if (o->ctor)
+        return !memcmp(block, &constructed, TAG);
     if (o->touch != TOUCH_NONE && memcmp(block, &tag, TAG))
         return false;
     if (o->touch != TOUCH_FULL || o->size == TAG)

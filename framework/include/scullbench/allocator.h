@@ -242,7 +242,7 @@ struct sb_allocator {
      * of memory from the OS as near to that as the allocator can.
      */
     void (*shrink)(void *self);
-    uint64_t claims; /* since 1.2: SB_CLAIM_* */
+    uint64_t claims;            /* since 1.2: SB_CLAIM_* */
     const struct sb_io_ops *io; /* since 1.6 */
 };
 

@@ -21,6 +21,7 @@ enum sb_want {
     SB_WANT_VIRTUAL,   /* whole pages contiguous in virtual space, as vmalloc gives */
     SB_WANT_PERCPU,    /* since 1.6: per-CPU areas, which nothing else stands in for; no source opens them */
     SB_WANT_IO,        /* since 1.6: device memory, the same */
+    SB_WANT_OWN_CACHE, /* since 1.6: objects of a cache by its flags or constructor, which only caches have */
 };
 
 enum sb_route {
@@ -63,6 +64,8 @@ static inline enum sb_route sb_route_for(const struct sb_allocator *allocator, e
         return allocator->percpu ? SB_ROUTE_PERCPU : SB_ROUTE_NONE;
     if (want == SB_WANT_IO)
         return allocator->io ? SB_ROUTE_IO : SB_ROUTE_NONE;
+    if (want == SB_WANT_OWN_CACHE)
+        return allocator->cache ? SB_ROUTE_CACHE : SB_ROUTE_NONE;
     for (unsigned i = 0; i < 3 && want >= SB_WANT_CACHE && want <= SB_WANT_VIRTUAL; i++) {
         enum sb_route route = (enum sb_route)preference[want - SB_WANT_CACHE][i];
         if ((route == SB_ROUTE_CACHE && allocator->cache) || (route == SB_ROUTE_SIZED && allocator->sized) ||
@@ -87,6 +90,24 @@ struct sb_source {
     void *(*pages_alloc)(void *self, sb_gfp_t gfp, unsigned order);
     void (*pages_free)(void *self, void *address, unsigned order);
 };
+
+/* Since 1.6: a source of a cache with flags (SB_SLAB_*) and a constructor, or NULL. -EOPNOTSUPP: there are no caches.
+ */
+static inline int sb_source_open_cache(struct sb_source *source, const struct sb_allocator *allocator, void *self,
+                                       const char *name, size_t size, uint32_t slab_flags, void (*ctor)(void *object))
+{
+    source->route = sb_route_for(allocator, SB_WANT_OWN_CACHE);
+    source->order = sb_get_order(size);
+    source->size = size;
+    source->align = 0;
+    source->self = self;
+    source->allocator = allocator;
+    if (source->route == SB_ROUTE_NONE)
+        return -EOPNOTSUPP;
+    source->cache_alloc = allocator->cache->alloc;
+    source->cache_free = allocator->cache->free;
+    return allocator->cache->create(self, name, size, 0, slab_flags, ctor, 0, &source->self);
+}
 
 /* Opens a source; a cache is created where that is the route. -EOPNOTSUPP: no interface serves it. */
 static inline int sb_source_open(struct sb_source *source, const struct sb_allocator *allocator, void *self,
