@@ -26,7 +26,7 @@
  * Sheaves, which came with 6.18, are an option: sheaf.c.
  *
  * Nodes: partial lists are per node, of slabs whose pages lie there. A CPU looks at its own node's first, then at those
- * of others that have more than min_partial (get_any_partial; the kernel passes that by in 24 of 1024 cases).
+ * of others that have more than min_partial (get_any_partial; the kernel passes that by in 23 of 1024 cases).
  *
  * Left out: caches are never merged; debugging flags; memory cgroups; of a node that was asked for, the slabs that the
  * CPU keeps are not searched.
