@@ -28,7 +28,9 @@
  * Nodes: partial lists are per node, of slabs whose pages lie there. A CPU looks at its own node's first, then at those
  * of others that have more than min_partial (get_any_partial; the kernel passes that by in 23 of 1024 cases).
  *
- * Left out: caches are never merged; debugging flags; memory cgroups; of a node that was asked for, the slabs that the
+ * Debugging flags: slub_debug.c; a cache that has one has no per-CPU slabs.
+ *
+ * Left out: caches are never merged; memory cgroups; of a node that was asked for, the slabs that the
  * CPU keeps are not searched.
  */
 #define _GNU_SOURCE
@@ -113,17 +115,6 @@ static uint32_t calculate_alignment(uint32_t size, size_t align, uint32_t flags)
             result = line;
     }
     return result;
-}
-
-/*
- * By memcpy: the object's memory had another type a moment ago, and the middle of an object need not
- * be aligned for the compiler to know. It compiles to one load.
- */
-static inline void *get_free_pointer(const struct sb_kmem_cache *cache, void *object)
-{
-    void *next;
-    memcpy(&next, (char *)object + cache->offset, sizeof(next));
-    return next;
 }
 
 static inline void set_free_pointer(const struct sb_kmem_cache *cache, void *object, void *next)
@@ -248,14 +239,17 @@ static int lay_out(struct sb_kmem_cache *cache, size_t size, size_t align)
     uint32_t total = round_up((uint32_t)size, WORD);
     cache->object_size = total;
     cache->requested = (uint32_t)size;
-    if (cache->ctor) {
+    const uint32_t alignment = calculate_alignment((uint32_t)size, align, cache->flags);
+    if (cache->debug) {
+        total = sb_debug_lay_out(cache, total, alignment);
+    } else if (cache->ctor) {
         cache->offset = total;
         total += WORD;
     } else {
         /* Mid-object: a small overrun of the object before doesn't reach the pointer. */
         cache->offset = total / 2 & ~(uint32_t)(WORD - 1);
     }
-    cache->size = round_up(total, calculate_alignment((uint32_t)size, align, cache->flags));
+    cache->size = round_up(total, alignment);
     unsigned order = calculate_order(cache->size, nr_cpus);
     if (order > SB_MAX_ORDER)
         return -E2BIG;
@@ -322,6 +316,7 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
     cache->mm = slub->mm;
     cache->slub = slub;
     cache->flags = flags;
+    cache->debug = (flags | slub->config.debug) & SB_SLAB_DEBUG_FLAGS;
     cache->ctor = ctor;
     snprintf(cache->name, sizeof(cache->name), "%s", name);
     int status = make_nodes(cache);
@@ -329,7 +324,7 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
         status = lay_out(cache, size, align);
     if (!status && slub->config.randomize)
         status = draw_random_order(cache);
-    if (!status && slub->config.percpu) {
+    if (!status && slub->config.percpu && !cache->debug) {
         cache->rseq = slub->mm->rseq;
         cache->cpu = aligned_alloc(sizeof(*cache->cpu), slub->mm->nr_cpus * sizeof(*cache->cpu));
         if (cache->cpu)
@@ -338,7 +333,7 @@ int sb_cache_create(struct sb_slub *slub, const char *name, size_t size, size_t 
             status = -ENOMEM;
     }
     if (!status)
-        status = sb_sheaves_init(&cache->sheaves, slub->config.sheaf, slub->mm);
+        status = sb_sheaves_init(&cache->sheaves, cache->debug ? 0 : slub->config.sheaf, slub->mm);
     if (status) {
         free_cache(cache);
         return status;
@@ -364,7 +359,9 @@ static void *thread_freelist(struct sb_kmem_cache *cache, char *base, uint32_t o
     void *head = NULL;
     for (uint32_t i = objects; i-- > 0;) {
         uint32_t number = order ? order[(start + i) % objects] : i;
-        char *object = base + (size_t)number * cache->size;
+        char *object = base + (size_t)number * cache->size + cache->left_pad;
+        if (cache->debug)
+            sb_debug_init_object(cache, object);
         if (cache->ctor)
             cache->ctor(object);
         set_free_pointer(cache, object, head);
@@ -404,6 +401,8 @@ static struct sb_page *new_slab(struct sb_kmem_cache *cache, sb_gfp_t gfp, int n
     page->user = SB_PAGE_SLUB;
     page->owner = cache;
     page->objects = (uint16_t)((SB_PAGE_SIZE << order) / cache->size);
+    if (cache->debug)
+        sb_debug_init_slab(cache, page);
     void *head = thread_freelist(cache, base, page->objects);
     atomic_store_explicit(&page->slub_state, pack(base, (struct state){head, 0, false}), memory_order_release);
     count_slab(cache, page, 1);
@@ -456,7 +455,7 @@ static void unfreeze(struct sb_kmem_cache *cache, struct sb_page *page, void *fr
     uint32_t n = 0;
     struct state s;
     struct sb_cache_node *node = node_of(cache, page);
-    for (void *object = freelist; object; object = get_free_pointer(cache, object), n++)
+    for (void *object = freelist; object; object = sb_get_free_pointer(cache, object), n++)
         tail = object;
     sb_lock(&node->lock);
     uint64_t old = state_word(page);
@@ -657,7 +656,7 @@ static void *pop_shared(struct sb_kmem_cache *cache, struct sb_page *page, bool 
         object = s.head;
         if (!object) /* on the partial list all have one: what is full leaves it */
             break;
-        s.head = get_free_pointer(cache, object);
+        s.head = sb_get_free_pointer(cache, object);
         s.inuse++;
     } while (!change(page, &old, pack(base, s)));
     *full = !s.head;
@@ -672,6 +671,14 @@ static struct sb_cache_node *find_node(const struct sb_kmem_cache *cache, sb_gfp
     if (!__atomic_load_n(&node->nr_partial, __ATOMIC_RELAXED) && !(wanted >= 0 && gfp & SB_GFP_THISNODE))
         rich = find_rich_node(cache, here);
     return rich ? rich : node;
+}
+
+/* alloc_debug_processing: of a slab with a damaged object none is given out any more; with the node's lock. */
+static void condemn(const struct sb_kmem_cache *cache, struct sb_page *page)
+{
+    const char *base = slab_base(cache, page);
+    atomic_store_explicit(&page->slub_state, pack(base, (struct state){NULL, page->objects, false}),
+                          memory_order_release);
 }
 
 /* Without a CPU's part: what the percpu option is measured against, and the way out when the part is taken. */
@@ -693,10 +700,13 @@ static void *alloc_from_node(struct sb_kmem_cache *cache, sb_gfp_t gfp, int want
     }
     page = page ? page : sb_list_entry(node->partial.next, struct sb_page, link);
     void *object = pop_shared(cache, page, &full);
-    if (full)
+    bool sound = !cache->debug || !object || sb_debug_alloc(cache, object);
+    if (!sound)
+        condemn(cache, page);
+    if (full || !sound)
         remove_partial(node, page);
     sb_unlock(&node->lock);
-    return object;
+    return sound ? object : alloc_from_node(cache, gfp, wanted);
 }
 
 /* The CPU's part was given back while the page was allocated: whatever it has by now goes to the node. */
@@ -708,7 +718,7 @@ static void *alloc_from_new(struct sb_kmem_cache *cache, sb_gfp_t gfp, int node)
         return NULL;
     mine = take_freelist(cache, page);
     void *object = mine;
-    mine = get_free_pointer(cache, object);
+    mine = sb_get_free_pointer(cache, object);
     struct sb_cpu_slab *cpu = take_cpu(cache, &theirs);
     if (!cpu) {
         unfreeze(cache, page, mine);
@@ -743,7 +753,7 @@ static void *alloc_on(struct sb_kmem_cache *cache, sb_gfp_t gfp, unsigned node)
         cpu->list.page = get_partial(cache, cpu, node, gfp & SB_GFP_THISNODE, &freelist);
         object = freelist;
     }
-    give_back_cpu(cache, cpu, object ? get_free_pointer(cache, object) : NULL);
+    give_back_cpu(cache, cpu, object ? sb_get_free_pointer(cache, object) : NULL);
     if (old)
         unfreeze(cache, old, left);
     return object ? object : alloc_from_new(cache, gfp, (int)node);
@@ -758,7 +768,7 @@ static __attribute__((noinline)) void *alloc_slow(struct sb_kmem_cache *cache, s
     if (!cpu)
         return alloc_from_node(cache, gfp, -1);
     object = freelist ? freelist : refill(cache, cpu);
-    give_back_cpu(cache, cpu, object ? get_free_pointer(cache, object) : NULL);
+    give_back_cpu(cache, cpu, object ? sb_get_free_pointer(cache, object) : NULL);
     return object ? object : alloc_from_new(cache, gfp, -1);
 }
 
@@ -793,7 +803,7 @@ static __attribute__((noinline)) void *alloc_rest(struct sb_kmem_cache *cache, s
     if (!object)
         object = cache->sheaves.capacity ? sb_sheaf_alloc_slow(cache, gfp) : alloc_slow(cache, gfp);
     if (object && gfp & SB_GFP_ZERO)
-        sb_mm_zero(cache->mm, object, cache->object_size);
+        sb_mm_zero(cache->mm, object, cache->requested);
     return object;
 }
 
@@ -821,7 +831,7 @@ void *sb_cache_alloc_node(struct sb_kmem_cache *cache, sb_gfp_t gfp, int node)
     if (!object)
         object = alloc_on(cache, gfp, (unsigned)node);
     if (object && gfp & SB_GFP_ZERO)
-        sb_mm_zero(cache->mm, object, cache->object_size);
+        sb_mm_zero(cache->mm, object, cache->requested);
     return object;
 }
 
@@ -835,7 +845,7 @@ size_t sb_slabs_alloc(struct sb_kmem_cache *cache, size_t n, void **objects)
         return 0;
     while (got < n && (freelist || (freelist = refill(cache, cpu)))) {
         objects[got++] = freelist;
-        freelist = get_free_pointer(cache, freelist);
+        freelist = sb_get_free_pointer(cache, freelist);
     }
     give_back_cpu(cache, cpu, freelist);
     return got;
@@ -856,11 +866,39 @@ size_t sb_cache_alloc_bulk(struct sb_kmem_cache *cache, sb_gfp_t gfp, size_t n, 
         return 0;
     }
     for (size_t i = 0; i < n && gfp & SB_GFP_ZERO; i++)
-        sb_mm_zero(cache->mm, objects[i], cache->object_size);
+        sb_mm_zero(cache->mm, objects[i], cache->requested);
     return n;
 }
 
 /* ---- freeing ---- */
+
+/* free_debug_processing: one by one, each looked at; the node's lock is held over all of it. */
+static void free_debugged(struct sb_kmem_cache *cache, struct sb_page *page, void *head, uint32_t n)
+{
+    const char *base = slab_base(cache, page);
+    struct sb_cache_node *node = node_of(cache, page);
+    sb_lock(&node->lock);
+    uint64_t old = state_word(page);
+    struct state s = unpack(base, old);
+    bool was_full = !s.head;
+    for (void *object = head, *next; n-- > 0; object = next) {
+        next = n ? sb_get_free_pointer(cache, object) : NULL;
+        if (!sb_debug_free(cache, page, s.head, object))
+            continue;
+        set_free_pointer(cache, object, s.head);
+        s.head = object;
+        s.inuse--;
+    }
+    atomic_store_explicit(&page->slub_state, pack(base, s), memory_order_release);
+    bool empty = !s.inuse && node->nr_partial >= cache->min_partial;
+    if (empty && !was_full)
+        remove_partial(node, page);
+    else if (!empty && was_full && s.head)
+        add_partial(node, page);
+    sb_unlock(&node->lock);
+    if (empty)
+        discard_slab(cache, page);
+}
 
 /*
  * __slab_free: a chain of `n` objects of one slab, linked from head to tail, into a slab that isn't this
@@ -875,6 +913,10 @@ static __attribute__((noinline)) void free_slow(struct sb_kmem_cache *cache, str
     uint64_t old = state_word(page);
     bool locked = false, freeze, was_full;
     struct state s;
+    if (__builtin_expect(cache->debug, 0)) {
+        free_debugged(cache, page, head, n);
+        return;
+    }
     for (;;) {
         s = unpack(base, old);
         was_full = !s.head;
@@ -1110,7 +1152,7 @@ static uint64_t list_length(const struct sb_kmem_cache *cache, void *object, uin
 {
     uint64_t n = 0;
     for (; object && n <= limit; n++)
-        object = get_free_pointer(cache, object);
+        object = sb_get_free_pointer(cache, object);
     return n;
 }
 
@@ -1222,13 +1264,15 @@ static int check_freelist(struct sb_kmem_cache *cache, const struct sb_page *pag
 {
     const char *base = slab_base(cache, page);
     uint64_t n = 0;
-    for (; object; object = get_free_pointer(cache, object), n++) {
+    for (; object; object = sb_get_free_pointer(cache, object), n++) {
         size_t at = (size_t)((char *)object - base);
-        if ((char *)object < base || at >= SB_PAGE_SIZE << page->order || at % cache->size)
+        if ((char *)object < base || at >= SB_PAGE_SIZE << page->order || at % cache->size != cache->left_pad)
             return sb_check_failed(why, why_size, "cache %s: a free list leaves its slab after %llu objects",
                                    cache->name, (unsigned long long)n);
         if (n > page->objects)
             return sb_check_failed(why, why_size, "cache %s: a free list runs in a circle", cache->name);
+        if (cache->debug && sb_debug_check_free(cache, object, why, why_size))
+            return -EUCLEAN;
     }
     if (expected != UINT64_MAX && n != expected)
         return sb_check_failed(why, why_size, "cache %s: a slab should have %llu free objects, its list has %llu",
@@ -1351,7 +1395,9 @@ static int check_slab_pages(struct sb_slub *slub, char *why, size_t why_size)
 int sb_slub_check(struct sb_slub *slub, char *why, size_t why_size)
 {
     struct sb_list *link;
-    int status = sb_mm_check(slub->mm, why, why_size);
+    /* First, since a finding of debugging says more than what follows from it. */
+    int status = atomic_load(&slub->nr_bugs) ? sb_check_failed(why, why_size, "%s", slub->bug)
+                                             : sb_mm_check(slub->mm, why, why_size);
     sb_list_for_each (link, &slub->caches) {
         struct sb_kmem_cache *cache = sb_list_entry(link, struct sb_kmem_cache, link);
         if (status)

@@ -1,7 +1,7 @@
 /*
  * Lookaside caches in the manner of SLUB. See slub.c for the locks and for what it models, and sheaf.c for
  * sheaves. The two call each other: an empty sheaf is filled from the slabs, and a cache asks its sheaves
- * first. So they share this header.
+ * first. So they share this header, and so does slub_debug.c, whose fields lie in the cache.
  */
 #ifndef SB_MM_SLUB_H
 #define SB_MM_SLUB_H
@@ -88,7 +88,9 @@ struct sb_kmem_cache {
     uint32_t object_size; /* as asked for, rounded up to words */
     uint32_t requested;   /* as asked for */
     uint32_t flags;
-    uint32_t cpu_partial_slabs; /* how many a CPU keeps; 0: none */
+    uint32_t debug;                  /* SB_SLAB_DEBUG_FLAGS of them, and of the configuration; 0: none */
+    uint32_t inuse, track, left_pad; /* debugged: end of the right red zone, tracks, the left red zone */
+    uint32_t cpu_partial_slabs;      /* how many a CPU keeps; 0: none */
     void (*ctor)(void *object);
     struct sb_slub *slub;
     uint32_t *random_order; /* object numbers in the order of a fresh slab's free list; NULL: ascending */
@@ -104,6 +106,7 @@ struct sb_slub_config {
     bool randomize;   /* shuffled free lists: CONFIG_SLAB_FREELIST_RANDOM */
     uint32_t sheaf;   /* objects of a sheaf; 0: no sheaves */
     unsigned nr_cpus; /* whose layout to compute; 0: the machine's own */
+    uint32_t debug;   /* SB_SLAB_DEBUG_FLAGS of every cache: slub_debug */
 };
 
 /* All caches of one allocator. */
@@ -112,6 +115,8 @@ struct sb_slub {
     struct sb_slub_config config;
     struct sb_lock lock; /* the list of caches */
     struct sb_list caches;
+    atomic_ullong nr_bugs; /* what debugging found */
+    char bug[400];         /* the first of them */
 };
 
 /* Options of the plugins whose objects come from here. */
@@ -137,6 +142,17 @@ struct sb_slub {
             "objects of a sheaf: each CPU keeps up to two of them in an array, each node ten more, as Linux "          \
             "6.18 does where a cache asks for it; 0: no sheaves"                                                       \
     }
+
+/*
+ * By memcpy: the object's memory had another type a moment ago, and the middle of an object need not
+ * be aligned for the compiler to know. It compiles to one load.
+ */
+static inline void *sb_get_free_pointer(const struct sb_kmem_cache *cache, void *object)
+{
+    void *next;
+    memcpy(&next, (char *)object + cache->offset, sizeof(next));
+    return next;
+}
 
 /* `mm` must outlive it. Registers a shrinker. */
 void sb_slub_init(struct sb_slub *slub, struct sb_mm *mm, const struct sb_slub_config *config);
@@ -172,6 +188,32 @@ uint64_t sb_cache_live(struct sb_kmem_cache *cache);
 void sb_slub_snapshot(struct sb_slub *slub, struct sb_snapshot *snapshot);
 int sb_slub_dump(struct sb_slub *slub, const char *file, const struct sb_sink *sink);
 int sb_slub_check(struct sb_slub *slub, char *why, size_t why_size);
+
+/* ---- debugging: red zones, poison, owners, and the checks that look at them (slub_debug.c) ---- */
+
+#define SB_SLAB_DEBUG_FLAGS (SB_SLAB_CONSISTENCY_CHECKS | SB_SLAB_RED_ZONE | SB_SLAB_POISON | SB_SLAB_STORE_USER)
+
+/*
+ * calculate_sizes: sets the cache's inuse, offset, track and left_pad. `size` is a multiple of words; what comes back
+ * is not aligned yet.
+ */
+uint32_t sb_debug_lay_out(struct sb_kmem_cache *cache, uint32_t size, uint32_t align);
+
+/* A fresh slab, then each of its objects before it is constructed; while nobody else knows the slab. */
+void sb_debug_init_slab(const struct sb_kmem_cache *cache, const struct sb_page *page);
+void sb_debug_init_object(const struct sb_kmem_cache *cache, void *object);
+
+/*
+ * An object comes off its slab's list, or is to go onto it; with the node's lock. false: something is wrong, and was
+ * told. `head` is the slab's free list before.
+ */
+bool sb_debug_alloc(struct sb_kmem_cache *cache, void *object);
+bool sb_debug_free(struct sb_kmem_cache *cache, const struct sb_page *page, void *head, void *object);
+
+/* A free object is as it was left; of a cache with SLAB_CONSISTENCY_CHECKS. -EUCLEAN with the finding in `why`. */
+int sb_debug_check_free(const struct sb_kmem_cache *cache, const void *object, char *why, size_t why_size);
+
+/* ---- /proc/slabinfo ---- */
 
 /* Lines of /proc/slabinfo, shared by all slab allocators. */
 void sb_slabinfo_header(const struct sb_sink *sink);

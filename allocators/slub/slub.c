@@ -8,7 +8,20 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { OPTION_PERCPU = SB_MM_OPTIONS, OPTION_RANDOMIZE, OPTION_SHEAF, OPTION_NR_CPUS };
+enum { OPTION_PERCPU = SB_MM_OPTIONS, OPTION_RANDOMIZE, OPTION_SHEAF, OPTION_NR_CPUS, OPTION_DEBUG };
+
+/* Letters of the boot parameter slub_debug; the number of each choice has their bits. */
+static const char *const debug_letters[] = {"-",  "F",  "Z",   "FZ", "P",   "FP",  "ZP",   "FZP", "U",
+                                            "FU", "ZU", "FZU", "PU", "FPU", "ZPU", "FZPU", NULL};
+
+static uint32_t debug_flags(uint64_t choice)
+{
+    static const uint32_t flags[] = {SB_SLAB_CONSISTENCY_CHECKS, SB_SLAB_RED_ZONE, SB_SLAB_POISON, SB_SLAB_STORE_USER};
+    uint32_t result = 0;
+    for (unsigned i = 0; i < 4; i++)
+        result |= choice >> i & 1 ? flags[i] : 0;
+    return result;
+}
 
 static const struct sb_option options[] = {
     SB_MM_OPTION_ROWS,
@@ -16,6 +29,9 @@ static const struct sb_option options[] = {
     [OPTION_RANDOMIZE] = SB_SLUB_OPTION_RANDOMIZE,
     [OPTION_SHEAF] = SB_SLUB_OPTION_SHEAF,
     [OPTION_NR_CPUS] = SB_SLUB_OPTION_NR_CPUS,
+    [OPTION_DEBUG] = {"slub_debug", SB_OPTION_ENUM, 0, "-", 0, 0, debug_letters,
+                      "what is done for every cache to find mistakes of its users: F consistency checks, Z red zones, "
+                      "P poison, U owners"},
 };
 
 struct slub {
@@ -45,7 +61,8 @@ static int slub_open(const struct sb_host *host, const union sb_value *values, v
                  &(struct sb_slub_config){.percpu = values[OPTION_PERCPU].u,
                                           .randomize = values[OPTION_RANDOMIZE].u,
                                           .sheaf = (uint32_t)values[OPTION_SHEAF].u,
-                                          .nr_cpus = (unsigned)values[OPTION_NR_CPUS].u});
+                                          .nr_cpus = (unsigned)values[OPTION_NR_CPUS].u,
+                                          .debug = debug_flags(values[OPTION_DEBUG].u)});
     *self = s;
     return 0;
 }

@@ -7,6 +7,8 @@
 
 #include "scullbench/random.h"
 
+#include <errno.h>
+
 static const struct sb_mm_config config = {.page_lists = true};
 static const struct sb_slub_config percpu = {.percpu = true};
 
@@ -247,9 +249,185 @@ static void dma_caches_take_dma_pages(void **state)
     close_mm(&t, &mm);
 }
 
+/* ---- debugging ---- */
+
+static const uint32_t F = SB_SLAB_CONSISTENCY_CHECKS, Z = SB_SLAB_RED_ZONE, P = SB_SLAB_POISON, U = SB_SLAB_STORE_USER;
+
+/* calculate_sizes of 6.1 with CONFIG_SLUB_DEBUG, by hand: two tracks of 32 bytes, a left red zone as wide as the
+ * alignment, a word behind all. */
+static void debugged_layouts_follow_the_rule(void **state)
+{
+    const struct {
+        uint32_t size, align, flags, total, offset, left;
+    } rows[] = {
+        {100, 0, F, 104, 48, 0},
+        {100, 0, P, 112, 104, 0},
+        {104, 0, Z, 128, 48, 8},
+        {100, 0, Z, 120, 48, 8},
+        {100, 0, U, 168, 48, 0},
+        {104, 0, F | Z | P | U, 200, 112, 8},
+        {100, 0, F | Z | P | U, 192, 104, 8},
+        {64, 64, Z, 192, 32, 64},
+        {64, 64, P, 128, 64, 0},
+    };
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sb_kmem_cache *cache;
+        open_mm_with(&t, &mm, 64, test_cpus(), &config);
+        sb_slub_init(&slub, &mm, &percpu);
+        assert_int_equal(sb_cache_create(&slub, "c", rows[i].size, rows[i].align, rows[i].flags, NULL, &cache), 0);
+        assert_int_equal(cache->size, rows[i].total);
+        assert_int_equal(cache->offset, rows[i].offset);
+        assert_int_equal(cache->left_pad, rows[i].left);
+        assert_null(cache->cpu);
+        char *object = sb_cache_alloc(cache, SB_GFP_KERNEL | SB_GFP_ZERO);
+        assert_int_equal((uintptr_t)object % (rows[i].align ? rows[i].align : 8), 0);
+        sb_cache_free(cache, object);
+        close_slub(&t, &mm, &slub);
+    }
+}
+
+/* A cache with these flags; two of its objects are ours. */
+static struct sb_kmem_cache *open_debugged(struct test_host *t, struct sb_mm *mm, struct sb_slub *slub, uint32_t flags,
+                                           char *objects[2])
+{
+    struct sb_kmem_cache *cache;
+    open_mm_with(t, mm, 64, test_cpus(), &config);
+    sb_slub_init(slub, mm, &percpu);
+    assert_int_equal(sb_cache_create(slub, "victim", 100, 0, flags, NULL, &cache), 0);
+    for (int i = 0; i < 2; i++)
+        objects[i] = sb_cache_alloc(cache, SB_GFP_KERNEL);
+    CHECK(sb_slub_check, slub);
+    return cache;
+}
+
+/* What was found is told, and stays in check()'s words. */
+static void expect_bug(const struct test_host *t, struct sb_slub *slub, const char *words)
+{
+    char why[512] = "";
+    assert_int_equal(slub->nr_bugs, 1);
+    assert_non_null(strstr(t->failure, words));
+    assert_int_equal(sb_slub_check(slub, why, sizeof(why)), -EUCLEAN);
+    assert_non_null(strstr(why, words));
+    assert_non_null(strstr(why, "BUG victim: "));
+}
+
+static void mistakes_are_told_with_their_owner(void **state)
+{
+    enum mistake { OVERRUN, UNDERRUN, TWICE, ASKEW, AFTER_FREE, LAST_AFTER_FREE, MISTAKES };
+    static const char *const words[MISTAKES] = {"Right Redzone overwritten: byte 100 of the object at ",
+                                                "Left Redzone overwritten: byte -1 of the object at ",
+                                                "Object already free",
+                                                "Invalid object pointer ",
+                                                "Poison overwritten: byte 50 of the object at ",
+                                                "End Poison overwritten: byte 99 of the object at "};
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    char *objects[2], why[512];
+    (void)state;
+    for (enum mistake m = OVERRUN; m < MISTAKES; m++) {
+        struct sb_kmem_cache *cache = open_debugged(&t, &mm, &slub, F | Z | P | U, objects);
+        if (m == OVERRUN || m == UNDERRUN)
+            objects[0][m == OVERRUN ? 100 : -1] = 'A';
+        sb_cache_free(cache, objects[0] + (m == ASKEW ? 8 : 0));
+        if (m == TWICE)
+            sb_cache_free(cache, objects[0]);
+        if (m >= AFTER_FREE) {
+            objects[0][m == AFTER_FREE ? 50 : 99] = 'A';
+            assert_int_equal(sb_slub_check(&slub, why, sizeof(why)), -EUCLEAN);
+            assert_non_null(strstr(why, words[m]));
+            assert_int_equal(slub.nr_bugs, 0);
+            /* Its slab gives out no more. */
+            char *next = sb_cache_alloc(cache, SB_GFP_KERNEL);
+            assert_ptr_not_equal(sb_virt_to_head(&mm, next), sb_virt_to_head(&mm, objects[0]));
+        }
+        expect_bug(&t, &slub, words[m]);
+        if (m != ASKEW)
+            assert_non_null(strstr(slub.bug, "; allocated by thread "));
+        assert_int_equal(strstr(slub.bug, "; freed by thread ") != NULL, m >= AFTER_FREE || m == TWICE);
+        assert_int_equal(atomic_load(&mm.bad_frees), m < AFTER_FREE);
+        /* Nor is what was freed wrongly ever given out again. */
+        for (int i = 0; i < 200 && m < TWICE; i++)
+            assert_ptr_not_equal(sb_cache_alloc(cache, SB_GFP_KERNEL), objects[0]);
+        sb_slub_exit(&slub);
+        close_mm(&t, &mm);
+    }
+}
+
+/* As in the kernel, red zones and poison alone are written and never looked at; owners are known only with U. */
+static void without_checks_nothing_is_told(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    char *objects[2];
+    (void)state;
+    struct sb_kmem_cache *cache = open_debugged(&t, &mm, &slub, Z | P, objects);
+    assert_int_equal((unsigned char)objects[0][100], 0xcc);
+    objects[0][100] = 'A';
+    sb_cache_free(cache, objects[0]);
+    assert_int_equal((unsigned char)objects[0][0], 0x6b);
+    assert_int_equal((unsigned char)objects[0][99], 0xa5);
+    assert_int_equal((unsigned char)objects[0][100], 0xbb);
+    assert_int_equal(slub.nr_bugs, 0);
+    sb_cache_free(cache, objects[1]);
+    close_slub(&t, &mm, &slub);
+    cache = open_debugged(&t, &mm, &slub, F | Z, objects);
+    objects[0][101] = 'A';
+    sb_cache_free(cache, objects[0]);
+    assert_int_equal(slub.nr_bugs, 1);
+    assert_null(strstr(slub.bug, "thread"));
+    sb_slub_exit(&slub);
+    close_mm(&t, &mm);
+}
+
+/* Seeded: what is right finds no bug, singly and in bulk, over many slabs. */
+static void debugged_caches_serve(void **state)
+{
+    enum { MOST = 600 };
+    static void *objects[MOST];
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slub slub;
+    struct sb_random random = {7};
+    char *first[2];
+    size_t n = 0;
+    (void)state;
+    struct sb_kmem_cache *cache = open_debugged(&t, &mm, &slub, F | Z | P | U, first);
+    for (int i = 0; i < 20000; i++) {
+        size_t some = 1 + sb_random_below(&random, 20);
+        if (sb_random_below(&random, 2) && n + some <= MOST) {
+            assert_int_equal(sb_cache_alloc_bulk(cache, SB_GFP_KERNEL, some, objects + n), some);
+            for (size_t j = 0; j < some; j++, n++)
+                memset(objects[n], (int)n, 100);
+        } else if (n >= some) {
+            n -= some;
+            sb_cache_free_bulk(cache, some, objects + n);
+        } else if (n) {
+            sb_cache_free(cache, objects[--n]);
+        }
+    }
+    assert_int_equal(sb_cache_live(cache), n + 2);
+    CHECK(sb_slub_check, &slub);
+    while (n)
+        sb_cache_free(cache, objects[--n]);
+    sb_cache_free(cache, first[0]);
+    sb_cache_free(cache, first[1]);
+    assert_int_equal(sb_cache_destroy(cache), 0);
+    close_slub(&t, &mm, &slub);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(debugged_layouts_follow_the_rule),
+        cmocka_unit_test(mistakes_are_told_with_their_owner),
+        cmocka_unit_test(without_checks_nothing_is_told),
+        cmocka_unit_test(debugged_caches_serve),
         cmocka_unit_test(partial_lists_fill_and_overflow),
         cmocka_unit_test(a_refill_takes_half_of_what_a_cpu_may_keep),
         cmocka_unit_test(min_partial_slabs_wait),

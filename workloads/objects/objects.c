@@ -35,7 +35,9 @@ enum { TAG = sizeof(uint64_t) };
 #define CONSTRUCTED UINT64_C(0x5ca1ab1eca11ab1e)
 
 /* Flags of a cache, under the kernel's names. */
-#define SLAB_FLAGS(ROW) ROW(HWCACHE_ALIGN) ROW(CACHE_DMA) ROW(CACHE_DMA32) ROW(NO_REAP)
+#define SLAB_FLAGS(ROW)                                                                                                \
+    ROW(HWCACHE_ALIGN)                                                                                                 \
+    ROW(CACHE_DMA) ROW(CACHE_DMA32) ROW(NO_REAP) ROW(CONSISTENCY_CHECKS) ROW(RED_ZONE) ROW(POISON) ROW(STORE_USER)
 
 static const char *const patterns[] = {"pair", "fifo", "lifo", "random", NULL};
 static const char *const touches[] = {"none", "first", "full", NULL};

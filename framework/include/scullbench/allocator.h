@@ -68,6 +68,11 @@ typedef uint32_t sb_gfp_t;
 #define SB_SLAB_CACHE_DMA     UINT32_C(0x2) /* slabs from the DMA zone */
 #define SB_SLAB_NO_REAP       UINT32_C(0x4) /* memory pressure takes no slabs of it */
 #define SB_SLAB_CACHE_DMA32   UINT32_C(0x8) /* since 1.6: slabs from the zones DMA32 and DMA */
+/* Since 1.6: what SLUB's debugging writes beside and into objects, and looks at; for those that have it. */
+#define SB_SLAB_CONSISTENCY_CHECKS UINT32_C(0x10)
+#define SB_SLAB_RED_ZONE           UINT32_C(0x20)
+#define SB_SLAB_POISON             UINT32_C(0x40)
+#define SB_SLAB_STORE_USER         UINT32_C(0x80)
 
 /* kmalloc-like; alloc and free are required. `align` is a power of two or 0 for the allocator's natural
  * alignment. */
