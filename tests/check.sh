@@ -71,6 +71,8 @@ leak-file close
 reopen reopen
 EOF
 [ ! -s broken ] || fail "$(cat broken)"
+[ "$racing" = 1 ] || grep -qF "with level = 9: the process was ended by signal 6 (Aborted): the level is too high" zoo-option.out ||
+  fail "the last words before a signal are not told: $(cat zoo-option.out)"
 
 # Sanitizers make it slow, and the gate the same.
 if [ "$sanitized" = 0 ]; then

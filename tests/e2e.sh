@@ -29,6 +29,12 @@ until_trials() {
   fail "$1 has no $2 trials"
 }
 
+# The head of a config whose trials are over at once.
+short_run() {
+  printf '%s\n' '[experiment]' 'repetitions = 1' 'duration = 5ms' 'warmup = 0ms' \
+    '[machine]' 'memory = 32MiB' '[pmu]' 'provider = none'
+}
+
 cat > small.ini <<'INI'
 [experiment]
 repetitions = 2
@@ -187,16 +193,7 @@ has dumps "item at 0x"
 grep -qE '^0x[0-9a-f]+-0x[0-9a-f]+ +69632 sb_vmalloc pages=16 vmalloc$' dumps || fail "no vmallocinfo line of 16 pages"
 
 echo "== blocks from another node are counted where there is one, and not available elsewhere"
-cat > nodes.ini <<'INI'
-[experiment]
-repetitions = 1
-duration = 10ms
-warmup = 0ms
-survey = 0
-[machine]
-memory = 32MiB
-[pmu]
-provider = none
+{ short_run; cat; } > nodes.ini <<'INI'
 [allocator two]
 plugin = buddy
 nodes = 2
@@ -212,15 +209,7 @@ expect 0 "$s" run nodes.ini "${unchecked[@]}" --db nodes.db
 [ "$(sqlite3 nodes.db "select allocator from metric join trial on trial = number join cell on cell.id = cell where name = 'remote_blocks'")" = two ] || fail "remote_blocks is of other cells than two's"
 [ "$(sqlite3 nodes.db "select reason from unavailable where name = 'remote_blocks'")" = "the allocator has one NUMA node, or doesn't say" ] || fail "one node has remote blocks"
 echo "== counting in per-CPU variables, in every way: the workload proves the sum"
-cat > counters.ini <<'INI'
-[experiment]
-repetitions = 1
-duration = 10ms
-warmup = 0ms
-[machine]
-memory = 16MiB
-[pmu]
-provider = none
+{ short_run; cat; } > counters.ini <<'INI'
 [allocator percpu-lock]
 plugin = percpu
 cpu_sync = lock
@@ -236,11 +225,7 @@ expect 0 "$s" run counters.ini "${unchecked[@]}" --db counters.db
 [ "$(sqlite3 counters.db "select count(*) from trial where status = 'ok'")" = 14 ] || fail "counters: $(sqlite3 counters.db "select status, reason from trial where status <> 'ok' limit 3")"
 [ "$(sqlite3 counters.db "select distinct skip from cell where allocator = 'slub'")" = "slub offers only cache, bulk; the workload needs percpu" ] || fail "counters on slub: $(sqlite3 counters.db "select distinct skip from cell")"
 echo "== a device's registers, by every accessor: the workload proves what was read and written"
-cat > device.ini <<'INI'
-[experiment]
-repetitions = 1
-duration = 3ms
-survey = 0
+{ short_run; cat; } > device.ini <<'INI'
 [allocator vmalloc]
 device = 4KiB
 [matrix]
@@ -250,16 +235,7 @@ threads = 2
 INI
 expect 3 "$s" run device.ini "${unchecked[@]}" --db device.db
 has err "2 windows of 4096 bytes are not in a device of 4096: see the option \`device\` of vmalloc"
-cat > mmio.ini <<'INI'
-[experiment]
-repetitions = 1
-duration = 3ms
-warmup = 0ms
-survey = 0
-[machine]
-memory = 16MiB
-[pmu]
-provider = none
+{ short_run; cat; } > mmio.ini <<'INI'
 [matrix]
 allocator = vmalloc, slub
 workload = mmio
@@ -272,15 +248,7 @@ expect 0 "$s" run mmio.ini "${unchecked[@]}" --db mmio.db
 [ "$(sqlite3 mmio.db "select distinct skip from cell where allocator = 'slub'")" = "slub offers only cache, bulk; the workload needs io" ] || fail "mmio on slub"
 
 echo "== objects of caches with flags and a constructor: only allocators with caches serve"
-cat > own.ini <<'INI'
-[experiment]
-repetitions = 1
-duration = 5ms
-warmup = 0ms
-[machine]
-memory = 32MiB
-[pmu]
-provider = none
+{ short_run; cat; } > own.ini <<'INI'
 [workload objects]
 count = 500
 size = 200B
@@ -292,6 +260,9 @@ objects.ctor = yes
 objects.pattern = random
 threads = 2
 INI
+# pages_free FLAG: pages of the DMA zone that are free while 10000 objects of such a cache live.
+pages_free() { "$s" dump slab --workload objects --workload-option "slab=$1" --workload-option pattern=fifo --file zoneinfo | awk '/zone +DMA$/ { dma = 1 } dma && /pages free/ { print $3; exit }'; }
+[ "$(pages_free SLAB_CACHE_DMA)" -lt "$(pages_free none)" ] || fail "SLAB_CACHE_DMA takes no DMA pages: $(pages_free SLAB_CACHE_DMA) of $(pages_free none) are free"
 expect 0 "$s" run own.ini "${unchecked[@]}" --db own.db
 [ "$(sqlite3 own.db "select count(*) from trial where status = 'ok'")" = 8 ] || fail "own caches: $(sqlite3 own.db "select allocator, status, reason from trial join cell on cell.id = cell where status <> 'ok'")"
 [ "$(sqlite3 own.db "select distinct skip from cell where allocator = 'malloc'")" = "malloc offers only sized; the workload needs cache" ] || fail "own caches of malloc"

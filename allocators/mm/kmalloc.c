@@ -125,7 +125,7 @@ size_t sb_ksize(struct sb_kmalloc *k, const void *block)
     const struct sb_page *page = sb_virt_to_head(k->slub.mm, block);
     if (page->user != SB_PAGE_SLUB)
         return (size_t)SB_PAGE_SIZE << page->order;
-    return ((const struct sb_kmem_cache *)page->owner)->object_size;
+    return ((const struct sb_kmem_cache *)page->owner)->requested;
 }
 
 void sb_kmalloc_snapshot(struct sb_kmalloc *k, struct sb_snapshot *snapshot)

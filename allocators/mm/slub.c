@@ -237,7 +237,6 @@ static int lay_out(struct sb_kmem_cache *cache, size_t size, size_t align)
 {
     unsigned nr_cpus = cache->slub->config.nr_cpus ? cache->slub->config.nr_cpus : cache->mm->nr_cpus;
     uint32_t total = round_up((uint32_t)size, WORD);
-    cache->object_size = total;
     cache->requested = (uint32_t)size;
     const uint32_t alignment = calculate_alignment((uint32_t)size, align, cache->flags);
     if (cache->debug) {

@@ -80,13 +80,12 @@ struct sb_kmem_cache {
     struct sb_cpu_slab *cpu; /* one per CPU; NULL without per-CPU slabs */
     struct sb_mm *mm;
     struct sb_sheaves sheaves;
-    bool rseq;            /* CPUs' parts by restartable sequences, else by their locks */
-    uint8_t order;        /* of a slab */
-    uint16_t objects;     /* per slab */
-    uint32_t offset;      /* of the free pointer in a free object */
-    uint32_t size;        /* from one object to the next */
-    uint32_t object_size; /* as asked for, rounded up to words */
-    uint32_t requested;   /* as asked for */
+    bool rseq;          /* CPUs' parts by restartable sequences, else by their locks */
+    uint8_t order;      /* of a slab */
+    uint16_t objects;   /* per slab */
+    uint32_t offset;    /* of the free pointer in a free object */
+    uint32_t size;      /* from one object to the next */
+    uint32_t requested; /* object_size: as asked for */
     uint32_t flags;
     uint32_t debug;                  /* SB_SLAB_DEBUG_FLAGS of them, and of the configuration; 0: none */
     uint32_t inuse, track, left_pad; /* debugged: end of the right red zone, tracks, the left red zone */

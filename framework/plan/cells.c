@@ -126,10 +126,7 @@ static char *skip_reason(const struct sb_allocator *a, const struct sb_needs *ne
     if (route == SB_ROUTE_NONE) {
         char *offers = sb_allocator_interfaces(a);
         reason = sb_printf("%s offers only %s; the workload needs %s", a->name, offers,
-                           needs->want == SB_WANT_PERCPU      ? "percpu"
-                           : needs->want == SB_WANT_IO        ? "io"
-                           : needs->want == SB_WANT_OWN_CACHE ? "cache"
-                                                              : "cache, sized or pages");
+                           sb_want_served_by((enum sb_want)needs->want));
         free(offers);
     } else if (needs->contents && a->flags & SB_ALLOCATOR_ALIASES) {
         reason = sb_printf("%s gives the same addresses to all: contents can't be verified", a->name);

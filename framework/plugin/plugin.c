@@ -224,8 +224,8 @@ static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
     if (name)
         plugin->refused = sb_printf("its function %s is missing, which is required (scullbench/allocator.h)",
                                     !strncmp(name, "a.", 2) ? name + 2 : name);
-    else if (!a->sized && !a->cache && !a->pages && !a->percpu && !a->io)
-        plugin->refused = sb_printf("it offers no interface (sized, cache, pages, percpu or io)");
+    else if (!a->sized && !a->cache && !a->pages && !a->percpu)
+        plugin->refused = sb_printf("it offers no interface (sized, cache, pages or percpu)");
     else if (a->bulk && !a->cache)
         plugin->refused = sb_printf("it offers bulk, but no cache that objects could come from");
     else

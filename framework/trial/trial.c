@@ -153,10 +153,10 @@ static enum sb_status name_failure(struct trial *trial, int status, char **reaso
     if (status == -ENOMEM) {
         struct sb_account a = {.struct_size = sizeof(a)};
         t->workload->workload.account(t->w, &a);
-        *reason =
-            sb_trial_reason(t, "the allocator gave NULL with %llu bytes live; asked for are blocks of %llu bytes%s",
-                            (unsigned long long)a.requested_bytes, (unsigned long long)t->needs.block_size,
-                            t->needs.want == SB_WANT_CACHE ? "" : ", aligned to pages");
+        *reason = sb_trial_reason(
+            t, "the allocator gave NULL with %llu bytes live; asked for are blocks of %llu bytes%s",
+            (unsigned long long)a.requested_bytes, (unsigned long long)t->needs.block_size,
+            t->needs.want == SB_WANT_PAGES || t->needs.want == SB_WANT_VIRTUAL ? ", aligned to pages" : "");
         failed = SB_STATUS_OUT_OF_MEMORY;
     } else {
         *reason = sb_trial_reason(t, "a step failed: %s", strerror(-status));

@@ -159,8 +159,10 @@ static int stain(const struct sb_host *host)
 static int zoo_open(const struct sb_host *host, const union sb_value *values, void **self)
 {
     struct zoo *z;
-    if (BREAKS == OPTION && values[0].u == 9)
+    if (BREAKS == OPTION && values[0].u == 9) {
+        fputs("the level is too high\n", stderr);
         abort();
+    }
     if (BREAKS == OPTION_MUTE && values[0].u == 9)
         return -EINVAL;
     if (BREAKS == REOPEN && ++opened > 80) {

@@ -1,6 +1,7 @@
 /* Ground floor: units, names, strings, clock, JSON, files. */
 #include "test.h"
 
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/file.h"
@@ -281,9 +282,28 @@ static void gfp_masks_are_read(void **state)
     }
 }
 
+static void last_words_are_one_line(void **state)
+{
+    static const char *const rows[][2] = {
+        {NULL, ""}, {"", ""}, {" \n\n", ""}, {"one", "one"}, {"first\nlast \r\n\n", "last"}, {"first\n\nlast", "last"}};
+    char longer[301];
+    (void)state;
+    for (size_t i = 0; i < SB_COUNT(rows); i++) {
+        char *line = sb_last_line(rows[i][0]);
+        assert_string_equal(line, rows[i][1]);
+        free(line);
+    }
+    memset(longer, 'x', sizeof(longer) - 1);
+    longer[300] = '\0';
+    char *line = sb_last_line(longer);
+    assert_int_equal(strlen(line), 200);
+    free(line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(last_words_are_one_line),
         cmocka_unit_test(words_are_kept_once),
         cmocka_unit_test(values_with_units),
         cmocka_unit_test(values_of_the_host_alone),

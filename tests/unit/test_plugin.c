@@ -32,7 +32,7 @@ static void refusals_say_what_to_do(void **state)
              "built for plugin ABI %d.%d, this scullbench has %d.%d: use a newer scullbench, or rebuild it",
              SB_ABI_MAJOR, SB_ABI_MINOR + 1, SB_ABI_MAJOR, SB_ABI_MINOR);
     expect_refusal("newer", words);
-    expect_refusal("nothing", "offers no interface (sized, cache, pages, percpu or io)");
+    expect_refusal("nothing", "offers no interface (sized, cache, pages or percpu)");
     expect_refusal("no-plugin", "exports neither scullbench_allocator nor scullbench_workload");
     expect_refusal("not-there", "No such file or directory");
     expect_refusal("nameless", "it has no name");

@@ -350,7 +350,7 @@ static void zeroing_is_counted(void **state)
     struct sb_slub slub;
     struct sb_slab_system slab;
     struct sb_slob slob;
-    struct sb_kmem_cache *cache;
+    struct sb_kmem_cache *cache, *odd;
     struct sb_slab_cache *old;
     void *objects[3];
     (void)state;
@@ -368,6 +368,11 @@ static void zeroing_is_counted(void **state)
     assert_int_equal(sb_cache_alloc_bulk(cache, SB_GFP_KERNEL | SB_GFP_ZERO, 3, objects), 3);
     sb_cache_free_bulk(cache, 3, objects);
     assert_int_equal(zeroed(&mm) - before, 4 * 96);
+    /* memset of 6.1 clears object_size, which is what was asked for. */
+    assert_int_equal(sb_cache_create(&slub, "odd", 99, 0, 0, NULL, &odd), 0);
+    sb_cache_free(odd, sb_cache_alloc(odd, SB_GFP_KERNEL | SB_GFP_ZERO));
+    assert_int_equal(zeroed(&mm) - before, 4 * 96 + 99);
+    before += 99;
     sb_slab_cache_free(old, sb_slab_cache_alloc(old, SB_GFP_KERNEL | SB_GFP_ZERO));
     assert_int_equal(zeroed(&mm) - before, 4 * 96 + 200);
     sb_slob_kfree(&slob, sb_slob_kmalloc(&slob, 56, 8, SB_GFP_KERNEL | SB_GFP_ZERO));
@@ -420,6 +425,31 @@ static void an_address_in_a_free_page_is_no_object(void **state)
     }
 }
 
+/* The array of a cache whose slabs are managed elsewhere is held while their management is freed into another's: the
+ * order of locks has a rank for each, which sanitized builds prove. */
+static void off_slab_caches_give_back_under_locks(void **state)
+{
+    enum { MOST = 400 };
+    static void *objects[MOST];
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slab_system system;
+    struct sb_slab_cache *cache;
+    (void)state;
+    open_mm_with(&t, &mm, 64, test_cpus(), &(struct sb_mm_config){.page_lists = true, .sync = SB_SYNC_LOCK});
+    assert_int_equal(sb_slab_init(&system, &mm, true), 0);
+    assert_int_equal(sb_slab_cache_create(&system, "far", 1024, 0, 0, NULL, NULL, &cache), 0);
+    assert_true(cache->off_slab);
+    for (int i = 0; i < MOST; i++)
+        assert_non_null(objects[i] = sb_slab_cache_alloc(cache, SB_GFP_KERNEL));
+    uint64_t before = sb_mm_free_pages(&mm) + sb_mm_pcp_pages(&mm);
+    for (int i = 0; i < MOST; i++)
+        sb_slab_cache_free(cache, objects[i]);
+    /* Slabs were destroyed by the frees themselves. */
+    assert_true(sb_mm_free_pages(&mm) + sb_mm_pcp_pages(&mm) > before);
+    close_slab(&t, &mm, &system);
+}
+
 /* CACHE() of 2.6.10's kmalloc_sizes.h with lines of 64 bytes, and what fits which; names as slabinfo had them. */
 static void general_caches_are_of_2_6_10(void **state)
 {
@@ -455,6 +485,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(general_caches_are_of_2_6_10),
+        cmocka_unit_test(off_slab_caches_give_back_under_locks),
         cmocka_unit_test(an_address_in_a_free_page_is_no_object),
         cmocka_unit_test(slab_layouts_follow_the_rule),
         cmocka_unit_test(constructors_run_once_an_object),

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* One row for each width: suffix of readb, bits. */
 #define WIDTHS(ROW) ROW(b, 8) ROW(w, 16) ROW(l, 32) ROW(q, 64)
@@ -59,6 +60,7 @@ struct stream {
     char *window;
     uint64_t mapped_for; /* values that were moved since */
     uint64_t moved, sum;
+    uint64_t last;              /* values of the last move */
     uint64_t values[MAX_BATCH]; /* of a _rep form, at its width */
 };
 
@@ -186,6 +188,7 @@ static int move(struct stream *s, uint64_t n)
     static void (*const by_width[])(struct stream *, uint64_t) = {move_b, move_w, move_l, move_q};
     by_width[__builtin_ctz(s->mmio->width)](s, n);
     s->moved += n;
+    s->last = n;
     s->mapped_for += n;
     if (!s->mmio->remap || s->mapped_for < s->mmio->remap)
         return 0;
@@ -260,15 +263,19 @@ static int verify_writes(const struct stream *s)
     return status;
 }
 
+/* A FIFO's register holds what was written last; each value of the last read is what it holds. */
 static int verify_fifo(const struct stream *s)
 {
     const struct mmio *m = s->mmio;
-    const char *first = (const char *)s->values;
     if (m->form == FORM_IOWRITE_REP)
         return s->moved ? verify_register(s, 0, cut(m, s->moved - 1)) : 0;
-    uint64_t value = 0;
-    __builtin_memcpy(&value, first, m->width);
-    return s->moved ? verify_register(s, 0, value) : 0;
+    int status = 0;
+    for (uint64_t i = 0; i < s->last && !status; i++) {
+        uint64_t value = 0;
+        memcpy(&value, (const char *)s->values + i * m->width, m->width);
+        status = verify_register(s, 0, value);
+    }
+    return status;
 }
 
 static int mmio_verify(void *self)

@@ -70,7 +70,8 @@ static const struct sb_option options[OPTIONS] = {
                       "calls of a step, timed together between two readings of the clock"},
     [OPTION_GFP] = {"gfp", SB_OPTION_GFP, 0, "GFP_KERNEL", 0, 0, NULL, "with which blocks are asked for"},
     [OPTION_SLAB] = {"slab", SB_OPTION_ENUM, 0, "none", 0, 0, slab_names,
-                     "a flag of the objects' cache; then only allocators with caches serve"},
+                     "a flag of the objects' cache; then only allocators with caches serve, and those that do not know "
+                     "the flag take no notice of it"},
     [OPTION_CTOR] = {"ctor", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
                      "objects have a constructor, which writes their first 8 bytes; likewise"},
 };

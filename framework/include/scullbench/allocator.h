@@ -148,7 +148,8 @@ struct sb_percpu_ops {
 
 /*
  * Since 1.6: ioremap-like. Physical addresses run from 0 to device_bytes of the device that the allocator has beside
- * its memory; what comes back is read and written by the accessors of io.h. All three are required.
+ * its memory; what comes back is read and written by the accessors of io.h. All three are
+ * required, and one of the interfaces above beside them.
  */
 struct sb_io_ops {
     uint32_t struct_size;

@@ -45,13 +45,13 @@ static inline int sb_io_is_port(const volatile void *address)
     }                                                                                                                  \
     static inline void sb_ioread##bits##_rep(const volatile void *address, uint##bits##_t *values, size_t count)       \
     {                                                                                                                  \
-        for (size_t i = 0; i < count && !sb_io_is_port(address); i++)                                                  \
-            values[i] = sb_read##suffix(address);                                                                      \
+        for (size_t i = 0; i < count; i++)                                                                             \
+            values[i] = sb_ioread##bits(address);                                                                      \
     }                                                                                                                  \
     static inline void sb_iowrite##bits##_rep(volatile void *address, const uint##bits##_t *values, size_t count)      \
     {                                                                                                                  \
-        for (size_t i = 0; i < count && !sb_io_is_port(address); i++)                                                  \
-            sb_write##suffix(values[i], address);                                                                      \
+        for (size_t i = 0; i < count; i++)                                                                             \
+            sb_iowrite##bits(values[i], address);                                                                      \
     }
 
 SB_IO_ACCESSORS(b, 8)

@@ -52,6 +52,24 @@ static inline const char *sb_route_name(enum sb_route route)
     return "none";
 }
 
+/* Since 1.6: interfaces of which one must be there, as a user reads it. */
+static inline const char *sb_want_served_by(enum sb_want want)
+{
+    switch (want) {
+    case SB_WANT_PERCPU:
+        return "percpu";
+    case SB_WANT_IO:
+        return "io";
+    case SB_WANT_OWN_CACHE:
+        return "cache";
+    case SB_WANT_CACHE:
+    case SB_WANT_PAGES:
+    case SB_WANT_VIRTUAL:
+        break;
+    }
+    return "cache, sized or pages";
+}
+
 /* The first interface that serves `want`, in the order that stays closest to what was wanted. */
 static inline enum sb_route sb_route_for(const struct sb_allocator *allocator, enum sb_want want)
 {
@@ -91,39 +109,34 @@ struct sb_source {
     void (*pages_free)(void *self, void *address, unsigned order);
 };
 
-/* Since 1.6: a source of a cache with flags (SB_SLAB_*) and a constructor, or NULL. -EOPNOTSUPP: there are no caches.
- */
-static inline int sb_source_open_cache(struct sb_source *source, const struct sb_allocator *allocator, void *self,
-                                       const char *name, size_t size, uint32_t slab_flags, void (*ctor)(void *object))
+static inline void sb_source_init(struct sb_source *source, const struct sb_allocator *allocator, void *self,
+                                  enum sb_want want, size_t size)
 {
-    source->route = sb_route_for(allocator, SB_WANT_OWN_CACHE);
+    source->route = sb_route_for(allocator, want);
     source->order = sb_get_order(size);
     source->size = size;
-    source->align = 0;
+    source->align = want == SB_WANT_PAGES || want == SB_WANT_VIRTUAL ? (size_t)SB_PAGE_SIZE : 0;
     source->self = self;
     source->allocator = allocator;
-    if (source->route == SB_ROUTE_NONE)
-        return -EOPNOTSUPP;
-    source->cache_alloc = allocator->cache->alloc;
-    source->cache_free = allocator->cache->free;
-    return allocator->cache->create(self, name, size, 0, slab_flags, ctor, 0, &source->self);
+}
+
+static inline int sb_source_create(struct sb_source *source, const char *name, uint32_t slab_flags,
+                                   void (*ctor)(void *object))
+{
+    const struct sb_cache_ops *cache = source->allocator->cache;
+    source->cache_alloc = cache->alloc;
+    source->cache_free = cache->free;
+    return cache->create(source->self, name, source->size, source->align, slab_flags, ctor, 0, &source->self);
 }
 
 /* Opens a source; a cache is created where that is the route. -EOPNOTSUPP: no interface serves it. */
 static inline int sb_source_open(struct sb_source *source, const struct sb_allocator *allocator, void *self,
                                  enum sb_want want, const char *name, size_t size, uint32_t slab_flags)
 {
-    source->route = sb_route_for(allocator, want);
-    source->order = sb_get_order(size);
-    source->size = size;
-    source->align = want == SB_WANT_CACHE ? 0 : (size_t)SB_PAGE_SIZE;
-    source->self = self;
-    source->allocator = allocator;
+    sb_source_init(source, allocator, self, want, size);
     switch (source->route) {
     case SB_ROUTE_CACHE:
-        source->cache_alloc = allocator->cache->alloc;
-        source->cache_free = allocator->cache->free;
-        return allocator->cache->create(self, name, size, source->align, slab_flags, NULL, 0, &source->self);
+        return sb_source_create(source, name, slab_flags, NULL);
     case SB_ROUTE_SIZED:
         source->sized_alloc = allocator->sized->alloc;
         source->sized_free = allocator->sized->free;
@@ -138,6 +151,15 @@ static inline int sb_source_open(struct sb_source *source, const struct sb_alloc
         break;
     }
     return -EOPNOTSUPP;
+}
+
+/* Since 1.6: a source of a cache with flags (SB_SLAB_*) and a constructor, or NULL. -EOPNOTSUPP: there are no caches.
+ */
+static inline int sb_source_open_cache(struct sb_source *source, const struct sb_allocator *allocator, void *self,
+                                       const char *name, size_t size, uint32_t slab_flags, void (*ctor)(void *object))
+{
+    sb_source_init(source, allocator, self, SB_WANT_OWN_CACHE, size);
+    return source->route == SB_ROUTE_CACHE ? sb_source_create(source, name, slab_flags, ctor) : -EOPNOTSUPP;
 }
 
 static inline void *sb_source_alloc(const struct sb_source *source, sb_gfp_t gfp)
