@@ -200,14 +200,35 @@ nodes = 2
 [allocator one]
 plugin = buddy
 nodes = 1
+[workload local]
+plugin = scullp
+device_size = 1MiB
+[workload overflow]         ; 20 of 32 MiB: more than a node has; by two threads more than there is
+plugin = scullp
+device_size = 5MiB
 [matrix]
 allocator = one, two
-workload = scullp
-threads = 1
+workload = local, overflow
+threads = 1, 2
+[plot remote]
+kind = bars
+metric = remote_blocks
+x = allocator
+series = threads
+where = workload=overflow
 INI
 expect 0 "$s" run nodes.ini "${unchecked[@]}" --db nodes.db
-[ "$(sqlite3 nodes.db "select allocator from metric join trial on trial = number join cell on cell.id = cell where name = 'remote_blocks'")" = two ] || fail "remote_blocks is of other cells than two's"
-[ "$(sqlite3 nodes.db "select reason from unavailable where name = 'remote_blocks'")" = "the allocator has one NUMA node, or doesn't say" ] || fail "one node has remote blocks"
+remote() { sqlite3 nodes.db "select allocator, workload, threads, case when value = 0 then 'none' when value between 10 and 50 then 'some' else value end from metric join trial on trial = number join cell on cell.id = cell where name = 'remote_blocks' order by 1, 2, 3"; }
+[ "$(remote)" = "two|local|1|none
+two|local|2|none
+two|overflow|1|some" ] || fail "remote_blocks: $(remote)"
+[ "$(sqlite3 nodes.db "select distinct reason from unavailable where name = 'remote_blocks'")" = "the allocator has one NUMA node, or doesn't say" ] || fail "one node has remote blocks"
+if command -v gnuplot > /dev/null; then
+  expect 0 "$s" report nodes.db --out nodes
+  # Two threads have no number, so their bars have no room beside one thread's.
+  grep -qP '^0\.0000\t' nodes/figures/bars-remote-overflow.tsv || fail "a bar stands beside its place: $(cat nodes/figures/bars-remote-overflow.tsv)"
+fi
+
 echo "== counting in per-CPU variables, in every way: the workload proves the sum"
 { short_run; cat; } > counters.ini <<'INI'
 [allocator percpu-lock]

@@ -26,6 +26,7 @@ struct bars {
     struct sb_chart *chart;
     const char *metric;
     struct sb_axis x, series;
+    size_t *slots, nr_slots; /* side by side; a series without a number has none, and its slot is not used */
     double scale;
     bool logarithmic;
 };
@@ -39,8 +40,22 @@ static char *bar_colour(const struct bars *b, size_t x, size_t s)
 /* A fifth of the room between neighbours stays empty: bars of one place are seen to belong together. */
 static double bar_place(const struct bars *b, size_t x, size_t s, double *width)
 {
-    *width = 0.8 / (double)b->series.labels.n;
-    return (double)x - 0.4 + *width * ((double)s + 0.5);
+    *width = 0.8 / (double)b->nr_slots;
+    return (double)x - 0.4 + *width * ((double)b->slots[s] + 0.5);
+}
+
+static void make_slots(struct bars *b)
+{
+    b->slots = sb_calloc(b->series.labels.n + 1, sizeof(*b->slots));
+    for (size_t s = 0; s < b->series.labels.n; s++) {
+        bool any = false;
+        for (size_t x = 0; x < b->x.labels.n && !any; x++) {
+            const struct sb_view_cell *cell = sb_chart_cell(b->chart, &b->x, x, &b->series, s);
+            any = cell && has_number(b->chart, cell, b->metric);
+        }
+        b->slots[s] = b->nr_slots;
+        b->nr_slots += any;
+    }
 }
 
 /* false where the series has no row, for gnuplot doesn't count empty blocks. */
@@ -101,7 +116,7 @@ static void bar_clause(const struct bars *b, size_t s, size_t block, struct sb_t
     char *title = sb_gp_name(b->series.labels.at[s]);
     char *grey = b->x.allocators ? sb_shade(0, s, b->series.labels.n) : sb_shade(b->series.colours[s], 0, 1);
     const char *comma = plots->n ? ", \\\n  " : "";
-    double width = 0.72 / (double)b->series.labels.n;
+    double width = 0.72 / (double)b->nr_slots;
     if (b->logarithmic)
         sb_text_printf(plots,
                        "%sdata index %zu using 1:2:3:4:5 with yerrorbars pt %d ps 0.9 lw 1.5 lc rgb variable "
@@ -162,6 +177,7 @@ int sb_draw_bars(struct sb_chart *c, char **why)
     sb_axis_make(c, &c->plot->x, &b.x);
     sb_axis_make(c, by, &b.series);
     sb_axis_name(&b.series, by);
+    make_slots(&b);
     const char *title = sb_metric_title(b.metric);
     char *label = sb_view_label(c->view, b.metric);
     struct sb_figure *f = sb_figure_new(c, sb_printf("%s: %s", c->where, title));
@@ -177,5 +193,6 @@ int sb_draw_bars(struct sb_chart *c, char **why)
     free(label);
     sb_axis_free(&b.x);
     sb_axis_free(&b.series);
+    free(b.slots);
     return 0;
 }
