@@ -14,8 +14,8 @@
  * free pointer where it must lie outside, two tracks, a word of padding. A cache that is debugged has no per-CPU slabs
  * and no sheaves: all its allocations and frees take the node's lock.
  *
- * After a finding the kernel's way is kept: an object that is freed wrongly is never given out again, and a slab whose
- * free object is damaged gives out no more.
+ * After a finding the kernel's way is kept: a free that is refused changes nothing, so an object with damage beside it
+ * never comes back; and a slab whose free object is damaged gives out no more.
  *
  * Left out: the stacks of the tracks, which the kernel saves and which are most of what U costs there; padding at a
  * slab's end; restored bytes; list of full slabs; kmalloc's original sizes.
