@@ -43,7 +43,9 @@ static unsigned cpus_of_node(const struct sb_mm *mm, unsigned node)
     unsigned n = 0;
     for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++)
         n += mm->cpu_node[cpu] == node;
-    return n ? n : mm->nr_cpus;
+    if (!n)
+        n = mm->nr_cpus;
+    return n > 1 ? n : 1;
 }
 
 /* rmqueue: a batch of single pages; of larger blocks as many as make that, and two at least. */
