@@ -57,6 +57,9 @@ bulk-short bulk
 bulk-never bulk
 device device
 device-beyond device
+boot boot
+pool pool
+dtor ctor
 exhaustion exhaustion
 destroy destroy
 live snapshot
@@ -119,6 +122,9 @@ pages-node-high page-structs
 pages-thisnode page-structs
 pages-node-alone page-structs
 pages-check-blind-at snapshot
+pages-kmap page-structs
+pages-insert page-structs
+pages-cold page-structs
 sized-zero-big zeroing
 sized-overlap-big snapshot
 sized-align alignment

@@ -143,6 +143,84 @@ static void bootmem_free(void *self, void *block, size_t size)
     sb_unlock(&p->lock);
 }
 
+/* ---- LDD3's four calls and free_bootmem, of the same pool ---- */
+
+static void *take_at_boot(struct plugin *p, void *(*take)(struct sb_bootmem *, uint64_t), size_t size, uint64_t bytes)
+{
+    if (!size || bytes < size)
+        return NULL;
+    sb_lock(&p->lock);
+    void *at = take(&p->pool, bytes);
+    if (at) {
+        set_start(p, word_of(p, at), true);
+        p->live++;
+        p->live_bytes += bytes;
+    }
+    sb_unlock(&p->lock);
+    return at;
+}
+
+static void *bootmem_alloc_bootmem(void *self, size_t size)
+{
+    return take_at_boot(self, sb_alloc_bootmem, size, rounded(size));
+}
+
+static void *bootmem_alloc_bootmem_low(void *self, size_t size)
+{
+    return take_at_boot(self, sb_alloc_bootmem_low, size, rounded(size));
+}
+
+static uint64_t in_pages(size_t size)
+{
+    return (size + SB_PAGE_SIZE - 1) & ~(SB_PAGE_SIZE - 1);
+}
+
+static void *bootmem_alloc_bootmem_pages(void *self, size_t size)
+{
+    return take_at_boot(self, sb_alloc_bootmem_pages, size, in_pages(size));
+}
+
+static void *bootmem_alloc_bootmem_low_pages(void *self, size_t size)
+{
+    return take_at_boot(self, sb_alloc_bootmem_low_pages, size, in_pages(size));
+}
+
+/* Pieces that begin in the range are gone. `cut`: what of the last one lies behind it is a piece of its own now. */
+static void forget_pieces(struct plugin *p, uint64_t from, uint64_t end, bool cut)
+{
+    for (uint64_t word = from, next; word < end; word = next) {
+        next = (word / 64 + 1) * 64 < end ? (word / 64 + 1) * 64 : end;
+        uint64_t n = next - word, bits = (n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1) << word % 64;
+        p->live -= (uint64_t)__builtin_popcountll(p->starts[word / 64] & bits);
+        p->starts[word / 64] &= ~bits;
+    }
+    if (cut)
+        set_start(p, end, true);
+    p->live += cut;
+    p->live_bytes -= (end - from) * sizeof(void *);
+}
+
+/* What is not memory, or not taken, is the caller's mistake (mm/bootmem.c: BUG), and changes nothing. */
+static void bootmem_free_bootmem(void *self, void *address, size_t size)
+{
+    struct plugin *p = self;
+    uint64_t at = (uint64_t)((char *)address - p->pool.base), start = in_pages(at), end = (at + size) & ~(SB_PAGE_SIZE - 1);
+    bool inside = at < p->pool.size && size <= p->pool.size - at, freed = false;
+    if (!address || (inside && start >= end))
+        return;
+    sb_lock(&p->lock);
+    if (inside && end <= sb_bootmem_region_end(&p->pool, p->pool.base + start)) {
+        uint64_t from = start / sizeof(void *), to = end / sizeof(void *);
+        bool cut = !is_end(p, from, to);
+        freed = !sb_free_bootmem(&p->pool, address, size);
+        if (freed)
+            forget_pieces(p, from, to, cut);
+    }
+    if (!freed)
+        sb_count_bad_free(&p->mm);
+    sb_unlock(&p->lock);
+}
+
 static struct sb_page *bootmem_alloc_pages(void *self, int node, sb_gfp_t gfp, unsigned order)
 {
     return sb_alloc_pages_node(&((struct plugin *)self)->mm, node, gfp, order);
@@ -267,6 +345,15 @@ static const struct sb_pages_ops pages = {
     .free_pages_at = bootmem_free_pages_at,
 };
 
+static const struct sb_boot_ops boot = {
+    .struct_size = sizeof(boot),
+    .alloc_bootmem = bootmem_alloc_bootmem,
+    .alloc_bootmem_low = bootmem_alloc_bootmem_low,
+    .alloc_bootmem_pages = bootmem_alloc_bootmem_pages,
+    .alloc_bootmem_low_pages = bootmem_alloc_bootmem_low_pages,
+    .free_bootmem = bootmem_free_bootmem,
+};
+
 const struct sb_allocator scullbench_allocator = {
     .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
     .name = "bootmem",
@@ -284,4 +371,5 @@ const struct sb_allocator scullbench_allocator = {
     .shrink = bootmem_shrink,
     .sized = &sized,
     .pages = &pages,
+    .boot = &boot,
 };

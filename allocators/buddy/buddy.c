@@ -90,6 +90,26 @@ static void buddy_free_pages_at(void *self, void *address, unsigned order)
     sb_free_pages_at(self, address, order);
 }
 
+static void buddy_free_cold_page(void *self, struct sb_page *page)
+{
+    sb_free_cold_page(self, page);
+}
+
+static void *buddy_kmap(void *self, struct sb_page *page)
+{
+    return sb_kmap(self, page);
+}
+
+static void buddy_kunmap(void *self, struct sb_page *page)
+{
+    sb_kunmap(self, page);
+}
+
+static int buddy_insert_page(void *self, struct sb_page *page, void *address)
+{
+    return sb_insert_page(self, page, address);
+}
+
 /* Whole blocks; what is held beyond them waits on per-CPU lists. */
 static int buddy_snapshot(void *self, struct sb_snapshot *snapshot)
 {
@@ -133,6 +153,10 @@ static const struct sb_pages_ops pages = {
     .page_to_pfn = buddy_page_to_pfn,
     .get_free_pages = buddy_get_free_pages,
     .free_pages_at = buddy_free_pages_at,
+    .free_cold_page = buddy_free_cold_page,
+    .kmap = buddy_kmap,
+    .kunmap = buddy_kunmap,
+    .insert_page = buddy_insert_page,
 };
 
 const struct sb_allocator scullbench_allocator = {

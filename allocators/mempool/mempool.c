@@ -33,8 +33,8 @@ struct plugin {
     uint32_t min_nr, cache;
     enum backing backing;
     uint64_t max_wait;
-    struct sb_list pools;
-    struct sb_lock lock; /* pools */
+    struct sb_list pools, own_pools;
+    struct sb_lock lock; /* pools, own_pools */
 };
 
 struct pool {
@@ -47,6 +47,13 @@ struct pool {
     struct sb_list link;
     char name[64];
     uint32_t size, handed;
+};
+
+/* A pool of elements that its user makes. */
+struct own_pool {
+    struct sb_mempool mempool;
+    struct plugin *plugin;
+    struct sb_list link;
 };
 
 /* mempool_alloc_slab and mempool_free_slab. */
@@ -85,6 +92,14 @@ static void mempool_close(void *self)
         sb_mempool_exit(&pool->mempool);
         free(pool);
     }
+    /* Reserves that users forgot are gone with the functions that made their elements. */
+    while (p->slub.mm && !sb_list_empty(&p->own_pools)) {
+        struct own_pool *pool = sb_list_entry(p->own_pools.next, struct own_pool, link);
+        sb_list_del(&pool->link);
+        pool->mempool.curr_nr = 0;
+        sb_mempool_exit(&pool->mempool);
+        free(pool);
+    }
     sb_slub_exit(&p->slub);
     sb_mm_exit(&p->mm);
     free(p);
@@ -103,6 +118,7 @@ static int mempool_open(const struct sb_host *host, const union sb_value *values
         return status;
     }
     sb_list_init(&p->pools);
+    sb_list_init(&p->own_pools);
     /* Before slub's: what the arrays give back must be there for it to find. */
     sb_register_shrinker(&p->mm, drain_fronts, p);
     sb_slub_init(&p->slub, &p->mm, &(struct sb_slub_config){.percpu = values[OPTION_PERCPU].u});
@@ -228,6 +244,52 @@ static int pool_destroy(void *cache)
     return status;
 }
 
+/* ---- pools of the user's own elements ---- */
+
+static int own_create(void *self, uint32_t min_nr, void *(*alloc)(sb_gfp_t gfp, void *data),
+                      void (*free_fn)(void *element, void *data), void *data, void **out)
+{
+    struct plugin *p = self;
+    struct own_pool *pool = calloc(1, sizeof(*pool));
+    int status = pool ? sb_mempool_init(&pool->mempool, min_nr, alloc, free_fn, data, p->max_wait) : -ENOMEM;
+    if (status) {
+        p->mm.host->fail(p->mm.host->context, "mempool: no memory for a reserve of %u elements of one's own", min_nr);
+        free(pool);
+        return status;
+    }
+    pool->plugin = p;
+    sb_lock(&p->lock);
+    sb_list_add_tail(&pool->link, &p->own_pools);
+    sb_unlock(&p->lock);
+    *out = pool;
+    return 0;
+}
+
+static void *own_alloc(void *pool, sb_gfp_t gfp)
+{
+    return sb_mempool_alloc(&((struct own_pool *)pool)->mempool, gfp);
+}
+
+static void own_free(void *pool, void *element)
+{
+    sb_mempool_free(&((struct own_pool *)pool)->mempool, element);
+}
+
+static int own_resize(void *pool, uint32_t min_nr)
+{
+    return sb_mempool_resize(&((struct own_pool *)pool)->mempool, min_nr);
+}
+
+static void own_destroy(void *self)
+{
+    struct own_pool *pool = self;
+    sb_lock(&pool->plugin->lock);
+    sb_list_del(&pool->link);
+    sb_unlock(&pool->plugin->lock);
+    sb_mempool_exit(&pool->mempool);
+    free(pool);
+}
+
 static int mempool_snapshot(void *self, struct sb_snapshot *snapshot)
 {
     struct plugin *p = self;
@@ -240,6 +302,10 @@ static int mempool_snapshot(void *self, struct sb_snapshot *snapshot)
         snapshot->handed_bytes += live_of(pool) * pool->handed;
         snapshot->metadata_bytes +=
             sizeof(*pool) + pool->mempool.min_nr * sizeof(void *) + sb_stacks_bytes(&pool->front.arrays);
+    }
+    sb_list_for_each (link, &p->own_pools) {
+        const struct own_pool *pool = sb_list_entry(link, struct own_pool, link);
+        snapshot->metadata_bytes += sizeof(*pool) + pool->mempool.min_nr * sizeof(void *);
     }
     return 0;
 }
@@ -274,6 +340,12 @@ static int mempool_check(void *self, char *why, size_t why_size)
         if (!status)
             status = check_pool(p, sb_list_entry(link, struct pool, link), why, why_size);
     }
+    sb_list_for_each (link, &p->own_pools) {
+        const struct sb_mempool *m = &sb_list_entry(link, struct own_pool, link)->mempool;
+        if (!status && m->curr_nr > m->min_nr)
+            status = sb_check_failed(why, why_size, "a mempool of its user's elements has %u in a reserve of %u",
+                                     m->curr_nr, m->min_nr);
+    }
     return status;
 }
 
@@ -281,6 +353,15 @@ static void mempool_shrink(void *self)
 {
     sb_mm_reclaim(&((struct plugin *)self)->mm);
 }
+
+static const struct sb_pool_ops own = {
+    .struct_size = sizeof(own),
+    .create = own_create,
+    .alloc = own_alloc,
+    .free = own_free,
+    .resize = own_resize,
+    .destroy = own_destroy,
+};
 
 static const struct sb_cache_ops cache = {
     .struct_size = sizeof(cache),
@@ -307,4 +388,5 @@ const struct sb_allocator scullbench_allocator = {
     .claims = SB_CLAIM_CHECK,
     .shrink = mempool_shrink,
     .cache = &cache,
+    .pool = &own,
 };

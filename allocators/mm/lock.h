@@ -33,6 +33,7 @@
     RANK(CACHE)      /* a cache's slabs: slub's per node, slab's, slob's only one */                                   \
     RANK(PAGE_LIST)  /* a CPU's list of pages */                                                                       \
     RANK(ZONE)       /* a zone's free lists */                                                                         \
+    RANK(PKMAP)      /* windows of kmap */                                                                             \
     RANK(COUNTER)    /* a percpu_counter's sum */                                                                      \
     RANK(BOOT)       /* boot memory's regions */
 

@@ -316,6 +316,8 @@ int sb_mm_init(struct sb_mm *mm, const struct sb_host *host, const struct sb_mm_
         status = allocate_at_boot(mm, host, &boot, config->boot_bytes);
     if (!status)
         status = start_zones(mm, &boot, config);
+    if (!status)
+        status = sb_pkmap_init(mm);
     sb_bootmem_exit(&boot);
     return status;
 }
@@ -328,6 +330,7 @@ void sb_mm_exit(struct sb_mm *mm)
                  PROT_READ | PROT_WRITE);
     for (unsigned i = 0; i < mm->nr_nodes * SB_NR_ZONES; i++)
         sb_pcp_exit(&mm->zones[i]);
+    sb_pkmap_exit(mm);
     free(mm->cpu_node);
     free(mm->block_type);
     free(mm->numa);

@@ -376,17 +376,3 @@ void sb_free_pages_at(struct sb_mm *mm, void *address, unsigned order)
 }
 
 /* A system call where the kernel writes a page-table entry of its own. */
-void *sb_kmap(struct sb_mm *mm, struct sb_page *page)
-{
-    if (!sb_page_is_high(mm, page))
-        return sb_page_address(mm, page);
-    void *at = mmap(NULL, SB_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, mm->fd,
-                    (off_t)(sb_page_to_pfn(mm, page) << SB_PAGE_SHIFT));
-    return at == MAP_FAILED ? NULL : at;
-}
-
-void sb_kunmap(struct sb_mm *mm, struct sb_page *page, void *address)
-{
-    if (address && sb_page_is_high(mm, page))
-        munmap(address, SB_PAGE_SIZE);
-}

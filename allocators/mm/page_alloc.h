@@ -133,6 +133,19 @@ struct sb_mm_config {
     uint64_t boot_bytes; /* taken by boot-time allocations before the zones are built; see bootmem.h */
 };
 
+/* Where pages of HighMem are mapped for a while: LAST_PKMAP windows of a page. `count` as the kernel's: 0 free and
+ * unmapped, 1 mapped but used by nobody, n + 1 used n times. */
+enum { SB_LAST_PKMAP = 1024 };
+#define SB_PKMAP_WAIT_NS UINT64_C(1000000000)
+struct sb_pkmap {
+    struct sb_lock lock; /* protects all below but `window` */
+    char *window;        /* NULL: there is no HighMem */
+    uint32_t count[SB_LAST_PKMAP];
+    uint64_t pfn[SB_LAST_PKMAP]; /* of windows with a count */
+    uint16_t *slots;             /* by pages of HighMem: their window and one; 0: none */
+    uint32_t last;               /* window that was taken last */
+};
+
 struct sb_mm {
     char *base;
     int fd;
@@ -156,6 +169,7 @@ struct sb_mm {
     atomic_ullong nr_zeroed;     /* bytes, since open */
     struct sb_numa_counts *numa; /* by zone, then by CPU; NULL on one node */
 
+    struct sb_pkmap pkmap;
     struct sb_lock reclaim_lock; /* one reclaims at a time; protects the shrinkers */
     struct sb_shrinker shrinkers[SB_MAX_SHRINKERS];
     unsigned nr_shrinkers;
@@ -249,9 +263,21 @@ void *sb_get_free_pages(struct sb_mm *mm, sb_gfp_t gfp, unsigned order);
 void *sb_get_zeroed_page(struct sb_mm *mm, sb_gfp_t gfp);
 void sb_free_pages_at(struct sb_mm *mm, void *address, unsigned order);
 
-/* A page of HIGHMEM for a while; of others the address they have. NULL when the OS refuses the mapping. */
+/* ---- pages without a direct map (highmem.c) ---- */
+
+/*
+ * An address for a page of HighMem, until as many calls of sb_kunmap; of others the one they have. NULL: all windows
+ * were taken for SB_PKMAP_WAIT_NS, or the OS refuses the mapping.
+ */
 void *sb_kmap(struct sb_mm *mm, struct sb_page *page);
-void sb_kunmap(struct sb_mm *mm, struct sb_page *page, void *address);
+void sb_kunmap(struct sb_mm *mm, struct sb_page *page);
+/* vm_insert_page: the page at a user's page-aligned address, in place of what is there. 0 or a negative errno. */
+int sb_insert_page(struct sb_mm *mm, struct sb_page *page, void *address);
+/* 0, also where there is no HighMem. */
+int sb_pkmap_init(struct sb_mm *mm);
+void sb_pkmap_exit(struct sb_mm *mm);
+/* Windows and pages name each other. -EUCLEAN with the finding in `why`. */
+int sb_pkmap_check(const struct sb_mm *mm, char *why, size_t why_size);
 
 /* ---- memory short (reclaim.c) ---- */
 

@@ -247,7 +247,7 @@ static int walk_blocks(struct sb_mm *mm, const struct sb_zone *zone, struct foun
         if (status)
             return status;
     }
-    return 0;
+    return sb_pkmap_check(mm, why, why_size);
 }
 
 static int check_blocks(struct sb_mm *mm, const struct sb_zone *zone, char *why, size_t why_size)
@@ -288,5 +288,5 @@ int sb_mm_check(struct sb_mm *mm, char *why, size_t why_size)
         if (status)
             return status;
     }
-    return 0;
+    return sb_pkmap_check(mm, why, why_size);
 }

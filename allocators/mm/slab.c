@@ -169,7 +169,7 @@ static int make_arrays(struct sb_slab_cache *cache)
 }
 
 int sb_slab_cache_create(struct sb_slab_system *system, const char *name, size_t size, size_t align, uint32_t flags,
-                         void (*ctor)(void *), void (*dtor)(void *), struct sb_slab_cache **out)
+                         const struct sb_slab_methods *methods, struct sb_slab_cache **out)
 {
     const struct sb_host *host = system->mm->host;
     if (!size || size > SB_PAGE_SIZE << MAX_OBJECT_ORDER || (align & (align - 1)) || align > SB_PAGE_SIZE) {
@@ -182,8 +182,8 @@ int sb_slab_cache_create(struct sb_slab_system *system, const char *name, size_t
     cache->system = system;
     cache->mm = system->mm;
     cache->flags = flags;
-    cache->ctor = ctor;
-    cache->dtor = dtor;
+    if (methods)
+        cache->methods = *methods;
     sb_lock_init(&cache->lock, SB_RANK_CACHE);
     sb_list_init(&cache->full);
     sb_list_init(&cache->partial);
@@ -226,8 +226,7 @@ int sb_slab_init(struct sb_slab_system *system, struct sb_mm *mm, bool percpu)
         char name[32];
         snprintf(name, sizeof(name), "size-%u%s", general_sizes[class], dma ? "(DMA)" : "");
         status = sb_slab_cache_create(system, name, general_sizes[class], 0,
-                                      SB_SLAB_HWCACHE_ALIGN | (dma ? SB_SLAB_CACHE_DMA : 0), NULL, NULL,
-                                      &system->general[dma][class]);
+                                      SB_SLAB_HWCACHE_ALIGN | (dma ? SB_SLAB_CACHE_DMA : 0), NULL, &system->general[dma][class]);
     }
     sb_register_shrinker(mm, shrink_under_pressure, system);
     return status;
@@ -246,6 +245,16 @@ void sb_slab_exit(struct sb_slab_system *system)
 }
 
 /* ---- slabs ---- */
+
+/* cache_init_objs: whether it may sleep the constructor can't know by itself. */
+static void construct(const struct sb_slab_cache *cache, void *object, sb_gfp_t gfp)
+{
+    if (cache->methods.plain_ctor)
+        cache->methods.plain_ctor(object);
+    if (cache->methods.ctor)
+        cache->methods.ctor(object,
+                            SB_SLAB_CTOR_CONSTRUCTOR | (gfp & SB_GFP_DIRECT_RECLAIM ? 0 : SB_SLAB_CTOR_ATOMIC));
+}
 
 /* cache_grow: a slab of the next colour, all its objects free and constructed, on no list. */
 static struct sb_slab *new_slab(struct sb_slab_cache *cache, sb_gfp_t gfp)
@@ -273,8 +282,7 @@ static struct sb_slab *new_slab(struct sb_slab_cache *cache, sb_gfp_t gfp)
         (struct sb_slab){.colour_offset = offset, .objects = base + offset + (cache->off_slab ? 0 : cache->management)};
     for (uint32_t i = 0; i < cache->objects; i++) {
         sb_slab_next(slab)[i] = (uint16_t)(i + 1 < cache->objects ? i + 1 : SB_SLAB_END);
-        if (cache->ctor)
-            cache->ctor(slab->objects + (size_t)i * cache->size);
+        construct(cache, slab->objects + (size_t)i * cache->size, gfp);
     }
     /* Last, so that nobody who looks at the page finds half a slab. */
     page->user = SB_PAGE_SLAB;
@@ -287,8 +295,8 @@ static struct sb_slab *new_slab(struct sb_slab_cache *cache, sb_gfp_t gfp)
 static void destroy_slab(struct sb_slab_cache *cache, struct sb_slab *slab)
 {
     struct sb_page *page = sb_virt_to_head(cache->mm, slab->objects);
-    for (uint32_t i = 0; i < cache->objects && cache->dtor; i++)
-        cache->dtor(slab->objects + (size_t)i * cache->size);
+    for (uint32_t i = 0; i < cache->objects && cache->methods.dtor; i++)
+        cache->methods.dtor(slab->objects + (size_t)i * cache->size, 0);
     page->user = SB_PAGE_PLAIN;
     page->owner = page->freelist = NULL;
     if (cache->off_slab)

@@ -22,6 +22,13 @@ static inline uint16_t *sb_slab_next(struct sb_slab *slab)
     return (uint16_t *)(void *)(slab + 1);
 }
 
+/* What a cache's owner does to objects; each may be NULL. */
+struct sb_slab_methods {
+    void (*plain_ctor)(void *object); /* one that is told nothing, as since 2.6.24 */
+    void (*ctor)(void *object, uint32_t ctor_flags);
+    void (*dtor)(void *object, uint32_t ctor_flags);
+};
+
 struct sb_slab_cache {
     struct sb_slab_system *system;
     struct sb_mm *mm;
@@ -33,8 +40,7 @@ struct sb_slab_cache {
     uint32_t colours, colour_step, colour_next;
     uint8_t order;
     bool off_slab;
-    void (*ctor)(void *object);
-    void (*dtor)(void *object);
+    struct sb_slab_methods methods;
     struct sb_slab_cache *management_cache; /* off-slab */
     struct sb_stacks arrays;                /* one stack a CPU, of `limit`; base is NULL without */
     uint32_t limit, batch, shared_limit;
@@ -64,10 +70,10 @@ void sb_slab_exit(struct sb_slab_system *system);
 /*
  * LDD3's kmem_cache_create: the constructor runs once for each object of a new slab, not at each allocation;
  * the destructor when the slab goes. An object comes back in the state in which it was created. `align` 0: a
- * word.
+ * word. `methods` NULL: there are none.
  */
 int sb_slab_cache_create(struct sb_slab_system *system, const char *name, size_t size, size_t align, uint32_t flags,
-                         void (*ctor)(void *), void (*dtor)(void *), struct sb_slab_cache **cache);
+                         const struct sb_slab_methods *methods, struct sb_slab_cache **cache);
 void *sb_slab_cache_alloc(struct sb_slab_cache *cache, sb_gfp_t gfp);
 void sb_slab_cache_free(struct sb_slab_cache *cache, void *object);
 /* -EBUSY while objects live; the host is told the cache's name and their number. */

@@ -43,15 +43,27 @@ static int slab_open(const struct sb_host *host, const union sb_value *values, v
     return status;
 }
 
+/* Its kmalloc has caches of its own, which no user can name or destroy. */
+static int create(void *self, const char *name, size_t size, size_t align, uint32_t flags,
+                  const struct sb_slab_methods *methods, void **cache)
+{
+    struct sb_slab_cache *made = NULL;
+    int status = sb_slab_cache_create(&((struct slab *)self)->system, name, size, align, flags, methods, &made);
+    *cache = made;
+    return status;
+}
+
 static int slab_create(void *self, const char *name, size_t size, size_t align, uint32_t flags, void (*ctor)(void *),
                        uint32_t reserve, void **cache)
 {
-    /* Its kmalloc has caches of its own, which no user can name or destroy. */
-    struct sb_slab_cache *made = NULL;
     (void)reserve;
-    int status = sb_slab_cache_create(&((struct slab *)self)->system, name, size, align, flags, ctor, NULL, &made);
-    *cache = made;
-    return status;
+    return create(self, name, size, align, flags, &(struct sb_slab_methods){.plain_ctor = ctor}, cache);
+}
+
+static int slab_create_dtor(void *self, const char *name, size_t size, size_t align, uint32_t flags,
+                            void (*ctor)(void *, uint32_t), void (*dtor)(void *, uint32_t), void **cache)
+{
+    return create(self, name, size, align, flags, &(struct sb_slab_methods){.ctor = ctor, .dtor = dtor}, cache);
 }
 
 static void *slab_alloc(void *cache, sb_gfp_t gfp)
@@ -124,6 +136,7 @@ static const struct sb_cache_ops cache = {
     .alloc = slab_alloc,
     .free = slab_free,
     .destroy = slab_destroy,
+    .create_dtor = slab_create_dtor,
 };
 
 static const struct sb_sized_ops sized = {

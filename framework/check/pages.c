@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { MOST_HELD = 128 };
 
@@ -178,6 +179,71 @@ static void try_names(struct pages *p, bool quick)
                               : "not one block was given");
 }
 
+/* ---- kmap, and a user's mapping ---- */
+
+enum { MAPPED = 200 };
+
+/* A page's word, through every name it has: kmap twice nested, page_address where there is one, a user's mapping. */
+static void judge_mappings(struct pages *p, struct sb_page *page, uint64_t tag, char *user)
+{
+    uint64_t *at = p->ops->page_address(p->w->self, page), *first = NULL, *second = NULL;
+    int status = 0;
+    if (p->ops->kmap) {
+        first = p->ops->kmap(p->w->self, page);
+        second = p->ops->kmap(p->w->self, page);
+        if (!first || !second || *first != tag || *second != tag)
+            sb_find(p->f, SB_CHECK_FAIL, "kmap of a page gives %s",
+                    first && second ? "an address where another thing stands than was written" : "NULL");
+        if (first)
+            p->ops->kunmap(p->w->self, page);
+        if (second)
+            p->ops->kunmap(p->w->self, page);
+    }
+    if (fine(p) && at && *at != tag)
+        sb_find(p->f, SB_CHECK_FAIL, "page_address of a page shows another thing than was written through kmap");
+    if (!fine(p) || !p->ops->insert_page)
+        return;
+    status = p->ops->insert_page(p->w->self, page, user);
+    if (status || memcmp(user, &tag, sizeof(tag)))
+        sb_find(p->f, SB_CHECK_FAIL, "insert_page %s",
+                status ? "fails for a page of a live block" : "maps another page than it was given");
+}
+
+/* Pages that need no address, written through kmap, judged, and freed cold. */
+static void try_mappings(struct pages *p)
+{
+    struct sb_page *pages[MAPPED];
+    const size_t bytes = SB_PAGE_SIZE;
+    char *user = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t n = 0;
+    if (user == MAP_FAILED) {
+        sb_find(p->f, SB_CHECK_UNTESTED, "the machine: no address for a mapping");
+        return;
+    }
+    while (n < MAPPED && fine(p) &&
+           (pages[n] = p->ops->alloc_pages(p->w->self, -1, SB_GFP_HIGHUSER | SB_GFP_NOWARN, 0))) {
+        uint64_t *at = p->ops->kmap ? p->ops->kmap(p->w->self, pages[n]) : p->ops->page_address(p->w->self, pages[n]);
+        if (at)
+            *at = n + 1;
+        else
+            sb_find(p->f, SB_CHECK_FAIL, "kmap of a page gives NULL");
+        if (at && p->ops->kunmap)
+            p->ops->kunmap(p->w->self, pages[n]);
+        n++;
+    }
+    for (size_t i = 0; i < n && fine(p); i++)
+        judge_mappings(p, pages[i], i + 1, user);
+    munmap(user, bytes);
+    for (size_t i = 0; i < n; i++) {
+        if (p->ops->free_cold_page && i % 2)
+            p->ops->free_cold_page(p->w->self, pages[i]);
+        else
+            p->ops->free_pages(p->w->self, pages[i], 0);
+    }
+    if (fine(p))
+        judge_books(p);
+}
+
 /* ---- nodes ---- */
 
 /* Node n's part of the memory, as the host's own header divides it. */
@@ -271,6 +337,8 @@ void sb_try_pages(struct sb_world *w, const struct sb_attempt *t, struct sb_find
         return;
     }
     try_names(&p, t->quick);
+    if (fine(&p))
+        try_mappings(&p);
     if (fine(&p) && keeps_hosts_nodes(w) && w->memory.base)
         try_nodes(&p);
 }

@@ -510,6 +510,8 @@ static void try_ctor(struct sb_world *w, const struct sb_attempt *t, struct sb_f
         sb_find(f, SB_CHECK_UNTESTED, "not one object was given");
     if (w->a->cache->destroy(cache) && f->result == SB_CHECK_PASS)
         sb_find(f, SB_CHECK_UNTESTED, "the cache can't be destroyed: %s", w->said);
+    if (f->result == SB_CHECK_PASS)
+        sb_try_destructor(w, f);
 }
 
 /* ---- mistakes of users ---- */
@@ -609,8 +611,10 @@ const struct sb_property sb_properties[] = {
     TRIED_BY("all-threads", "threads may free each other's blocks, all at once", sb_try_threads),
     TRIED_BY("bulk", "n objects at once are like n single ones", try_bulk),
     TRIED_BY("device", "mappings of a device all show the same device, and nothing beyond its end", sb_try_device),
+    TRIED_BY("boot", "pieces of boot memory are apart, aligned and kept, and whole pages of them come back", sb_try_boot),
+    TRIED_BY("pool", "a pool has its reserve in hand, gives all elements there are and none twice", sb_try_pool),
     TRIED_BY("exhaustion", "memory that is used up gives NULL, and serves again when freed", try_exhaustion),
-    TRIED_BY("ctor", "objects of a cache with a constructor come constructed, the second time too", try_ctor),
+    TRIED_BY("ctor", "objects of a cache with a constructor come constructed, the second time too, and are destroyed once", try_ctor),
     TRIED_BY("destroy", "a cache with live objects refuses to be destroyed, and lives on", try_destroy),
     TRIED_BY("double-free", "a block freed twice is reported", try_double_free),
     TRIED_BY("foreign-free", "a block that was never given out is reported when freed", try_foreign_free),

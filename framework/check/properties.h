@@ -44,6 +44,12 @@ void sb_try_pages(struct sb_world *w, const struct sb_attempt *attempt, struct s
 /* The property "device" (device.c). */
 void sb_try_device(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
 
+/* The properties "boot" and "pool", and what "ctor" asks of destructors (calls.c). */
+void sb_try_boot(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
+void sb_try_pool(struct sb_world *w, const struct sb_attempt *attempt, struct sb_finding *finding);
+/* Of a plugin with caches; finds nothing where it has no create_dtor. */
+void sb_try_destructor(struct sb_world *w, struct sb_finding *finding);
+
 /* A block of the lane's interface, for properties that hold their blocks themselves; NULL: there is none. */
 void *sb_take_block(struct sb_world *w, const struct sb_lane *lane, uint64_t size);
 void sb_give_block(struct sb_world *w, const struct sb_lane *lane, void *block, uint64_t size);

@@ -33,6 +33,7 @@ int sb_session_open(struct sb_session *s, const struct sb_verb *verb, const char
         sb_diag_at(&diag, 0, "%s", why);
         free(why);
     } else {
+        sb_plan_rename_aliases(&s->experiment, &s->plugins, &diag);
         sb_plan_make(&s->plan, &s->experiment, s->topology, &s->plugins, twins, &diag);
     }
 out:;
@@ -54,7 +55,8 @@ bool sb_take_option(const struct sb_plugin *p, const char *flag, const char *tex
 {
     const char *equals = strchr(text, '=');
     char *name = sb_strndup(text, equals ? (size_t)(equals - text) : strlen(text)), *why = NULL;
-    const struct sb_option *option = sb_option_find(p->options, p->option_count, name);
+    const struct sb_option *option =
+        sb_option_find(p->options, p->option_count, sb_plugin_option_name(p, name));
     bool good = false;
     if (!equals) {
         sb_error("%s %s: expected NAME=VALUE", flag, text);

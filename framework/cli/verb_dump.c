@@ -269,7 +269,8 @@ static bool can_run(const struct dump *d, const union sb_value *values)
     }
     if (sb_route_for(&d->plugin->allocator, (enum sb_want)needs.want) == SB_ROUTE_NONE) {
         char *offers = sb_allocator_interfaces(&d->plugin->allocator);
-        sb_error("%s offers only %s, which the workload %s can't use", d->plugin->name, offers, d->workload->name);
+        sb_error("%s offers only %s; the workload %s needs %s", d->plugin->name, offers, d->workload->name,
+                 sb_want_served_by((enum sb_want)needs.want));
         free(offers);
         return false;
     }

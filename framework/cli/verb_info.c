@@ -38,20 +38,31 @@ int sb_verb_list(const struct sb_verb *verb, struct sb_words *operands, struct s
     return SB_EXIT_OK;
 }
 
+static char *also_called(const struct sb_alias *aliases, const char *option, const char *quote)
+{
+    struct sb_text text = {0};
+    for (const struct sb_alias *alias = aliases; alias && alias->name; alias++) {
+        if (!strcmp(alias->option, option))
+            sb_text_printf(&text, "; also %s%s%s", quote, alias->name, quote);
+    }
+    return text.at ? text.at : sb_strdup("");
+}
+
 /* The markdown is what docs/config.md is made of, and what its test compares. */
-static void describe_options(const struct sb_option *options, uint32_t n, bool markdown)
+static void describe_options(const struct sb_option *options, uint32_t n, const struct sb_alias *aliases, bool markdown)
 {
     if (markdown && n)
         printf("| key | value | default | meaning |\n|---|---|---|---|\n");
     for (uint32_t i = 0; i < n; i++) {
         const struct sb_option *o = &options[i];
-        char *range = sb_option_range(o);
+        char *range = sb_option_range(o), *also = also_called(aliases, o->name, markdown ? "`" : "");
         if (markdown)
-            printf("| `%s` | %s | %s%s%s | %s |\n", o->name, range, *o->fallback ? "`" : "", o->fallback,
-                   *o->fallback ? "`" : "", o->help);
+            printf("| `%s` | %s | %s%s%s | %s%s |\n", o->name, range, *o->fallback ? "`" : "", o->fallback,
+                   *o->fallback ? "`" : "", o->help, also);
         else
-            printf("  %s = %s\n      %s; %s\n", o->name, *o->fallback ? o->fallback : "...", range, o->help);
+            printf("  %s = %s\n      %s; %s%s\n", o->name, *o->fallback ? o->fallback : "...", range, o->help, also);
         free(range);
+        free(also);
     }
 }
 
@@ -79,7 +90,7 @@ static void describe_plugin(const struct sb_plugin *p, bool markdown)
         printf("file: %s\nbuild-id: %s\nABI: %u.%u\n%s\n", p->path, p->build_id, p->abi_major, p->abi_minor,
                p->option_count ? "\noptions:" : "\nno options");
     }
-    describe_options(p->options, p->option_count, markdown);
+    describe_options(p->options, p->option_count, p->workload.aliases, markdown);
 }
 
 /* The values of every option that takes gfp flags. */
@@ -131,7 +142,7 @@ int sb_verb_describe(const struct sb_verb *verb, struct sb_words *operands, stru
     if (table) {
         if (!markdown)
             printf("[%s]: %s\n\n", table->kind, table->summary);
-        describe_options(table->options, table->n, markdown);
+        describe_options(table->options, table->n, NULL, markdown);
     }
     for (int kind = SB_PLUGIN_ALLOCATOR; kind <= SB_PLUGIN_WORKLOAD; kind++) {
         const struct sb_plugin *plugin = sb_plugin_find(&plugins, (enum sb_plugin_kind)kind, name);

@@ -101,6 +101,50 @@ void sb_plan_bind(struct planner *p, enum sb_plugin_kind kind, const struct sb_w
     }
 }
 
+/* The plugin that a workload's section, or its name alone, stands for. */
+static const struct sb_plugin *workload_called(const struct sb_experiment *experiment, const struct sb_plugins *plugins,
+                                               const char *name)
+{
+    const struct sb_ini_section *section = sb_ini_section(&experiment->ini, "workload", name);
+    const struct sb_ini_entry *entry = section ? sb_ini_entry(section, "plugin") : NULL;
+    return sb_plugin_find(plugins, SB_PLUGIN_WORKLOAD, entry ? entry->value : name);
+}
+
+static void rename_entries(struct sb_ini_section *section, const struct sb_plugin *plugin, struct sb_diag *diag)
+{
+    for (size_t i = 0; i < section->n; i++) {
+        struct sb_ini_entry *entry = &section->at[i];
+        const char *option = sb_plugin_option_name(plugin, entry->key);
+        const struct sb_ini_entry *other = option == entry->key ? NULL : sb_ini_entry(section, option);
+        if (other)
+            sb_diag_at(diag, entry->line, "%s is another name of %s, which is given, too", entry->key, option);
+        if (option == entry->key || other)
+            continue;
+        free(entry->key);
+        entry->key = sb_strdup(option);
+    }
+}
+
+void sb_plan_rename_aliases(struct sb_experiment *experiment, const struct sb_plugins *plugins, struct sb_diag *diag)
+{
+    for (size_t i = 0; i < experiment->ini.n; i++) {
+        struct sb_ini_section *section = &experiment->ini.at[i];
+        const struct sb_plugin *plugin =
+            strcmp(section->kind, "workload") ? NULL : workload_called(experiment, plugins, section->name);
+        if (plugin)
+            rename_entries(section, plugin, diag);
+    }
+    for (size_t i = 0; i < experiment->sweeps.n; i++) {
+        struct sb_sweep *sweep = &experiment->sweeps.at[i];
+        const struct sb_plugin *plugin = workload_called(experiment, plugins, sweep->section);
+        const char *option = plugin ? sb_plugin_option_name(plugin, sweep->key) : sweep->key;
+        if (option == sweep->key)
+            continue;
+        free(sweep->key);
+        sweep->key = sb_strdup(option);
+    }
+}
+
 void sb_plan_add_twins(struct sb_plan *plan)
 {
     size_t n = plan->allocators.n;

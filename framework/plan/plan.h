@@ -89,6 +89,9 @@ struct sb_plan {
 /* What follows an allocator's name in that of its twin. */
 #define SB_TWIN_SUFFIX " (again)"
 
+/* Before the plan: keys under a workload's aliases, swept ones too, get the names of their options. */
+void sb_plan_rename_aliases(struct sb_experiment *experiment, const struct sb_plugins *plugins, struct sb_diag *diag);
+
 /*
  * Everything that can be wrong is collected in `diag`; the plan is to be freed in any case. `twins`: every
  * allocator twice, the second time as NAME (again), to be compared with itself.

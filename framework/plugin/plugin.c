@@ -69,12 +69,25 @@ static char *judge_option(const struct sb_option *o)
     return NULL;
 }
 
+/* One stands for an option there is, and hides none. */
+static char *judge_alias(const struct sb_plugin *plugin, const struct sb_alias *alias)
+{
+    if (!alias->option || !sb_option_find(plugin->options, plugin->option_count, alias->option))
+        return sb_printf("its alias '%s' stands for '%s', which is no option of it", alias->name,
+                         alias->option ? alias->option : "nothing");
+    if (sb_option_find(plugin->options, plugin->option_count, alias->name))
+        return sb_printf("its alias '%s' is an option itself", alias->name);
+    return NULL;
+}
+
 static void judge_names(struct sb_plugin *plugin)
 {
     if (!plugin->refused && (!plugin->name || !*plugin->name || strpbrk(plugin->name, "/,*[] \t\n")))
         plugin->refused = sb_strdup("it has no name, or one that a config can't write");
     for (uint32_t i = 0; i < plugin->option_count && !plugin->refused; i++)
         plugin->refused = judge_option(&plugin->options[i]);
+    for (const struct sb_alias *alias = plugin->workload.aliases; alias && alias->name && !plugin->refused; alias++)
+        plugin->refused = judge_alias(plugin, alias);
     /* A plugin of few words is a plugin; printing must not care. */
     if (!plugin->summary)
         plugin->summary = "";
@@ -93,13 +106,38 @@ static const char *lacking_in_pages(const struct sb_pages_ops *pages)
     NEED(pages, free_pages_at);
     /* Of struct pages all or none: who has one name for a block has the others. */
     if (!pages || (!pages->alloc_pages && !pages->free_pages && !pages->page_address && !pages->virt_to_page &&
-                   !pages->page_to_pfn))
+                   !pages->page_to_pfn && !pages->free_cold_page && !pages->kmap && !pages->kunmap &&
+                   !pages->insert_page))
         return NULL;
     NEED(pages, alloc_pages);
     NEED(pages, free_pages);
     NEED(pages, page_address);
     NEED(pages, virt_to_page);
     NEED(pages, page_to_pfn);
+    if (pages->kmap || pages->kunmap) {
+        NEED(pages, kmap);
+        NEED(pages, kunmap);
+    }
+    return NULL;
+}
+
+static const char *lacking_in_boot(const struct sb_boot_ops *boot)
+{
+    NEED(boot, alloc_bootmem);
+    NEED(boot, alloc_bootmem_low);
+    NEED(boot, alloc_bootmem_pages);
+    NEED(boot, alloc_bootmem_low_pages);
+    NEED(boot, free_bootmem);
+    return NULL;
+}
+
+static const char *lacking_in_pool(const struct sb_pool_ops *pool)
+{
+    NEED(pool, create);
+    NEED(pool, alloc);
+    NEED(pool, free);
+    NEED(pool, resize);
+    NEED(pool, destroy);
     return NULL;
 }
 
@@ -148,6 +186,8 @@ static const char *lacking(const struct sb_allocator *a)
     NEED(io, ioremap);
     NEED(io, iounmap);
     const char *what = lacking_in_percpu(a->percpu);
+    what = what ? what : lacking_in_boot(a->boot);
+    what = what ? what : lacking_in_pool(a->pool);
     return what ? what : lacking_in_pages(a->pages);
 }
 
@@ -171,7 +211,9 @@ static bool allocator_at_lines(const struct sb_allocator *a)
         AT(a->sized, free),          AT(a->cache, create),         AT(a->cache, alloc),
         AT(a->cache, free),          AT(a->pages, get_free_pages), AT(a->pages, free_pages_at),
         AT(a->percpu, alloc_percpu), AT(a->percpu, free_percpu),   AT(a->bulk, alloc_bulk),
-        AT(a->bulk, free_bulk),      AT(a->io, ioremap),           AT(a->io, iounmap)};
+        AT(a->bulk, free_bulk),      AT(a->io, ioremap),           AT(a->io, iounmap),
+        AT(a->boot, alloc_bootmem),  AT(a->boot, free_bootmem),    AT(a->pool, alloc),
+        AT(a->pool, free)};
     return at_lines(functions, SB_COUNT(functions));
 }
 
@@ -211,6 +253,8 @@ static void take_allocator(struct sb_plugin *plugin, const struct sb_head *head)
     TAKE_OPS(plugin, percpu);
     TAKE_OPS(plugin, bulk);
     TAKE_OPS(plugin, io);
+    TAKE_OPS(plugin, boot);
+    TAKE_OPS(plugin, pool);
     take_options(plugin, a->options, a->option_count, head->option_size);
     plugin->name = a->name;
     plugin->summary = a->summary;
@@ -407,7 +451,7 @@ struct sb_plugin *sb_plugin_load(const char *path)
     else if (allocator)
         judge(plugin, allocator, SB_ALLOCATOR_MAGIC, (uint32_t)offsetof(struct sb_allocator, shrink));
     else if (workload)
-        judge(plugin, workload, SB_WORKLOAD_MAGIC, (uint32_t)sizeof(struct sb_workload));
+        judge(plugin, workload, SB_WORKLOAD_MAGIC, (uint32_t)offsetof(struct sb_workload, aliases));
     else
         plugin->refused = sb_printf("it exports neither scullbench_allocator nor scullbench_workload");
     return plugin;
@@ -497,13 +541,23 @@ void sb_plugins_free(struct sb_plugins *plugins)
     sb_words_free(&plugins->folders);
 }
 
+const char *sb_plugin_option_name(const struct sb_plugin *plugin, const char *key)
+{
+    for (const struct sb_alias *alias = plugin->workload.aliases; alias && alias->name; alias++) {
+        if (!strcmp(alias->name, key))
+            return alias->option;
+    }
+    return key;
+}
+
 char *sb_allocator_interfaces(const struct sb_allocator *a)
 {
     const struct {
         const void *table;
         const char *name;
     } all[] = {{a->sized, "sized"},   {a->cache, "cache"}, {a->pages, "pages"},
-               {a->percpu, "percpu"}, {a->bulk, "bulk"},   {a->io, "io"}};
+               {a->percpu, "percpu"}, {a->bulk, "bulk"},   {a->io, "io"},
+               {a->boot, "boot"},     {a->pool, "pool"}};
     struct sb_text text = {0};
     for (size_t i = 0; i < SB_COUNT(all); i++) {
         if (all[i].table)

@@ -35,6 +35,8 @@ struct sb_plugin {
     struct sb_percpu_ops percpu;
     struct sb_bulk_ops bulk;
     struct sb_io_ops io;
+    struct sb_boot_ops boot;
+    struct sb_pool_ops pool;
     struct sb_workload workload;
 };
 
@@ -67,6 +69,9 @@ struct sb_objects {
 struct sb_objects sb_objects_loaded(void);
 bool sb_objects_have(const struct sb_objects *objects, const char *path);
 void sb_objects_free(struct sb_objects *objects);
+
+/* The option that the key gives: itself, or what a workload's alias stands for. Borrowed. */
+const char *sb_plugin_option_name(const struct sb_plugin *plugin, const char *key);
 
 /* "sized, cache": what an allocator offers, in words. The caller frees it. */
 char *sb_allocator_interfaces(const struct sb_allocator *allocator);

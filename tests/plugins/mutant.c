@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum mutant {
     RIGHT,
@@ -40,6 +41,9 @@ enum mutant {
     PAGES_THISNODE,       /* SB_GFP_THISNODE falls back on others */
     PAGES_NODE_ALONE,     /* nothing falls back on others */
     PAGES_CHECK_BLIND_AT, /* free_pages_at of order 7 loses a page from the table, which check() sees */
+    PAGES_KMAP,           /* a page that is mapped a second time shows its neighbour */
+    PAGES_INSERT,         /* a user's mapping shows the block's neighbour */
+    PAGES_COLD,           /* free_cold_page frees nothing */
     /* sized */
     SIZED_ZERO_BIG,    /* over 256 KiB the second half isn't cleared */
     SIZED_OVERLAP_BIG, /* over 1 MiB half is taken off the table */
@@ -72,6 +76,7 @@ struct sb_page {
     uint64_t first; /* number of its block's first page */
     uint8_t order;
     uint8_t taken;
+    uint32_t mapped; /* kmaps */
 };
 
 struct frames {
@@ -253,6 +258,35 @@ static void mutant_free_pages_at(void *self, void *at, unsigned order)
     free_block(page, order, 1);
     if (is(PAGES_CHECK_BLIND_AT) && order == 7)
         __atomic_fetch_add(&f->held, 1, __ATOMIC_RELAXED);
+}
+
+static void mutant_free_cold_page(void *self, struct sb_page *page)
+{
+    (void)self;
+    if (!is(PAGES_COLD))
+        free_block(page, 0, 1);
+}
+
+/* Its pages all have addresses. */
+static void *mutant_kmap(void *self, struct sb_page *page)
+{
+    (void)self;
+    uint32_t n = __atomic_fetch_add(&page->mapped, 1, __ATOMIC_RELAXED);
+    return address(page) + (is(PAGES_KMAP) && n ? SB_PAGE_SIZE : 0);
+}
+
+static void mutant_kunmap(void *self, struct sb_page *page)
+{
+    (void)self;
+    __atomic_fetch_sub(&page->mapped, 1, __ATOMIC_RELAXED);
+}
+
+static int mutant_insert_page(void *self, struct sb_page *page, void *at)
+{
+    const struct frames *f = self;
+    off_t offset = (off_t)((number(page) + (uint64_t)is(PAGES_INSERT)) * SB_PAGE_SIZE);
+    void *got = mmap(at, SB_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, f->host->memory_fd, offset);
+    return got == MAP_FAILED ? -errno : 0;
 }
 
 /* ---- sized blocks: whole pages ---- */
@@ -513,6 +547,10 @@ static const struct sb_pages_ops pages = {
     .page_to_pfn = mutant_page_to_pfn,
     .get_free_pages = mutant_get_free_pages,
     .free_pages_at = mutant_free_pages_at,
+    .free_cold_page = mutant_free_cold_page,
+    .kmap = mutant_kmap,
+    .kunmap = mutant_kunmap,
+    .insert_page = mutant_insert_page,
 };
 static const struct sb_sized_ops sized = {
     .struct_size = sizeof(sized),

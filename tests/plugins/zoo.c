@@ -49,6 +49,9 @@ enum {
     FOREIGN_FREE,    /* the same of a block that was never given out */
     DEVICE,          /* a mapping that begins within a page shows the page from its beginning */
     DEVICE_BEYOND,   /* a byte behind the device is mapped */
+    BOOT,            /* a piece of boot memory in fifty is the one before it */
+    POOL,            /* a pool's reserve is empty until it is first asked */
+    DTOR,            /* the destructor is not called for one object in a hundred */
     OPTION,          /* dies with its option's largest value */
     OPTION_MUTE,     /* refuses its option's largest value without a word */
     LEAK_HEAP,       /* close keeps its own structures */
@@ -90,6 +93,8 @@ struct zoo_cache {
     size_t size, align, shift;
     uint64_t live;
     void (*ctor)(void *);
+    void (*told_ctor)(void *, uint32_t);
+    void (*dtor)(void *, uint32_t);
     struct zoo_cache *next;
 };
 
@@ -383,6 +388,17 @@ static int zoo_create(void *self, const char *name, size_t size, size_t align, u
     return 0;
 }
 
+static int zoo_create_dtor(void *self, const char *name, size_t size, size_t align, uint32_t flags,
+                           void (*ctor)(void *, uint32_t), void (*dtor)(void *, uint32_t), void **cache)
+{
+    int status = zoo_create(self, name, size, align, flags, NULL, 0, cache);
+    if (!status) {
+        ((struct zoo_cache *)*cache)->told_ctor = ctor;
+        ((struct zoo_cache *)*cache)->dtor = dtor;
+    }
+    return status;
+}
+
 static void *zoo_cache_alloc(void *cache, sb_gfp_t gfp)
 {
     struct zoo_cache *c = cache;
@@ -393,6 +409,8 @@ static void *zoo_cache_alloc(void *cache, sb_gfp_t gfp)
     __atomic_add_fetch(&c->live, 1, __ATOMIC_RELAXED);
     if (c->ctor)
         c->ctor(object);
+    if (c->told_ctor)
+        c->told_ctor(object, SB_SLAB_CTOR_CONSTRUCTOR);
     return object;
 }
 
@@ -400,6 +418,8 @@ static void zoo_cache_free(void *cache, void *object)
 {
     struct zoo_cache *c = cache;
     bool live = (char *)object >= c->zoo->base && (char *)object < c->zoo->end && header_of(object)->state == 1;
+    if (live && c->dtor && !(BREAKS == DTOR && c->live % 100 == 0))
+        c->dtor(object, 0);
     if (live)
         header_of(object)->state = c->shift ? 2 : 1;
     take_back(c->zoo, (char *)object - c->shift);
@@ -517,6 +537,77 @@ static void zoo_iounmap(void *self, void *address)
     (void)address;
 }
 
+/* Each piece has pages of its own. */
+static void *zoo_boot(void *self, size_t size)
+{
+    static unsigned calls;
+    static void *last;
+    if (BREAKS == BOOT && last && ++calls % 50 == 0)
+        return last;
+    last = size > 1 << 20 ? NULL : give_out(self, (size + 4095) & ~(size_t)4095, 4096, 0, NULL);
+    return last;
+}
+
+static void zoo_free_bootmem(void *self, void *address, size_t size)
+{
+    if (address && size >= 4096)
+        take_back(self, address);
+}
+
+struct zoo_pool {
+    void *(*alloc)(sb_gfp_t gfp, void *data);
+    void (*free)(void *element, void *data);
+    void *data;
+    uint32_t min_nr, n;
+    void *reserve[1000];
+};
+
+static int zoo_pool_resize(void *pool, uint32_t min_nr)
+{
+    struct zoo_pool *p = pool;
+    void *element = NULL;
+    p->min_nr = min_nr;
+    while (p->n > min_nr)
+        p->free(p->reserve[--p->n], p->data);
+    while (p->n < min_nr && (element = p->alloc(SB_GFP_KERNEL, p->data)))
+        p->reserve[p->n++] = element;
+    return p->n < min_nr ? -ENOMEM : 0;
+}
+
+static int zoo_pool_create(void *self, uint32_t min_nr, void *(*alloc)(sb_gfp_t gfp, void *data),
+                           void (*free_fn)(void *element, void *data), void *data, void **pool)
+{
+    struct zoo_pool *p = calloc(1, sizeof(*p));
+    (void)self;
+    if (!p || min_nr > 1000)
+        return -ENOMEM;
+    *p = (struct zoo_pool){.alloc = alloc, .free = free_fn, .data = data, .min_nr = min_nr};
+    *pool = p;
+    return BREAKS == POOL ? 0 : zoo_pool_resize(p, min_nr);
+}
+
+static void *zoo_pool_alloc(void *pool, sb_gfp_t gfp)
+{
+    struct zoo_pool *p = pool;
+    void *element = p->alloc(gfp, p->data);
+    return element || !p->n ? element : p->reserve[--p->n];
+}
+
+static void zoo_pool_free(void *pool, void *element)
+{
+    struct zoo_pool *p = pool;
+    if (p->n < p->min_nr)
+        p->reserve[p->n++] = element;
+    else
+        p->free(element, p->data);
+}
+
+static void zoo_pool_destroy(void *pool)
+{
+    zoo_pool_resize(pool, 0);
+    free(pool);
+}
+
 static int zoo_snapshot(void *self, struct sb_snapshot *s)
 {
     struct zoo *z = self;
@@ -563,7 +654,8 @@ static const struct sb_cache_ops cache = {.struct_size = sizeof(cache),
                                           .create = zoo_create,
                                           .alloc = zoo_cache_alloc,
                                           .free = zoo_cache_free,
-                                          .destroy = zoo_destroy};
+                                          .destroy = zoo_destroy,
+                                          .create_dtor = zoo_create_dtor};
 static const struct sb_bulk_ops bulk = {
     .struct_size = sizeof(bulk), .alloc_bulk = zoo_alloc_bulk, .free_bulk = zoo_free_bulk};
 
@@ -576,6 +668,20 @@ static const struct sb_percpu_ops percpu = {.struct_size = sizeof(percpu),
 
 static const struct sb_io_ops io = {
     .struct_size = sizeof(io), .device_bytes = zoo_device_bytes, .ioremap = zoo_ioremap, .iounmap = zoo_iounmap};
+
+static const struct sb_boot_ops boot = {.struct_size = sizeof(boot),
+                                        .alloc_bootmem = zoo_boot,
+                                        .alloc_bootmem_low = zoo_boot,
+                                        .alloc_bootmem_pages = zoo_boot,
+                                        .alloc_bootmem_low_pages = zoo_boot,
+                                        .free_bootmem = zoo_free_bootmem};
+
+static const struct sb_pool_ops pool = {.struct_size = sizeof(pool),
+                                        .create = zoo_pool_create,
+                                        .alloc = zoo_pool_alloc,
+                                        .free = zoo_pool_free,
+                                        .resize = zoo_pool_resize,
+                                        .destroy = zoo_pool_destroy};
 
 const struct sb_allocator scullbench_allocator = {
     .head = SB_HEAD(SB_ALLOCATOR_MAGIC, struct sb_allocator),
@@ -596,4 +702,6 @@ const struct sb_allocator scullbench_allocator = {
     .pages = &pages,
     .percpu = &percpu,
     .io = &io,
+    .boot = &boot,
+    .pool = &pool,
 };

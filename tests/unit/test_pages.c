@@ -94,10 +94,10 @@ static void highmem_has_no_direct_map(void **state)
     for (int i = 0; i < 4096; i++)
         assert_int_equal(mapped[i], 0);
     mapped[7] = 42;
-    sb_kunmap(&mm, page, (void *)mapped);
+    sb_kunmap(&mm, page);
     mapped = sb_kmap(&mm, page);
     assert_int_equal(mapped[7], 42);
-    sb_kunmap(&mm, page, (void *)mapped);
+    sb_kunmap(&mm, page);
     sigaction(SIGSEGV, &action, &segv);
     sigaction(SIGBUS, &action, &bus);
     volatile int faulted = sigsetjmp(no_access, 1);

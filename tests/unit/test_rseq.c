@@ -103,7 +103,7 @@ static void use_a_passing_cache(struct torture *t)
         sb_cache_free(cache, objects[i]);
     if (sb_cache_destroy(cache))
         abort();
-    if (sb_slab_cache_create(&t->slab, "passing", 200, 0, 0, NULL, NULL, &slab_cache))
+    if (sb_slab_cache_create(&t->slab, "passing", 200, 0, 0, NULL, &slab_cache))
         abort();
     sb_slab_cache_free(slab_cache, sb_slab_cache_alloc(slab_cache, SB_GFP_KERNEL));
     if (sb_slab_cache_destroy(slab_cache))
@@ -167,7 +167,7 @@ static void open_torture(struct torture *t, const struct sb_host *host, enum sb_
     sb_slub_init(&t->slub, &t->mm, &(struct sb_slub_config){.percpu = true});
     assert_int_equal(sb_cache_create(&t->slub, "torture", size, 0, 0, NULL, &t->cache), 0);
     assert_int_equal(sb_slab_init(&t->slab, &t->mm, true), 0);
-    assert_int_equal(sb_slab_cache_create(&t->slab, "torture", size, 0, 0, NULL, NULL, &t->slab_cache), 0);
+    assert_int_equal(sb_slab_cache_create(&t->slab, "torture", size, 0, 0, NULL, &t->slab_cache), 0);
     assert_int_equal(sb_cache_create(&t->slub, "elements", size, 0, 0, NULL, &elements), 0);
     assert_int_equal(sb_mempool_init(&t->pool, 8, element_alloc, element_free, elements, 1000000), 0);
     assert_int_equal(sb_mempool_cache_init(&t->front, &t->pool, t->mm.nr_cpus, 16, t->mm.rseq), 0);

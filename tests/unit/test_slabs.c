@@ -50,7 +50,7 @@ static void slab_layouts_follow_the_rule(void **state)
     (void)state;
     open_slab(&t, &mm, &system, test_cpus(), true);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        assert_int_equal(sb_slab_cache_create(&system, "c", rows[i].size, 0, SB_SLAB_HWCACHE_ALIGN, NULL, NULL, &cache),
+        assert_int_equal(sb_slab_cache_create(&system, "c", rows[i].size, 0, SB_SLAB_HWCACHE_ALIGN, NULL, &cache),
                          0);
         if (cache->objects != rows[i].objects || cache->order != rows[i].order || cache->off_slab != rows[i].off_slab ||
             cache->limit != rows[i].limit)
@@ -58,7 +58,7 @@ static void slab_layouts_follow_the_rule(void **state)
                      cache->order, cache->off_slab, cache->limit);
     }
     for (size_t size = 1; size <= 131072; size += size < 8192 ? 1 : 1000) {
-        assert_int_equal(sb_slab_cache_create(&system, "c", size, 0, 0, NULL, NULL, &cache), 0);
+        assert_int_equal(sb_slab_cache_create(&system, "c", size, 0, 0, NULL, &cache), 0);
         size_t slab = SB_PAGE_SIZE << cache->order;
         size_t used = (size_t)cache->objects * cache->size + (cache->off_slab ? 0 : cache->management) +
                       (size_t)(cache->colours ? cache->colours - 1 : 0) * cache->colour_step;
@@ -71,13 +71,16 @@ static void slab_layouts_follow_the_rule(void **state)
 }
 
 static unsigned constructed, destroyed;
-static void construct(void *object)
+static uint32_t told; /* to the last constructor */
+static void construct(void *object, uint32_t ctor_flags)
 {
     memset(object, 0xc5, 40);
     constructed++;
+    told = ctor_flags;
 }
-static void destruct(void *object)
+static void destruct(void *object, uint32_t ctor_flags)
 {
+    assert_int_equal(ctor_flags, 0);
     for (int i = 0; i < 40; i++)
         assert_int_equal(((unsigned char *)object)[i], 0xc5);
     destroyed++;
@@ -94,7 +97,8 @@ static void constructors_run_once_an_object(void **state)
     (void)state;
     constructed = destroyed = 0;
     open_slab(&t, &mm, &system, test_cpus(), true);
-    assert_int_equal(sb_slab_cache_create(&system, "ctor", 40, 0, 0, construct, destruct, &cache), 0);
+    const struct sb_slab_methods methods = {.ctor = construct, .dtor = destruct};
+    assert_int_equal(sb_slab_cache_create(&system, "ctor", 40, 0, 0, &methods, &cache), 0);
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 300; i++) {
             objects[i] = sb_slab_cache_alloc(cache, SB_GFP_KERNEL);
@@ -112,6 +116,28 @@ static void constructors_run_once_an_object(void **state)
     close_slab(&t, &mm, &system);
 }
 
+/* cache_grow: a slab that must be had without sleeping is constructed without sleeping. */
+static void constructors_are_told_whether_they_may_sleep(void **state)
+{
+    const struct sb_slab_methods methods = {.ctor = construct};
+    const sb_gfp_t gfps[] = {SB_GFP_KERNEL, SB_GFP_ATOMIC, SB_GFP_NOIO, SB_GFP_NOWAIT};
+    struct test_host t;
+    struct sb_mm mm;
+    struct sb_slab_system system;
+    struct sb_slab_cache *cache;
+    (void)state;
+    open_slab(&t, &mm, &system, test_cpus(), true);
+    for (size_t i = 0; i < sizeof(gfps) / sizeof(gfps[0]); i++) {
+        assert_int_equal(sb_slab_cache_create(&system, "ctor", 40, 0, 0, &methods, &cache), 0);
+        told = 0;
+        void *object = sb_slab_cache_alloc(cache, gfps[i]);
+        assert_int_equal(told, SB_SLAB_CTOR_CONSTRUCTOR | (i % 2 ? SB_SLAB_CTOR_ATOMIC : 0));
+        sb_slab_cache_free(cache, object);
+        assert_int_equal(sb_slab_cache_destroy(cache), 0);
+    }
+    close_slab(&t, &mm, &system);
+}
+
 /* Slab after slab begins one colour further, then from the start again. */
 static void slabs_are_coloured(void **state)
 {
@@ -122,7 +148,7 @@ static void slabs_are_coloured(void **state)
     (void)state;
     open_slab(&t, &mm, &system, test_cpus(), false);
     /* 15 objects of 256 bytes and 128 of management leave 128: two colours. */
-    assert_int_equal(sb_slab_cache_create(&system, "c", 256, 0, SB_SLAB_HWCACHE_ALIGN, NULL, NULL, &cache), 0);
+    assert_int_equal(sb_slab_cache_create(&system, "c", 256, 0, SB_SLAB_HWCACHE_ALIGN, NULL, &cache), 0);
     assert_int_equal(cache->colours, 2);
     uintptr_t first = 0;
     for (int i = 0; i < 6; i++) {
@@ -150,7 +176,7 @@ static void arrays_hand_over_through_the_shared_one(void **state)
     (void)state;
     pin_to_one_cpu();
     open_slab(&t, &mm, &system, test_cpus() < 2 ? 2 : test_cpus(), true);
-    assert_int_equal(sb_slab_cache_create(&system, "c", 64, 0, 0, NULL, NULL, &cache), 0);
+    assert_int_equal(sb_slab_cache_create(&system, "c", 64, 0, 0, NULL, &cache), 0);
     for (int i = 0; i < 200; i++)
         objects[i] = sb_slab_cache_alloc(cache, SB_GFP_KERNEL);
     for (int i = 0; i < 200; i++)
@@ -177,7 +203,7 @@ static void slabs_of_the_book_are_used_in_turn(void **state)
     void *objects[3][256];
     (void)state;
     open_slab(&t, &mm, &system, test_cpus(), false);
-    assert_int_equal(sb_slab_cache_create(&system, "c", 64, 0, 0, NULL, NULL, &cache), 0);
+    assert_int_equal(sb_slab_cache_create(&system, "c", 64, 0, 0, NULL, &cache), 0);
     uint32_t each = cache->objects;
     assert_true(each <= 256);
     for (int slab = 0; slab < 3; slab++) {
@@ -207,7 +233,7 @@ static void slab_refuses_to_destroy_while_objects_live(void **state)
     char why[256];
     (void)state;
     open_slab(&t, &mm, &system, test_cpus(), true);
-    assert_int_equal(sb_slab_cache_create(&system, "leaky", 100, 0, 0, NULL, NULL, &cache), 0);
+    assert_int_equal(sb_slab_cache_create(&system, "leaky", 100, 0, 0, NULL, &cache), 0);
     void *object = sb_slab_cache_alloc(cache, SB_GFP_KERNEL);
     assert_int_equal(sb_slab_cache_destroy(cache), -EBUSY);
     assert_string_equal(t.failure, "kmem_cache_destroy: cache 'leaky' still has 1 live objects of 100 bytes");
@@ -232,8 +258,8 @@ static void no_reap_is_respected(void **state)
     struct sb_slab_cache *keeps, *gives;
     (void)state;
     open_slab(&t, &mm, &system, test_cpus(), true);
-    assert_int_equal(sb_slab_cache_create(&system, "keeps", 300, 0, SB_SLAB_NO_REAP, NULL, NULL, &keeps), 0);
-    assert_int_equal(sb_slab_cache_create(&system, "gives", 300, 0, 0, NULL, NULL, &gives), 0);
+    assert_int_equal(sb_slab_cache_create(&system, "keeps", 300, 0, SB_SLAB_NO_REAP, NULL, &keeps), 0);
+    assert_int_equal(sb_slab_cache_create(&system, "gives", 300, 0, 0, NULL, &gives), 0);
     sb_slab_cache_free(keeps, sb_slab_cache_alloc(keeps, SB_GFP_KERNEL));
     sb_slab_cache_free(gives, sb_slab_cache_alloc(gives, SB_GFP_KERNEL));
     sb_mm_reclaim(&mm);
@@ -359,7 +385,7 @@ static void zeroing_is_counted(void **state)
     assert_int_equal(sb_slab_init(&slab, &mm, true), 0);
     sb_slob_init(&slob, &mm);
     assert_int_equal(sb_cache_create(&slub, "c", 96, 0, 0, NULL, &cache), 0);
-    assert_int_equal(sb_slab_cache_create(&slab, "c", 200, 0, 0, NULL, NULL, &old), 0);
+    assert_int_equal(sb_slab_cache_create(&slab, "c", 200, 0, 0, NULL, &old), 0);
     uint64_t before = zeroed(&mm);
     sb_cache_free(cache, sb_cache_alloc(cache, SB_GFP_KERNEL));
     assert_int_equal(zeroed(&mm) - before, 0);
@@ -402,7 +428,7 @@ static void an_address_in_a_free_page_is_no_object(void **state)
         sb_slub_init(&slub, &mm, &(struct sb_slub_config){0});
         assert_int_equal(sb_slab_init(&system, &mm, false), 0);
         assert_int_equal(sb_cache_create(&slub, "c", 64, 0, 0, NULL, &cache), 0);
-        assert_int_equal(sb_slab_cache_create(&system, "c", 128, 0, 0, NULL, NULL, &slab), 0);
+        assert_int_equal(sb_slab_cache_create(&system, "c", 128, 0, 0, NULL, &slab), 0);
         char *block = sb_get_free_pages(&mm, SB_GFP_KERNEL, 1);
         sb_free_pages_at(&mm, block, 1);
         char *object = old ? sb_slab_cache_alloc(slab, SB_GFP_KERNEL) : sb_cache_alloc(cache, SB_GFP_KERNEL);
@@ -438,7 +464,7 @@ static void off_slab_caches_give_back_under_locks(void **state)
     (void)state;
     open_mm_with(&t, &mm, 64, test_cpus(), &(struct sb_mm_config){.page_lists = true, .sync = SB_SYNC_LOCK});
     assert_int_equal(sb_slab_init(&system, &mm, true), 0);
-    assert_int_equal(sb_slab_cache_create(&system, "far", 1024, 0, 0, NULL, NULL, &cache), 0);
+    assert_int_equal(sb_slab_cache_create(&system, "far", 1024, 0, 0, NULL, &cache), 0);
     assert_true(cache->off_slab);
     for (int i = 0; i < MOST; i++)
         assert_non_null(objects[i] = sb_slab_cache_alloc(cache, SB_GFP_KERNEL));
@@ -489,6 +515,7 @@ int main(void)
         cmocka_unit_test(an_address_in_a_free_page_is_no_object),
         cmocka_unit_test(slab_layouts_follow_the_rule),
         cmocka_unit_test(constructors_run_once_an_object),
+        cmocka_unit_test(constructors_are_told_whether_they_may_sleep),
         cmocka_unit_test(slabs_are_coloured),
         cmocka_unit_test(arrays_hand_over_through_the_shared_one),
         cmocka_unit_test(slabs_of_the_book_are_used_in_turn),

@@ -26,6 +26,7 @@ enum option {
     OPTION_GFP,
     OPTION_SLAB,
     OPTION_CTOR,
+    OPTION_DTOR,
     OPTIONS
 };
 enum cache { CACHE_SHARED, CACHE_PRIVATE };
@@ -74,7 +75,18 @@ static const struct sb_option options[OPTIONS] = {
                      "the flag take no notice of it"},
     [OPTION_CTOR] = {"ctor", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
                      "objects have a constructor, which writes their first 8 bytes; likewise"},
+    [OPTION_DTOR] = {"dtor", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
+                     "objects have a constructor that is told SLAB_CTOR_*, and a destructor that finds what it wrote, as "
+                     "until Linux 2.6.22; then only allocators that have destructors serve"},
 };
+
+/*
+ * What constructors and destructors have done. They are told of an object alone, so this is the process's: caches of
+ * several instances share it, and it must come out even when the last is closed.
+ */
+static struct {
+    _Atomic uint64_t instances, constructed, atomic, destroyed, wrong;
+} methods;
 
 /* One for all threads; read-only while they run. */
 struct objects {
@@ -85,7 +97,7 @@ struct objects {
     enum cache cache;
     sb_gfp_t gfp;
     uint32_t slab;
-    bool ctor, own_cache; /* own_cache: asked for by flags or constructor */
+    bool ctor, dtor, own_cache; /* own_cache: asked for by flags or constructor */
     uint64_t size, count, batch;
     struct stream **streams;
 };
@@ -105,11 +117,15 @@ struct stream {
 static int objects_needs(const union sb_value *values, struct sb_needs *needs, char *why, size_t why_size)
 {
     bool pair = values[OPTION_PATTERN].u == PATTERN_PAIR;
-    if (values[OPTION_CTOR].u && values[OPTION_TOUCH].u != TOUCH_NONE) {
-        snprintf(why, why_size, "ctor: needs touch = none, for an object goes back as it was constructed");
+    bool ctor = values[OPTION_CTOR].u, dtor = values[OPTION_DTOR].u;
+    if ((ctor || dtor) && values[OPTION_TOUCH].u != TOUCH_NONE) {
+        snprintf(why, why_size, "%s: needs touch = none, for an object goes back as it was constructed",
+                 ctor ? "ctor" : "dtor");
         return -EINVAL;
     }
-    needs->want = values[OPTION_CTOR].u || values[OPTION_SLAB].u ? SB_WANT_OWN_CACHE : SB_WANT_CACHE;
+    needs->want = dtor                             ? SB_WANT_DTOR_CACHE
+                  : ctor || values[OPTION_SLAB].u ? SB_WANT_OWN_CACHE
+                                                   : SB_WANT_CACHE;
     needs->block_size = values[OPTION_SIZE].u;
     needs->live_bytes = values[OPTION_SIZE].u * (pair ? 1 : values[OPTION_COUNT].u);
     /* A pair begins anew with each; the others when all blocks are free again. */
@@ -124,9 +140,38 @@ static void construct(void *object)
     memcpy(object, &tag, TAG);
 }
 
+/* SLAB_CTOR_CONSTRUCTOR is always told; SLAB_CTOR_ATOMIC where the object was asked for without leave to sleep. */
+static void construct_told(void *object, uint32_t ctor_flags)
+{
+    construct(object);
+    methods.wrong += !(ctor_flags & SB_SLAB_CTOR_CONSTRUCTOR);
+    methods.constructed++;
+    methods.atomic += !!(ctor_flags & SB_SLAB_CTOR_ATOMIC);
+}
+
+static void destroy(void *object, uint32_t ctor_flags)
+{
+    uint64_t tag = CONSTRUCTED;
+    methods.wrong += ctor_flags || memcmp(object, &tag, TAG);
+    methods.destroyed++;
+}
+
+static int open_with_destructor(const struct objects *o, struct sb_source *source, const char *name)
+{
+    const struct sb_cache_ops *cache = o->bench->allocator->cache;
+    sb_source_init(source, o->bench->allocator, o->bench->self, SB_WANT_DTOR_CACHE, o->size);
+    if (source->route != SB_ROUTE_CACHE)
+        return -EOPNOTSUPP;
+    source->cache_alloc = cache->alloc;
+    source->cache_free = cache->free;
+    return cache->create_dtor(o->bench->self, name, o->size, 0, o->slab, construct_told, destroy, &source->self);
+}
+
 static int open_source(const struct objects *o, struct sb_source *source, const char *name)
 {
     const struct sb_allocator *a = o->bench->allocator;
+    if (o->dtor)
+        return open_with_destructor(o, source, name);
     if (o->own_cache)
         return sb_source_open_cache(source, a, o->bench->self, name, o->size, o->slab, o->ctor ? construct : NULL);
     return sb_source_open(source, a, o->bench->self, SB_WANT_CACHE, name, o->size, 0);
@@ -146,7 +191,8 @@ static int objects_setup(const struct sb_bench *bench, const union sb_value *val
     /* The host paces calls: a batch would come all at once. */
     o->gfp = (sb_gfp_t)values[OPTION_GFP].u;
     o->slab = slab_flags[values[OPTION_SLAB].u];
-    o->ctor = values[OPTION_CTOR].u;
+    o->dtor = values[OPTION_DTOR].u;
+    o->ctor = o->dtor || values[OPTION_CTOR].u;
     o->own_cache = o->slab || o->ctor;
     o->batch = bench->paced ? 1 : values[OPTION_BATCH].u;
     o->streams = calloc(bench->threads, sizeof(*o->streams));
@@ -157,6 +203,7 @@ static int objects_setup(const struct sb_bench *bench, const union sb_value *val
         free(o->streams);
         free(o);
     } else {
+        methods.instances++;
         *self = o;
     }
     return status;
@@ -480,6 +527,32 @@ static void objects_thread_teardown(void *state)
     free(s->order);
 }
 
+/* After the last cache is gone every object that was constructed is destroyed, as it was constructed. */
+static int judge_methods(const struct objects *o)
+{
+    if (--methods.instances || !o->dtor || (methods.constructed == methods.destroyed && !methods.wrong))
+        return 0;
+    o->bench->fail(o->bench->context,
+                   "%llu objects were constructed and %llu destroyed, %llu with wrong flags or not as constructed",
+                   (unsigned long long)methods.constructed, (unsigned long long)methods.destroyed,
+                   (unsigned long long)methods.wrong);
+    return -EBADMSG;
+}
+
+/* What constructors and destructors were called for so far. */
+static int objects_dump(void *self, const char *file, const struct sb_sink *sink)
+{
+    char line[160];
+    (void)self;
+    if (strcmp(file, "constructors"))
+        return -ENOENT;
+    int n = snprintf(line, sizeof(line), "constructed %llu, of them SLAB_CTOR_ATOMIC %llu; destroyed %llu\n",
+                     (unsigned long long)methods.constructed, (unsigned long long)methods.atomic,
+                     (unsigned long long)methods.destroyed);
+    sink->write(sink->context, line, (size_t)n);
+    return 0;
+}
+
 static int objects_teardown(void *self)
 {
     struct objects *o = self;
@@ -491,9 +564,10 @@ static int objects_teardown(void *self)
         status = status ? status : closed;
         free(s);
     }
+    int judged = judge_methods(o);
     free((void *)o->streams);
     free(o);
-    return status;
+    return status ? status : judged;
 }
 
 const struct sb_workload scullbench_workload = {
@@ -510,6 +584,8 @@ const struct sb_workload scullbench_workload = {
     .step = objects_step,
     .verify = objects_verify,
     .account = objects_account,
+    .dump = objects_dump,
+    .dump_files = "constructors",
     .thread_teardown = objects_thread_teardown,
     .teardown = objects_teardown,
 };

@@ -1,11 +1,16 @@
 /*
  * One scull device: its list of items, and writes, reads and trims of a few quanta at a time.
  *
- * Models scull_follow, scullc_write, scullc_read and scullc_trim of LDD3.
+ * Models scull_follow, scullc_write, scullc_read and scullc_trim of LDD3; and scullp's mmap: a mapping of the device has
+ * no pages at first, each comes into it when it is first read (scullp_vma_nopage), and none is freed while it is in one
+ * (scullp_trim refuses; here the user unmaps first). The fault itself is left out: who reads asks before.
  */
+#define _GNU_SOURCE
 #include "inside.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
     FIRST_BYTES = 8, /* touch = first */
@@ -198,6 +203,68 @@ static bool is_proving(const struct scull *s)
     return s->bench->proving && !s->aliases;
 }
 
+static void *no_pages(char *at, uint64_t bytes)
+{
+    return mmap(at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0), -1, 0);
+}
+
+int scull_open_views(struct stream *stream)
+{
+    const struct geometry *g = &stream->scull->g;
+    for (uint64_t d = 0; d < g->devices; d++) {
+        struct device *dev = &stream->devices[d];
+        void *view = no_pages(NULL, g->quanta * g->quantum);
+        dev->view = view == MAP_FAILED ? NULL : view;
+        dev->viewed = calloc(g->quanta, sizeof(*dev->viewed));
+        if (!dev->view || !dev->viewed)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* The user's munmap, in front of a trim. */
+static void forget_view(const struct stream *stream, struct device *dev)
+{
+    const struct geometry *g = &stream->scull->g;
+    if (!dev->looked)
+        return;
+    no_pages(dev->view, g->quanta * g->quantum);
+    memset(dev->viewed, 0, g->quanta * sizeof(*dev->viewed));
+    dev->looked = false;
+}
+
+void scull_close_views(struct stream *stream)
+{
+    const struct geometry *g = &stream->scull->g;
+    for (uint64_t d = 0; stream->devices && d < g->devices; d++) {
+        struct device *dev = &stream->devices[d];
+        if (dev->view)
+            munmap(dev->view, g->quanta * g->quantum);
+        free(dev->viewed);
+    }
+}
+
+/* Where a read finds the quantum: in the view, to which it is added at the first look. NULL: it can't be. */
+static const char *look_at(const struct stream *stream, struct device *dev, uint64_t quantum, void *block)
+{
+    const struct sb_bench *bench = stream->scull->bench;
+    const struct sb_pages_ops *ops = bench->allocator->pages;
+    if (!stream->scull->maps)
+        return block;
+    char *at = dev->view + quantum * stream->scull->g.quantum;
+    if (dev->viewed[quantum])
+        return at;
+    int status = ops->insert_page(bench->self, ops->virt_to_page(bench->self, block), at);
+    if (status) {
+        bench->fail(bench->context, "insert_page of quantum %llu: %s%s", (unsigned long long)quantum, strerror(-status),
+                    status == -ENOMEM ? "; the kernel keeps vm.max_map_count mappings of a process, and each page is one"
+                                      : "");
+        return NULL;
+    }
+    dev->viewed[quantum] = dev->looked = true;
+    return at;
+}
+
 int scull_read_quanta(struct stream *stream, uint64_t device, uint64_t first, uint32_t n, struct sb_counts *counts)
 {
     const struct scull *s = stream->scull;
@@ -207,7 +274,10 @@ int scull_read_quanta(struct stream *stream, uint64_t device, uint64_t first, ui
     n = find_slots(stream, device, first, n, slots, counts);
     for (uint32_t i = 0; i < n; i++) {
         uint64_t length = length_of(&s->g, first + i);
-        memcpy(stream->buffer, *slots[i], length);
+        const char *from = look_at(stream, dev, first + i, *slots[i]);
+        if (!from)
+            return -ENOMEM;
+        memcpy(stream->buffer, from, length);
         /* The copy must happen although nobody reads it. */
         __asm__ volatile("" : : "r"(stream->buffer) : "memory");
         const char *wanted = expected(s, dev, first + i);
@@ -283,6 +353,7 @@ int scull_trim_some(struct stream *stream, uint64_t device, bool *left, struct s
         dev->quanta = dev->trimmed = 0;
         return 0;
     }
+    forget_view(stream, dev);
     uint32_t n = take_quanta(stream, device, blocks, numbers);
     if (is_proving(s))
         status = free_proved(stream, device, blocks, numbers, n);

@@ -23,6 +23,9 @@ struct device {
     uint64_t quanta;  /* written so far, from the start */
     uint64_t trimmed; /* quanta of the items that a trim under way has freed already */
     uint32_t *shifts; /* per quantum: what its contents are shifted by */
+    char *view;       /* a user's mapping of the whole device, with mmap; pages come into it at the first read */
+    bool *viewed;     /* per quantum: it is in the view */
+    bool looked;      /* one of them is */
 };
 
 struct geometry {
@@ -40,6 +43,7 @@ struct scull {
     const struct sb_bench *bench;
     struct geometry g;
     struct sb_source quanta, items, qsets;
+    bool maps;    /* devices are read through their views */
     bool aliases; /* the allocator's blocks don't keep their contents: our lists live elsewhere */
     bool compare; /* every read is compared with the source */
     char *source; /* source_length bytes, then as much again as a quantum, so that no copy wraps */
@@ -74,6 +78,9 @@ int scull_read_quanta(struct stream *stream, uint64_t device, uint64_t first, ui
 int scull_trim_some(struct stream *stream, uint64_t device, bool *left, struct sb_counts *counts);
 /* Every byte that writes have left in a quantum at `found`; -EBADMSG where one is another. */
 int scull_prove_quantum(const struct stream *stream, uint64_t device, uint64_t quantum, const char *found);
+/* A user's mapping of each of the stream's devices, with nothing in it; and away with them. -ENOMEM. */
+int scull_open_views(struct stream *stream);
+void scull_close_views(struct stream *stream);
 /* How many calls the step now under way may make. */
 uint64_t scull_batch_of(const struct scull *s);
 

@@ -74,6 +74,16 @@ static const char *source_path(const char *source)
     return strncmp(source, "file:", 5) ? NULL : source + 5;
 }
 
+static bool is_mapped(const struct scull_kind *kind, const union sb_value *options)
+{
+    return kind->maps && options[SCULL_MMAP].u;
+}
+
+static enum sb_want want_of(const struct scull_kind *kind, const union sb_value *options)
+{
+    return is_mapped(kind, options) ? SB_WANT_USER_PAGES : kind->want;
+}
+
 int scull_needs(const struct scull_kind *kind, const union sb_value *options, struct sb_needs *needs, char *why,
                 size_t why_size)
 {
@@ -101,7 +111,11 @@ int scull_needs(const struct scull_kind *kind, const union sb_value *options, st
         snprintf(why, why_size, "source: '%s' is none of zero, random and file:PATH", source);
         return -EINVAL;
     }
-    needs->want = kind->want;
+    if (is_mapped(kind, options) && g.quantum > SB_PAGE_SIZE) {
+        snprintf(why, why_size, "mmap: needs order = 0, for pages behind a block's first have no count of their own");
+        return -EINVAL;
+    }
+    needs->want = want_of(kind, options);
     needs->block_size = g.quantum;
     /* Quanta alone: items and their arrays are small beside them. */
     needs->live_bytes = g.devices * g.written * g.quantum;
@@ -175,11 +189,13 @@ int scull_setup(const struct scull_kind *kind, const struct sb_bench *bench, con
         s->g.batch = 1;
     /* null gives one block to all: the lists would overwrite themselves. */
     s->aliases = a->flags & SB_ALLOCATOR_ALIASES;
+    s->maps = is_mapped(kind, options);
     s->compare = source_path(options[SCULL_SOURCE].s);
     s->streams = calloc(bench->threads, sizeof(*s->streams));
     int status = s->streams ? load_source(s, options[SCULL_SOURCE].s) : -ENOMEM;
     if (!status)
-        status = sb_source_open(&s->quanta, a, bench->self, kind->want, kind->name, s->g.quantum, kind->slab_flags);
+        status = sb_source_open(&s->quanta, a, bench->self, want_of(kind, options), kind->name, s->g.quantum,
+                                kind->slab_flags);
     snprintf(name, sizeof(name), "%s-item", kind->name);
     if (!status)
         status = sb_source_open(&s->items, a, bench->self, SB_WANT_CACHE, name, sizeof(struct item), 0);
@@ -220,6 +236,8 @@ int scull_thread_setup(void *self, uint32_t thread, void **state)
         if (!stream->devices[d].shifts)
             return -ENOMEM;
     }
+    if (s->maps && scull_open_views(stream))
+        return -ENOMEM;
     if (s->aliases) {
         stream->own_items = calloc(g->devices * items, sizeof(*stream->own_items));
         stream->own_data = calloc(g->devices * items * g->qset, sizeof(*stream->own_data));
@@ -367,6 +385,8 @@ static int verify_device(const struct stream *stream, uint64_t number)
                 continue;
             bench->live_block(bench->context, item->data[i], s->g.quantum, s->quanta.align);
             int status = scull_prove_quantum(stream, number, first + i, item->data[i]);
+            if (!status && dev->view && dev->viewed[first + i])
+                status = scull_prove_quantum(stream, number, first + i, dev->view + (first + i) * s->g.quantum);
             if (status)
                 return status;
         }
@@ -428,18 +448,32 @@ static void dump_device(const struct stream *stream, uint64_t number, const stru
     }
 }
 
+/* A line a run of pages that are in the view, as /proc/self/maps has them. */
+static void dump_view(const struct stream *stream, uint64_t number, const struct sb_sink *sink)
+{
+    const struct geometry *g = &stream->scull->g;
+    const struct device *dev = &stream->devices[number];
+    for (uint64_t q = 0, first; dev->view && q < g->quanta; q++) {
+        for (first = q; q < g->quanta && dev->viewed[q]; q++)
+            ;
+        if (q > first)
+            print(sink, "%012llx-%012llx rw-s %08llx 00:00 0  /dev/scullp%llu\n",
+                  (uintptr_t)dev->view + first * g->quantum, (uintptr_t)dev->view + q * g->quantum, first * g->quantum,
+                  stream->thread * g->devices + number);
+    }
+}
+
 int scull_dump(void *self, const char *file, const struct sb_sink *sink)
 {
     const struct scull *s = self;
     size_t n = strlen(s->kind->name);
-    /* /proc/scullcmem, scullpmem, scullvmem. */
-    if (strncmp(file, s->kind->name, n) || strcmp(file + n, "mem"))
-        return -ENOENT;
-    for (uint32_t t = 0; t < s->bench->threads; t++) {
+    /* /proc/scullcmem, scullpmem, scullvmem; or a user's /proc/self/maps. */
+    bool maps = !strcmp(file, "maps"), mem = !strncmp(file, s->kind->name, n) && !strcmp(file + n, "mem");
+    for (uint32_t t = 0; t < s->bench->threads && (maps || mem); t++) {
         for (uint64_t d = 0; d < s->g.devices; d++)
-            dump_device(s->streams[t], d, sink);
+            (maps ? dump_view : dump_device)(s->streams[t], d, sink);
     }
-    return 0;
+    return maps || mem ? 0 : -ENOENT;
 }
 
 /* May come at any point of the cycle, also in the middle of a trim. */
@@ -455,6 +489,7 @@ void scull_thread_teardown(void *state)
             scull_trim_some(stream, d, &left, &counts);
         free(stream->devices[d].shifts);
     }
+    scull_close_views(stream);
     free(stream->devices);
     free(stream->buffer);
     free(stream->own_items);

@@ -21,7 +21,8 @@ enum scull_option {
     SCULL_COPY,
     SCULL_BATCH,
     SCULL_GFP,
-    SCULL_OPTIONS
+    SCULL_OPTIONS,
+    SCULL_MMAP = SCULL_OPTIONS /* of scullp alone */
 };
 
 enum scull_touch { SCULL_TOUCH_NONE, SCULL_TOUCH_FIRST, SCULL_TOUCH_FULL };
@@ -84,8 +85,15 @@ struct scull_kind {
     const char *name; /* scullc */
     enum sb_want want;
     bool by_order; /* the first option is an order, not a size */
+    bool maps;     /* it has the option mmap */
     uint32_t slab_flags;
 };
+
+/* The module parameters of LDD3's driver `name`, which are options here. */
+#define SCULL_ALIASES(name, first)                                                                                     \
+    {                                                                                                                  \
+        {name "_" first, first}, {name "_qset", "qset"}, {name "_devs", "devices"}, {NULL, NULL},                      \
+    }
 
 int scull_needs(const struct scull_kind *kind, const union sb_value *options, struct sb_needs *needs, char *why,
                 size_t why_size);
@@ -99,8 +107,9 @@ int scull_dump(void *self, const char *file, const struct sb_sink *sink);
 void scull_thread_teardown(void *state);
 int scull_teardown(void *self);
 
-/* The descriptor, but for what differs; `kind` is the plugin's struct scull_kind, `table` its options. */
-#define SCULL_PLUGIN(kind, table, the_summary, the_models)                                                             \
+/* The descriptor, but for what differs; `kind` is the plugin's struct scull_kind, `table` its options, `names` their
+ * aliases. */
+#define SCULL_PLUGIN(kind, table, names, the_summary, the_models)                                                             \
     static int plugin_needs(const union sb_value *values, struct sb_needs *needs, char *why, size_t why_size)          \
     {                                                                                                                  \
         return scull_needs(&(kind), values, needs, why, why_size);                                                     \
@@ -115,7 +124,7 @@ int scull_teardown(void *self);
         .summary = (the_summary),                                                                                      \
         .models = (the_models),                                                                                        \
         .options = (table),                                                                                            \
-        .option_count = SCULL_OPTIONS,                                                                                 \
+        .option_count = sizeof(table) / sizeof((table)[0]),                                                            \
         .counter_count = SCULL_COUNTERS,                                                                               \
         .counters = scull_counters,                                                                                    \
         .operation = "a read or write call of at most one quantum",                                                    \
@@ -126,9 +135,10 @@ int scull_teardown(void *self);
         .verify = scull_verify,                                                                                        \
         .account = scull_account,                                                                                      \
         .dump = scull_dump,                                                                                            \
-        .dump_files = PLUGIN_NAME "mem",                                                                               \
+        .dump_files = PLUGIN_NAME "mem maps",                                                                          \
         .thread_teardown = scull_thread_teardown,                                                                      \
         .teardown = scull_teardown,                                                                                    \
+        .aliases = (names),                                                                                            \
     }
 
 #endif

@@ -15,4 +15,6 @@ static const struct scull_kind kind = {
     .slab_flags = SB_SLAB_HWCACHE_ALIGN,
 };
 
-SCULL_PLUGIN(kind, options, "scull with quanta from a lookaside cache", "scullc of LDD3, chapter 8");
+static const struct sb_alias aliases[] = SCULL_ALIASES(PLUGIN_NAME, "quantum");
+
+SCULL_PLUGIN(kind, options, aliases, "scull with quanta from a lookaside cache", "scullc of LDD3, chapter 8");

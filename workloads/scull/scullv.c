@@ -15,5 +15,7 @@ static const struct scull_kind kind = {
     .slab_flags = 0,
 };
 
-SCULL_PLUGIN(kind, options, "scull with quanta contiguous in virtual space, 16 pages at a time",
+static const struct sb_alias aliases[] = SCULL_ALIASES(PLUGIN_NAME, "order");
+
+SCULL_PLUGIN(kind, options, aliases, "scull with quanta contiguous in virtual space, 16 pages at a time",
              "scullv of LDD3, chapter 8");

@@ -74,6 +74,10 @@ typedef uint32_t sb_gfp_t;
 #define SB_SLAB_POISON             UINT32_C(0x40)
 #define SB_SLAB_STORE_USER         UINT32_C(0x80)
 
+/* Since 1.7: what create_dtor's constructors are told, as the kernel told them until 2.6.22. */
+#define SB_SLAB_CTOR_CONSTRUCTOR UINT32_C(0x1) /* this is the constructor: one function may be both */
+#define SB_SLAB_CTOR_ATOMIC      UINT32_C(0x2) /* the constructor may not sleep */
+
 /* kmalloc-like; alloc and free are required. `align` is a power of two or 0 for the allocator's natural
  * alignment. */
 struct sb_sized_ops {
@@ -102,6 +106,13 @@ struct sb_cache_ops {
     int (*destroy)(void *cache);
     /* Since 1.6, may be NULL. kmem_cache_alloc_node: of that node's memory if it can be had; -1: as alloc. */
     void *(*alloc_node)(void *cache, sb_gfp_t gfp, int node);
+    /*
+     * Since 1.7, may be NULL. kmem_cache_create as LDD3 has it: the constructor, or NULL, is told SB_SLAB_CTOR_*; the
+     * destructor is called for each object of a slab before its pages go back, from any thread, with 0 for flags.
+     */
+    int (*create_dtor)(void *self, const char *name, size_t size, size_t align, uint32_t flags,
+                       void (*ctor)(void *object, uint32_t ctor_flags), void (*dtor)(void *object, uint32_t ctor_flags),
+                       void **cache);
 };
 
 /*
@@ -121,6 +132,16 @@ struct sb_pages_ops {
     uint64_t (*page_to_pfn)(void *self, struct sb_page *page);         /* counted from 0 at sb_host.memory */
     void *(*get_free_pages)(void *self, sb_gfp_t gfp, unsigned order); /* address at once */
     void (*free_pages_at)(void *self, void *address, unsigned order);
+    /* Since 1.7; each may be NULL, kmap and kunmap together, and all need the five above. */
+    /* free_cold_page of 2.6: of order 0, what is not in the CPU's cache. NULL: free_pages serves. */
+    void (*free_cold_page)(void *self, struct sb_page *page);
+    /* An address for one page of a block, HighMem's too, until as many calls of kunmap; from any thread. NULL: the
+     * mapping can't be had. Where there is no kmap, page_address serves. */
+    void *(*kmap)(void *self, struct sb_page *page);
+    void (*kunmap)(void *self, struct sb_page *page);
+    /* vm_insert_page: one page of a live block at an address of the caller's, in place of what is mapped there; 0 or a
+     * negative errno. The caller unmaps it before the block is freed. */
+    int (*insert_page)(void *self, struct sb_page *page, void *address);
 };
 
 /* alloc_percpu-like: one object per CPU behind one cookie. Areas are zero-filled. All three are required. */
@@ -158,6 +179,42 @@ struct sb_io_ops {
     /* NULL where it can't, or the range is not wholly of the device. */
     void *(*ioremap)(void *self, uint64_t physical, size_t size);
     void (*iounmap)(void *self, void *address);
+};
+
+/*
+ * Since 1.7: memory as drivers take it at boot (LDD3), in pieces of any size, aligned to a line of 64 bytes or to pages.
+ * alloc_bootmem and alloc_bootmem_pages stay above 16 MiB of the pool while they can; those with low take the lowest
+ * that fits. All five are required, and one of the interfaces above beside them. NULL when there is no room.
+ */
+struct sb_boot_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    void *(*alloc_bootmem)(void *self, size_t size);
+    void *(*alloc_bootmem_low)(void *self, size_t size);
+    void *(*alloc_bootmem_pages)(void *self, size_t size);
+    void *(*alloc_bootmem_low_pages)(void *self, size_t size);
+    /* Whole pages alone come back; what of them the range has only in part stays taken for ever, as LDD3 warns. */
+    void (*free_bootmem)(void *self, void *address, size_t size);
+};
+
+/*
+ * Since 1.7: mempools of elements that the caller makes: mempool_create with functions of one's own. They are called
+ * from the thread that allocates or frees, without locks, and may fail. All five are required, and one of the
+ * interfaces above beside them.
+ */
+struct sb_pool_ops {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* Fills the reserve of min_nr elements at once; -ENOMEM where it can't. */
+    int (*create)(void *self, uint32_t min_nr, void *(*alloc)(sb_gfp_t gfp, void *data),
+                  void (*free)(void *element, void *data), void *data, void **pool);
+    /* The caller's function first, then the reserve; with SB_GFP_DIRECT_RECLAIM it then waits, else NULL. */
+    void *(*alloc)(void *pool, sb_gfp_t gfp);
+    void (*free)(void *pool, void *element);
+    /* -ENOMEM: the reserve holds fewer than was asked for, and fills as elements come back. */
+    int (*resize)(void *pool, uint32_t min_nr);
+    /* Frees the reserve; every element has come back before. */
+    void (*destroy)(void *pool);
 };
 
 /* n objects of a cache at once; both are required, and the caches' four beside them. alloc_bulk gives all n,
@@ -250,6 +307,8 @@ struct sb_allocator {
     void (*shrink)(void *self);
     uint64_t claims;            /* since 1.2: SB_CLAIM_* */
     const struct sb_io_ops *io; /* since 1.6 */
+    const struct sb_boot_ops *boot; /* since 1.7 */
+    const struct sb_pool_ops *pool; /* since 1.7 */
 };
 
 extern SB_EXPORT const struct sb_allocator scullbench_allocator;

@@ -22,6 +22,12 @@ enum sb_want {
     SB_WANT_PERCPU,    /* since 1.6: per-CPU areas, which nothing else stands in for; no source opens them */
     SB_WANT_IO,        /* since 1.6: device memory, the same */
     SB_WANT_OWN_CACHE, /* since 1.6: objects of a cache by its flags or constructor, which only caches have */
+    /* Since 1.7, and nothing stands in for any of them. */
+    SB_WANT_DTOR_CACHE,   /* objects of a cache with a destructor; no source opens it */
+    SB_WANT_PAGE_STRUCTS, /* blocks by struct page, as alloc_pages gives; no source opens them */
+    SB_WANT_USER_PAGES,   /* 2^order whole pages by address that can be mapped for a user, too */
+    SB_WANT_BOOT,         /* memory taken at boot; no source opens it */
+    SB_WANT_POOL,         /* mempools of one's own elements; no source opens them */
 };
 
 enum sb_route {
@@ -31,6 +37,8 @@ enum sb_route {
     SB_ROUTE_PAGES,
     SB_ROUTE_PERCPU,
     SB_ROUTE_IO,
+    SB_ROUTE_BOOT,
+    SB_ROUTE_POOL,
 };
 
 static inline const char *sb_route_name(enum sb_route route)
@@ -46,6 +54,10 @@ static inline const char *sb_route_name(enum sb_route route)
         return "percpu";
     case SB_ROUTE_IO:
         return "io";
+    case SB_ROUTE_BOOT:
+        return "boot";
+    case SB_ROUTE_POOL:
+        return "pool";
     case SB_ROUTE_NONE:
         break;
     }
@@ -62,12 +74,52 @@ static inline const char *sb_want_served_by(enum sb_want want)
         return "io";
     case SB_WANT_OWN_CACHE:
         return "cache";
+    case SB_WANT_DTOR_CACHE:
+        return "cache with destructors (create_dtor)";
+    case SB_WANT_PAGE_STRUCTS:
+        return "pages by struct page (alloc_pages)";
+    case SB_WANT_USER_PAGES:
+        return "pages that a user can map (insert_page)";
+    case SB_WANT_BOOT:
+        return "boot";
+    case SB_WANT_POOL:
+        return "pool";
     case SB_WANT_CACHE:
     case SB_WANT_PAGES:
     case SB_WANT_VIRTUAL:
         break;
     }
     return "cache, sized or pages";
+}
+
+/* Of what has one interface alone, with the members that are needed. */
+static inline enum sb_route sb_only_route_for(const struct sb_allocator *allocator, enum sb_want want)
+{
+    const struct sb_cache_ops *cache = allocator->cache;
+    const struct sb_pages_ops *pages = allocator->pages;
+    switch (want) {
+    case SB_WANT_PERCPU:
+        return allocator->percpu ? SB_ROUTE_PERCPU : SB_ROUTE_NONE;
+    case SB_WANT_IO:
+        return allocator->io ? SB_ROUTE_IO : SB_ROUTE_NONE;
+    case SB_WANT_OWN_CACHE:
+        return cache ? SB_ROUTE_CACHE : SB_ROUTE_NONE;
+    case SB_WANT_DTOR_CACHE:
+        return cache && cache->create_dtor ? SB_ROUTE_CACHE : SB_ROUTE_NONE;
+    case SB_WANT_PAGE_STRUCTS:
+        return pages && pages->alloc_pages ? SB_ROUTE_PAGES : SB_ROUTE_NONE;
+    case SB_WANT_USER_PAGES:
+        return pages && pages->insert_page ? SB_ROUTE_PAGES : SB_ROUTE_NONE;
+    case SB_WANT_BOOT:
+        return allocator->boot ? SB_ROUTE_BOOT : SB_ROUTE_NONE;
+    case SB_WANT_POOL:
+        return allocator->pool ? SB_ROUTE_POOL : SB_ROUTE_NONE;
+    case SB_WANT_CACHE:
+    case SB_WANT_PAGES:
+    case SB_WANT_VIRTUAL:
+        break;
+    }
+    return SB_ROUTE_NONE;
 }
 
 /* The first interface that serves `want`, in the order that stays closest to what was wanted. */
@@ -78,13 +130,9 @@ static inline enum sb_route sb_route_for(const struct sb_allocator *allocator, e
         {SB_ROUTE_PAGES, SB_ROUTE_SIZED, SB_ROUTE_CACHE},
         {SB_ROUTE_SIZED, SB_ROUTE_PAGES, SB_ROUTE_CACHE},
     };
-    if (want == SB_WANT_PERCPU)
-        return allocator->percpu ? SB_ROUTE_PERCPU : SB_ROUTE_NONE;
-    if (want == SB_WANT_IO)
-        return allocator->io ? SB_ROUTE_IO : SB_ROUTE_NONE;
-    if (want == SB_WANT_OWN_CACHE)
-        return allocator->cache ? SB_ROUTE_CACHE : SB_ROUTE_NONE;
-    for (unsigned i = 0; i < 3 && want >= SB_WANT_CACHE && want <= SB_WANT_VIRTUAL; i++) {
+    if (want < SB_WANT_CACHE || want > SB_WANT_VIRTUAL)
+        return sb_only_route_for(allocator, want);
+    for (unsigned i = 0; i < 3; i++) {
         enum sb_route route = (enum sb_route)preference[want - SB_WANT_CACHE][i];
         if ((route == SB_ROUTE_CACHE && allocator->cache) || (route == SB_ROUTE_SIZED && allocator->sized) ||
             (route == SB_ROUTE_PAGES && allocator->pages))
@@ -115,7 +163,8 @@ static inline void sb_source_init(struct sb_source *source, const struct sb_allo
     source->route = sb_route_for(allocator, want);
     source->order = sb_get_order(size);
     source->size = size;
-    source->align = want == SB_WANT_PAGES || want == SB_WANT_VIRTUAL ? (size_t)SB_PAGE_SIZE : 0;
+    source->align =
+        want == SB_WANT_PAGES || want == SB_WANT_VIRTUAL || want == SB_WANT_USER_PAGES ? (size_t)SB_PAGE_SIZE : 0;
     source->self = self;
     source->allocator = allocator;
 }
@@ -147,6 +196,8 @@ static inline int sb_source_open(struct sb_source *source, const struct sb_alloc
         return source->order > SB_MAX_ORDER ? -E2BIG : 0;
     case SB_ROUTE_PERCPU:
     case SB_ROUTE_IO:
+    case SB_ROUTE_BOOT:
+    case SB_ROUTE_POOL:
     case SB_ROUTE_NONE:
         break;
     }

@@ -146,6 +146,12 @@ static inline void sb_sampler_free(struct sb_sampler *sampler, const struct sb_s
     sb_sampler_take(sampler, SB_CALL_FREE, sampler->bench->now() - start);
 }
 
+/* Since 1.7: another name by which a config may give an option, as a driver's module parameter. */
+struct sb_alias {
+    const char *name;
+    const char *option;
+};
+
 /* The exported descriptor: `const struct sb_workload scullbench_workload`. */
 struct sb_workload {
     struct sb_head head;
@@ -171,6 +177,7 @@ struct sb_workload {
     const char *dump_files;
     void (*thread_teardown)(void *state); /* on its thread: frees all its blocks */
     int (*teardown)(void *self);          /* -EBUSY: blocks were lost */
+    const struct sb_alias *aliases;       /* since 1.7: ends with a NULL name; or NULL */
 };
 
 extern SB_EXPORT const struct sb_workload scullbench_workload;

@@ -23,12 +23,12 @@ do for [out in 'svg png column wide latex tikz'] {
   screen = out eq 'svg' || out eq 'png'
   up = tex ? 0.0 : 1.0
   near = tex ? 0.55 : 1.0
-  if (out eq 'svg') { set terminal svg noenhanced size 720,430 dynamic rounded background '#ffffff' font 'sans-serif,13' linewidth 1.3; set output 'bars-percpu-scullv-slub-shared.svg'; small = ',10' }
-  if (out eq 'png') { set terminal pngcairo noenhanced size 1440,860 background '#ffffff' font 'sans-serif,13' fontscale 1.9 linewidth 2.4 pointscale 2; set output 'bars-percpu-scullv-slub-shared.png'; small = ',10' }
-  if (out eq 'column') { set terminal pdfcairo noenhanced size 8.4cm,5.06cm font 'sans-serif,8' fontscale 0.72 linewidth 0.8 pointscale 0.45; set output 'bars-percpu-scullv-slub-shared.pdf'; small = ',6' }
-  if (out eq 'wide') { set terminal pdfcairo noenhanced size 17.8cm,5.31cm font 'sans-serif,8' fontscale 0.72 linewidth 0.9 pointscale 0.55; set output 'bars-percpu-scullv-slub-shared-wide.pdf'; small = ',7' }
-  if (out eq 'latex') { set terminal cairolatex pdf colourtext size 8.4cm,5.06cm header '\footnotesize' linewidth 0.8 pointscale 0.45; set output 'bars-percpu-scullv-slub-shared-latex.tex'; small = ',6' }
-  if (out eq 'tikz') { set terminal tikz size 8.4cm,5.06cm font '\footnotesize'; set output 'bars-percpu-scullv-slub-shared-tikz.tex'; small = '' }
+  if (out eq 'svg') { set terminal svg noenhanced size 720,434 dynamic rounded background '#ffffff' font 'sans-serif,13' linewidth 1.3; set output 'bars-percpu-scullv-slub-shared.svg'; small = ',10' }
+  if (out eq 'png') { set terminal pngcairo noenhanced size 1440,867 background '#ffffff' font 'sans-serif,13' fontscale 1.9 linewidth 2.4 pointscale 2; set output 'bars-percpu-scullv-slub-shared.png'; small = ',10' }
+  if (out eq 'column') { set terminal pdfcairo noenhanced size 8.4cm,5.56cm font 'sans-serif,8' fontscale 0.72 linewidth 0.8 pointscale 0.45; set output 'bars-percpu-scullv-slub-shared.pdf'; small = ',6' }
+  if (out eq 'wide') { set terminal pdfcairo noenhanced size 17.8cm,5.84cm font 'sans-serif,8' fontscale 0.72 linewidth 0.9 pointscale 0.55; set output 'bars-percpu-scullv-slub-shared-wide.pdf'; small = ',7' }
+  if (out eq 'latex') { set terminal cairolatex pdf colourtext size 8.4cm,5.56cm header '\footnotesize' linewidth 0.8 pointscale 0.45; set output 'bars-percpu-scullv-slub-shared-latex.tex'; small = ',6' }
+  if (out eq 'tikz') { set terminal tikz size 8.4cm,5.56cm font '\footnotesize'; set output 'bars-percpu-scullv-slub-shared-tikz.tex'; small = '' }
   if (screen) { set title title offset 0,0.7; set label 1 note at graph 0.5,1.045 center tc rgb '#555555' font small }
 set border 3 lc rgb '#444444'
 set tics nomirror out scale 0.6
@@ -39,6 +39,7 @@ set xtics norotate (tic('yes') 0, tic('no') 1)
 set xrange [-0.6:1.4]
 set style fill solid 1.0 noborder
 set bars 0.6
+set xlabel t('slub-shared.percpu') offset 0,0.5*up
 set key outside bottom center horizontal Left reverse samplen 1.4 spacing 1.05 height 0.8
 plot data index 0 using 1:2:(0.360):5 with boxes lc rgb variable notitle, data index 0 using 1:3:(0):($4-$3) with vectors heads size graph 0.006,90 lw 1.2 lc rgb '#333333' notitle, keyentry with boxes lc rgb '#555555' title t('1 thread'), \
   data index 1 using 1:2 with points pt 7 ps 0.2 lc rgb '#60000000' notitle, \

@@ -1,0 +1,62 @@
+/*
+ * What workloads share that hold `count` blocks at a time: allocate them, use each, free them in the same order. The
+ * plugins on it differ in the calls that they make, which go through one more function than those of `objects`.
+ */
+#ifndef SB_HELD_H
+#define SB_HELD_H
+
+#include "scullbench/workload.h"
+
+struct held_stream;
+
+/* What one plugin adds. A block is whatever `take` gave for the i-th of a stream's; -EBADMSG from `prove` and `turn`. */
+struct held_kind {
+    void *(*take)(struct held_stream *s, uint64_t i); /* NULL: there is none */
+    void (*give)(struct held_stream *s, uint64_t i);
+    void (*use)(struct held_stream *s, uint64_t i); /* once, after it was taken; not timed */
+    int (*prove)(struct held_stream *s, uint64_t i);
+    /* The block's address for the host's search for overlaps; NULL: it has none. */
+    const void *(*address)(const struct held_stream *s, uint64_t i);
+    int (*turn)(struct held_stream *s); /* all are given back, a new cycle begins; may be NULL */
+    bool counted;                       /* blocks are the allocator's, and in its books */
+};
+
+struct held {
+    const struct held_kind *kind;
+    const struct sb_bench *bench;
+    uint64_t count, size, align, batch;
+    struct held_stream **streams;
+    void *own; /* the plugin's */
+};
+
+struct held_stream {
+    struct held *held;
+    uint32_t thread;
+    struct sb_sampler sampler;
+    void **blocks;
+    uint64_t at, live; /* taken, or given back, so far in this pass */
+    bool freeing;
+    struct sb_counts *counts; /* of the step under way */
+    void *own;                /* the plugin's */
+};
+
+/* -ENOMEM. `paced` steps are one call long. */
+int held_setup(const struct sb_bench *bench, const struct held_kind *kind, uint64_t count, uint64_t batch,
+               struct held **out);
+int held_thread_setup(struct held *h, uint32_t thread, struct held_stream **out);
+int held_step(void *stream, struct sb_counts *counts);
+int held_verify(void *held);
+int held_account(void *held, struct sb_account *account);
+/* Gives back what lives, and frees the stream's arrays; the stream itself goes with held_teardown. */
+void held_thread_teardown(void *stream);
+void held_teardown(struct held *h);
+
+/* A word that no other block, and no other cycle's, has. */
+static inline uint64_t held_tag(const struct held_stream *s, uint64_t i)
+{
+    return ((uint64_t)(s->thread + 1) << 48 | (i + 1)) * UINT64_C(0x9e3779b97f4a7c15);
+}
+/* Says that the i-th block doesn't hold its tag. -EBADMSG. */
+int held_bad(const struct held_stream *s, uint64_t i);
+
+#endif
