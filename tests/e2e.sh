@@ -268,6 +268,46 @@ expect 0 "$s" run mmio.ini "${unchecked[@]}" --db mmio.db
 [ "$(sqlite3 mmio.db "select allocator, status, count(*) from trial join cell on cell.id = cell group by 1, 2")" = "vmalloc|ok|24" ] || fail "mmio: $(sqlite3 mmio.db "select allocator, status, reason from trial join cell on cell.id = cell group by 1, 2")"
 [ "$(sqlite3 mmio.db "select distinct skip from cell where allocator = 'slub'")" = "slub offers only cache, bulk; the workload needs io" ] || fail "mmio on slub"
 
+echo "== the chapter's other calls: pages by kmap, boot memory, pools, destructors, a device in a user's mapping"
+{ short_run; cat; } > calls.ini <<'INI'
+[allocator high]
+plugin = buddy
+highmem = 8MiB
+[workload pages]
+count = 300
+[workload boot]
+count = 20
+[workload pool]
+min_nr = 10
+supply = 100
+count = 100
+resize = 25
+batch = 30
+[workload methods]
+plugin = objects
+pattern = random
+dtor = yes
+[workload scullp]
+mmap = yes
+source = random
+device_size = 100000B
+scullp_qset = 7
+[matrix]
+allocator = high, bootmem, mempool, slab
+workload = pages, boot, pool, methods, scullp
+boot.call = alloc_bootmem, alloc_bootmem_low
+pages.free = hot, cold
+threads = 2
+INI
+expect 0 "$s" run calls.ini "${unchecked[@]}" --db calls.db
+[ "$(sqlite3 calls.db "select allocator, workload, status, count(*) from trial join cell on cell.id = cell group by 1, 2, 3" | tr '\n' ' ')" = "bootmem|boot|ok|2 bootmem|pages|ok|2 high|pages|ok|2 high|scullp|ok|1 mempool|pool|ok|1 slab|methods|ok|1 " ] ||
+  fail "calls: $(sqlite3 calls.db "select allocator, workload, status, reason from trial join cell on cell.id = cell")"
+# With all elements live the reserve has served its part: 10 of 100, or 25.
+read -r function reserve < <(sqlite3 -separator ' ' calls.db "select max(value) filter (where name = 'from_function'), max(value) filter (where name = 'from_reserve') from metric")
+awk -v f="$function" -v r="$reserve" 'BEGIN { exit !(r / (f + r) > 0.1 && r / (f + r) < 0.25) }' || fail "of $function + $reserve elements the reserve's share is wrong"
+# All pages that could be of HighMem are.
+[ "$(sqlite3 calls.db "select count(*) from metric join trial on number = trial join cell on cell.id = cell where name = 'high_pages' and (value > 0) = (allocator = 'high')")" = 4 ] || fail "pages of HighMem: $(sqlite3 calls.db "select allocator, value from metric join trial on number = trial join cell on cell.id = cell where name = 'high_pages'")"
+
 echo "== objects of caches with flags and a constructor: only allocators with caches serve"
 { short_run; cat; } > own.ini <<'INI'
 [workload objects]

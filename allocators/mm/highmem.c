@@ -42,9 +42,10 @@ void sb_pkmap_exit(struct sb_mm *mm)
     free(mm->pkmap.slots);
 }
 
+/* Faulted in at once: whoever maps a page is about to use it. */
 static int map_page(const struct sb_mm *mm, uint64_t pfn, void *at)
 {
-    void *got = mmap(at, SB_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, mm->fd,
+    void *got = mmap(at, SB_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, mm->fd,
                      (off_t)(pfn << SB_PAGE_SHIFT));
     return got == MAP_FAILED ? -errno : 0;
 }

@@ -115,11 +115,10 @@ static void rename_entries(struct sb_ini_section *section, const struct sb_plugi
     for (size_t i = 0; i < section->n; i++) {
         struct sb_ini_entry *entry = &section->at[i];
         const char *option = sb_plugin_option_name(plugin, entry->key);
-        const struct sb_ini_entry *other = option == entry->key ? NULL : sb_ini_entry(section, option);
-        if (other)
-            sb_diag_at(diag, entry->line, "%s is another name of %s, which is given, too", entry->key, option);
-        if (option == entry->key || other)
+        if (option == entry->key)
             continue;
+        if (sb_ini_entry(section, option))
+            sb_diag_at(diag, entry->line, "%s is another name of %s, which is given, too", entry->key, option);
         free(entry->key);
         entry->key = sb_strdup(option);
     }

@@ -98,6 +98,10 @@ static int frozen_teardown(void *self)
 
 static const char *const counters[] = {"rounds"};
 
+#ifdef ALIAS
+static const struct sb_alias aliases[] = {{ALIAS}, {NULL, NULL}};
+#endif
+
 const struct sb_workload scullbench_workload = {
     .head = SB_HEAD(SB_WORKLOAD_MAGIC, struct sb_workload),
     .name = REPORTS ? "reports" : "frozen",
@@ -115,4 +119,7 @@ const struct sb_workload scullbench_workload = {
     .account = frozen_account,
     .thread_teardown = frozen_thread_teardown,
     .teardown = frozen_teardown,
+#ifdef ALIAS
+    .aliases = aliases,
+#endif
 };

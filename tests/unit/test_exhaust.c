@@ -213,10 +213,48 @@ static void bootmem_frees_whole_blocks_only(void **state)
     sb_plugin_free(p);
 }
 
+/*
+ * LDD3 on free_bootmem: whole pages alone come back, and what a page shares with another piece is lost. Which pages a
+ * range has whole, and how many pieces are left of one of 20 KiB.
+ */
+static void free_bootmem_gives_back_whole_pages(void **state)
+{
+    static const struct {
+        unsigned from, size, left, pieces;
+    } rows[] = {{0, 20480, 0, 0},       {0, 4096, 16384, 1},  {16384, 4096, 16384, 1}, {8192, 4096, 16384, 2},
+                {100, 20000, 8192, 2}, {100, 4000, 20480, 1}, {4000, 200, 20480, 1},   {4096, 16384, 4096, 1}};
+    char path[512];
+    struct test_host host;
+    struct sb_snapshot snapshot = {.struct_size = sizeof(snapshot)};
+    void *self = NULL;
+    (void)state;
+    snprintf(path, sizeof(path), "%s/allocator-bootmem.so", PLUGIN_DIR);
+    struct sb_plugin *p = sb_plugin_load(path);
+    union sb_value *options = calloc(p->option_count + 1, sizeof(*options));
+    for (uint32_t i = 0; i < p->option_count; i++)
+        assert_int_equal(sb_option_parse(&p->options[i], p->options[i].fallback, &options[i], NULL), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        test_host_open(&host, MIB, test_cpus());
+        assert_int_equal(p->allocator.open(&host.host, options, &self), 0);
+        char *at = p->boot.alloc_bootmem_pages(self, 20480), *behind = p->boot.alloc_bootmem(self, 4096);
+        assert_ptr_equal(behind, at + 20480);
+        p->boot.free_bootmem(self, at + rows[i].from, rows[i].size);
+        expect_clean(p, self, "a range");
+        p->allocator.snapshot(self, &snapshot);
+        assert_int_equal(snapshot.live, rows[i].pieces + 1);
+        assert_int_equal(snapshot.handed_bytes, rows[i].left + 4096);
+        p->allocator.close(self);
+        test_host_close(&host);
+    }
+    free(options);
+    sb_plugin_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {EACH(LIST) cmocka_unit_test(percpu),
-                                       cmocka_unit_test(bootmem_frees_whole_blocks_only)};
+                                       cmocka_unit_test(bootmem_frees_whole_blocks_only),
+                                       cmocka_unit_test(free_bootmem_gives_back_whole_pages)};
     test_stay_on_one_cpu();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,6 +110,75 @@ static void highmem_has_no_direct_map(void **state)
     close_mm(&t, &mm);
 }
 
+/*
+ * mm/highmem.c, kmap_high: windows are dealt out in turn and keep their page beyond kunmap until the turn comes round; a
+ * page has one window however often it is mapped.
+ */
+static void kmap_deals_out_windows_in_turn(void **state)
+{
+    enum { PAGES = SB_LAST_PKMAP + 100 };
+    static struct sb_page *pages[PAGES];
+    struct test_host t;
+    struct sb_mm mm;
+    char why[256];
+    (void)state;
+    open_mm_with(&t, &mm, 64, 2, &(struct sb_mm_config){.highmem = 32 << 20});
+    for (int i = 0; i < PAGES; i++) {
+        pages[i] = sb_alloc_pages(&mm, SB_GFP_HIGHUSER, 0);
+        assert_true(sb_page_is_high(&mm, pages[i]));
+    }
+    int *first = sb_kmap(&mm, pages[0]);
+    assert_ptr_equal(sb_kmap(&mm, pages[0]), first);
+    *first = 7;
+    sb_kunmap(&mm, pages[0]);
+    sb_kunmap(&mm, pages[0]);
+    assert_int_equal(mm.pkmap.count[(first - (int *)mm.pkmap.window) / 1024], 1);
+    assert_ptr_equal(sb_kmap(&mm, pages[0]), first);
+    /* One window is in use, and the turn passes it by. */
+    for (int i = 1; i < PAGES; i++) {
+        int *at = sb_kmap(&mm, pages[i]);
+        assert_ptr_not_equal(at, first);
+        *at = i;
+        sb_kunmap(&mm, pages[i]);
+    }
+    assert_int_equal(*first, 7);
+    sb_kunmap(&mm, pages[0]);
+    for (int i = 1; i < PAGES; i++) {
+        assert_int_equal(*(int *)sb_kmap(&mm, pages[i]), i);
+        sb_kunmap(&mm, pages[i]);
+    }
+    assert_int_equal(sb_mm_check(&mm, why, sizeof(why)), 0);
+    /* The kernel's BUG. */
+    sb_kunmap(&mm, pages[1]);
+    assert_int_equal(sb_mm_check(&mm, why, sizeof(why)), -EUCLEAN);
+    for (int i = 0; i < PAGES; i++)
+        sb_free_pages(&mm, pages[i], 0);
+    sb_mm_exit(&mm);
+    test_host_close(&t);
+}
+
+/* A page at a user's address is the page; what is no page of a block, or no page's address, is refused. */
+static void a_page_comes_into_a_users_mapping(void **state)
+{
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    open_mm_with(&t, &mm, 64, 2, &(struct sb_mm_config){.page_lists = true});
+    char *user = mmap(NULL, 2 * SB_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct sb_page *page = sb_alloc_pages(&mm, SB_GFP_KERNEL, 1), *second = page + 1;
+    assert_int_equal(sb_insert_page(&mm, second, user), 0);
+    memset(sb_page_address(&mm, second), 0x77, SB_PAGE_SIZE);
+    assert_int_equal(user[4095], 0x77);
+    user[1] = 0x11;
+    assert_int_equal(((char *)sb_page_address(&mm, second))[1], 0x11);
+    assert_int_equal(sb_insert_page(&mm, page, user + 8), -EINVAL);
+    munmap(user, 2 * SB_PAGE_SIZE);
+    sb_free_pages(&mm, page, 1);
+    sb_drain_all_pages(&mm);
+    assert_int_equal(sb_insert_page(&mm, page, user), -EINVAL);
+    close_mm(&t, &mm);
+}
+
 static void nodes_have_zones_of_their_own(void **state)
 {
     struct test_host t;
@@ -284,6 +353,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_page_knows_its_head),          cmocka_unit_test(zones_serve_whom_they_should),
         cmocka_unit_test(zonelists_fall_back_downwards),      cmocka_unit_test(highmem_is_whole_blocks),
+        cmocka_unit_test(kmap_deals_out_windows_in_turn),
+        cmocka_unit_test(a_page_comes_into_a_users_mapping),
         cmocka_unit_test(highmem_has_no_direct_map),          cmocka_unit_test(nodes_have_zones_of_their_own),
         cmocka_unit_test(types_are_grouped_by_page_block),    cmocka_unit_test(get_order_and_zeroed_pages),
         cmocka_unit_test(boot_memory_is_dealt_out_first_fit), cmocka_unit_test(boot_memory_comes_back_in_whole_pages),

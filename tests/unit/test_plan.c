@@ -28,6 +28,7 @@ static void plan(struct planned *p, bool twins, const char *text)
     assert_int_equal(sb_experiment_load(&p->experiment, path, NULL, 0, &p->diag), 0);
     sb_plugins_load(&p->plugins, PLUGIN_DIR);
     assert_int_equal(sb_topology_load(&p->topology, &why), 0);
+    sb_plan_rename_aliases(&p->experiment, &p->plugins, &p->diag);
     sb_plan_make(&p->plan, &p->experiment, p->topology, &p->plugins, twins, &p->diag);
     unlink(path);
     free(path);
@@ -297,10 +298,32 @@ static void memory_is_what_the_largest_cell_needs(void **state)
     done(&p);
 }
 
+/* What LDD3's insmod takes is an option, in a section of any name and in a sweep. */
+static void module_parameters_are_options(void **state)
+{
+    struct planned p;
+    (void)state;
+    plan(&p, false,
+         "[workload whole]\nplugin = scullp\nscullp_qset = 500\n[matrix]\nallocator = buddy\nworkload = whole\n"
+         "whole.scullp_order = 0, 2\n");
+    assert_int_equal(p.diag.n, 0);
+    const struct sb_cell *c = cell_of(&p, "buddy / whole / 1 thread / whole.order=2");
+    const struct sb_ini_section *told = sb_ini_section(&c->settings, "workload", "whole");
+    assert_string_equal(sb_ini_entry(told, "order")->value, "2");
+    assert_string_equal(sb_ini_entry(told, "qset")->value, "500");
+    done(&p);
+    plan(&p, false,
+         "[workload scullp]\norder = 1\nscullp_order = 2\n[matrix]\nallocator = buddy\nworkload = scullp\n");
+    assert_string_equal(p.diag.at[0].text, "scullp_order is another name of order, which is given, too");
+    assert_int_equal(p.diag.at[0].line, 3);
+    done(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cells_are_all_combinations),
+        cmocka_unit_test(module_parameters_are_options),
         cmocka_unit_test(groups_are_what_may_be_compared),
         cmocka_unit_test(blocks_hold_every_cell_once),
         cmocka_unit_test(seeds_are_a_blocks_and_layouts_a_processs),

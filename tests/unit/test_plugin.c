@@ -38,6 +38,8 @@ static void refusals_say_what_to_do(void **state)
     expect_refusal("nameless", "it has no name");
     expect_refusal("badoption", "the default of its option 'maybe' is wrong: 'perhaps' is not a valid value");
     expect_refusal("half", "its function sized.free is missing, which is required (scullbench/allocator.h)");
+    expect_refusal("alias-nowhere", "its alias 'other' stands for 'sise', which is no option of it");
+    expect_refusal("alias-hides", "its alias 'size' is an option itself");
     expect_refusal("segv", "taken");
 }
 
@@ -61,6 +63,7 @@ static void the_oldest_minor_is_served(void **state)
     assert_string_equal(w->workload.counters[0], "rounds");
     assert_int_equal(w->option_count, 1);
     assert_string_equal(w->options[0].fallback, "100B");
+    assert_null(w->workload.aliases);
     sb_plugin_free(a);
     sb_plugin_free(w);
 }
