@@ -223,6 +223,8 @@ remote() { sqlite3 nodes.db "select allocator, workload, threads, case when valu
 two|local|2|none
 two|overflow|1|some" ] || fail "remote_blocks: $(remote)"
 [ "$(sqlite3 nodes.db "select distinct reason from unavailable where name = 'remote_blocks'")" = "the allocator has one NUMA node, or doesn't say" ] || fail "one node has remote blocks"
+# Of nodes that the machine hasn't got a remote block is twice as far.
+[ "$(sqlite3 nodes.db "select count(*), sum(abs(d.value - (1 + r.value / 100)) < 1e-9) from metric d join metric r using (trial) where d.name = 'block_distance' and r.name = 'remote_blocks'")" = "3|3" ] || fail "block_distance: $(sqlite3 nodes.db "select value from metric where name = 'block_distance'")"
 if command -v gnuplot > /dev/null; then
   expect 0 "$s" report nodes.db --out nodes
   # Two threads have no number, so their bars have no room beside one thread's.

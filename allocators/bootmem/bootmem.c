@@ -204,7 +204,8 @@ static void forget_pieces(struct plugin *p, uint64_t from, uint64_t end, bool cu
 static void bootmem_free_bootmem(void *self, void *address, size_t size)
 {
     struct plugin *p = self;
-    uint64_t at = (uint64_t)((char *)address - p->pool.base), start = in_pages(at), end = (at + size) & ~(SB_PAGE_SIZE - 1);
+    uint64_t at = (uint64_t)((char *)address - p->pool.base), start = in_pages(at),
+             end = (at + size) & ~(SB_PAGE_SIZE - 1);
     bool inside = at < p->pool.size && size <= p->pool.size - at, freed = false;
     if (!address || (inside && start >= end))
         return;

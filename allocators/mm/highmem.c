@@ -1,10 +1,10 @@
 /*
  * Addresses for pages that the direct map lacks, and pages at addresses of a user's.
  *
- * Models mm/highmem.c of Linux 2.6.10 and 6.1, kmap_high and kunmap_high: windows of a page, dealt out in turn. A window
- * that nobody uses any more keeps its page, so that the next kmap of it costs nothing, until the turn comes round and
- * all such windows are unmapped at once. A window is a mapping of the memory file; taking one is a system call, where
- * the kernel writes a page table's entry.
+ * Models mm/highmem.c of Linux 2.6.10 and 6.1, kmap_high and kunmap_high: windows of a page, dealt out in turn. A
+ * window that nobody uses any more keeps its page, so that the next kmap of it costs nothing, until the turn comes
+ * round and all such windows are unmapped at once. A window is a mapping of the memory file; taking one is a system
+ * call, where the kernel writes a page table's entry.
  *
  * Left out: kmap_atomic's windows per CPU; the wait queue (who finds no window naps, for a bounded time).
  *
@@ -60,9 +60,9 @@ static void flush_unused(struct sb_mm *mm)
             p->slots[p->pfn[i] - mm->low_pages] = 0;
         }
         /* Whoever uses an address beyond its kunmap faults from here on, as in the kernel. */
-        if (i > first)
-            mmap(p->window + first * SB_PAGE_SIZE, (i - first) * SB_PAGE_SIZE, PROT_NONE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+        if (i > first && mmap(p->window + first * SB_PAGE_SIZE, (i - first) * SB_PAGE_SIZE, PROT_NONE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+            continue; /* they stay mapped until they are dealt out again */
     }
 }
 
@@ -148,8 +148,8 @@ int sb_pkmap_check(const struct sb_mm *mm, char *why, size_t why_size)
         named += p->slots[i] != 0;
     for (uint32_t i = 0; i < SB_LAST_PKMAP && high; i++) {
         taken += p->count[i] != 0;
-        if (p->count[i] && (p->pfn[i] < mm->low_pages || p->pfn[i] >= mm->nr_pages ||
-                            p->slots[p->pfn[i] - mm->low_pages] != i + 1))
+        if (p->count[i] &&
+            (p->pfn[i] < mm->low_pages || p->pfn[i] >= mm->nr_pages || p->slots[p->pfn[i] - mm->low_pages] != i + 1))
             return sb_check_failed(why, why_size, "kmap's window %u has page %llu, which does not name it", i,
                                    (unsigned long long)p->pfn[i]);
     }

@@ -21,6 +21,8 @@
 
 #define BLOCK_PAGES (UINT64_C(1) << SB_MAX_ORDER)
 #define DMA_PAGES   (UINT64_C(16) << (20 - SB_PAGE_SHIFT))
+/* ACPI's units, and what the kernel takes where there is no table. */
+enum { LOCAL_DISTANCE = 10, REMOTE_DISTANCE = 20 };
 
 struct sb_mm_config sb_mm_read_options(const union sb_value *options)
 {
@@ -68,6 +70,12 @@ static int set_nodes(struct sb_mm *mm, const struct sb_host *host, unsigned want
         /* A CPU of a node that isn't there falls to the first, as one without memory does. */
         unsigned node = wanted || !cpu_node ? cpu * mm->nr_nodes / mm->nr_cpus : cpu_node[cpu];
         mm->cpu_node[cpu] = (uint8_t)(node < mm->nr_nodes ? node : 0);
+    }
+    /* Of nodes that the machine doesn't have nobody knows more than the kernel does without a table. */
+    const uint32_t *table = wanted ? NULL : host->node_distance;
+    for (unsigned i = 0; i < mm->nr_nodes * mm->nr_nodes; i++) {
+        unsigned from = i / mm->nr_nodes, to = i % mm->nr_nodes;
+        mm->distance[from][to] = table ? table[i] : from == to ? LOCAL_DISTANCE : REMOTE_DISTANCE;
     }
     /* On borders of the largest block; the last node has what is over. */
     uint64_t share = mm->nr_pages / mm->nr_nodes & ~(BLOCK_PAGES - 1);
@@ -226,20 +234,60 @@ static void set_watermarks(struct sb_mm *mm)
     }
 }
 
-/* Node order: one's own zones first, then the next node's, so that distance counts before kind. */
-static void build_zonelist(struct sb_mm *mm, unsigned node, unsigned highest)
+static bool has_cpus(const struct sb_mm *mm, unsigned node)
 {
-    struct sb_zone **list = mm->nodes[node].zonelists[highest].zones;
-    unsigned n = 0;
-    for (unsigned i = 0; i < mm->nr_nodes; i++) {
-        struct sb_zone *zones = &mm->zones[(node + i) % mm->nr_nodes * SB_NR_ZONES];
-        /* Within a node from the highest zone that will do, so that the low ones last. */
-        for (unsigned type = highest + 1; type-- > 0;) {
-            if (zones[type].managed)
-                list[n++] = &zones[type];
+    bool found = false;
+    for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++)
+        found |= mm->cpu_node[cpu] == node;
+    return found;
+}
+
+/*
+ * find_next_best_node: the nearest that is not used yet; of equals first those behind `node`, without CPUs, and of whom
+ * fewer nodes think first. nr_nodes: none is left.
+ */
+static unsigned next_best_node(const struct sb_mm *mm, unsigned node, uint64_t used, const unsigned *load)
+{
+    unsigned best = mm->nr_nodes;
+    uint64_t least = UINT64_MAX;
+    if (!(used >> node & 1))
+        return node;
+    for (unsigned n = 0; n < mm->nr_nodes; n++) {
+        uint64_t cost = ((uint64_t)mm->distance[node][n] + (n < node) + has_cpus(mm, n)) * SB_MAX_NODES + load[n];
+        if (used >> n & 1 || cost >= least)
+            continue;
+        least = cost;
+        best = n;
+    }
+    return best;
+}
+
+/* build_zonelists_in_node_order: within a node from the highest zone that will do, so that the low ones last. */
+static void append_node(struct sb_mm *mm, struct sb_zonelist *list, unsigned *n, unsigned node, unsigned highest)
+{
+    struct sb_zone *zones = &mm->zones[node * SB_NR_ZONES];
+    for (unsigned type = highest + 1; type-- > 0;) {
+        if (zones[type].managed)
+            list->zones[(*n)++] = &zones[type];
+    }
+    list->zones[*n] = NULL;
+}
+
+/* build_zonelists of every node: the first of each group of equal distance is used less by the next nodes. */
+static void build_zonelists(struct sb_mm *mm)
+{
+    unsigned load[SB_MAX_NODES] = {0};
+    for (unsigned node = 0; node < mm->nr_nodes; node++) {
+        unsigned n[SB_NR_ZONES] = {0}, before = node, next;
+        uint64_t used = 0;
+        while ((next = next_best_node(mm, node, used, load)) < mm->nr_nodes) {
+            load[next] += mm->distance[node][next] != mm->distance[node][before];
+            used |= UINT64_C(1) << next;
+            before = next;
+            for (unsigned highest = 0; highest < SB_NR_ZONES; highest++)
+                append_node(mm, &mm->nodes[node].zonelists[highest], &n[highest], next, highest);
         }
     }
-    list[n] = NULL;
 }
 
 /* An allocation before there are zones, of the size that the plugin `bootmem` asks for. */
@@ -267,11 +315,9 @@ static int start_zones(struct sb_mm *mm, const struct sb_bootmem *boot, const st
     /* What boot took; it is nobody's to free. */
     mm->nr_reserved = mm->nr_pages - sb_mm_free_pages(mm);
     set_watermarks(mm);
-    for (unsigned node = 0; node < mm->nr_nodes; node++) {
+    for (unsigned node = 0; node < mm->nr_nodes; node++)
         set_lowmem_reserve(mm, node);
-        for (unsigned type = 0; type < SB_NR_ZONES; type++)
-            build_zonelist(mm, node, type);
-    }
+    build_zonelists(mm);
     for (unsigned i = 0; i < mm->nr_nodes * SB_NR_ZONES && config->page_lists && !status; i++) {
         if (mm->zones[i].managed)
             status = sb_pcp_init(mm, &mm->zones[i]);

@@ -153,7 +153,8 @@ struct sb_mm {
     bool rseq; /* per-CPU data by restartable sequences, else by locks */
     enum sb_reserve reserve;
     uint8_t *cpu_node;
-    uint64_t nr_pages; /* all, the reserved ones included */
+    uint32_t distance[SB_MAX_NODES][SB_MAX_NODES]; /* node_distance(): 10 to oneself */
+    uint64_t nr_pages;                             /* all, the reserved ones included */
     uint64_t nr_reserved;
     uint64_t low_pages; /* those with a direct map */
     struct sb_page *memmap;

@@ -89,6 +89,15 @@ void sb_mm_snapshot(struct sb_mm *mm, struct sb_snapshot *snapshot)
         snapshot->local_blocks += sb_mm_numa_events(mm, zone, SB_NUMA_LOCAL);
         snapshot->remote_blocks += sb_mm_numa_events(mm, zone, SB_NUMA_OTHER);
     }
+    if (snapshot->struct_size < offsetof(struct sb_snapshot, block_distances) + sizeof(snapshot->block_distances))
+        return;
+    snapshot->has |= SB_HAS_DISTANCE;
+    for (struct sb_zone *zone = mm->zones; zone < end_of_zones(mm); zone++) {
+        const struct sb_numa_counts *counts = &mm->numa[(size_t)(zone - mm->zones) * mm->nr_cpus];
+        for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++)
+            snapshot->block_distances += (counts[cpu].n[SB_NUMA_LOCAL] + counts[cpu].n[SB_NUMA_OTHER]) *
+                                         mm->distance[mm->cpu_node[cpu]][zone->node];
+    }
 }
 
 /* Longer lines are cut at 511 bytes; no line of /proc comes near. */

@@ -226,7 +226,8 @@ int sb_slab_init(struct sb_slab_system *system, struct sb_mm *mm, bool percpu)
         char name[32];
         snprintf(name, sizeof(name), "size-%u%s", general_sizes[class], dma ? "(DMA)" : "");
         status = sb_slab_cache_create(system, name, general_sizes[class], 0,
-                                      SB_SLAB_HWCACHE_ALIGN | (dma ? SB_SLAB_CACHE_DMA : 0), NULL, &system->general[dma][class]);
+                                      SB_SLAB_HWCACHE_ALIGN | (dma ? SB_SLAB_CACHE_DMA : 0), NULL,
+                                      &system->general[dma][class]);
     }
     sb_register_shrinker(mm, shrink_under_pressure, system);
     return status;
@@ -252,8 +253,7 @@ static void construct(const struct sb_slab_cache *cache, void *object, sb_gfp_t 
     if (cache->methods.plain_ctor)
         cache->methods.plain_ctor(object);
     if (cache->methods.ctor)
-        cache->methods.ctor(object,
-                            SB_SLAB_CTOR_CONSTRUCTOR | (gfp & SB_GFP_DIRECT_RECLAIM ? 0 : SB_SLAB_CTOR_ATOMIC));
+        cache->methods.ctor(object, SB_SLAB_CTOR_CONSTRUCTOR | (gfp & SB_GFP_DIRECT_RECLAIM ? 0 : SB_SLAB_CTOR_ATOMIC));
 }
 
 /* cache_grow: a slab of the next colour, all its objects free and constructed, on no list. */

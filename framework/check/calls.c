@@ -34,7 +34,7 @@ static void judge_piece(struct boot *b, const struct piece *new, const char *cal
 {
     const char *base = b->w->memory.base;
     unsigned long long size = new->size;
-    if ((uintptr_t)new->at % align)
+    if ((uintptr_t) new->at % align)
         sb_find(b->f, SB_CHECK_FAIL, "%s: %llu bytes at %p are not aligned to %llu", call, size, (void *)new->at,
                 (unsigned long long)align);
     else if (base && (new->at < base || new->at + new->size > base + b->w->memory.size))
@@ -42,7 +42,7 @@ static void judge_piece(struct boot *b, const struct piece *new, const char *cal
                 (void *)new->at);
     for (size_t i = 0; i < PIECES && is_fine(b->f); i++) {
         const struct piece *old = &b->pieces[i];
-        if (old != new && old->at && new->at < old->at + old->size && old->at < new->at + new->size)
+        if (old != new && old->at &&new->at < old->at + old->size && old->at < new->at + new->size)
             sb_find(b->f, SB_CHECK_FAIL, "%s: %llu bytes at %p overlap a live piece of %llu at %p", call, size,
                     (void *)new->at, (unsigned long long)old->size, (void *)old->at);
     }

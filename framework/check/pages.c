@@ -188,7 +188,7 @@ static void judge_mappings(struct pages *p, struct sb_page *page, uint64_t tag, 
 {
     uint64_t *at = p->ops->page_address(p->w->self, page), *first = NULL, *second = NULL;
     int status = 0;
-    if (p->ops->kmap) {
+    if (p->ops->kmap && p->ops->kunmap) {
         first = p->ops->kmap(p->w->self, page);
         second = p->ops->kmap(p->w->self, page);
         if (!first || !second || *first != tag || *second != tag)
@@ -304,6 +304,7 @@ static void try_nodes(struct pages *p)
     struct sb_world *w = p->w;
     w->host.nr_nodes = 2;
     w->host.cpu_node = w->cpu_node;
+    w->host.node_distance = NULL;
     for (uint32_t cpu = 0; cpu < w->host.nr_cpus; cpu++)
         w->cpu_node[cpu] = cpu % 2;
     for (unsigned node = 0; node < w->host.nr_nodes && fine(p); node++) {

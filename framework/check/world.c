@@ -660,6 +660,7 @@ int sb_world_open(struct sb_world *w, const struct sb_plugin *plugin, const unio
         w->host.nr_nodes = w->memory.nr_nodes;
         sb_topology_cpu_nodes(w->topology, w->cpu_node, w->host.nr_cpus);
         w->host.cpu_node = w->host.nr_nodes > 1 ? w->cpu_node : NULL;
+        w->host.node_distance = w->distances = sb_topology_distances(w->topology, w->host.nr_nodes);
     }
     status = sb_world_open_allocator(w);
     if (status)

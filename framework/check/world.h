@@ -85,7 +85,7 @@ struct sb_world {
     struct sb_topology *topology;
     struct sb_physmem memory;
     struct sb_host host;
-    uint32_t *cpu_node;
+    uint32_t *cpu_node, *distances; /* of the host */
     void *self;
     struct sb_lane lanes[SB_MAX_LANES];
     size_t lane_count;

@@ -55,8 +55,7 @@ bool sb_take_option(const struct sb_plugin *p, const char *flag, const char *tex
 {
     const char *equals = strchr(text, '=');
     char *name = sb_strndup(text, equals ? (size_t)(equals - text) : strlen(text)), *why = NULL;
-    const struct sb_option *option =
-        sb_option_find(p->options, p->option_count, sb_plugin_option_name(p, name));
+    const struct sb_option *option = sb_option_find(p->options, p->option_count, sb_plugin_option_name(p, name));
     bool good = false;
     if (!equals) {
         sb_error("%s %s: expected NAME=VALUE", flag, text);

@@ -31,7 +31,7 @@ struct dump {
     const struct sb_plugin *plugin, *workload;
     struct sb_topology *topology;
     struct sb_physmem memory;
-    uint32_t *cpu_node;
+    uint32_t *cpu_node, *distances; /* of the host */
     struct sb_host host;
     struct sb_bench bench;
     void *self, *work, *thread;
@@ -255,6 +255,7 @@ static int open_memory(struct dump *d, const char *size)
     d->cpu_node = sb_calloc(d->host.nr_cpus, sizeof(*d->cpu_node));
     sb_topology_cpu_nodes(d->topology, d->cpu_node, d->host.nr_cpus);
     d->host.cpu_node = d->host.nr_nodes > 1 ? d->cpu_node : NULL;
+    d->host.node_distance = d->distances = sb_topology_distances(d->topology, d->host.nr_nodes);
     return SB_EXIT_OK;
 }
 
@@ -326,6 +327,7 @@ static void close_all(struct dump *d)
         d->plugin->allocator.close(d->self);
     sb_physmem_close(&d->memory);
     free(d->cpu_node);
+    free(d->distances);
     if (d->topology)
         sb_topology_free(d->topology);
     sb_plugins_free(&d->plugins);

@@ -105,9 +105,9 @@ static const char *lacking_in_pages(const struct sb_pages_ops *pages)
     NEED(pages, get_free_pages);
     NEED(pages, free_pages_at);
     /* Of struct pages all or none: who has one name for a block has the others. */
-    if (!pages || (!pages->alloc_pages && !pages->free_pages && !pages->page_address && !pages->virt_to_page &&
-                   !pages->page_to_pfn && !pages->free_cold_page && !pages->kmap && !pages->kunmap &&
-                   !pages->insert_page))
+    if (!pages ||
+        (!pages->alloc_pages && !pages->free_pages && !pages->page_address && !pages->virt_to_page &&
+         !pages->page_to_pfn && !pages->free_cold_page && !pages->kmap && !pages->kunmap && !pages->insert_page))
         return NULL;
     NEED(pages, alloc_pages);
     NEED(pages, free_pages);
@@ -205,15 +205,17 @@ static bool at_lines(const uintptr_t *functions, size_t n)
 
 static bool allocator_at_lines(const struct sb_allocator *a)
 {
-    const uintptr_t functions[] = {
-        (uintptr_t)a->open,          (uintptr_t)a->close,          (uintptr_t)a->snapshot,
-        (uintptr_t)a->dump,          (uintptr_t)a->check,          AT(a->sized, alloc),
-        AT(a->sized, free),          AT(a->cache, create),         AT(a->cache, alloc),
-        AT(a->cache, free),          AT(a->pages, get_free_pages), AT(a->pages, free_pages_at),
-        AT(a->percpu, alloc_percpu), AT(a->percpu, free_percpu),   AT(a->bulk, alloc_bulk),
-        AT(a->bulk, free_bulk),      AT(a->io, ioremap),           AT(a->io, iounmap),
-        AT(a->boot, alloc_bootmem),  AT(a->boot, free_bootmem),    AT(a->pool, alloc),
-        AT(a->pool, free)};
+    const uintptr_t functions[] = {(uintptr_t)a->open,           (uintptr_t)a->close,
+                                   (uintptr_t)a->snapshot,       (uintptr_t)a->dump,
+                                   (uintptr_t)a->check,          AT(a->sized, alloc),
+                                   AT(a->sized, free),           AT(a->cache, create),
+                                   AT(a->cache, alloc),          AT(a->cache, free),
+                                   AT(a->pages, get_free_pages), AT(a->pages, free_pages_at),
+                                   AT(a->percpu, alloc_percpu),  AT(a->percpu, free_percpu),
+                                   AT(a->bulk, alloc_bulk),      AT(a->bulk, free_bulk),
+                                   AT(a->io, ioremap),           AT(a->io, iounmap),
+                                   AT(a->boot, alloc_bootmem),   AT(a->boot, free_bootmem),
+                                   AT(a->pool, alloc),           AT(a->pool, free)};
     return at_lines(functions, SB_COUNT(functions));
 }
 
@@ -555,9 +557,8 @@ char *sb_allocator_interfaces(const struct sb_allocator *a)
     const struct {
         const void *table;
         const char *name;
-    } all[] = {{a->sized, "sized"},   {a->cache, "cache"}, {a->pages, "pages"},
-               {a->percpu, "percpu"}, {a->bulk, "bulk"},   {a->io, "io"},
-               {a->boot, "boot"},     {a->pool, "pool"}};
+    } all[] = {{a->sized, "sized"}, {a->cache, "cache"}, {a->pages, "pages"}, {a->percpu, "percpu"},
+               {a->bulk, "bulk"},   {a->io, "io"},       {a->boot, "boot"},   {a->pool, "pool"}};
     struct sb_text text = {0};
     for (size_t i = 0; i < SB_COUNT(all); i++) {
         if (all[i].table)

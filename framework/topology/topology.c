@@ -4,6 +4,7 @@
 #include "base/units.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -263,6 +264,38 @@ void sb_topology_cpu_nodes(const struct sb_topology *t, uint32_t *nodes, unsigne
             nodes[os]++;
     }
     hwloc_bitmap_free(local);
+}
+
+/* The place of a node in a matrix, by its number; -1: it is not in there. */
+static int place_of(const struct hwloc_distances_s *matrix, unsigned node)
+{
+    for (unsigned i = 0; i < matrix->nbobjs; i++) {
+        if (matrix->objs[i]->logical_index == node)
+            return (int)i;
+    }
+    return -1;
+}
+
+uint32_t *sb_topology_distances(const struct sb_topology *t, unsigned n)
+{
+    struct hwloc_distances_s *matrix = NULL;
+    unsigned found = 1, *nodes = sb_calloc(n, sizeof(*nodes));
+    uint32_t *distances = sb_calloc((size_t)n * n, sizeof(*distances));
+    bool known = sb_topology_local_nodes(t, nodes, n) == n &&
+                 !hwloc_distances_get_by_name(t->hwloc, "NUMALatency", &found, &matrix, 0) && found;
+    for (unsigned i = 0; i < n * n && known; i++) {
+        int from = place_of(matrix, nodes[i / n]), to = place_of(matrix, nodes[i % n]);
+        known = from >= 0 && to >= 0;
+        if (known)
+            distances[i] = (uint32_t)matrix->values[(unsigned)from * matrix->nbobjs + (unsigned)to];
+    }
+    if (found && matrix)
+        hwloc_distances_release(t->hwloc, matrix);
+    free(nodes);
+    if (known)
+        return distances;
+    free(distances);
+    return NULL;
 }
 
 /* Verified by the kernel's own word: hwloc reports success for bindings that did nothing. */

@@ -49,6 +49,10 @@ size_t sb_topology_local_nodes(const struct sb_topology *topology, unsigned *nod
 /* Which of those each CPU (P#) is nearest to, counted from 0; `nodes` has room for nr_cpus numbers. */
 void sb_topology_cpu_nodes(const struct sb_topology *topology, uint32_t *nodes, unsigned nr_cpus);
 
+/* How far the n of them are from each other: n rows of n, as ACPI's SLIT has it, 10 to oneself. The caller frees it;
+ * NULL: there are not n, or the machine doesn't say. */
+uint32_t *sb_topology_distances(const struct sb_topology *topology, unsigned n);
+
 /* The CPUs of `location` that we may run on, in the order in which n threads take them. */
 int sb_topology_cpus(const struct sb_topology *topology, const char *location, enum sb_placement placement,
                      struct sb_cpus *cpus, char **why);

@@ -75,7 +75,7 @@ struct trial {
     const struct sb_clock *clock;
     struct sb_topology *topology;
     struct sb_physmem memory;
-    uint32_t *cpu_node;
+    uint32_t *cpu_node, *distances; /* of the host */
     struct sb_plugin *allocator, *workload;
     union sb_value *allocator_options, *workload_options;
     struct sb_host host;

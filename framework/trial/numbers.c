@@ -506,6 +506,11 @@ static void report_remote(struct trial *t)
     number_or(t, SB_METRIC_REMOTE_BLOCKS, known && local + remote > 0, 100 * remote / (local + remote),
               known ? "no block of pages was given out in the measured phase"
                     : "the allocator has one NUMA node, or doesn't say");
+    bool far = t->at_begin.has & t->at_end.has & SB_HAS_DISTANCE;
+    double distances = (double)(t->at_end.block_distances - t->at_begin.block_distances);
+    number_or(t, SB_METRIC_BLOCK_DISTANCE, far && local + remote > 0, distances / 10 / (local + remote),
+              far ? "no block of pages was given out in the measured phase"
+                  : "the allocator has one NUMA node, or doesn't say");
 }
 
 /* Pages that pass from one CPU to another by lists that all share, in the measured phase. */

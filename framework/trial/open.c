@@ -161,6 +161,7 @@ static int open_all(struct trial *t, char **reason)
         sb_topology_cpu_nodes(t->topology, t->cpu_node, t->host.nr_cpus);
         /* Where memory isn't divided there is one node, and no number above it. */
         t->host.cpu_node = t->host.nr_nodes > 1 ? t->cpu_node : NULL;
+        t->host.node_distance = t->distances = sb_topology_distances(t->topology, t->host.nr_nodes);
         if (t->memory.warning)
             sb_write_warning(t->out, t->memory.warning);
     }
@@ -244,6 +245,7 @@ void sb_trial_free_partner(struct trial *p)
     if (!p)
         return;
     free(p->cpu_node);
+    free(p->distances);
     free(p->allocator_options);
     sb_plugin_free(p->allocator);
     sb_physmem_close(&p->memory);

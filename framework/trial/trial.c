@@ -363,6 +363,7 @@ static void free_trial(struct trial *t)
     SB_VEC_FREE(&t->dumps);
     sb_trial_free_partner(t->partner);
     free(t->cpu_node);
+    free(t->distances);
     free(t->allocator_options);
     free(t->workload_options);
     sb_plugin_free(t->allocator);

@@ -221,7 +221,7 @@ static void free_bootmem_gives_back_whole_pages(void **state)
 {
     static const struct {
         unsigned from, size, left, pieces;
-    } rows[] = {{0, 20480, 0, 0},       {0, 4096, 16384, 1},  {16384, 4096, 16384, 1}, {8192, 4096, 16384, 2},
+    } rows[] = {{0, 20480, 0, 0},      {0, 4096, 16384, 1},   {16384, 4096, 16384, 1}, {8192, 4096, 16384, 2},
                 {100, 20000, 8192, 2}, {100, 4000, 20480, 1}, {4000, 200, 20480, 1},   {4096, 16384, 4096, 1}};
     char path[512];
     struct test_host host;

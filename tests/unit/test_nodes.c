@@ -300,6 +300,90 @@ static void numastat_counts(void **state)
     close_machine(&m);
 }
 
+/* "0 1 2 3": the nodes of a node's zonelist, in order. */
+static void fallback_order(const struct sb_mm *mm, unsigned node, char *text)
+{
+    int before = -1;
+    *text = '\0';
+    for (struct sb_zone *const *z = mm->nodes[node].zonelists[SB_ZONE_NORMAL].zones; *z; z++) {
+        if ((*z)->node != before)
+            sprintf(text + strlen(text), "%s%u", *text ? " " : "", (*z)->node);
+        before = (*z)->node;
+    }
+}
+
+/*
+ * mm/page_alloc.c of 6.1, find_next_best_node and build_zonelists. The second machine, eight nodes of two packages, is
+ * the one that the kernel's commit on the accumulated load shows with these orders.
+ */
+static void zonelists_go_by_distance(void **state)
+{
+    static const struct {
+        unsigned nodes, package, near, far;
+        const char *orders[8];
+    } rows[] = {
+        {4, 2, 12, 21, {"0 1 2 3", "1 0 3 2", "2 3 0 1", "3 2 1 0"}},
+        {8,
+         4,
+         12,
+         32,
+         {"0 1 2 3 4 5 6 7", "1 2 3 0 5 6 7 4", "2 3 0 1 6 7 4 5", "3 0 1 2 7 4 5 6", "4 5 6 7 0 1 2 3",
+          "5 6 7 4 1 2 3 0", "6 7 4 5 2 3 0 1", "7 4 5 6 3 0 1 2"}},
+        {4, 4, 20, 20, {"0 1 2 3", "1 2 3 0", "2 3 0 1", "3 0 1 2"}},
+    };
+    const struct sb_mm_config config = {.page_lists = true};
+    (void)state;
+    for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+        const unsigned n = rows[row].nodes;
+        uint32_t distance[64], cpu_node[8];
+        struct test_host t;
+        struct sb_mm mm;
+        char order[64];
+        test_host_open(&t, 256, 8);
+        for (unsigned i = 0; i < n * n; i++)
+            distance[i] = i / n == i % n                                           ? 10
+                          : i / n / rows[row].package == i % n / rows[row].package ? rows[row].near
+                                                                                   : rows[row].far;
+        for (unsigned cpu = 0; cpu < 8; cpu++)
+            cpu_node[cpu] = cpu * n / 8;
+        t.host.nr_nodes = n;
+        t.host.cpu_node = cpu_node;
+        t.host.node_distance = distance;
+        assert_int_equal(sb_mm_init(&mm, &t.host, &config), 0);
+        for (unsigned node = 0; node < n; node++) {
+            fallback_order(&mm, node, order);
+            assert_string_equal(order, rows[row].orders[node]);
+        }
+        close_mm(&t, &mm);
+    }
+}
+
+/* Blocks by the distance from the CPU that asked: 10 for its own node's, else what the table says. */
+static void snapshots_sum_distances(void **state)
+{
+    static const uint32_t distance[] = {10, 17, 17, 10}, cpu_node[] = {0, 0, 0, 0, 0, 0, 0, 0};
+    struct sb_snapshot snapshot = {.struct_size = sizeof(snapshot)};
+    const struct sb_mm_config config = {.page_lists = true};
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    test_host_open(&t, 64, 8);
+    t.host.nr_nodes = 2;
+    t.host.cpu_node = cpu_node;
+    t.host.node_distance = distance;
+    assert_int_equal(sb_mm_init(&mm, &t.host, &config), 0);
+    struct sb_page *near = sb_alloc_pages_node(&mm, 0, SB_GFP_KERNEL, 0),
+                   *far = sb_alloc_pages_node(&mm, 1, SB_GFP_KERNEL, 0);
+    sb_mm_snapshot(&mm, &snapshot);
+    assert_true(snapshot.has & SB_HAS_DISTANCE);
+    assert_int_equal(snapshot.local_blocks, 1);
+    assert_int_equal(snapshot.remote_blocks, 1);
+    assert_int_equal(snapshot.block_distances, 27);
+    sb_free_pages(&mm, near, 0);
+    sb_free_pages(&mm, far, 0);
+    close_mm(&t, &mm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +394,8 @@ int main(void)
         cmocka_unit_test(bulk_calls_go_through_sheaves),
         cmocka_unit_test(zone_flags_of_caches),
         cmocka_unit_test(slob_keeps_to_zones),
+        cmocka_unit_test(zonelists_go_by_distance),
+        cmocka_unit_test(snapshots_sum_distances),
         cmocka_unit_test(numastat_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

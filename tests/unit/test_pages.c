@@ -111,8 +111,8 @@ static void highmem_has_no_direct_map(void **state)
 }
 
 /*
- * mm/highmem.c, kmap_high: windows are dealt out in turn and keep their page beyond kunmap until the turn comes round; a
- * page has one window however often it is mapped.
+ * mm/highmem.c, kmap_high: windows are dealt out in turn and keep their page beyond kunmap until the turn comes round;
+ * a page has one window however often it is mapped.
  */
 static void kmap_deals_out_windows_in_turn(void **state)
 {
@@ -353,8 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_page_knows_its_head),          cmocka_unit_test(zones_serve_whom_they_should),
         cmocka_unit_test(zonelists_fall_back_downwards),      cmocka_unit_test(highmem_is_whole_blocks),
-        cmocka_unit_test(kmap_deals_out_windows_in_turn),
-        cmocka_unit_test(a_page_comes_into_a_users_mapping),
+        cmocka_unit_test(kmap_deals_out_windows_in_turn),     cmocka_unit_test(a_page_comes_into_a_users_mapping),
         cmocka_unit_test(highmem_has_no_direct_map),          cmocka_unit_test(nodes_have_zones_of_their_own),
         cmocka_unit_test(types_are_grouped_by_page_block),    cmocka_unit_test(get_order_and_zeroed_pages),
         cmocka_unit_test(boot_memory_is_dealt_out_first_fit), cmocka_unit_test(boot_memory_comes_back_in_whole_pages),

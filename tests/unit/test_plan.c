@@ -312,8 +312,7 @@ static void module_parameters_are_options(void **state)
     assert_string_equal(sb_ini_entry(told, "order")->value, "2");
     assert_string_equal(sb_ini_entry(told, "qset")->value, "500");
     done(&p);
-    plan(&p, false,
-         "[workload scullp]\norder = 1\nscullp_order = 2\n[matrix]\nallocator = buddy\nworkload = scullp\n");
+    plan(&p, false, "[workload scullp]\norder = 1\nscullp_order = 2\n[matrix]\nallocator = buddy\nworkload = scullp\n");
     assert_string_equal(p.diag.at[0].text, "scullp_order is another name of order, which is given, too");
     assert_int_equal(p.diag.at[0].line, 3);
     done(&p);

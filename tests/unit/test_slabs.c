@@ -50,8 +50,7 @@ static void slab_layouts_follow_the_rule(void **state)
     (void)state;
     open_slab(&t, &mm, &system, test_cpus(), true);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        assert_int_equal(sb_slab_cache_create(&system, "c", rows[i].size, 0, SB_SLAB_HWCACHE_ALIGN, NULL, &cache),
-                         0);
+        assert_int_equal(sb_slab_cache_create(&system, "c", rows[i].size, 0, SB_SLAB_HWCACHE_ALIGN, NULL, &cache), 0);
         if (cache->objects != rows[i].objects || cache->order != rows[i].order || cache->off_slab != rows[i].off_slab ||
             cache->limit != rows[i].limit)
             fail_msg("%zu bytes: %u objects, order %u, off-slab %d, limit %u", rows[i].size, cache->objects,

@@ -277,6 +277,23 @@ static void an_xml_file_that_is_missing_is_said(void **state)
     unsetenv("HWLOC_XMLFILE");
 }
 
+/* The machine's own table of distances, by nodes; who has none, or another number of nodes, gets none. */
+static void distances_are_the_machines(void **state)
+{
+    static const uint32_t known[] = {10, 12, 21, 21, 12, 10, 21, 21, 21, 21, 10, 12, 21, 21, 12, 10};
+    struct sb_topology *t = load_xml("distances");
+    uint32_t *distances = sb_topology_distances(t, 4);
+    (void)state;
+    assert_non_null(distances);
+    assert_memory_equal(distances, known, sizeof(known));
+    free(distances);
+    assert_null(sb_topology_distances(t, 2));
+    sb_topology_free(t);
+    t = load_xml("snc");
+    assert_null(sb_topology_distances(t, 4));
+    sb_topology_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_bad_description_is_refused),
         cmocka_unit_test(a_machine_of_16384_cpus_is_placed),
         cmocka_unit_test(pinning_is_real),
+        cmocka_unit_test(distances_are_the_machines),
         cmocka_unit_test(an_xml_file_that_is_missing_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,8 @@
 
 struct held_stream;
 
-/* What one plugin adds. A block is whatever `take` gave for the i-th of a stream's; -EBADMSG from `prove` and `turn`. */
+/* What one plugin adds. A block is whatever `take` gave for the i-th of a stream's; -EBADMSG from `prove` and `turn`.
+ */
 struct held_kind {
     void *(*take)(struct held_stream *s, uint64_t i); /* NULL: there is none */
     void (*give)(struct held_stream *s, uint64_t i);

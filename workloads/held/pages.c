@@ -2,8 +2,8 @@
  * pages: blocks by struct page, as the page cache and drivers take them.
  *
  * LDD3, chapter 8: alloc_pages gives a struct page, which need not have an address; kmap gives it one for a while, and
- * __free_pages takes it back, or free_hot_page and free_cold_page (until 2.6.16), of which the second says that the page
- * is not in this CPU's cache. With GFP_HIGHUSER and an allocator's zone HighMem each use of a page is a mapping.
+ * __free_pages takes it back, or free_hot_page and free_cold_page (until 2.6.16), of which the second says that the
+ * page is not in this CPU's cache. With GFP_HIGHUSER and an allocator's zone HighMem each use of a page is a mapping.
  *
  * An operation is one block allocated, its first page written through kmap, read back through kmap, and freed.
  */
@@ -28,8 +28,9 @@ static const struct sb_option options[OPTIONS] = {
     [OPTION_GFP] = {"gfp", SB_OPTION_GFP, 0, "GFP_HIGHUSER", 0, 0, NULL, "with which blocks are asked for"},
     [OPTION_ACCESS] = {"access", SB_OPTION_ENUM, 0, "kmap", 0, 0, accesses,
                        "whether the first page of a block is written and read, each time between kmap and kunmap"},
-    [OPTION_FREE] = {"free", SB_OPTION_ENUM, 0, "pages", 0, 0, frees,
-                     "what gives blocks back: __free_pages, free_hot_page or free_cold_page, the latter two of order 0"},
+    [OPTION_FREE] =
+        {"free", SB_OPTION_ENUM, 0, "pages", 0, 0, frees,
+         "what gives blocks back: __free_pages, free_hot_page or free_cold_page, the latter two of order 0"},
     [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "512", 1, 65536, NULL,
                       "calls of a step, timed together between two readings of the clock"},
 };

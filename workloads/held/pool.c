@@ -202,8 +202,9 @@ static int pool_dump(void *self, const char *file, const struct sb_sink *sink)
     for (uint32_t t = 0; t < h->bench->threads; t++) {
         const struct elements *e = h->streams[t]->own;
         char line[160];
-        int n = snprintf(line, sizeof(line), "pool %u: reserve %u, supply %llu, from the function %llu, from the reserve %llu\n",
-                         t, e->resized ? p->resize : p->min_nr, (unsigned long long)p->supply,
+        int n = snprintf(line, sizeof(line),
+                         "pool %u: reserve %u, supply %llu, from the function %llu, from the reserve %llu\n", t,
+                         e->resized ? p->resize : p->min_nr, (unsigned long long)p->supply,
                          (unsigned long long)e->from_function, (unsigned long long)e->from_reserve);
         sink->write(sink->context, line, (size_t)n);
     }

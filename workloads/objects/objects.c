@@ -75,9 +75,10 @@ static const struct sb_option options[OPTIONS] = {
                      "the flag take no notice of it"},
     [OPTION_CTOR] = {"ctor", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
                      "objects have a constructor, which writes their first 8 bytes; likewise"},
-    [OPTION_DTOR] = {"dtor", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
-                     "objects have a constructor that is told SLAB_CTOR_*, and a destructor that finds what it wrote, as "
-                     "until Linux 2.6.22; then only allocators that have destructors serve"},
+    [OPTION_DTOR] =
+        {"dtor", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
+         "objects have a constructor that is told SLAB_CTOR_*, and a destructor that finds what it wrote, as "
+         "until Linux 2.6.22; then only allocators that have destructors serve"},
 };
 
 /*
@@ -123,9 +124,7 @@ static int objects_needs(const union sb_value *values, struct sb_needs *needs, c
                  ctor ? "ctor" : "dtor");
         return -EINVAL;
     }
-    needs->want = dtor                             ? SB_WANT_DTOR_CACHE
-                  : ctor || values[OPTION_SLAB].u ? SB_WANT_OWN_CACHE
-                                                   : SB_WANT_CACHE;
+    needs->want = dtor ? SB_WANT_DTOR_CACHE : ctor || values[OPTION_SLAB].u ? SB_WANT_OWN_CACHE : SB_WANT_CACHE;
     needs->block_size = values[OPTION_SIZE].u;
     needs->live_bytes = values[OPTION_SIZE].u * (pair ? 1 : values[OPTION_COUNT].u);
     /* A pair begins anew with each; the others when all blocks are free again. */

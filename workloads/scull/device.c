@@ -1,9 +1,9 @@
 /*
  * One scull device: its list of items, and writes, reads and trims of a few quanta at a time.
  *
- * Models scull_follow, scullc_write, scullc_read and scullc_trim of LDD3; and scullp's mmap: a mapping of the device has
- * no pages at first, each comes into it when it is first read (scullp_vma_nopage), and none is freed while it is in one
- * (scullp_trim refuses; here the user unmaps first). The fault itself is left out: who reads asks before.
+ * Models scull_follow, scullc_write, scullc_read and scullc_trim of LDD3; and scullp's mmap: a mapping of the device
+ * has no pages at first, each comes into it when it is first read (scullp_vma_nopage), and none is freed while it is in
+ * one (scullp_trim refuses; here the user unmaps first). The fault itself is left out: who reads asks before.
  */
 #define _GNU_SOURCE
 #include "inside.h"
@@ -256,9 +256,9 @@ static const char *look_at(const struct stream *stream, struct device *dev, uint
         return at;
     int status = ops->insert_page(bench->self, ops->virt_to_page(bench->self, block), at);
     if (status) {
-        bench->fail(bench->context, "insert_page of quantum %llu: %s%s", (unsigned long long)quantum, strerror(-status),
-                    status == -ENOMEM ? "; the kernel keeps vm.max_map_count mappings of a process, and each page is one"
-                                      : "");
+        bench->fail(
+            bench->context, "insert_page of quantum %llu: %s%s", (unsigned long long)quantum, strerror(-status),
+            status == -ENOMEM ? "; the kernel keeps vm.max_map_count mappings of a process, and each page is one" : "");
         return NULL;
     }
     dev->viewed[quantum] = dev->looked = true;

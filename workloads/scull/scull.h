@@ -109,7 +109,7 @@ int scull_teardown(void *self);
 
 /* The descriptor, but for what differs; `kind` is the plugin's struct scull_kind, `table` its options, `names` their
  * aliases. */
-#define SCULL_PLUGIN(kind, table, names, the_summary, the_models)                                                             \
+#define SCULL_PLUGIN(kind, table, names, the_summary, the_models)                                                      \
     static int plugin_needs(const union sb_value *values, struct sb_needs *needs, char *why, size_t why_size)          \
     {                                                                                                                  \
         return scull_needs(&(kind), values, needs, why, why_size);                                                     \

@@ -1,6 +1,6 @@
 /*
- * scullp: quanta are whole pages, as __get_free_pages gives them. See scull.c; device.c for mmap, which LDD3 announces in
- * chapter 8 and has in 15 (scullp_vma_nopage).
+ * scullp: quanta are whole pages, as __get_free_pages gives them. See scull.c; device.c for mmap, which LDD3 announces
+ * in chapter 8 and has in 15 (scullp_vma_nopage).
  */
 #include "scull.h"
 
@@ -8,10 +8,10 @@
 
 static const struct sb_option options[SCULL_OPTIONS + 1] = {
     [SCULL_QUANTUM_OR_ORDER] = {"order", SB_OPTION_INT, 0, "0", 0, SB_MAX_ORDER, NULL, "a quantum is 2^order pages"},
-    SCULL_COMMON_OPTIONS
-    [SCULL_MMAP] = {"mmap", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
-                    "each device is read through a user's mapping, to which a quantum's page is added at the first read; "
-                    "of order 0 alone, as the driver has it"}};
+    SCULL_COMMON_OPTIONS[SCULL_MMAP] = {
+        "mmap", SB_OPTION_BOOL, 0, "no", 0, 0, NULL,
+        "each device is read through a user's mapping, to which a quantum's page is added at the first read; "
+        "of order 0 alone, as the driver has it"}};
 
 static const struct scull_kind kind = {
     .name = PLUGIN_NAME,

@@ -106,6 +106,9 @@ struct sb_host {
     void (*fail)(void *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
     /* Since 1.1: each CPU's node, nr_cpus numbers below nr_nodes; NULL: all are on node 0. */
     const uint32_t *cpu_node;
+    /* Since 1.7: nr_nodes rows, by node of a CPU, of nr_nodes distances, by node of memory, as ACPI's SLIT has them: 10
+     * is local, 20 costs twice that. NULL: 10 and 20. */
+    const uint32_t *node_distance;
 };
 
 SB_EXTERN_C_END

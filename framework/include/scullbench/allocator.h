@@ -182,9 +182,9 @@ struct sb_io_ops {
 };
 
 /*
- * Since 1.7: memory as drivers take it at boot (LDD3), in pieces of any size, aligned to a line of 64 bytes or to pages.
- * alloc_bootmem and alloc_bootmem_pages stay above 16 MiB of the pool while they can; those with low take the lowest
- * that fits. All five are required, and one of the interfaces above beside them. NULL when there is no room.
+ * Since 1.7: memory as drivers take it at boot (LDD3), in pieces of any size, aligned to a line of 64 bytes or to
+ * pages. alloc_bootmem and alloc_bootmem_pages stay above 16 MiB of the pool while they can; those with low take the
+ * lowest that fits. All five are required, and one of the interfaces above beside them. NULL when there is no room.
  */
 struct sb_boot_ops {
     uint32_t struct_size;
@@ -232,9 +232,10 @@ struct sb_bulk_ops {
 #define SB_HAS_HELD        UINT32_C(0x04)
 #define SB_HAS_FREE_BLOCKS UINT32_C(0x08)
 #define SB_HAS_METADATA    UINT32_C(0x10)
-#define SB_HAS_SHARED      UINT32_C(0x20) /* since 1.3 */
-#define SB_HAS_ZEROED      UINT32_C(0x40) /* since 1.5 */
-#define SB_HAS_NUMA        UINT32_C(0x80) /* since 1.6 */
+#define SB_HAS_SHARED      UINT32_C(0x20)  /* since 1.3 */
+#define SB_HAS_ZEROED      UINT32_C(0x40)  /* since 1.5 */
+#define SB_HAS_NUMA        UINT32_C(0x80)  /* since 1.6 */
+#define SB_HAS_DISTANCE    UINT32_C(0x100) /* since 1.7 */
 
 /* The allocator's books at one moment, taken while nothing else runs. */
 struct sb_snapshot {
@@ -258,6 +259,8 @@ struct sb_snapshot {
     /* Since 1.6: blocks of pages given out since open from the node of the CPU that asked, and from others, as
      * numastat counts them. Meant on several nodes. */
     uint64_t local_blocks, remote_blocks;
+    /* Since 1.7: over all of those the sum of the distance from the CPU that asked to the block, 10 for a local one. */
+    uint64_t block_distances;
 };
 
 #define SB_ALLOCATOR_OS_MEMORY UINT32_C(0x1) /* takes memory from the OS, not from sb_host.memory */
@@ -305,8 +308,8 @@ struct sb_allocator {
      * of memory from the OS as near to that as the allocator can.
      */
     void (*shrink)(void *self);
-    uint64_t claims;            /* since 1.2: SB_CLAIM_* */
-    const struct sb_io_ops *io; /* since 1.6 */
+    uint64_t claims;                /* since 1.2: SB_CLAIM_* */
+    const struct sb_io_ops *io;     /* since 1.6 */
     const struct sb_boot_ops *boot; /* since 1.7 */
     const struct sb_pool_ops *pool; /* since 1.7 */
 };
