@@ -157,6 +157,9 @@ static void *take_at_boot(struct plugin *p, void *(*take)(struct sb_bootmem *, u
         p->live_bytes += bytes;
     }
     sb_unlock(&p->lock);
+    /* __alloc_bootmem_core's memset; without the lock, as above. */
+    if (at)
+        sb_mm_zero(&p->mm, at, bytes);
     return at;
 }
 
@@ -258,6 +261,26 @@ static void bootmem_free_pages_at(void *self, void *address, unsigned order)
     sb_free_pages_at(&((struct plugin *)self)->mm, address, order);
 }
 
+static void bootmem_free_cold_page(void *self, struct sb_page *page)
+{
+    sb_free_cold_page(&((struct plugin *)self)->mm, page);
+}
+
+static void *bootmem_kmap(void *self, struct sb_page *page)
+{
+    return sb_kmap(&((struct plugin *)self)->mm, page);
+}
+
+static void bootmem_kunmap(void *self, struct sb_page *page)
+{
+    sb_kunmap(&((struct plugin *)self)->mm, page);
+}
+
+static int bootmem_insert_page(void *self, struct sb_page *page, void *address)
+{
+    return sb_insert_page(&((struct plugin *)self)->mm, page, address);
+}
+
 /* The pool is held whether it is used or not: that is its price. */
 static int bootmem_snapshot(void *self, struct sb_snapshot *snapshot)
 {
@@ -344,6 +367,10 @@ static const struct sb_pages_ops pages = {
     .page_to_pfn = bootmem_page_to_pfn,
     .get_free_pages = bootmem_get_free_pages,
     .free_pages_at = bootmem_free_pages_at,
+    .free_cold_page = bootmem_free_cold_page,
+    .kmap = bootmem_kmap,
+    .kunmap = bootmem_kunmap,
+    .insert_page = bootmem_insert_page,
 };
 
 static const struct sb_boot_ops boot = {

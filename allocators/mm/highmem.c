@@ -15,22 +15,31 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 
 int sb_pkmap_init(struct sb_mm *mm)
 {
     struct sb_pkmap *p = &mm->pkmap;
     uint64_t high = mm->nr_pages - mm->low_pages;
+    struct stat st;
     sb_lock_init(&p->lock, SB_RANK_PKMAP);
     if (!high)
         return 0;
+    if (fstat(mm->fd, &st) || (uint64_t)st.st_blksize > SB_PAGE_SIZE) {
+        mm->host->fail(mm->host->context, "highmem: a file of huge pages can't be mapped page by page, as kmap does");
+        return -EINVAL;
+    }
     p->slots = calloc(high, sizeof(*p->slots));
     char *window = p->slots ? mmap(NULL, SB_LAST_PKMAP * SB_PAGE_SIZE, PROT_NONE,
                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
                             : MAP_FAILED;
-    if (window == MAP_FAILED)
+    if (window == MAP_FAILED) {
+        mm->host->fail(mm->host->context, "highmem: no memory or addresses for kmap's windows");
         return -ENOMEM;
+    }
     p->window = window;
     return 0;
 }
@@ -70,10 +79,15 @@ static void flush_unused(struct sb_mm *mm)
 static int take_window(struct sb_mm *mm, uint64_t pfn)
 {
     struct sb_pkmap *p = &mm->pkmap;
+    bool flushed = false;
     for (uint32_t tried = 0; tried < SB_LAST_PKMAP; tried++) {
         p->last = (p->last + 1) % SB_LAST_PKMAP;
-        if (!p->last)
+        if (!p->last) {
             flush_unused(mm);
+            /* What it freed may lie where the search has been: once more round. */
+            tried = flushed ? tried : 0;
+            flushed = true;
+        }
         if (p->count[p->last])
             continue;
         int status = map_page(mm, pfn, p->window + p->last * SB_PAGE_SIZE);
@@ -110,10 +124,14 @@ void *sb_kmap(struct sb_mm *mm, struct sb_page *page)
     if (!sb_page_is_high(mm, page))
         return sb_page_address(mm, page);
     void *at = map_high(mm, sb_page_to_pfn(mm, page), &status);
+    atomic_fetch_add(&mm->nr_waits, status == -EAGAIN);
     for (uint64_t waited = 0; status == -EAGAIN && waited < SB_PKMAP_WAIT_NS; waited += (uint64_t)nap.tv_nsec) {
         nanosleep(&nap, NULL);
         at = map_high(mm, sb_page_to_pfn(mm, page), &status);
     }
+    if (!at)
+        mm->host->fail(mm->host->context, "kmap: %s",
+                       status == -EAGAIN ? "all windows were in use for a second" : strerror(-status));
     return at;
 }
 
@@ -148,6 +166,9 @@ int sb_pkmap_check(const struct sb_mm *mm, char *why, size_t why_size)
         named += p->slots[i] != 0;
     for (uint32_t i = 0; i < SB_LAST_PKMAP && high; i++) {
         taken += p->count[i] != 0;
+        if (p->count[i] > 1 && !sb_page_head(mm, &mm->memmap[p->pfn[i]]))
+            return sb_check_failed(why, why_size, "page %llu was freed while %u users of kmap have it",
+                                   (unsigned long long)p->pfn[i], p->count[i] - 1);
         if (p->count[i] &&
             (p->pfn[i] < mm->low_pages || p->pfn[i] >= mm->nr_pages || p->slots[p->pfn[i] - mm->low_pages] != i + 1))
             return sb_check_failed(why, why_size, "kmap's window %u has page %llu, which does not name it", i,

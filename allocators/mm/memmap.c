@@ -72,7 +72,8 @@ static int set_nodes(struct sb_mm *mm, const struct sb_host *host, unsigned want
         mm->cpu_node[cpu] = (uint8_t)(node < mm->nr_nodes ? node : 0);
     }
     /* Of nodes that the machine doesn't have nobody knows more than the kernel does without a table. */
-    const uint32_t *table = wanted ? NULL : host->node_distance;
+    bool told = host->struct_size >= offsetof(struct sb_host, node_distance) + sizeof(host->node_distance);
+    const uint32_t *table = wanted || !told ? NULL : host->node_distance;
     for (unsigned i = 0; i < mm->nr_nodes * mm->nr_nodes; i++) {
         unsigned from = i / mm->nr_nodes, to = i % mm->nr_nodes;
         mm->distance[from][to] = table ? table[i] : from == to ? LOCAL_DISTANCE : REMOTE_DISTANCE;

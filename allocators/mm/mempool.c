@@ -76,38 +76,67 @@ void sb_mempool_exit(struct sb_mempool *pool)
     pool->elements = NULL;
 }
 
-/* Grown outside the lock, for elements may have to be waited for. */
-int sb_mempool_resize(struct sb_mempool *pool, uint32_t min_nr)
+/* mempool_resize to less: what is too much is freed, without the lock. */
+static void shrink_reserve(struct sb_mempool *pool, uint32_t min_nr)
 {
-    void **elements = calloc(min_nr ? min_nr : 1, sizeof(*elements)), **old;
-    int status = 0;
-    if (!elements)
-        return -ENOMEM;
-    for (;;) {
-        sb_lock(&pool->lock);
-        void *surplus = pool->curr_nr > min_nr ? pool->elements[pool->curr_nr - 1] : NULL;
-        if (surplus)
-            __atomic_store_n(&pool->curr_nr, pool->curr_nr - 1, __ATOMIC_RELAXED);
-        else
-            break;
+    while (pool->curr_nr > min_nr) {
+        void *surplus = pool->elements[pool->curr_nr - 1];
+        __atomic_store_n(&pool->curr_nr, pool->curr_nr - 1, __ATOMIC_RELAXED);
         sb_unlock(&pool->lock);
         pool->free(surplus, pool->pool_data);
+        sb_lock(&pool->lock);
     }
-    if (pool->curr_nr)
-        memcpy((void *)elements, (void *)pool->elements, pool->curr_nr * sizeof(*elements));
-    old = pool->elements;
-    pool->elements = elements;
     __atomic_store_n(&pool->min_nr, min_nr, __ATOMIC_RELAXED);
-    sb_unlock(&pool->lock);
-    free((void *)old);
-    while (!status && __atomic_load_n(&pool->curr_nr, __ATOMIC_RELAXED) < min_nr) {
-        void *element = pool->alloc(SB_GFP_KERNEL, pool->pool_data);
-        if (element)
-            sb_mempool_free(pool, element);
-        else
-            status = -ENOMEM;
+}
+
+/*
+ * Until the reserve is what whoever resized last wants, or there is no element. True: `element` is one too many, for
+ * somebody else filled it meanwhile.
+ */
+static bool fill_reserve(struct sb_mempool *pool, void **element)
+{
+    while (pool->curr_nr < pool->min_nr) {
+        sb_unlock(&pool->lock);
+        *element = pool->alloc(SB_GFP_KERNEL, pool->pool_data);
+        sb_lock(&pool->lock);
+        if (!*element)
+            return false;
+        if (pool->curr_nr >= pool->min_nr)
+            return true;
+        pool->elements[pool->curr_nr] = *element;
+        __atomic_store_n(&pool->curr_nr, pool->curr_nr + 1, __ATOMIC_RELAXED);
     }
-    return status;
+    return false;
+}
+
+/* Several may do it at once: who comes with less than there is by then leaves it to the others. */
+int sb_mempool_resize(struct sb_mempool *pool, uint32_t min_nr)
+{
+    void **elements, **unused, *surplus = NULL;
+    bool over = false;
+    sb_lock(&pool->lock);
+    if (min_nr <= pool->min_nr) {
+        shrink_reserve(pool, min_nr);
+        sb_unlock(&pool->lock);
+        return 0;
+    }
+    sb_unlock(&pool->lock);
+    unused = elements = calloc(min_nr, sizeof(*elements));
+    if (!elements)
+        return -ENOMEM;
+    sb_lock(&pool->lock);
+    if (min_nr > pool->min_nr) {
+        memcpy((void *)elements, (void *)pool->elements, pool->curr_nr * sizeof(*elements));
+        unused = pool->elements;
+        pool->elements = elements;
+        __atomic_store_n(&pool->min_nr, min_nr, __ATOMIC_RELAXED);
+        over = fill_reserve(pool, &surplus);
+    }
+    sb_unlock(&pool->lock);
+    free((void *)unused);
+    if (over)
+        pool->free(surplus, pool->pool_data);
+    return 0;
 }
 
 /*

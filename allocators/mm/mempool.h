@@ -25,8 +25,8 @@ struct sb_mempool {
 /* Fills the reserve; -ENOMEM if it can't be filled. */
 int sb_mempool_init(struct sb_mempool *pool, uint32_t min_nr, sb_mempool_alloc_fn alloc, sb_mempool_free_fn free,
                     void *pool_data, uint64_t max_wait_ns);
-/* Another reserve: what is too much is freed, what lacks is allocated. -ENOMEM: it is smaller than asked for.
- */
+/* Another reserve: what is too much is freed, what lacks is allocated, or comes with the next frees. -ENOMEM: there is
+ * no memory for its array. */
 int sb_mempool_resize(struct sb_mempool *pool, uint32_t min_nr);
 /* Frees the reserve. Elements in use are the caller's to have freed before. */
 void sb_mempool_exit(struct sb_mempool *pool);

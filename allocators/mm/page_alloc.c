@@ -374,5 +374,3 @@ void sb_free_pages_at(struct sb_mm *mm, void *address, unsigned order)
     if (address)
         sb_free_pages(mm, sb_virt_to_page(mm, address), order);
 }
-
-/* A system call where the kernel writes a page-table entry of its own. */

@@ -272,7 +272,8 @@ void sb_free_pages_at(struct sb_mm *mm, void *address, unsigned order);
  */
 void *sb_kmap(struct sb_mm *mm, struct sb_page *page);
 void sb_kunmap(struct sb_mm *mm, struct sb_page *page);
-/* vm_insert_page: the page at a user's page-aligned address, in place of what is there. 0 or a negative errno. */
+/* vm_insert_page: the page at a user's page-aligned address; in place of what is there, where the kernel says -EBUSY,
+ * and without a reference to the page. 0 or a negative errno. */
 int sb_insert_page(struct sb_mm *mm, struct sb_page *page, void *address);
 /* 0, also where there is no HighMem. */
 int sb_pkmap_init(struct sb_mm *mm);

@@ -63,6 +63,11 @@ static int slab_create(void *self, const char *name, size_t size, size_t align, 
 static int slab_create_dtor(void *self, const char *name, size_t size, size_t align, uint32_t flags,
                             void (*ctor)(void *, uint32_t), void (*dtor)(void *, uint32_t), void **cache)
 {
+    const struct sb_host *host = ((struct slab *)self)->mm.host;
+    if (dtor && !ctor) {
+        host->fail(host->context, "slab: cache '%s': a destructor without a constructor (2.6.10: BUG)", name);
+        return -EINVAL;
+    }
     return create(self, name, size, align, flags, &(struct sb_slab_methods){.ctor = ctor, .dtor = dtor}, cache);
 }
 

@@ -181,7 +181,8 @@ static void try_names(struct pages *p, bool quick)
 
 /* ---- kmap, and a user's mapping ---- */
 
-enum { MAPPED = 200 };
+/* More than kmap has windows: those that were unmapped must be dealt out again. */
+enum { MAPPED = 1200 };
 
 /* A page's word, through every name it has: kmap twice nested, page_address where there is one, a user's mapping. */
 static void judge_mappings(struct pages *p, struct sb_page *page, uint64_t tag, char *user)

@@ -147,7 +147,10 @@ static bool create_caches(struct dump *d, const struct sb_words *flags)
     return true;
 }
 
-/* Steps while what lives grows: a scull stream writes its devices first. */
+/*
+ * Call by call while what lives grows: a scull stream writes its devices first. Ends where it grows no more, or with
+ * the first call that frees.
+ */
 static int run_workload(struct dump *d, const union sb_value *values)
 {
     const struct sb_workload *w = &d->workload->workload;
@@ -162,7 +165,8 @@ static int run_workload(struct dump *d, const union sb_value *values)
                                  .now = sb_clock_init(0)->now,
                                  .context = d,
                                  .fail = take_fail,
-                                 .live_block = ignore_block};
+                                 .live_block = ignore_block,
+                                 .step_calls = 1};
     int status = w->setup(&d->bench, values, &d->work);
     if (!status)
         status = w->thread_setup(d->work, 0, &d->thread);
@@ -170,8 +174,12 @@ static int run_workload(struct dump *d, const union sb_value *values)
         struct sb_account account = {.struct_size = sizeof(account)};
         status = w->step(d->thread, &counts);
         w->account(d->work, &account);
-        still = account.live > most ? 0 : still + 1;
-        most = account.live > most ? account.live : most;
+        /* A workload's own elements are in nobody's account, but it counts its calls. */
+        uint64_t live = account.live + counts.allocs - counts.frees;
+        if (live < most)
+            break;
+        still = live > most ? 0 : still + 1;
+        most = live;
     }
     return status;
 }

@@ -119,6 +119,7 @@ static void read_sweep(struct sb_experiment *e, const struct sb_ini_entry *entry
     struct sb_sweep *sweep = SB_VEC_ADD(&e->sweeps);
     sweep->section = sb_strndup(entry->key, (size_t)(dot - entry->key));
     sweep->key = sb_strdup(dot + 1);
+    sweep->option = sb_strdup(dot + 1);
     sweep->values = read_list(entry->key, entry->value, entry->line, diag);
     sweep->line = entry->line;
 }
@@ -356,6 +357,7 @@ void sb_experiment_free(struct sb_experiment *e)
     for (size_t i = 0; i < e->sweeps.n; i++) {
         free(e->sweeps.at[i].section);
         free(e->sweeps.at[i].key);
+        free(e->sweeps.at[i].option);
         sb_words_free(&e->sweeps.at[i].values);
     }
     for (size_t i = 0; i < e->excludes.n; i++) {

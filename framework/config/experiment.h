@@ -52,7 +52,8 @@ const struct sb_section_table *sb_table_find(const char *kind);
 
 /* `SECTION.KEY = values` of [matrix]. */
 struct sb_sweep {
-    char *section, *key;
+    char *section, *key; /* as written */
+    char *option;        /* what the key stands for: itself, or a workload's alias of it */
     struct sb_words values;
     int line;
 };

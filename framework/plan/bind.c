@@ -137,10 +137,14 @@ void sb_plan_rename_aliases(struct sb_experiment *experiment, const struct sb_pl
         struct sb_sweep *sweep = &experiment->sweeps.at[i];
         const struct sb_plugin *plugin = workload_called(experiment, plugins, sweep->section);
         const char *option = plugin ? sb_plugin_option_name(plugin, sweep->key) : sweep->key;
-        if (option == sweep->key)
-            continue;
-        free(sweep->key);
-        sweep->key = sb_strdup(option);
+        free(sweep->option);
+        sweep->option = sb_strdup(option);
+        for (size_t j = 0; j < i; j++) {
+            const struct sb_sweep *other = &experiment->sweeps.at[j];
+            if (!strcmp(other->section, sweep->section) && !strcmp(other->option, option))
+                sb_diag_at(diag, sweep->line, "%s.%s is another name of %s.%s, which is swept, too", sweep->section,
+                           sweep->key, other->section, other->key);
+        }
     }
 }
 

@@ -33,7 +33,7 @@ const char *sb_plan_text_of(const struct sb_cell *cell, const char *section_name
         const char *dot = strrchr(cell->swept.at[i].name, '.');
         size_t n = (size_t)(dot - cell->swept.at[i].name);
         if (strlen(section_name) == n && !strncmp(cell->swept.at[i].name, section_name, n) &&
-            !strcmp(dot + 1, option->name))
+            !strcmp(cell->swept.at[i].option, option->name))
             return cell->swept.at[i].value;
     }
     const struct sb_ini_entry *entry = section ? sb_ini_entry(section, option->name) : NULL;
@@ -311,8 +311,8 @@ void sb_plan_add_cells(struct planner *p, const struct sb_binding *a, const stru
         for (i = 0; i < e->sweeps.n; i++) {
             const struct sb_sweep *sweep = &e->sweeps.at[i];
             if (sb_plan_concerns(sweep, a, w))
-                *SB_VEC_ADD(&cell->swept) =
-                    (struct sb_swept){sb_printf("%s.%s", sweep->section, sweep->key), sweep->values.at[at[i]]};
+                *SB_VEC_ADD(&cell->swept) = (struct sb_swept){sb_printf("%s.%s", sweep->section, sweep->key),
+                                                              sweep->values.at[at[i]], sweep->option};
         }
         choose_cpus(p, cell, threads);
         label(cell);

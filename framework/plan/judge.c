@@ -162,7 +162,7 @@ void sb_plan_check_sweep(struct planner *p, const struct sb_sweep *sweep)
         free(hint);
         return;
     }
-    const struct sb_option *option = sb_option_find(table, n, sweep->key);
+    const struct sb_option *option = sb_option_find(table, n, sweep->option);
     /* env.NAME: what a library makes of its environment is its own business. */
     if (sb_env_name(sweep->key) && is_allocator(p->plan, sweep->section))
         return;

@@ -11,8 +11,9 @@
 
 /* A swept key's value in one cell. */
 struct sb_swept {
-    char *name;        /* SECTION.KEY */
-    const char *value; /* borrowed from the experiment */
+    char *name;         /* SECTION.KEY */
+    const char *value;  /* borrowed from the experiment */
+    const char *option; /* likewise: what KEY stands for */
 };
 
 /* An allocator or workload as the matrix names it. */
@@ -89,7 +90,8 @@ struct sb_plan {
 /* What follows an allocator's name in that of its twin. */
 #define SB_TWIN_SUFFIX " (again)"
 
-/* Before the plan: keys under a workload's aliases, swept ones too, get the names of their options. */
+/* Before the plan: keys under a workload's aliases get the names of their options; what is swept under one keeps it as
+ * the name of its dimension, which plots speak of. */
 void sb_plan_rename_aliases(struct sb_experiment *experiment, const struct sb_plugins *plugins, struct sb_diag *diag);
 
 /*

@@ -47,16 +47,22 @@ static void take_options(struct sb_plugin *plugin, const struct sb_option *table
         copy_sized(&plugin->options[i], sizeof(plugin->options[i]), (const char *)table + (size_t)i * stride, stride);
 }
 
+static const char option_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+/* Keys of a config's section and of a trial's. */
+static bool is_our_own_key(const char *name)
+{
+    return !strcmp(name, "plugin") || !strcmp(name, "file");
+}
+
 /* What the host relies on in an option's row; the INI could not say, or the host would read nothing. */
 static char *judge_option(const struct sb_option *o)
 {
-    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
     union sb_value value;
     char *why = NULL;
-    if (!o->name || !*o->name || o->name[strspn(o->name, good)])
+    if (!o->name || !*o->name || o->name[strspn(o->name, option_letters)])
         return sb_strdup("an option's name is not made of letters, digits, '_' and '-'");
-    /* Keys of a config's section and of a trial's. */
-    if (!strcmp(o->name, "plugin") || !strcmp(o->name, "file"))
+    if (is_our_own_key(o->name))
         return sb_printf("its option '%s' has a name that scullbench uses itself", o->name);
     if (!o->help || !o->fallback || o->kind < SB_OPTION_BOOL || o->kind > SB_OPTION_GFP ||
         (o->kind == SB_OPTION_ENUM && !o->choices))
@@ -72,6 +78,12 @@ static char *judge_option(const struct sb_option *o)
 /* One stands for an option there is, and hides none. */
 static char *judge_alias(const struct sb_plugin *plugin, const struct sb_alias *alias)
 {
+    if (!alias->name[0] || alias->name[strspn(alias->name, option_letters)] || is_our_own_key(alias->name))
+        return sb_printf("its alias '%s' is no name that a config can give an option", alias->name);
+    for (const struct sb_alias *other = plugin->workload.aliases; other < alias; other++) {
+        if (!strcmp(other->name, alias->name))
+            return sb_printf("its alias '%s' stands there twice", alias->name);
+    }
     if (!alias->option || !sb_option_find(plugin->options, plugin->option_count, alias->option))
         return sb_printf("its alias '%s' stands for '%s', which is no option of it", alias->name,
                          alias->option ? alias->option : "nothing");

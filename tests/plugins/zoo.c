@@ -544,7 +544,7 @@ static void *zoo_boot(void *self, size_t size)
     static void *last;
     if (BREAKS == BOOT && last && ++calls % 50 == 0)
         return last;
-    last = size > 1 << 20 ? NULL : give_out(self, (size + 4095) & ~(size_t)4095, 4096, 0, NULL);
+    last = size > 1 << 20 ? NULL : give_out(self, (size + 4095) & ~(size_t)4095, 4096, SB_GFP_ZERO, NULL);
     return last;
 }
 
@@ -571,7 +571,7 @@ static int zoo_pool_resize(void *pool, uint32_t min_nr)
         p->free(p->reserve[--p->n], p->data);
     while (p->n < min_nr && (element = p->alloc(SB_GFP_KERNEL, p->data)))
         p->reserve[p->n++] = element;
-    return p->n < min_nr ? -ENOMEM : 0;
+    return 0;
 }
 
 static int zoo_pool_create(void *self, uint32_t min_nr, void *(*alloc)(sb_gfp_t gfp, void *data),

@@ -157,6 +157,33 @@ static void kmap_deals_out_windows_in_turn(void **state)
     test_host_close(&t);
 }
 
+/* kmap_high: after a flush the search is as long again, so that nobody sleeps while a window is free. */
+static void kmap_sleeps_only_where_no_window_is_free(void **state)
+{
+    enum { USED = 600, PAGES = SB_LAST_PKMAP + 1 };
+    static struct sb_page *pages[PAGES];
+    struct test_host t;
+    struct sb_mm mm;
+    (void)state;
+    open_mm_with(&t, &mm, 64, 2, &(struct sb_mm_config){.highmem = 32 << 20});
+    for (int i = 0; i < PAGES; i++)
+        pages[i] = sb_alloc_pages(&mm, SB_GFP_HIGHUSER, 0);
+    for (int i = 0; i < SB_LAST_PKMAP; i++) {
+        assert_non_null(sb_kmap(&mm, pages[i]));
+        if (i >= USED)
+            sb_kunmap(&mm, pages[i]);
+    }
+    assert_non_null(sb_kmap(&mm, pages[PAGES - 1]));
+    assert_int_equal(mm.nr_waits, 0);
+    sb_kunmap(&mm, pages[PAGES - 1]);
+    for (int i = 0; i < PAGES; i++) {
+        if (i < USED)
+            sb_kunmap(&mm, pages[i]);
+        sb_free_pages(&mm, pages[i], 0);
+    }
+    close_mm(&t, &mm);
+}
+
 /* A page at a user's address is the page; what is no page of a block, or no page's address, is refused. */
 static void a_page_comes_into_a_users_mapping(void **state)
 {
@@ -351,12 +378,19 @@ static void boot_memory_stays_out_of_the_zones(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_page_knows_its_head),          cmocka_unit_test(zones_serve_whom_they_should),
-        cmocka_unit_test(zonelists_fall_back_downwards),      cmocka_unit_test(highmem_is_whole_blocks),
-        cmocka_unit_test(kmap_deals_out_windows_in_turn),     cmocka_unit_test(a_page_comes_into_a_users_mapping),
-        cmocka_unit_test(highmem_has_no_direct_map),          cmocka_unit_test(nodes_have_zones_of_their_own),
-        cmocka_unit_test(types_are_grouped_by_page_block),    cmocka_unit_test(get_order_and_zeroed_pages),
-        cmocka_unit_test(boot_memory_is_dealt_out_first_fit), cmocka_unit_test(boot_memory_comes_back_in_whole_pages),
+        cmocka_unit_test(every_page_knows_its_head),
+        cmocka_unit_test(zones_serve_whom_they_should),
+        cmocka_unit_test(zonelists_fall_back_downwards),
+        cmocka_unit_test(highmem_is_whole_blocks),
+        cmocka_unit_test(kmap_deals_out_windows_in_turn),
+        cmocka_unit_test(kmap_sleeps_only_where_no_window_is_free),
+        cmocka_unit_test(a_page_comes_into_a_users_mapping),
+        cmocka_unit_test(highmem_has_no_direct_map),
+        cmocka_unit_test(nodes_have_zones_of_their_own),
+        cmocka_unit_test(types_are_grouped_by_page_block),
+        cmocka_unit_test(get_order_and_zeroed_pages),
+        cmocka_unit_test(boot_memory_is_dealt_out_first_fit),
+        cmocka_unit_test(boot_memory_comes_back_in_whole_pages),
         cmocka_unit_test(boot_memory_stays_out_of_the_zones),
     };
     test_stay_on_one_cpu();

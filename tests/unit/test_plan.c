@@ -307,14 +307,21 @@ static void module_parameters_are_options(void **state)
          "[workload whole]\nplugin = scullp\nscullp_qset = 500\n[matrix]\nallocator = buddy\nworkload = whole\n"
          "whole.scullp_order = 0, 2\n");
     assert_int_equal(p.diag.n, 0);
-    const struct sb_cell *c = cell_of(&p, "buddy / whole / 1 thread / whole.order=2");
+    const struct sb_cell *c = cell_of(&p, "buddy / whole / 1 thread / whole.scullp_order=2");
     const struct sb_ini_section *told = sb_ini_section(&c->settings, "workload", "whole");
     assert_string_equal(sb_ini_entry(told, "order")->value, "2");
     assert_string_equal(sb_ini_entry(told, "qset")->value, "500");
     done(&p);
     plan(&p, false, "[workload scullp]\norder = 1\nscullp_order = 2\n[matrix]\nallocator = buddy\nworkload = scullp\n");
+    assert_int_equal(p.diag.n, 1);
     assert_string_equal(p.diag.at[0].text, "scullp_order is another name of order, which is given, too");
     assert_int_equal(p.diag.at[0].line, 3);
+    done(&p);
+    plan(&p, false,
+         "[matrix]\nallocator = buddy\nworkload = scullp\nscullp.order = 0, 1\nscullp.scullp_order = 2, 3\n"
+         "[plot p]\nkind = bars\nx = scullp.scullp_order\n");
+    assert_int_equal(p.diag.n, 1);
+    assert_string_equal(p.diag.at[0].text, "scullp.scullp_order is another name of scullp.order, which is swept, too");
     done(&p);
 }
 

@@ -74,10 +74,48 @@ static void a_pool_is_resized(void **state)
     assert_int_equal(sb_mempool_resize(&pool, 2), 0);
     assert_int_equal(pool.curr_nr, 2);
     assert_int_equal(b.live, 3);
-    /* More than the backing has: as many as there are, and an error. */
-    assert_int_equal(sb_mempool_resize(&pool, 100), -ENOMEM);
+    /* More than the backing has: as many as there are, and the rest when they come. */
+    assert_int_equal(sb_mempool_resize(&pool, 100), 0);
     assert_int_equal(pool.curr_nr, 19);
     sb_mempool_free(&pool, element);
+    sb_mempool_exit(&pool);
+    assert_int_equal(b.live, 0);
+}
+
+/* An element takes a while to make, and the first tells that somebody fills the reserve. */
+static atomic_bool filling;
+static void *slow_alloc(sb_gfp_t gfp, void *data)
+{
+    const struct timespec nap = {0, 100000};
+    filling = true;
+    nanosleep(&nap, NULL);
+    return backing_alloc(gfp, data);
+}
+
+static void *enlarge(void *pool)
+{
+    return sb_mempool_resize(pool, 80) ? pool : NULL;
+}
+
+/* mempool_resize: who fills a reserve stops at what whoever came later wants, and gives back the one too many. */
+static void a_pool_is_resized_by_two(void **state)
+{
+    struct backing b = {.left = 200};
+    struct sb_mempool pool;
+    pthread_t thread;
+    void *failed;
+    (void)state;
+    assert_int_equal(sb_mempool_init(&pool, 10, slow_alloc, backing_free, &b, 1000), 0);
+    filling = false;
+    assert_int_equal(pthread_create(&thread, NULL, enlarge, &pool), 0);
+    while (!filling)
+        ;
+    assert_int_equal(sb_mempool_resize(&pool, 12), 0);
+    pthread_join(thread, &failed);
+    assert_null(failed);
+    assert_int_equal(pool.min_nr, 12);
+    assert_int_equal(pool.curr_nr, 12);
+    assert_int_equal(b.live, 12);
     sb_mempool_exit(&pool);
     assert_int_equal(b.live, 0);
 }
@@ -408,6 +446,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pool_is_resized),
+        cmocka_unit_test(a_pool_is_resized_by_two),
         cmocka_unit_test(page_backed_pools_survive_exhaustion),
         cmocka_unit_test(who_may_sleep_waits_for_an_element),
         cmocka_unit_test(a_cache_per_cpu_stands_in_front),

@@ -9,16 +9,19 @@
 #include "held.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { OPTION_CALL, OPTION_SIZE, OPTION_COUNT, OPTION_BATCH, OPTIONS };
+
+enum { CALL_PAGES = 2 }; /* the first that gives pages */
 
 static const char *const calls[] = {"alloc_bootmem", "alloc_bootmem_low", "alloc_bootmem_pages",
                                     "alloc_bootmem_low_pages", NULL};
 
 static const struct sb_option options[OPTIONS] = {
-    [OPTION_CALL] = {"call", SB_OPTION_ENUM, 0, "alloc_bootmem_pages", 0, 0, calls, "what takes the buffers"},
+    [OPTION_CALL] =
+        {"call", SB_OPTION_ENUM, 0, "alloc_bootmem_pages", 0, 0, calls,
+         "what takes the buffers; those without low stay above the first 16 MiB of the boot memory while they can"},
     [OPTION_SIZE] = {"size", SB_OPTION_SIZE, 0, "64KiB", SB_PAGE_SIZE, UINT64_C(1) << 30, NULL,
                      "bytes of a buffer; whole pages"},
     [OPTION_COUNT] = {"count", SB_OPTION_INT, 0, "100", 1, 1000000, NULL, "buffers of each thread that live at once"},
@@ -34,8 +37,12 @@ struct boot {
 static void *boot_take(struct held_stream *s, uint64_t i)
 {
     const struct boot *b = s->held->own;
-    (void)i;
-    return b->take(s->held->bench->self, s->held->size);
+    const struct sb_bench *bench = s->held->bench;
+    void *at = b->take(bench->self, s->held->size);
+    if (!at)
+        bench->fail(bench->context, "boot memory has no piece of %llu bytes left, after %llu of them",
+                    (unsigned long long)s->held->size, (unsigned long long)i);
+    return at;
 }
 
 static void boot_give(struct held_stream *s, uint64_t i)
@@ -49,11 +56,12 @@ static char *last_word(const struct held_stream *s, uint64_t i)
     return (char *)s->blocks[i] + s->held->size - sizeof(uint64_t);
 }
 
-static void boot_use(struct held_stream *s, uint64_t i)
+static int boot_use(struct held_stream *s, uint64_t i)
 {
     uint64_t tag = held_tag(s, i);
     memcpy(s->blocks[i], &tag, sizeof(tag));
     memcpy(last_word(s, i), &tag, sizeof(tag));
+    return 0;
 }
 
 static int boot_prove(struct held_stream *s, uint64_t i)
@@ -97,34 +105,14 @@ static int boot_setup(const struct sb_bench *bench, const union sb_value *values
     const struct sb_boot_ops *ops = bench->allocator->boot;
     void *(*const takes[])(void *, size_t) = {ops->alloc_bootmem, ops->alloc_bootmem_low, ops->alloc_bootmem_pages,
                                               ops->alloc_bootmem_low_pages};
-    struct boot *b = calloc(1, sizeof(*b));
     struct held *h = NULL;
-    int status = b ? held_setup(bench, &kind, values[OPTION_COUNT].u, values[OPTION_BATCH].u, &h) : -ENOMEM;
-    if (status) {
-        free(b);
+    int status = held_setup(bench, &kind, values[OPTION_COUNT].u, values[OPTION_BATCH].u, sizeof(struct boot), &h);
+    if (status)
         return status;
-    }
-    *b = (struct boot){ops, takes[values[OPTION_CALL].u]};
-    h->own = b;
+    *(struct boot *)h->own = (struct boot){ops, takes[values[OPTION_CALL].u]};
     h->size = values[OPTION_SIZE].u;
-    h->align = 64;
+    h->align = values[OPTION_CALL].u < CALL_PAGES ? 64 : SB_PAGE_SIZE;
     *self = h;
-    return 0;
-}
-
-static int boot_thread_setup(void *self, uint32_t thread, void **state)
-{
-    struct held_stream *s = NULL;
-    int status = held_thread_setup(self, thread, &s);
-    *state = s;
-    return status;
-}
-
-static int boot_teardown(void *self)
-{
-    struct held *h = self;
-    free(h->own);
-    held_teardown(h);
     return 0;
 }
 
@@ -138,10 +126,10 @@ const struct sb_workload scullbench_workload = {
     .operation = "a buffer taken, used and freed",
     .needs = boot_needs,
     .setup = boot_setup,
-    .thread_setup = boot_thread_setup,
+    .thread_setup = held_thread_setup,
     .step = held_step,
     .verify = held_verify,
     .account = held_account,
     .thread_teardown = held_thread_teardown,
-    .teardown = boot_teardown,
+    .teardown = held_teardown,
 };

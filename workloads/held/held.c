@@ -4,27 +4,30 @@
 #include <stdlib.h>
 
 int held_setup(const struct sb_bench *bench, const struct held_kind *kind, uint64_t count, uint64_t batch,
-               struct held **out)
+               size_t own_size, struct held **out)
 {
     struct held *h = calloc(1, sizeof(*h));
     if (!h)
         return -ENOMEM;
+    /* The host paces calls: a batch would come all at once. */
     *h = (struct held){.kind = kind, .bench = bench, .count = count, .batch = bench->paced ? 1 : batch};
     h->streams = calloc(bench->threads, sizeof(*h->streams));
-    if (!h->streams) {
-        free(h);
+    h->own = calloc(1, own_size);
+    if (!h->streams || !h->own) {
+        held_teardown(h);
         return -ENOMEM;
     }
     *out = h;
     return 0;
 }
 
-int held_thread_setup(struct held *h, uint32_t thread, struct held_stream **out)
+int held_thread_setup(void *held, uint32_t thread, void **state)
 {
+    struct held *h = held;
     struct held_stream *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
-    *out = h->streams[thread] = s;
+    *state = h->streams[thread] = s;
     s->held = h;
     s->thread = thread;
     sb_sampler_init(&s->sampler, h->bench, thread);
@@ -56,8 +59,11 @@ static int step_takes(struct held_stream *s, uint64_t n, struct sb_counts *count
         }
     }
     uint64_t end = h->bench->now();
-    for (uint64_t i = first; i < first + got && kind->use; i++)
-        kind->use(s, i);
+    int status = got < n ? -ENOMEM : 0;
+    for (uint64_t i = first; i < first + got; i++) {
+        int used = kind->use(s, i);
+        status = status ? status : used;
+    }
     counts->allocs += got;
     if (singly) {
         counts->sampled_allocs += got;
@@ -68,7 +74,7 @@ static int step_takes(struct held_stream *s, uint64_t n, struct sb_counts *count
     s->at += got;
     s->live += got;
     /* What was given lives, and teardown frees it. */
-    return got < n ? -ENOMEM : 0;
+    return status;
 }
 
 static int step_gives(struct held_stream *s, uint64_t n, struct sb_counts *counts)
@@ -115,6 +121,7 @@ int held_step(void *stream, struct sb_counts *counts)
     if (!status && s->at == h->count) {
         if (s->freeing && h->kind->turn)
             status = h->kind->turn(s);
+        s->cycle += s->freeing;
         s->freeing = !s->freeing;
         s->at = 0;
     }
@@ -175,10 +182,13 @@ void held_thread_teardown(void *stream)
     s->live = 0;
 }
 
-void held_teardown(struct held *h)
+int held_teardown(void *held)
 {
-    for (uint32_t t = 0; t < h->bench->threads; t++)
+    struct held *h = held;
+    for (uint32_t t = 0; h->streams && t < h->bench->threads; t++)
         free(h->streams[t]);
     free((void *)h->streams);
+    free(h->own);
     free(h);
+    return 0;
 }

@@ -10,7 +10,6 @@
 #include "held.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { OPTION_ORDER, OPTION_COUNT, OPTION_GFP, OPTION_ACCESS, OPTION_FREE, OPTION_BATCH, OPTIONS };
@@ -30,7 +29,8 @@ static const struct sb_option options[OPTIONS] = {
                        "whether the first page of a block is written and read, each time between kmap and kunmap"},
     [OPTION_FREE] =
         {"free", SB_OPTION_ENUM, 0, "pages", 0, 0, frees,
-         "what gives blocks back: __free_pages, free_hot_page or free_cold_page, the latter two of order 0"},
+         "what gives blocks back: __free_pages, which is free_hot_page for a single page, or free_cold_page; "
+         "hot and cold need order = 0"},
     [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "512", 1, 65536, NULL,
                       "calls of a step, timed together between two readings of the clock"},
 };
@@ -69,13 +69,18 @@ static void pages_give(struct held_stream *s, uint64_t i)
         p->ops->free_pages(s->held->bench->self, page_at(s, i), p->order);
 }
 
-/* Without a kmap every page has an address. */
+/* Without a kmap every page has an address. NULL: the host has been told. */
 static uint64_t *map(struct held_stream *s, uint64_t i)
 {
     const struct pages *p = pages_of(s);
-    s->counts->counters[COUNT_KMAPS]++;
-    return p->ops->kmap ? p->ops->kmap(s->held->bench->self, page_at(s, i))
-                        : p->ops->page_address(s->held->bench->self, page_at(s, i));
+    const struct sb_bench *bench = s->held->bench;
+    void *at =
+        p->ops->kmap ? p->ops->kmap(bench->self, page_at(s, i)) : p->ops->page_address(bench->self, page_at(s, i));
+    s->counts->counters[COUNT_KMAPS] += p->ops->kmap != NULL;
+    if (!at)
+        bench->fail(bench->context, "thread %u: a page has no address: %s gave NULL", s->thread,
+                    p->ops->kmap ? "kmap" : "page_address, and there is no kmap,");
+    return at;
 }
 
 static void unmap(const struct held_stream *s, uint64_t i)
@@ -87,27 +92,27 @@ static void unmap(const struct held_stream *s, uint64_t i)
 
 enum { LAST_WORD = SB_PAGE_SIZE / sizeof(uint64_t) - 1 };
 
-static void pages_use(struct held_stream *s, uint64_t i)
+static int pages_use(struct held_stream *s, uint64_t i)
 {
     const struct pages *p = pages_of(s);
     s->counts->counters[COUNT_HIGH] += !p->ops->page_address(s->held->bench->self, page_at(s, i));
-    uint64_t *at = p->access == ACCESS_KMAP ? map(s, i) : NULL;
+    if (p->access == ACCESS_NONE)
+        return 0;
+    uint64_t *at = map(s, i);
     if (!at)
-        return;
+        return -ENOMEM;
     at[0] = at[LAST_WORD] = held_tag(s, i);
     unmap(s, i);
+    return 0;
 }
 
 static int pages_prove(struct held_stream *s, uint64_t i)
 {
-    const struct sb_bench *bench = s->held->bench;
-    if (pages_of(s)->access == ACCESS_NONE || bench->allocator->flags & SB_ALLOCATOR_ALIASES)
+    if (pages_of(s)->access == ACCESS_NONE || s->held->bench->allocator->flags & SB_ALLOCATOR_ALIASES)
         return 0;
     const uint64_t *at = map(s, i);
-    if (!at) {
-        bench->fail(bench->context, "thread %u: kmap of a page gave NULL", s->thread);
+    if (!at)
         return -ENOMEM;
-    }
     bool good = at[0] == held_tag(s, i) && at[LAST_WORD] == held_tag(s, i);
     unmap(s, i);
     return good ? 0 : held_bad(s, i);
@@ -144,31 +149,24 @@ static int pages_needs(const union sb_value *values, struct sb_needs *needs, cha
 
 static int pages_setup(const struct sb_bench *bench, const union sb_value *values, void **self)
 {
-    struct pages *p = calloc(1, sizeof(*p));
     struct held *h = NULL;
-    int status = p ? held_setup(bench, &kind, values[OPTION_COUNT].u, values[OPTION_BATCH].u, &h) : -ENOMEM;
-    if (status) {
-        free(p);
-        return status;
+    if (values[OPTION_FREE].u == FREE_COLD && !bench->allocator->pages->free_cold_page) {
+        bench->fail(bench->context, "%s has no free_cold_page", bench->allocator->name);
+        return -EOPNOTSUPP;
     }
+    int status = held_setup(bench, &kind, values[OPTION_COUNT].u, values[OPTION_BATCH].u, sizeof(struct pages), &h);
+    if (status)
+        return status;
+    struct pages *p = h->own;
     p->ops = bench->allocator->pages;
     p->order = (unsigned)values[OPTION_ORDER].u;
     p->gfp = (sb_gfp_t)values[OPTION_GFP].u;
     p->access = (enum access)values[OPTION_ACCESS].u;
     /* free_hot_page is what __free_pages does with a single page. */
     p->free_page = values[OPTION_FREE].u == FREE_COLD ? p->ops->free_cold_page : NULL;
-    h->own = p;
     h->size = h->align = SB_PAGE_SIZE << p->order;
     *self = h;
     return 0;
-}
-
-static int pages_thread_setup(void *self, uint32_t thread, void **state)
-{
-    struct held_stream *s = NULL;
-    int status = held_thread_setup(self, thread, &s);
-    *state = s;
-    return status;
 }
 
 /* One line a block, as /proc/kpageflags would number them: the frame, and the address where it has one. */
@@ -192,14 +190,6 @@ static int pages_dump(void *self, const char *file, const struct sb_sink *sink)
     return 0;
 }
 
-static int pages_teardown(void *self)
-{
-    struct held *h = self;
-    free(h->own);
-    held_teardown(h);
-    return 0;
-}
-
 const struct sb_workload scullbench_workload = {
     .head = SB_HEAD(SB_WORKLOAD_MAGIC, struct sb_workload),
     .name = "pages",
@@ -212,12 +202,12 @@ const struct sb_workload scullbench_workload = {
     .operation = "a block allocated, used and freed",
     .needs = pages_needs,
     .setup = pages_setup,
-    .thread_setup = pages_thread_setup,
+    .thread_setup = held_thread_setup,
     .step = held_step,
     .verify = held_verify,
     .account = held_account,
     .dump = pages_dump,
     .dump_files = "pages",
     .thread_teardown = held_thread_teardown,
-    .teardown = pages_teardown,
+    .teardown = held_teardown,
 };

@@ -32,6 +32,9 @@ static const struct sb_option options[OPTIONS] = {
                       "calls of a step, timed together between two readings of the clock"},
 };
 
+/* Of the workload's own memory, which the plan doesn't count. */
+#define MOST_BYTES (UINT64_C(256) << 20)
+
 struct pool {
     const struct sb_pool_ops *ops;
     uint32_t min_nr, resize;
@@ -83,10 +86,11 @@ static void pool_give(struct held_stream *s, uint64_t i)
     p->ops->free(((struct elements *)s->own)->pool, s->blocks[i]);
 }
 
-static void pool_use(struct held_stream *s, uint64_t i)
+static int pool_use(struct held_stream *s, uint64_t i)
 {
     uint64_t tag = held_tag(s, i);
     memcpy(s->blocks[i], &tag, sizeof(tag));
+    return 0;
 }
 
 static int pool_prove(struct held_stream *s, uint64_t i)
@@ -118,7 +122,10 @@ static int pool_turn(struct held_stream *s)
         return 0;
     e->resized = !e->resized;
     s->counts->counters[COUNT_RESIZES]++;
-    return p->ops->resize(e->pool, e->resized ? p->resize : p->min_nr);
+    int status = p->ops->resize(e->pool, e->resized ? p->resize : p->min_nr);
+    if (status)
+        bench->fail(bench->context, "thread %u: the pool can't be resized: %s", s->thread, strerror(-status));
+    return status;
 }
 
 static const struct held_kind kind = {
@@ -142,6 +149,11 @@ static int pool_needs(const union sb_value *values, struct sb_needs *needs, char
             return -EINVAL;
         }
     }
+    if (supply * values[OPTION_SIZE].u > MOST_BYTES) {
+        snprintf(why, why_size, "supply: %llu elements of %llu bytes are more than 256 MiB, which a thread may have",
+                 (unsigned long long)supply, (unsigned long long)values[OPTION_SIZE].u);
+        return -EINVAL;
+    }
     needs->want = SB_WANT_POOL;
     needs->block_size = values[OPTION_SIZE].u;
     needs->live_bytes = 0; /* of the allocator's */
@@ -152,20 +164,16 @@ static int pool_needs(const union sb_value *values, struct sb_needs *needs, char
 
 static int pool_setup(const struct sb_bench *bench, const union sb_value *values, void **self)
 {
-    struct pool *p = calloc(1, sizeof(*p));
     struct held *h = NULL;
-    int status = p ? held_setup(bench, &kind, values[OPTION_COUNT].u, values[OPTION_BATCH].u, &h) : -ENOMEM;
-    if (status) {
-        free(p);
+    int status = held_setup(bench, &kind, values[OPTION_COUNT].u, values[OPTION_BATCH].u, sizeof(struct pool), &h);
+    if (status)
         return status;
-    }
-    *p = (struct pool){.ops = bench->allocator->pool,
-                       .min_nr = (uint32_t)values[OPTION_MIN_NR].u,
-                       .resize = (uint32_t)values[OPTION_RESIZE].u,
-                       .supply = values[OPTION_SUPPLY].u,
-                       .size = (values[OPTION_SIZE].u + 7) & ~UINT64_C(7),
-                       .gfp = (sb_gfp_t)values[OPTION_GFP].u};
-    h->own = p;
+    *(struct pool *)h->own = (struct pool){.ops = bench->allocator->pool,
+                                           .min_nr = (uint32_t)values[OPTION_MIN_NR].u,
+                                           .resize = (uint32_t)values[OPTION_RESIZE].u,
+                                           .supply = values[OPTION_SUPPLY].u,
+                                           .size = (values[OPTION_SIZE].u + 7) & ~UINT64_C(7),
+                                           .gfp = (sb_gfp_t)values[OPTION_GFP].u};
     h->size = values[OPTION_SIZE].u;
     *self = h;
     return 0;
@@ -175,13 +183,11 @@ static int pool_thread_setup(void *self, uint32_t thread, void **state)
 {
     struct held *h = self;
     const struct pool *p = h->own;
-    struct held_stream *s = NULL;
-    int status = held_thread_setup(h, thread, &s);
+    int status = held_thread_setup(h, thread, state);
     struct elements *e = status ? NULL : calloc(1, sizeof(*e));
-    *state = s;
     if (!e)
         return -ENOMEM;
-    s->own = e;
+    ((struct held_stream *)*state)->own = e;
     e->memory = calloc(p->supply, p->size);
     e->left = calloc(p->supply, sizeof(*e->left));
     if (!e->memory || !e->left)
@@ -229,14 +235,6 @@ static void pool_thread_teardown(void *state)
     s->own = NULL;
 }
 
-static int pool_teardown(void *self)
-{
-    struct held *h = self;
-    free(h->own);
-    held_teardown(h);
-    return 0;
-}
-
 const struct sb_workload scullbench_workload = {
     .head = SB_HEAD(SB_WORKLOAD_MAGIC, struct sb_workload),
     .name = "pool",
@@ -256,5 +254,5 @@ const struct sb_workload scullbench_workload = {
     .dump = pool_dump,
     .dump_files = "pools",
     .thread_teardown = pool_thread_teardown,
-    .teardown = pool_teardown,
+    .teardown = held_teardown,
 };

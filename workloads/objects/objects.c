@@ -12,6 +12,7 @@
 #include "scullbench/random.h"
 #include "scullbench/workload.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,11 +84,49 @@ static const struct sb_option options[OPTIONS] = {
 
 /*
  * What constructors and destructors have done. They are told of an object alone, so this is the process's: caches of
- * several instances share it, and it must come out even when the last is closed.
+ * several instances share it, and it must come out even when the last is closed. Each thread counts on a line of its
+ * own, for an atomic instruction would cost more than what it counts; threads beyond MOST_TALLIES share the last.
  */
-static struct {
-    _Atomic uint64_t instances, constructed, atomic, destroyed, wrong;
-} methods;
+enum { MOST_TALLIES = 256 };
+static struct tally {
+    _Alignas(64) _Atomic uint64_t constructed;
+    _Atomic uint64_t atomic, destroyed, wrong;
+} tallies[MOST_TALLIES];
+static atomic_uint tallies_taken, instances;
+static _Thread_local struct tally *own_tally;
+
+static struct tally *take_tally(void)
+{
+    unsigned i = atomic_fetch_add(&tallies_taken, 1);
+    own_tally = &tallies[i < MOST_TALLIES ? i : MOST_TALLIES - 1];
+    return own_tally;
+}
+
+static inline struct tally *tally(void)
+{
+    return own_tally ? own_tally : take_tally();
+}
+
+static inline void count_one(_Atomic uint64_t *n)
+{
+    if (own_tally == &tallies[MOST_TALLIES - 1])
+        atomic_fetch_add_explicit(n, 1, memory_order_relaxed);
+    else
+        atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+/* While no thread counts. */
+static struct tally sum_tallies(void)
+{
+    struct tally sum = {0};
+    for (unsigned i = 0; i < MOST_TALLIES; i++) {
+        sum.constructed += tallies[i].constructed;
+        sum.atomic += tallies[i].atomic;
+        sum.destroyed += tallies[i].destroyed;
+        sum.wrong += tallies[i].wrong;
+    }
+    return sum;
+}
 
 /* One for all threads; read-only while they run. */
 struct objects {
@@ -137,22 +176,25 @@ static void construct(void *object)
 {
     uint64_t tag = CONSTRUCTED;
     memcpy(object, &tag, TAG);
+    count_one(&tally()->constructed);
 }
 
 /* SLAB_CTOR_CONSTRUCTOR is always told; SLAB_CTOR_ATOMIC where the object was asked for without leave to sleep. */
 static void construct_told(void *object, uint32_t ctor_flags)
 {
     construct(object);
-    methods.wrong += !(ctor_flags & SB_SLAB_CTOR_CONSTRUCTOR);
-    methods.constructed++;
-    methods.atomic += !!(ctor_flags & SB_SLAB_CTOR_ATOMIC);
+    if (!(ctor_flags & SB_SLAB_CTOR_CONSTRUCTOR))
+        count_one(&tally()->wrong);
+    if (ctor_flags & SB_SLAB_CTOR_ATOMIC)
+        count_one(&tally()->atomic);
 }
 
 static void destroy(void *object, uint32_t ctor_flags)
 {
     uint64_t tag = CONSTRUCTED;
-    methods.wrong += ctor_flags || memcmp(object, &tag, TAG);
-    methods.destroyed++;
+    if (ctor_flags || memcmp(object, &tag, TAG))
+        count_one(&tally()->wrong);
+    count_one(&tally()->destroyed);
 }
 
 static int open_with_destructor(const struct objects *o, struct sb_source *source, const char *name)
@@ -202,7 +244,7 @@ static int objects_setup(const struct sb_bench *bench, const union sb_value *val
         free(o->streams);
         free(o);
     } else {
-        methods.instances++;
+        instances += o->dtor;
         *self = o;
     }
     return status;
@@ -529,25 +571,29 @@ static void objects_thread_teardown(void *state)
 /* After the last cache is gone every object that was constructed is destroyed, as it was constructed. */
 static int judge_methods(const struct objects *o)
 {
-    if (--methods.instances || !o->dtor || (methods.constructed == methods.destroyed && !methods.wrong))
+    if (!o->dtor || --instances)
+        return 0;
+    struct tally sum = sum_tallies();
+    if (sum.constructed == sum.destroyed && !sum.wrong)
         return 0;
     o->bench->fail(o->bench->context,
                    "%llu objects were constructed and %llu destroyed, %llu with wrong flags or not as constructed",
-                   (unsigned long long)methods.constructed, (unsigned long long)methods.destroyed,
-                   (unsigned long long)methods.wrong);
+                   (unsigned long long)sum.constructed, (unsigned long long)sum.destroyed,
+                   (unsigned long long)sum.wrong);
     return -EBADMSG;
 }
 
 /* What constructors and destructors were called for so far. */
 static int objects_dump(void *self, const char *file, const struct sb_sink *sink)
 {
+    struct tally sum = sum_tallies();
     char line[160];
     (void)self;
     if (strcmp(file, "constructors"))
         return -ENOENT;
     int n = snprintf(line, sizeof(line), "constructed %llu, of them SLAB_CTOR_ATOMIC %llu; destroyed %llu\n",
-                     (unsigned long long)methods.constructed, (unsigned long long)methods.atomic,
-                     (unsigned long long)methods.destroyed);
+                     (unsigned long long)sum.constructed, (unsigned long long)sum.atomic,
+                     (unsigned long long)sum.destroyed);
     sink->write(sink->context, line, (size_t)n);
     return 0;
 }

@@ -468,7 +468,8 @@ int scull_dump(void *self, const char *file, const struct sb_sink *sink)
     const struct scull *s = self;
     size_t n = strlen(s->kind->name);
     /* /proc/scullcmem, scullpmem, scullvmem; or a user's /proc/self/maps. */
-    bool maps = !strcmp(file, "maps"), mem = !strncmp(file, s->kind->name, n) && !strcmp(file + n, "mem");
+    bool maps = s->kind->maps && !strcmp(file, "maps"),
+         mem = !strncmp(file, s->kind->name, n) && !strcmp(file + n, "mem");
     for (uint32_t t = 0; t < s->bench->threads && (maps || mem); t++) {
         for (uint64_t d = 0; d < s->g.devices; d++)
             (maps ? dump_view : dump_device)(s->streams[t], d, sink);

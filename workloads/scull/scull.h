@@ -108,8 +108,8 @@ void scull_thread_teardown(void *state);
 int scull_teardown(void *self);
 
 /* The descriptor, but for what differs; `kind` is the plugin's struct scull_kind, `table` its options, `names` their
- * aliases. */
-#define SCULL_PLUGIN(kind, table, names, the_summary, the_models)                                                      \
+ * aliases, `files` what it dumps. */
+#define SCULL_PLUGIN(kind, table, names, files, the_summary, the_models)                                               \
     static int plugin_needs(const union sb_value *values, struct sb_needs *needs, char *why, size_t why_size)          \
     {                                                                                                                  \
         return scull_needs(&(kind), values, needs, why, why_size);                                                     \
@@ -135,7 +135,7 @@ int scull_teardown(void *self);
         .verify = scull_verify,                                                                                        \
         .account = scull_account,                                                                                      \
         .dump = scull_dump,                                                                                            \
-        .dump_files = PLUGIN_NAME "mem maps",                                                                          \
+        .dump_files = (files),                                                                                         \
         .thread_teardown = scull_thread_teardown,                                                                      \
         .teardown = scull_teardown,                                                                                    \
         .aliases = (names),                                                                                            \

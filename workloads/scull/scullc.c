@@ -17,4 +17,5 @@ static const struct scull_kind kind = {
 
 static const struct sb_alias aliases[] = SCULL_ALIASES(PLUGIN_NAME, "quantum");
 
-SCULL_PLUGIN(kind, options, aliases, "scull with quanta from a lookaside cache", "scullc of LDD3, chapter 8");
+SCULL_PLUGIN(kind, options, aliases, PLUGIN_NAME "mem", "scull with quanta from a lookaside cache",
+             "scullc of LDD3, chapter 8");

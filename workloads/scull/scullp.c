@@ -23,4 +23,5 @@ static const struct scull_kind kind = {
 
 static const struct sb_alias aliases[] = SCULL_ALIASES(PLUGIN_NAME, "order");
 
-SCULL_PLUGIN(kind, options, aliases, "scull with whole pages as quanta", "scullp of LDD3, chapter 8");
+SCULL_PLUGIN(kind, options, aliases, PLUGIN_NAME "mem maps", "scull with whole pages as quanta",
+             "scullp of LDD3, chapter 8");

@@ -17,5 +17,5 @@ static const struct scull_kind kind = {
 
 static const struct sb_alias aliases[] = SCULL_ALIASES(PLUGIN_NAME, "order");
 
-SCULL_PLUGIN(kind, options, aliases, "scull with quanta contiguous in virtual space, 16 pages at a time",
-             "scullv of LDD3, chapter 8");
+SCULL_PLUGIN(kind, options, aliases, PLUGIN_NAME "mem",
+             "scull with quanta contiguous in virtual space, 16 pages at a time", "scullv of LDD3, chapter 8");

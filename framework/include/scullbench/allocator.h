@@ -184,7 +184,8 @@ struct sb_io_ops {
 /*
  * Since 1.7: memory as drivers take it at boot (LDD3), in pieces of any size, aligned to a line of 64 bytes or to
  * pages. alloc_bootmem and alloc_bootmem_pages stay above 16 MiB of the pool while they can; those with low take the
- * lowest that fits. All five are required, and one of the interfaces above beside them. NULL when there is no room.
+ * lowest that fits. Zero-filled. All five are required, and one of the interfaces above beside them. NULL when there is
+ * no room.
  */
 struct sb_boot_ops {
     uint32_t struct_size;
@@ -211,7 +212,8 @@ struct sb_pool_ops {
     /* The caller's function first, then the reserve; with SB_GFP_DIRECT_RECLAIM it then waits, else NULL. */
     void *(*alloc)(void *pool, sb_gfp_t gfp);
     void (*free)(void *pool, void *element);
-    /* -ENOMEM: the reserve holds fewer than was asked for, and fills as elements come back. */
+    /* As mempool_resize: 0 also where the reserve can't be filled yet; it fills as elements come back. -ENOMEM: nothing
+     * has changed. */
     int (*resize)(void *pool, uint32_t min_nr);
     /* Frees the reserve; every element has come back before. */
     void (*destroy)(void *pool);
