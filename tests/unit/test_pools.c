@@ -82,12 +82,10 @@ static void a_pool_is_resized(void **state)
     assert_int_equal(b.live, 0);
 }
 
-/* An element takes a while to make, and the first tells that somebody fills the reserve. */
-static atomic_bool filling;
+/* An element takes a while to make. */
 static void *slow_alloc(sb_gfp_t gfp, void *data)
 {
     const struct timespec nap = {0, 100000};
-    filling = true;
     nanosleep(&nap, NULL);
     return backing_alloc(gfp, data);
 }
@@ -106,10 +104,10 @@ static void a_pool_is_resized_by_two(void **state)
     void *failed;
     (void)state;
     assert_int_equal(sb_mempool_init(&pool, 10, slow_alloc, backing_free, &b, 1000), 0);
-    filling = false;
     assert_int_equal(pthread_create(&thread, NULL, enlarge, &pool), 0);
-    while (!filling)
-        ;
+    /* Far beyond what is wanted next: the thread is making an element that nobody wants then. */
+    while (__atomic_load_n(&pool.curr_nr, __ATOMIC_RELAXED) < 40)
+        sched_yield();
     assert_int_equal(sb_mempool_resize(&pool, 12), 0);
     pthread_join(thread, &failed);
     assert_null(failed);
