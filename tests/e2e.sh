@@ -302,7 +302,7 @@ pages.free = hot, cold
 threads = 2
 INI
 expect 0 "$s" run calls.ini "${unchecked[@]}" --db calls.db
-[ "$(sqlite3 calls.db "select allocator, workload, status, count(*) from trial join cell on cell.id = cell group by 1, 2, 3" | tr '\n' ' ')" = "bootmem|boot|ok|2 bootmem|pages|ok|2 high|pages|ok|2 high|scullp|ok|1 mempool|pool|ok|1 slab|methods|ok|1 " ] ||
+[ "$(sqlite3 calls.db "select allocator, workload, status, count(*) from trial join cell on cell.id = cell group by 1, 2, 3" | tr '\n' ' ')" = "bootmem|boot|ok|2 bootmem|pages|ok|2 bootmem|scullp|ok|1 high|pages|ok|2 high|scullp|ok|1 mempool|pool|ok|1 slab|methods|ok|1 " ] ||
   fail "calls: $(sqlite3 calls.db "select allocator, workload, status, reason from trial join cell on cell.id = cell")"
 # With all elements live the reserve has served its part: 10 of 100, or 25.
 read -r function reserve < <(sqlite3 -separator ' ' calls.db "select max(value) filter (where name = 'from_function'), max(value) filter (where name = 'from_reserve') from metric")

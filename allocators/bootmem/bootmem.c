@@ -237,8 +237,7 @@ static void bootmem_free_pages(void *self, struct sb_page *page, unsigned order)
 
 static void *bootmem_page_address(void *self, struct sb_page *page)
 {
-    const struct sb_mm *mm = &((struct plugin *)self)->mm;
-    return sb_page_is_high(mm, page) ? NULL : sb_page_address(mm, page);
+    return sb_kmap_address(&((struct plugin *)self)->mm, page);
 }
 
 static struct sb_page *bootmem_virt_to_page(void *self, void *address)

@@ -64,10 +64,9 @@ static void buddy_free_pages(void *self, struct sb_page *page, unsigned order)
     sb_free_pages(self, page, order);
 }
 
-/* NULL for a page of HighMem, as the kernel's page_address without a kmap. */
 static void *buddy_page_address(void *self, struct sb_page *page)
 {
-    return sb_page_is_high(self, page) ? NULL : sb_page_address(self, page);
+    return sb_kmap_address(self, page);
 }
 
 static struct sb_page *buddy_virt_to_page(void *self, void *address)

@@ -135,6 +135,17 @@ void *sb_kmap(struct sb_mm *mm, struct sb_page *page)
     return at;
 }
 
+void *sb_kmap_address(struct sb_mm *mm, const struct sb_page *page)
+{
+    struct sb_pkmap *p = &mm->pkmap;
+    if (!sb_page_is_high(mm, page))
+        return sb_page_address(mm, page);
+    sb_lock(&p->lock);
+    uint32_t slot = p->slots[sb_page_to_pfn(mm, page) - mm->low_pages];
+    sb_unlock(&p->lock);
+    return slot ? p->window + (slot - 1) * SB_PAGE_SIZE : NULL;
+}
+
 /* kunmap_high: the kernel's BUG for a page that is not mapped is a bad free here. */
 void sb_kunmap(struct sb_mm *mm, struct sb_page *page)
 {

@@ -272,6 +272,8 @@ void sb_free_pages_at(struct sb_mm *mm, void *address, unsigned order);
  */
 void *sb_kmap(struct sb_mm *mm, struct sb_page *page);
 void sb_kunmap(struct sb_mm *mm, struct sb_page *page);
+/* page_address: of a page of HighMem that of its window, while it has one, also beyond sb_kunmap; else NULL. */
+void *sb_kmap_address(struct sb_mm *mm, const struct sb_page *page);
 /* vm_insert_page: the page at a user's page-aligned address; in place of what is there, where the kernel says -EBUSY,
  * and without a reference to the page. 0 or a negative errno. */
 int sb_insert_page(struct sb_mm *mm, struct sb_page *page, void *address);

@@ -127,7 +127,9 @@ static void kmap_deals_out_windows_in_turn(void **state)
         pages[i] = sb_alloc_pages(&mm, SB_GFP_HIGHUSER, 0);
         assert_true(sb_page_is_high(&mm, pages[i]));
     }
+    assert_null(sb_kmap_address(&mm, pages[0]));
     int *first = sb_kmap(&mm, pages[0]);
+    assert_ptr_equal(sb_kmap_address(&mm, pages[0]), first);
     assert_ptr_equal(sb_kmap(&mm, pages[0]), first);
     *first = 7;
     sb_kunmap(&mm, pages[0]);

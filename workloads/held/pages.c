@@ -41,6 +41,7 @@ struct pages {
     sb_gfp_t gfp;
     enum access access;
     void (*free_page)(void *self, struct sb_page *page); /* NULL: free_pages */
+    char *direct_map;                                    /* address of frame 0, where there is one */
 };
 
 static const struct pages *pages_of(const struct held_stream *s)
@@ -69,6 +70,25 @@ static void pages_give(struct held_stream *s, uint64_t i)
         p->ops->free_pages(s->held->bench->self, page_at(s, i), p->order);
 }
 
+/* A page whose address, if it has one, is not that of its frame. */
+static bool is_high(const struct held *h, struct sb_page *page)
+{
+    const struct pages *p = h->own;
+    const char *direct = p->direct_map + p->ops->page_to_pfn(h->bench->self, page) * SB_PAGE_SIZE;
+    return p->direct_map && p->ops->page_address(h->bench->self, page) != direct;
+}
+
+/* By a page that has an address of its own. */
+static char *find_direct_map(const struct sb_bench *bench, const struct sb_pages_ops *ops)
+{
+    char *at = ops->get_free_pages(bench->self, SB_GFP_KERNEL, 0);
+    if (!at)
+        return NULL;
+    uint64_t pfn = ops->page_to_pfn(bench->self, ops->virt_to_page(bench->self, at));
+    ops->free_pages_at(bench->self, at, 0);
+    return at - pfn * SB_PAGE_SIZE;
+}
+
 /* Without a kmap every page has an address. NULL: the host has been told. */
 static uint64_t *map(struct held_stream *s, uint64_t i)
 {
@@ -95,7 +115,7 @@ enum { LAST_WORD = SB_PAGE_SIZE / sizeof(uint64_t) - 1 };
 static int pages_use(struct held_stream *s, uint64_t i)
 {
     const struct pages *p = pages_of(s);
-    s->counts->counters[COUNT_HIGH] += !p->ops->page_address(s->held->bench->self, page_at(s, i));
+    s->counts->counters[COUNT_HIGH] += is_high(s->held, page_at(s, i));
     if (p->access == ACCESS_NONE)
         return 0;
     uint64_t *at = map(s, i);
@@ -164,6 +184,7 @@ static int pages_setup(const struct sb_bench *bench, const union sb_value *value
     p->access = (enum access)values[OPTION_ACCESS].u;
     /* free_hot_page is what __free_pages does with a single page. */
     p->free_page = values[OPTION_FREE].u == FREE_COLD ? p->ops->free_cold_page : NULL;
+    p->direct_map = find_direct_map(bench, p->ops);
     h->size = h->align = SB_PAGE_SIZE << p->order;
     *self = h;
     return 0;
@@ -179,11 +200,10 @@ static int pages_dump(void *self, const char *file, const struct sb_sink *sink)
     for (uint32_t t = 0; t < h->bench->threads; t++) {
         const struct held_stream *s = h->streams[t];
         for (uint64_t i = s->freeing ? s->at : 0; i < (s->freeing ? h->count : s->at); i++) {
-            void *at = p->ops->page_address(h->bench->self, page_at(s, i));
             char line[96];
             int n = snprintf(line, sizeof(line), "page %8llu order %u %s\n",
                              (unsigned long long)p->ops->page_to_pfn(h->bench->self, page_at(s, i)), p->order,
-                             at ? "low" : "high, by kmap");
+                             is_high(h, page_at(s, i)) ? "high, by kmap" : "low");
             sink->write(sink->context, line, (size_t)n);
         }
     }

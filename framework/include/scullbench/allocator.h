@@ -127,7 +127,7 @@ struct sb_pages_ops {
     uint32_t reserved;
     struct sb_page *(*alloc_pages)(void *self, int node, sb_gfp_t gfp, unsigned order); /* node -1: any */
     void (*free_pages)(void *self, struct sb_page *page, unsigned order);
-    void *(*page_address)(void *self, struct sb_page *page);
+    void *(*page_address)(void *self, struct sb_page *page);           /* of HighMem: what kmap gave it, or NULL */
     struct sb_page *(*virt_to_page)(void *self, void *address);        /* any address within a block */
     uint64_t (*page_to_pfn)(void *self, struct sb_page *page);         /* counted from 0 at sb_host.memory */
     void *(*get_free_pages)(void *self, sb_gfp_t gfp, unsigned order); /* address at once */
