@@ -10,7 +10,7 @@
 /* ---- mempool ---- */
 
 struct backing {
-    int left, live;
+    atomic_int left, live;
 };
 
 static void *backing_alloc(sb_gfp_t gfp, void *data)
