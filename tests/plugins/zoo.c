@@ -537,24 +537,33 @@ static void zoo_iounmap(void *self, void *address)
     (void)address;
 }
 
-/* Each piece has pages of its own. */
+/* Each piece has pages of its own. What is out is bounded, so that no animal runs out of memory by it. */
+enum { MOST_BOOTED = 4 << 20 };
+static size_t booted;
+
 static void *zoo_boot(void *self, size_t size)
 {
     static unsigned calls;
     static void *last;
+    const size_t rounded = (size + 4095) & ~(size_t)4095;
     if (BREAKS == BOOT && last && ++calls % 50 == 0)
         return last;
-    last = size > 1 << 20 ? NULL : give_out(self, (size + 4095) & ~(size_t)4095, 4096, 0, NULL);
+    last = booted + rounded > MOST_BOOTED ? NULL : give_out(self, rounded, 4096, 0, NULL);
     /* By itself: animals that forget to clear are of the property `zeroing`. */
     if (last)
         memset(last, 0, size);
+    booted += last ? rounded : 0;
+    /* What animals do after so many blocks they do after so many of others. */
+    ((struct zoo *)self)->allocs -= last != NULL;
     return last;
 }
 
 static void zoo_free_bootmem(void *self, void *address, size_t size)
 {
-    if (address && size >= 4096)
-        take_back(self, address);
+    if (!address || size < 4096)
+        return;
+    booted -= size;
+    take_back(self, address);
 }
 
 struct zoo_pool {
