@@ -170,6 +170,11 @@ has err "did you mean 'zeroing'"
 expect 2 "$s" check slub --ops "f1"
 has err "--ops needs --property"
 expect 0 "$s" check vmalloc --quick --property check --option highmem=8MiB # high memory has no mapping of its own
+# A whole node of it, too; and kmap is tried.
+for highmem in 8MiB 32MiB; do
+  expect 0 "$s" check buddy --quick --property page-structs --option highmem=$highmem
+  has out "page-structs  pass"
+done
 expect 2 "$s" check slbu
 has err "did you mean 'slub'"
 expect 2 "$s" check slub --option percup=no

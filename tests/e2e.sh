@@ -298,7 +298,7 @@ scullp_qset = 7
 allocator = high, bootmem, mempool, slab
 workload = pages, boot, pool, methods, scullp
 boot.call = alloc_bootmem, alloc_bootmem_low
-pages.free = hot, cold
+pages.free = pages, cold
 threads = 2
 INI
 expect 0 "$s" run calls.ini "${unchecked[@]}" --db calls.db

@@ -120,7 +120,7 @@ static void *bootmem_alloc(void *self, size_t size, size_t align, sb_gfp_t gfp)
     sb_unlock(&p->lock);
     /* Without the lock: clearing megabytes is no business of the pool's. */
     if (block && gfp & SB_GFP_ZERO)
-        memset(block, 0, size);
+        sb_mm_zero(&p->mm, block, size);
     return block;
 }
 

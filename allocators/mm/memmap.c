@@ -235,12 +235,12 @@ static void set_watermarks(struct sb_mm *mm)
     }
 }
 
-static bool has_cpus(const struct sb_mm *mm, unsigned node)
+unsigned sb_cpus_of_node(const struct sb_mm *mm, unsigned node)
 {
-    bool found = false;
+    unsigned n = 0;
     for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++)
-        found |= mm->cpu_node[cpu] == node;
-    return found;
+        n += mm->cpu_node[cpu] == node;
+    return n;
 }
 
 /*
@@ -254,7 +254,8 @@ static unsigned next_best_node(const struct sb_mm *mm, unsigned node, uint64_t u
     if (!(used >> node & 1))
         return node;
     for (unsigned n = 0; n < mm->nr_nodes; n++) {
-        uint64_t cost = ((uint64_t)mm->distance[node][n] + (n < node) + has_cpus(mm, n)) * SB_MAX_NODES + load[n];
+        uint64_t cost =
+            ((uint64_t)mm->distance[node][n] + (n < node) + (sb_cpus_of_node(mm, n) > 0)) * SB_MAX_NODES + load[n];
         if (used >> n & 1 || cost >= least)
             continue;
         least = cost;

@@ -35,6 +35,9 @@ static inline enum sb_migratetype sb_block_type(const struct sb_mm *mm, uint64_t
     return (enum sb_migratetype)__atomic_load_n(&mm->block_type[pfn >> SB_PAGEBLOCK_ORDER], __ATOMIC_RELAXED);
 }
 
+/* memmap.c: 0 where the node has memory alone. */
+unsigned sb_cpus_of_node(const struct sb_mm *mm, unsigned node);
+
 /* page_alloc.c: once the zones have their lists. */
 void sb_set_fast_zones(struct sb_mm *mm);
 

@@ -38,14 +38,10 @@ static uint64_t zone_batch(const struct sb_zone *zone)
 }
 
 /* zone_highsize: the low watermark is shared by the CPUs of the zone's node, or by all where it has none. */
-static unsigned cpus_of_node(const struct sb_mm *mm, unsigned node)
+static unsigned sharers_of(const struct sb_mm *mm, unsigned node)
 {
-    unsigned n = 0;
-    for (unsigned cpu = 0; cpu < mm->nr_cpus; cpu++)
-        n += mm->cpu_node[cpu] == node;
-    if (!n)
-        n = mm->nr_cpus;
-    return n > 1 ? n : 1;
+    unsigned n = sb_cpus_of_node(mm, node);
+    return n ? n : mm->nr_cpus ? mm->nr_cpus : 1;
 }
 
 /* rmqueue: a batch of single pages; of larger blocks as many as make that, and two at least. */
@@ -65,7 +61,7 @@ static uint64_t list_capacity(uint64_t high, uint64_t blocks, unsigned order)
 
 int sb_pcp_init(struct sb_mm *mm, struct sb_zone *zone)
 {
-    uint64_t batch = zone_batch(zone), high = zone->watermark[SB_WMARK_LOW] / cpus_of_node(mm, zone->node);
+    uint64_t batch = zone_batch(zone), high = zone->watermark[SB_WMARK_LOW] / sharers_of(mm, zone->node);
     uint64_t capacity[SB_NR_PCP_LISTS];
     size_t bytes = 0;
     if (high < 4 * batch)

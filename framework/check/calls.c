@@ -31,17 +31,17 @@ static bool is_fine(const struct sb_finding *f)
 }
 
 /* Where it lies is the property "memory"'s business and each trial's. */
-static void judge_piece(struct boot *b, const struct piece *new, const char *call, uint64_t align)
+static void judge_piece(struct boot *b, const struct piece *mine, const char *call, uint64_t align)
 {
-    unsigned long long size = new->size;
-    if ((uintptr_t) new->at % align)
-        sb_find(b->f, SB_CHECK_FAIL, "%s: %llu bytes at %p are not aligned to %llu", call, size, (void *)new->at,
+    unsigned long long size = mine->size;
+    if ((uintptr_t)mine->at % align)
+        sb_find(b->f, SB_CHECK_FAIL, "%s: %llu bytes at %p are not aligned to %llu", call, size, (void *)mine->at,
                 (unsigned long long)align);
     for (size_t i = 0; i < PIECES && is_fine(b->f); i++) {
-        const struct piece *old = &b->pieces[i];
-        if (old != new && old->at &&new->at < old->at + old->size && old->at < new->at + new->size)
+        const struct piece *other = &b->pieces[i];
+        if (other != mine && other->at && mine->at < other->at + other->size && other->at < mine->at + mine->size)
             sb_find(b->f, SB_CHECK_FAIL, "%s: %llu bytes at %p overlap a live piece of %llu at %p", call, size,
-                    (void *)new->at, (unsigned long long)old->size, (void *)old->at);
+                    (void *)mine->at, (unsigned long long)other->size, (void *)other->at);
     }
 }
 

@@ -298,6 +298,19 @@ static void try_this_node(struct pages *p, unsigned node)
     free((void *)taken);
 }
 
+/* All the node has is HighMem: requests that want an address have nothing there. */
+static bool is_high_alone(const struct pages *p, unsigned node)
+{
+    const sb_gfp_t gfp = SB_GFP_THISNODE | SB_GFP_NOWARN;
+    struct sb_page *low = p->ops->alloc_pages(p->w->self, (int)node, SB_GFP_NOWAIT | gfp, 0),
+                   *high = p->ops->alloc_pages(p->w->self, (int)node, SB_GFP_HIGHMEM | gfp, 0);
+    if (low)
+        p->ops->free_pages(p->w->self, low, 0);
+    if (high)
+        p->ops->free_pages(p->w->self, high, 0);
+    return !low && high;
+}
+
 /* In halves, whatever the machine has: of one node nothing can be told, and of many each may lack a largest
  * block. */
 static void try_nodes(struct pages *p)
@@ -314,6 +327,9 @@ static void try_nodes(struct pages *p)
             sb_find(p->f, SB_CHECK_FAIL, "it can't be opened on %u nodes: %s", w->host.nr_nodes, w->said);
             return;
         }
+        /* Of such halves nothing that is asked here can come: an option that divides the memory so is none's fault. */
+        if (is_high_alone(p, 0) || is_high_alone(p, 1))
+            return;
         try_preferred(p, node);
         if (fine(p))
             try_this_node(p, node);

@@ -154,8 +154,8 @@ static void write_bars(const struct bars *b, struct sb_figure *f, const struct s
     f->height = 4.2 + sb_label_tics(&b->x, 'x', &f->script);
     sb_text_printf(&f->script, "set xrange [-0.6:%zu.4]\nset style fill solid 1.0 noborder\nset bars 0.6\n",
                    b->x.labels.n - 1);
-    /* Numbers and words of a sweep say nothing without its key; names of allocators and workloads do. */
-    if (strchr(b->x.title, '.')) {
+    /* Numbers, and words of a sweep, say nothing without what they are of; names of allocators and workloads do. */
+    if (b->x.ordered || strchr(b->x.title, '.')) {
         char *title = sb_gp_text(b->x.title);
         sb_text_printf(&f->script, "set xlabel %s offset 0,0.5*up\n", title);
         f->height += 0.5;

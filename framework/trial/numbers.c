@@ -500,17 +500,17 @@ static void report_fragmentation(struct trial *t, size_t peak)
 /* Of the blocks of pages that the measured phase was given, those from another node than the CPU's. */
 static void report_remote(struct trial *t)
 {
-    bool known = t->at_begin.has & t->at_end.has & SB_HAS_NUMA;
+    uint32_t has = t->at_begin.has & t->at_end.has;
     double local = (double)(t->at_end.local_blocks - t->at_begin.local_blocks),
-           remote = (double)(t->at_end.remote_blocks - t->at_begin.remote_blocks);
-    number_or(t, SB_METRIC_REMOTE_BLOCKS, known && local + remote > 0, 100 * remote / (local + remote),
-              known ? "no block of pages was given out in the measured phase"
-                    : "the allocator has one NUMA node, or doesn't say");
-    bool far = t->at_begin.has & t->at_end.has & SB_HAS_DISTANCE;
-    double distances = (double)(t->at_end.block_distances - t->at_begin.block_distances);
-    number_or(t, SB_METRIC_BLOCK_DISTANCE, far && local + remote > 0, distances / 10 / (local + remote),
-              far ? "no block of pages was given out in the measured phase"
-                  : "the allocator has one NUMA node, or doesn't say");
+           remote = (double)(t->at_end.remote_blocks - t->at_begin.remote_blocks), blocks = local + remote,
+           distances = (double)(t->at_end.block_distances - t->at_begin.block_distances);
+    const char *reason = has & SB_HAS_NUMA ? "no block of pages was given out in the measured phase"
+                                           : "the allocator has one NUMA node, or doesn't say";
+    number_or(t, SB_METRIC_REMOTE_BLOCKS, has & SB_HAS_NUMA && blocks > 0, 100 * remote / blocks, reason);
+    /* The table's 10 is a local access. */
+    number_or(t, SB_METRIC_BLOCK_DISTANCE, has & SB_HAS_DISTANCE && blocks > 0, distances / 10 / blocks,
+              has & SB_HAS_NUMA && !(has & SB_HAS_DISTANCE) ? "the allocator doesn't say how far its nodes are"
+                                                            : reason);
 }
 
 /* Pages that pass from one CPU to another by lists that all share, in the measured phase. */

@@ -44,20 +44,33 @@ int held_bad(const struct held_stream *s, uint64_t i)
     return -EBADMSG;
 }
 
+/* One call alone, the clock's readings right beside it. */
+static void *take_singly(struct held_stream *s, uint64_t i)
+{
+    const struct held *h = s->held;
+    uint64_t start = h->bench->now();
+    void *block = h->kind->take(s, i);
+    sb_sampler_take(&s->sampler, SB_CALL_ALLOC, h->bench->now() - start);
+    return block;
+}
+
+static void give_singly(struct held_stream *s, uint64_t i)
+{
+    const struct held *h = s->held;
+    uint64_t start = h->bench->now();
+    h->kind->give(s, i);
+    sb_sampler_take(&s->sampler, SB_CALL_FREE, h->bench->now() - start);
+}
+
 static int step_takes(struct held_stream *s, uint64_t n, struct sb_counts *counts)
 {
     const struct held *h = s->held;
     const struct held_kind *kind = h->kind;
     const bool singly = sb_sampler_due(&s->sampler);
-    uint64_t first = s->at, got = 0, start = h->bench->now(), before = start;
-    while (got < n && (s->blocks[first + got] = kind->take(s, first + got))) {
+    void *(*const take)(struct held_stream *, uint64_t) = singly ? take_singly : kind->take;
+    uint64_t first = s->at, got = 0, start = h->bench->now();
+    while (got < n && (s->blocks[first + got] = take(s, first + got)))
         got++;
-        if (singly) {
-            uint64_t now = h->bench->now();
-            sb_sampler_take(&s->sampler, SB_CALL_ALLOC, now - before);
-            before = now;
-        }
-    }
     uint64_t end = h->bench->now();
     int status = got < n ? -ENOMEM : 0;
     for (uint64_t i = first; i < first + got; i++) {
@@ -81,20 +94,15 @@ static int step_gives(struct held_stream *s, uint64_t n, struct sb_counts *count
 {
     const struct held *h = s->held;
     const bool singly = sb_sampler_due(&s->sampler);
+    void (*const give)(struct held_stream *, uint64_t) = singly ? give_singly : h->kind->give;
     int status = 0;
     for (uint64_t i = s->at; i < s->at + n && !status; i++)
         status = h->kind->prove(s, i);
     if (status)
         return status;
-    uint64_t start = h->bench->now(), before = start;
-    for (uint64_t i = s->at; i < s->at + n; i++) {
-        h->kind->give(s, i);
-        if (singly) {
-            uint64_t now = h->bench->now();
-            sb_sampler_take(&s->sampler, SB_CALL_FREE, now - before);
-            before = now;
-        }
-    }
+    uint64_t start = h->bench->now();
+    for (uint64_t i = s->at; i < s->at + n; i++)
+        give(s, i);
     uint64_t end = h->bench->now();
     if (singly) {
         counts->sampled_frees += n;

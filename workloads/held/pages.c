@@ -14,11 +14,11 @@
 
 enum { OPTION_ORDER, OPTION_COUNT, OPTION_GFP, OPTION_ACCESS, OPTION_FREE, OPTION_BATCH, OPTIONS };
 enum access { ACCESS_NONE, ACCESS_KMAP };
-enum free_call { FREE_PAGES, FREE_HOT, FREE_COLD };
+enum free_call { FREE_PAGES, FREE_COLD };
 enum { COUNT_KMAPS, COUNT_HIGH, COUNTS };
 
 static const char *const accesses[] = {"none", "kmap", NULL};
-static const char *const frees[] = {"pages", "hot", "cold", NULL};
+static const char *const frees[] = {"pages", "cold", NULL};
 static const char *const counters[COUNTS] = {"kmaps", "high_pages"};
 
 static const struct sb_option options[OPTIONS] = {
@@ -29,8 +29,8 @@ static const struct sb_option options[OPTIONS] = {
                        "whether the first page of a block is written and read, each time between kmap and kunmap"},
     [OPTION_FREE] =
         {"free", SB_OPTION_ENUM, 0, "pages", 0, 0, frees,
-         "what gives blocks back: __free_pages, which is free_hot_page for a single page, or free_cold_page; "
-         "hot and cold need order = 0"},
+         "what gives blocks back: __free_pages, which for a single page is free_hot_page, or free_cold_page; "
+         "cold needs order = 0"},
     [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "512", 1, 65536, NULL,
                       "calls of a step, timed together between two readings of the clock"},
 };
@@ -70,12 +70,16 @@ static void pages_give(struct held_stream *s, uint64_t i)
         p->ops->free_pages(s->held->bench->self, page_at(s, i), p->order);
 }
 
-/* A page whose address, if it has one, is not that of its frame. */
-static bool is_high(const struct held *h, struct sb_page *page)
+/* Whether a page's address, or its lack of one, is not that of its frame. */
+static bool is_high(const struct held *h, struct sb_page *page, const void *at)
 {
     const struct pages *p = h->own;
-    const char *direct = p->direct_map + p->ops->page_to_pfn(h->bench->self, page) * SB_PAGE_SIZE;
-    return p->direct_map && p->ops->page_address(h->bench->self, page) != direct;
+    return p->direct_map && at != p->direct_map + p->ops->page_to_pfn(h->bench->self, page) * SB_PAGE_SIZE;
+}
+
+static void *address_of(const struct held *h, struct sb_page *page)
+{
+    return ((const struct pages *)h->own)->ops->page_address(h->bench->self, page);
 }
 
 /* By a page that has an address of its own. */
@@ -114,13 +118,12 @@ enum { LAST_WORD = SB_PAGE_SIZE / sizeof(uint64_t) - 1 };
 
 static int pages_use(struct held_stream *s, uint64_t i)
 {
-    const struct pages *p = pages_of(s);
-    s->counts->counters[COUNT_HIGH] += is_high(s->held, page_at(s, i));
-    if (p->access == ACCESS_NONE)
+    if (pages_of(s)->access == ACCESS_NONE)
         return 0;
     uint64_t *at = map(s, i);
     if (!at)
         return -ENOMEM;
+    s->counts->counters[COUNT_HIGH] += is_high(s->held, page_at(s, i), at);
     at[0] = at[LAST_WORD] = held_tag(s, i);
     unmap(s, i);
     return 0;
@@ -138,9 +141,11 @@ static int pages_prove(struct held_stream *s, uint64_t i)
     return good ? 0 : held_bad(s, i);
 }
 
+/* A window of kmap is another page's soon: of HighMem the contents alone are compared. */
 static const void *pages_address(const struct held_stream *s, uint64_t i)
 {
-    return pages_of(s)->ops->page_address(s->held->bench->self, page_at(s, i));
+    const void *at = address_of(s->held, page_at(s, i));
+    return is_high(s->held, page_at(s, i), at) ? NULL : at;
 }
 
 static const struct held_kind kind = {
@@ -156,7 +161,7 @@ static int pages_needs(const union sb_value *values, struct sb_needs *needs, cha
 {
     uint64_t size = SB_PAGE_SIZE << values[OPTION_ORDER].u;
     if (values[OPTION_FREE].u != FREE_PAGES && values[OPTION_ORDER].u) {
-        snprintf(why, why_size, "free: free_hot_page and free_cold_page take single pages: order = 0");
+        snprintf(why, why_size, "free: free_cold_page takes single pages: order = 0");
         return -EINVAL;
     }
     needs->want = SB_WANT_PAGE_STRUCTS;
@@ -182,7 +187,6 @@ static int pages_setup(const struct sb_bench *bench, const union sb_value *value
     p->order = (unsigned)values[OPTION_ORDER].u;
     p->gfp = (sb_gfp_t)values[OPTION_GFP].u;
     p->access = (enum access)values[OPTION_ACCESS].u;
-    /* free_hot_page is what __free_pages does with a single page. */
     p->free_page = values[OPTION_FREE].u == FREE_COLD ? p->ops->free_cold_page : NULL;
     p->direct_map = find_direct_map(bench, p->ops);
     h->size = h->align = SB_PAGE_SIZE << p->order;
@@ -203,7 +207,7 @@ static int pages_dump(void *self, const char *file, const struct sb_sink *sink)
             char line[96];
             int n = snprintf(line, sizeof(line), "page %8llu order %u %s\n",
                              (unsigned long long)p->ops->page_to_pfn(h->bench->self, page_at(s, i)), p->order,
-                             is_high(h, page_at(s, i)) ? "high, by kmap" : "low");
+                             is_high(h, page_at(s, i), address_of(h, page_at(s, i))) ? "high, by kmap" : "low");
             sink->write(sink->context, line, (size_t)n);
         }
     }

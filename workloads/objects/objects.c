@@ -197,22 +197,11 @@ static void destroy(void *object, uint32_t ctor_flags)
     count_one(&tally()->destroyed);
 }
 
-static int open_with_destructor(const struct objects *o, struct sb_source *source, const char *name)
-{
-    const struct sb_cache_ops *cache = o->bench->allocator->cache;
-    sb_source_init(source, o->bench->allocator, o->bench->self, SB_WANT_DTOR_CACHE, o->size);
-    if (source->route != SB_ROUTE_CACHE)
-        return -EOPNOTSUPP;
-    source->cache_alloc = cache->alloc;
-    source->cache_free = cache->free;
-    return cache->create_dtor(o->bench->self, name, o->size, 0, o->slab, construct_told, destroy, &source->self);
-}
-
 static int open_source(const struct objects *o, struct sb_source *source, const char *name)
 {
     const struct sb_allocator *a = o->bench->allocator;
     if (o->dtor)
-        return open_with_destructor(o, source, name);
+        return sb_source_open_dtor(source, a, o->bench->self, name, o->size, o->slab, construct_told, destroy);
     if (o->own_cache)
         return sb_source_open_cache(source, a, o->bench->self, name, o->size, o->slab, o->ctor ? construct : NULL);
     return sb_source_open(source, a, o->bench->self, SB_WANT_CACHE, name, o->size, 0);

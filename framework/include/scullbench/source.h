@@ -23,7 +23,7 @@ enum sb_want {
     SB_WANT_IO,        /* since 1.6: device memory, the same */
     SB_WANT_OWN_CACHE, /* since 1.6: objects of a cache by its flags or constructor, which only caches have */
     /* Since 1.7, and nothing stands in for any of them. */
-    SB_WANT_DTOR_CACHE,   /* objects of a cache with a destructor; no source opens it */
+    SB_WANT_DTOR_CACHE,   /* objects of a cache with a destructor */
     SB_WANT_PAGE_STRUCTS, /* blocks by struct page, as alloc_pages gives; no source opens them */
     SB_WANT_USER_PAGES,   /* 2^order whole pages by address that can be mapped for a user, too */
     SB_WANT_BOOT,         /* memory taken at boot; no source opens it */
@@ -211,6 +211,20 @@ static inline int sb_source_open_cache(struct sb_source *source, const struct sb
 {
     sb_source_init(source, allocator, self, SB_WANT_OWN_CACHE, size);
     return source->route == SB_ROUTE_CACHE ? sb_source_create(source, name, slab_flags, ctor) : -EOPNOTSUPP;
+}
+
+/* Since 1.7: likewise of a cache with a constructor and a destructor, as create_dtor takes them. */
+static inline int sb_source_open_dtor(struct sb_source *source, const struct sb_allocator *allocator, void *self,
+                                      const char *name, size_t size, uint32_t slab_flags,
+                                      void (*ctor)(void *object, uint32_t ctor_flags),
+                                      void (*dtor)(void *object, uint32_t ctor_flags))
+{
+    sb_source_init(source, allocator, self, SB_WANT_DTOR_CACHE, size);
+    if (source->route != SB_ROUTE_CACHE)
+        return -EOPNOTSUPP;
+    source->cache_alloc = allocator->cache->alloc;
+    source->cache_free = allocator->cache->free;
+    return allocator->cache->create_dtor(self, name, size, source->align, slab_flags, ctor, dtor, &source->self);
 }
 
 static inline void *sb_source_alloc(const struct sb_source *source, sb_gfp_t gfp)
