@@ -7,7 +7,7 @@ s=$(realpath "$1")/scullbench
 cd "$(dirname "$0")/.." || exit 1
 unset SCULLBENCH_PLUGIN_PATH
 failed=0
-rows=$(for name in gfp experiment machine pmu matrix plot bootmem buddy bump kmalloc malloc mempool null percpu slab slob slub vmalloc boot counters mmio objects pages pool pressure scullc scullp scullv; do
+rows=$(for name in gfp experiment machine pmu matrix plot $("$s" list | grep -oE "^  [a-z0-9-]+ "); do
   "$s" describe "$name" --format markdown || exit 1
 done | grep '^| `') || failed=1
 while IFS= read -r row; do

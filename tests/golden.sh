@@ -52,6 +52,7 @@ golden dump-plugin "$s" dump slbu
 golden help-compare "$s" compare --help
 golden help-aa "$s" aa --help
 golden help-export "$s" export --help
+golden help-import "$s" import --help
 golden describe-gfp "$s" describe gfp
 golden describe-experiment "$s" describe experiment
 golden describe-pmu "$s" describe pmu

@@ -44,6 +44,7 @@ enum {
     OPTION_ALIGNED_ORDER,
     OPTION_USE_SIZED_FREE,
     OPTION_FLUSH,
+    OPTION_PRELOAD,
     OPTIONS
 };
 enum function { MALLOC, FREE, CALLOC, ALIGNED, USABLE, SIZED_FREE, FUNCTIONS };
@@ -75,6 +76,9 @@ static const struct sb_option options[OPTIONS] = {
     [OPTION_FLUSH] = {"flush", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                       "name of a function without arguments that gives cached memory back; empty: "
                       "the library's known one"},
+    [OPTION_PRELOAD] = {"preload", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
+                        "what a whole program is given in its place (workload program), such as "
+                        "libtbbmalloc_proxy.so.2; empty: the library itself, if it has the plain names"},
 };
 
 struct library {
@@ -90,6 +94,7 @@ struct library {
     void (*flush)(void);           /* as an option names it, or NULL */
     void *handle;
     size_t baseline;
+    const char *file, *preload; /* the options */
 };
 
 /* The names that each family gives its functions; NULL: it has none. */
@@ -482,8 +487,29 @@ static int malloc_open(const struct sb_host *host, const union sb_value *values,
     if (!values[OPTION_USE_SIZED_FREE].u)
         library->sized_free = NULL;
     library->baseline = held(library);
+    library->file = values[OPTION_LIBRARY].s;
+    library->preload = values[OPTION_PRELOAD].s;
     *self = library;
     return 0;
+}
+
+/* The loader takes a name and searches as dlopen does; of a library without malloc it would take nothing, silently. */
+static int malloc_preload(void *self, char *path, size_t size)
+{
+    const struct library *library = self;
+    struct link_map *map = NULL;
+    const char *found = library->preload;
+    Dl_info where;
+    /* A program may come with a malloc library of its own: glibc's has to be in front of that, too. */
+    if (!*found && library->own && dladdr((const void *)gnu_get_libc_version, &where))
+        found = where.dli_fname;
+    if (!*found && *library->file) {
+        if (!own_symbol(library->handle, "malloc", "malloc") ||
+            same_file(dlsym(library->handle, "malloc"), (void *)malloc))
+            return -ENOSYS;
+        found = dlinfo(library->handle, RTLD_DI_LINKMAP, &map) || !map ? library->file : map->l_name;
+    }
+    return (size_t)snprintf(path, size, "%s", found) < size ? 0 : -ENAMETOOLONG;
 }
 
 static void malloc_close(void *self)
@@ -597,5 +623,6 @@ const struct sb_allocator scullbench_allocator = {
     .dump_files = "version",
     .check = malloc_check,
     .shrink = malloc_shrink,
+    .preload = malloc_preload,
     .sized = &sized,
 };

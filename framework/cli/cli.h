@@ -28,7 +28,7 @@ enum { SB_MAX_FLAGS = 7 };
 
 struct sb_verb {
     const char *name;
-    const char *operand; /* "FILE", or NULL if it takes none */
+    const char *operand; /* "FILE"; "[FILE]" may be left out; NULL: it takes none */
     const char *second;  /* "NAME"; "[NAME]" may be left out; "..." is any number more; NULL: there is none */
     const char *summary;
     const char *more; /* paragraphs for --help, or NULL */

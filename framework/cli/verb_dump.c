@@ -270,7 +270,7 @@ static int open_memory(struct dump *d, const char *size)
 /* Said before anything is opened. */
 static bool can_run(const struct dump *d, const union sb_value *values)
 {
-    struct sb_needs needs = {.struct_size = sizeof(needs)};
+    struct sb_needs needs = {.struct_size = sizeof(needs), .threads = 1};
     char why[256] = "";
     if (d->workload->workload.needs(values, &needs, why, sizeof(why))) {
         sb_error("--workload-option: %s: %s", d->workload->name, why);

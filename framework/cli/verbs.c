@@ -86,7 +86,8 @@ int sb_parse_arguments(const struct sb_verb *verb, int argc, char **argv, struct
     }
     /* Operands are few and positional; a forgotten quote shows as one too many. */
     bool any = verb->second && !strcmp(verb->second, "...");
-    size_t wanted = verb->operand ? 1 : 0, most = any ? SIZE_MAX : wanted + (verb->second != NULL);
+    size_t wanted = verb->operand && verb->operand[0] != '[';
+    size_t most = any ? SIZE_MAX : (size_t)(verb->operand != NULL) + (verb->second != NULL);
     if (operands->n >= wanted && operands->n <= most)
         return 0;
     if (operands->n < wanted)

@@ -162,6 +162,9 @@ static char *why_not_paired(const struct sb_plan *plan, const struct sb_cell *ce
 {
     const struct sb_binding *own = cell->allocator, *other = plan->baseline;
     bool os = own->plugin->allocator.flags & other->plugin->allocator.flags & SB_ALLOCATOR_OS_MEMORY;
+    if (needs->joint && cell->threads > 1)
+        return sb_strdup(
+            "threads of this workload wait for each other: they can't be measured by turns (mode = paired)");
     char *reason = skip_reason(&other->plugin->allocator, needs, cell->threads, machine);
     if (reason) {
         char *text = sb_printf("it can't be paired with %s: %s", other->name, reason);
@@ -184,7 +187,7 @@ static void judge(const struct sb_plan *plan, struct sb_cell *cell)
     const struct sb_plugin *workload = cell->workload->plugin;
     union sb_value machine[SB_MACHINE_KEYS], trial[SB_TRIAL_KEYS];
     union sb_value *options = sb_calloc(workload->option_count, sizeof(*options));
-    struct sb_needs needs = {.struct_size = sizeof(needs)};
+    struct sb_needs needs = {.struct_size = sizeof(needs), .threads = cell->threads};
     char why[256] = "", *text = NULL;
     /* Texts that were judged before, swept ones included: nothing can be said here that wasn't. */
     struct sb_diag scratch = {0};

@@ -319,6 +319,9 @@ static void take_workload(struct sb_plugin *plugin, const struct sb_head *head)
     /* It writes into an array of the host's, by index. */
     else if (w->counter_count > SB_MAX_COUNTERS)
         plugin->refused = sb_printf("it has %u counters; at most %d are kept", w->counter_count, SB_MAX_COUNTERS);
+    else if (w->measure_count > SB_MAX_MEASURES || (w->measure_count && !(w->report && w->measures)))
+        plugin->refused = sb_printf("it has more than %d measures, or no function `report` that gives their values",
+                                    SB_MAX_MEASURES);
     else
         plugin->aligned = workload_at_lines(w);
 }

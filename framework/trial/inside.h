@@ -49,7 +49,8 @@ struct worker {
     int status;      /* of its first failure; 0 while all is well */
     bool by_partner; /* that was the baseline's, beside it */
     char *why;
-    struct sb_counts counts; /* since the phase began */
+    struct sb_counts counts; /* since the phase began; until the measured one since the start */
+    uint64_t begun_at;       /* operations before the measured phase */
     void *partner_state;     /* of a pair, the same for the partner */
     struct sb_counts partner_counts;
     SB_VEC(struct round) rounds;
@@ -94,6 +95,11 @@ struct trial {
     bool lived;                      /* something, at a checkpoint */
     bool simulated;                  /* under valgrind: counts alone, no times */
     _Atomic uint32_t steady_threads; /* warm-up */
+    /* Of a joint workload: a worker has failed, and waiting for it is in vain; where the furthest thread stood when
+       the measured phase began, and how many have come to its end. */
+    _Atomic bool failed;
+    uint64_t furthest;
+    _Atomic uint32_t done;
     /* Of a pair: the other allocator with its own workload, NULL otherwise; workers that have met for a
        segment, and how often all have; when its time is up, and whether it was the last. */
     struct trial *partner;
@@ -114,6 +120,7 @@ struct trial {
     uint64_t peak_requested;
     struct sb_snapshot at_begin, at_end; /* before the measured phase, and when it was over */
     struct sb_account account_at_end;
+    double measures[SB_MAX_MEASURES]; /* of the workload's own */
     int64_t resident_at_end, pss_at_end;
     double kept_bytes; /* held when everything was freed; negative: not known */
     int64_t resident_before, pss_before;

@@ -78,6 +78,17 @@ static void report_calls(struct trial *t, const struct sb_counts *sum)
         sb_write_count(t->out, t->workload->workload.counters[i], "calls", (double)sum->counters[i]);
 }
 
+static void report_measures(struct trial *t)
+{
+    const struct sb_workload *w = &t->workload->workload;
+    for (uint64_t i = 0; i < w->measure_count; i++) {
+        if (isnan(t->measures[i]))
+            sb_write_unavailable(t->out, w->measures[i].name, "the workload could not tell");
+        else
+            sb_write_count(t->out, w->measures[i].name, w->measures[i].unit, t->measures[i]);
+    }
+}
+
 /* Percentiles of this process alone; reports merge the histograms of all. */
 static void report_latencies(struct trial *t)
 {
@@ -306,6 +317,7 @@ static void report_rates(struct trial *t)
     if (!t->partner)
         warn_of_short_window(t);
     report_calls(t, &sum);
+    report_measures(t);
 }
 
 /* An event over all threads. */

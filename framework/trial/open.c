@@ -177,7 +177,7 @@ static int open_all(struct trial *t, char **reason)
         *reason = sb_trial_reason(t, "the allocator can't be opened: %s", strerror(-status));
         return status;
     }
-    t->needs = (struct sb_needs){.struct_size = sizeof(t->needs)};
+    t->needs = (struct sb_needs){.struct_size = sizeof(t->needs), .threads = t->spec->threads};
     status = w->needs(t->workload_options, &t->needs, why, sizeof(why));
     if (status) {
         *reason = sb_printf("%s", why);

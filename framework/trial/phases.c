@@ -18,6 +18,7 @@
 /* The first failure is the cause; those after it are its consequences. */
 void sb_worker_fail(struct worker *w, int status, char *why)
 {
+    atomic_store(&w->trial->failed, true);
     if (!w->status) {
         w->status = status;
         w->why = why;
@@ -37,13 +38,16 @@ static void step(struct worker *w)
  * to be seen while it grows. The last checkpoint is at whole cycles. */
 bool sb_survey_is_there(const struct trial *t, const struct sb_counts *counts)
 {
-    return counts->operations >= t->target || (!t->whole && counts->allocs + counts->frees >= t->target_calls);
+    /* A place is the same for all threads of a joint workload, a number of calls isn't. */
+    bool calls_count = !t->whole && !t->needs.joint;
+    return counts->operations >= t->target || (calls_count && counts->allocs + counts->frees >= t->target_calls);
 }
 
 /* Targets are cumulative: a step that overshoots one checkpoint shortens the way to the next. */
 void sb_worker_survey(struct worker *w)
 {
-    while (!w->status && !sb_survey_is_there(w->trial, &w->counts))
+    const struct trial *t = w->trial;
+    while (!w->status && !(t->needs.joint && t->failed) && !sb_survey_is_there(t, &w->counts))
         step(w);
     if (w->trial->partner)
         sb_pair_survey(w);
@@ -105,7 +109,7 @@ void sb_worker_warm_up(struct worker *w)
     w->spread = NAN;
     /* Nothing is timed under valgrind: one cycle fills its caches. */
     if (t->simulated) {
-        while (!w->status && w->counts.operations - started < cycle)
+        while (!w->status && !(t->needs.joint && t->failed) && w->counts.operations - started < cycle)
             step(w);
         return;
     }
@@ -128,7 +132,8 @@ void sb_worker_warm_up(struct worker *w)
     }
     w->warmup_ns = (double)(now - begin);
     w->warmup_operations = w->counts.operations - started;
-    if (spec[SB_TRIAL_WARMUP].u)
+    /* Of a joint workload the trial draws one for all. */
+    if (spec[SB_TRIAL_WARMUP].u && !t->needs.joint)
         draw_start_phase(w);
     if (t->partner)
         sb_pair_warm_up(w);
@@ -210,6 +215,23 @@ static void measure_closed(struct worker *w)
 }
 
 /*
+ * A fixed number of operations of a joint workload: to one place, which is as far from where the furthest thread began.
+ * Who has come there waits for the others, so the window is the same for all; it is their work together.
+ */
+static void measure_joint(struct worker *w, uint64_t operations)
+{
+    struct trial *t = w->trial;
+    const uint64_t mine = t->furthest + operations - w->begun_at;
+    w->open_tick = t->clock->now();
+    while (!w->status && !t->failed && w->counts.operations < mine)
+        step(w);
+    atomic_fetch_add(&t->done, 1);
+    while (atomic_load(&t->done) < t->spec->threads && !t->failed)
+        (void)t->clock->now();
+    close_window(w, t->clock->now());
+}
+
+/*
  * Calls are due at equal distances, threads evenly between each other's, and a late one waits for nobody: its
  * latency counts from when it was due, so a stall is felt by all that came meanwhile (Tene's coordinated
  * omission). What was due in the window is served also after its end, for as long again; what is not served
@@ -260,7 +282,9 @@ static void measure_simulated(struct worker *w)
 {
     enum { LEAST = 10000 };
     uint64_t cycle = cycle_of(w->trial), operations = (LEAST + cycle - 1) / cycle * cycle;
-    while (!w->status && w->counts.operations < operations)
+    if (w->trial->needs.joint)
+        measure_joint(w, operations);
+    while (!w->status && !w->trial->needs.joint && w->counts.operations < operations)
         step(w);
     w->closed_operations = w->counts.operations;
     w->closed_ns = 1;
@@ -281,6 +305,8 @@ void sb_measured_phase(struct worker *w)
         sb_pair_measure(w);
     else if (w->trial->spec->trial[SB_TRIAL_RATE].u)
         measure_paced(w);
+    else if (w->trial->spec->trial[SB_TRIAL_OPERATIONS].u && w->trial->needs.joint)
+        measure_joint(w, w->trial->spec->trial[SB_TRIAL_OPERATIONS].u);
     else
         measure_closed(w);
 }
@@ -288,6 +314,7 @@ void sb_measured_phase(struct worker *w)
 void sb_worker_measure(struct worker *w)
 {
     struct trial *t = w->trial;
+    w->begun_at = w->counts.operations;
     w->counts = w->partner_counts = (struct sb_counts){0};
     if (!t->simulated) {
         line_up(w);

@@ -14,6 +14,7 @@
 
 #include "base/diag.h"
 #include "measure/footprint.h"
+#include "scullbench/random.h"
 #include "trial/inside.h"
 #include "trial/layout.h"
 #include "trial/simulate.h"
@@ -248,10 +249,39 @@ static void catch_continue(void)
     sigaction(SIGCONT, &action, NULL);
 }
 
+/* Threads that wait for each other begin at one place, which is drawn for all where it would be for each. */
+static uint64_t furthest_place(const struct trial *t)
+{
+    uint64_t furthest = 0;
+    for (uint32_t i = 0; i < t->spec->threads; i++) {
+        uint64_t place = t->workers[i].counts.operations;
+        furthest = place > furthest ? place : furthest;
+    }
+    return furthest;
+}
+
+static int join_places(struct trial *t)
+{
+    struct sb_random random = sb_random_fork(t->host.seed ^ UINT64_C(0x706c616365), 0);
+    uint64_t cycle = t->needs.cycle_operations ? t->needs.cycle_operations : 1;
+    bool drawn = t->spec->trial[SB_TRIAL_WARMUP].u && t->spec->threads > 1;
+    if (!t->needs.joint)
+        return 0;
+    t->target = furthest_place(t) + (drawn ? sb_random_below(&random, cycle) : 0);
+    t->whole = true;
+    int status = command(t, ORDER_SURVEY);
+    t->furthest = furthest_place(t);
+    for (uint32_t i = 0; i < t->spec->threads; i++)
+        t->workers[i].start_phase = (double)(t->workers[i].counts.operations % cycle) / (double)cycle;
+    return status;
+}
+
 static int measure(struct trial *t)
 {
     sb_write_phase(t->out, "warm-up");
     int status = command(t, ORDER_WARMUP);
+    if (!status)
+        status = join_places(t);
     if (status)
         return status;
     sb_write_phase(t->out, "measure");
@@ -263,7 +293,11 @@ static int measure(struct trial *t)
     t->distance_ns = sb_trial_distance(t, command);
     sb_trial_look(t, &t->at_begin, &(struct sb_account){0});
     sb_watch_begin(&t->watch, t->spec->cpus, t->spec->threads, threads);
+    t->bench.measuring = true;
     status = command(t, ORDER_MEASURE);
+    t->bench.measuring = false;
+    if (!status && t->workload->workload.measure_count)
+        t->workload->workload.report(t->w, t->measures);
     sb_watch_end(&t->watch, t->spec->cpus, t->spec->threads, threads);
     t->stops = continued - stops;
     t->distance_end_ns = sb_trial_distance(t, command);

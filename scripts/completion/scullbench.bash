@@ -2,7 +2,7 @@
 _scullbench() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]:-}
   if [ "$COMP_CWORD" = 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "run plan aa compare show report artifact export list describe check new dump topology --help --version" -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W "run plan aa compare show report artifact export import list describe check new dump topology --help --version" -- "$cur")
     return
   fi
   case $prev in
@@ -23,7 +23,7 @@ _scullbench() {
     --db | --out | -o | --plugin-path) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --workload) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" list 2> /dev/null | sed -n '/^workloads:/,$p' | grep -oE '^  [a-z0-9-]+ ')" -- "$cur"); return ;;
     --file) mapfile -t COMPREPLY < <(compgen -W "buddyinfo zoneinfo pagetypeinfo slabinfo vmallocinfo memblock percpu_stats scullmem" -- "$cur"); return ;;
-    --set | --trial | --property | --ops | --seed | --cpus | --option | --cache | --memory | --baseline | --metric | --fail-if-slower) return ;;
+    --set | --trial | --record | --program | --process | --title | --property | --ops | --seed | --cpus | --option | --cache | --memory | --baseline | --metric | --fail-if-slower) return ;;
   esac
   case $cur in
     -*) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" "$verb" --help 2> /dev/null | grep -oE '^  --?[a-z-]+')" -- "$cur") ;;
@@ -32,6 +32,7 @@ _scullbench() {
         run | plan | aa) mapfile -t COMPREPLY < <(compgen -f -X '!*.ini' -- "$cur"; compgen -d -- "$cur") ;;
         show | report | artifact | export | compare) mapfile -t COMPREPLY < <(compgen -f -X '!*.db' -- "$cur"; compgen -d -- "$cur") ;;
         check | dump) mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" list 2> /dev/null | sed -n '/^allocators:/,/^workloads:/p' | grep -oE '^  [a-z0-9-]+ ')" -- "$cur") ;;
+        import) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         new) [ "$COMP_CWORD" != 2 ] || mapfile -t COMPREPLY < <(compgen -W "allocator workload" -- "$cur") ;;
         describe) mapfile -t COMPREPLY < <(compgen -W "gfp experiment machine pmu matrix plot $("${COMP_WORDS[0]}" list 2> /dev/null | grep -oE '^  [a-z0-9-]+ ')" -- "$cur") ;;
       esac ;;

@@ -9,6 +9,7 @@
  * free_ns are not available there, and the time of a pair is the inverse of the rate. With touch = none
  * nothing but the allocator touches a block.
  */
+#include "scullbench/pattern.h"
 #include "scullbench/random.h"
 #include "scullbench/workload.h"
 
@@ -32,8 +33,6 @@ enum option {
 };
 enum cache { CACHE_SHARED, CACHE_PRIVATE };
 enum pattern { PATTERN_PAIR, PATTERN_FIFO, PATTERN_LIFO, PATTERN_RANDOM };
-enum touch { TOUCH_NONE, TOUCH_FIRST, TOUCH_FULL };
-enum { TAG = sizeof(uint64_t) };
 #define CONSTRUCTED UINT64_C(0x5ca1ab1eca11ab1e)
 
 /* Flags of a cache, under the kernel's names. */
@@ -42,7 +41,7 @@ enum { TAG = sizeof(uint64_t) };
     ROW(CACHE_DMA) ROW(CACHE_DMA32) ROW(NO_REAP) ROW(CONSISTENCY_CHECKS) ROW(RED_ZONE) ROW(POISON) ROW(STORE_USER)
 
 static const char *const patterns[] = {"pair", "fifo", "lifo", "random", NULL};
-static const char *const touches[] = {"none", "first", "full", NULL};
+static const char *const touches[] = SB_TOUCH_CHOICES;
 static const char *const caches[] = {"shared", "private", NULL};
 
 static const char *const slab_names[] = {"none",
@@ -133,7 +132,7 @@ struct objects {
     const struct sb_bench *bench;
     struct sb_source source; /* CACHE_SHARED */
     enum pattern pattern;
-    enum touch touch;
+    enum sb_touch touch;
     enum cache cache;
     sb_gfp_t gfp;
     uint32_t slab;
@@ -158,7 +157,7 @@ static int objects_needs(const union sb_value *values, struct sb_needs *needs, c
 {
     bool pair = values[OPTION_PATTERN].u == PATTERN_PAIR;
     bool ctor = values[OPTION_CTOR].u, dtor = values[OPTION_DTOR].u;
-    if ((ctor || dtor) && values[OPTION_TOUCH].u != TOUCH_NONE) {
+    if ((ctor || dtor) && values[OPTION_TOUCH].u != SB_TOUCH_NONE) {
         snprintf(why, why_size, "%s: needs touch = none, for an object goes back as it was constructed",
                  ctor ? "ctor" : "dtor");
         return -EINVAL;
@@ -175,7 +174,7 @@ static int objects_needs(const union sb_value *values, struct sb_needs *needs, c
 static void construct(void *object)
 {
     uint64_t tag = CONSTRUCTED;
-    memcpy(object, &tag, TAG);
+    memcpy(object, &tag, sizeof(tag));
     count_one(&tally()->constructed);
 }
 
@@ -192,7 +191,7 @@ static void construct_told(void *object, uint32_t ctor_flags)
 static void destroy(void *object, uint32_t ctor_flags)
 {
     uint64_t tag = CONSTRUCTED;
-    if (ctor_flags || memcmp(object, &tag, TAG))
+    if (ctor_flags || memcmp(object, &tag, sizeof(tag)))
         count_one(&tally()->wrong);
     count_one(&tally()->destroyed);
 }
@@ -214,7 +213,7 @@ static int objects_setup(const struct sb_bench *bench, const union sb_value *val
         return -ENOMEM;
     o->bench = bench;
     o->pattern = (enum pattern)values[OPTION_PATTERN].u;
-    o->touch = (enum touch)values[OPTION_TOUCH].u;
+    o->touch = (enum sb_touch)values[OPTION_TOUCH].u;
     o->cache = (enum cache)values[OPTION_CACHE].u;
     o->size = values[OPTION_SIZE].u;
     o->count = o->pattern == PATTERN_PAIR ? 1 : values[OPTION_COUNT].u;
@@ -281,30 +280,11 @@ static int objects_thread_setup(void *self, uint32_t thread, void **state)
     return 0;
 }
 
-/* The tag is the block's own address: a block given out twice still holds it, so overlaps are left to the
- * host. */
-static inline void touch(const struct objects *o, void *block)
-{
-    uint64_t tag = (uintptr_t)block;
-    if (o->touch == TOUCH_FULL)
-        memset(block, (int)(tag >> 4 & 0xff), o->size);
-    if (o->touch != TOUCH_NONE)
-        memcpy(block, &tag, TAG);
-}
-
-/* All that touch() wrote, or the constructor. */
+/* All that was written, or what the constructor wrote. */
 static bool holds(const struct objects *o, const void *block)
 {
-    const unsigned char *bytes = block;
-    uint64_t tag = (uintptr_t)block, constructed = CONSTRUCTED;
-    if (o->ctor)
-        return !memcmp(block, &constructed, TAG);
-    if (o->touch != TOUCH_NONE && memcmp(block, &tag, TAG))
-        return false;
-    if (o->touch != TOUCH_FULL || o->size == TAG)
-        return true;
-    /* The first byte behind the tag is right, and each further one is as the one before it. */
-    return bytes[TAG] == (tag >> 4 & 0xff) && !memcmp(bytes + TAG, bytes + TAG + 1, o->size - TAG - 1);
+    uint64_t constructed = CONSTRUCTED;
+    return o->ctor ? !memcmp(block, &constructed, sizeof(constructed)) : sb_pattern_holds(block, o->size, o->touch);
 }
 
 static int bad_block(const struct objects *o, const void *block, const char *when)
@@ -342,7 +322,7 @@ static int step_pairs_singly(struct stream *s, struct sb_counts *counts)
         void *block = sb_sampler_alloc(&s->sampler, &s->source, o->gfp);
         if (!block)
             return -ENOMEM;
-        touch(o, block);
+        sb_pattern_write(block, o->size, o->touch);
         sb_sampler_free(&s->sampler, &s->source, block);
     }
     count_pairs(o, n, counts);
@@ -361,7 +341,7 @@ static int step_pairs_proved(struct stream *s, struct sb_counts *counts)
         void *block = sb_source_alloc(&s->source, o->gfp);
         if (!block)
             return -ENOMEM;
-        touch(o, block);
+        sb_pattern_write(block, o->size, o->touch);
         /* The compiler must not know what was just written. */
         __asm__ volatile("" : : "r"(block) : "memory");
         status = holds(o, block) ? 0 : bad_block(o, block, "at its free");
@@ -384,7 +364,7 @@ static int step_pairs(struct stream *s, struct sb_counts *counts)
         void *block = sb_source_alloc(&s->source, o->gfp);
         if (!block)
             return -ENOMEM;
-        touch(o, block);
+        sb_pattern_write(block, o->size, o->touch);
         sb_source_free(&s->source, block);
     }
     count_pairs(o, n, counts);
@@ -406,8 +386,8 @@ static int step_allocs(struct stream *s, uint64_t n, struct sb_counts *counts)
     }
     uint64_t end = o->bench->now();
     /* After the clock was read: touching is the user's cost, not the allocator's. */
-    for (uint64_t i = 0; i < got && o->touch != TOUCH_NONE; i++)
-        touch(o, blocks[i]);
+    for (uint64_t i = 0; i < got && o->touch != SB_TOUCH_NONE; i++)
+        sb_pattern_write(blocks[i], o->size, o->touch);
     counts->allocs += got;
     if (singly) {
         counts->sampled_allocs += got;

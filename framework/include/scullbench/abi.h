@@ -32,7 +32,7 @@
 SB_EXTERN_C_BEGIN
 
 #define SB_ABI_MAJOR       1 /* another major is refused */
-#define SB_ABI_MINOR       7 /* counts appended members; a host serves every minor up to its own */
+#define SB_ABI_MINOR       8 /* counts appended members; a host serves every minor up to its own */
 
 #define SB_ALLOCATOR_MAGIC UINT32_C(0x4c414253) /* "SBAL" as it lies in a little-endian file */
 #define SB_WORKLOAD_MAGIC  UINT32_C(0x4c574253) /* "SBWL" */

@@ -314,6 +314,12 @@ struct sb_allocator {
     const struct sb_io_ops *io;     /* since 1.6 */
     const struct sb_boot_ops *boot; /* since 1.7 */
     const struct sb_pool_ops *pool; /* since 1.7 */
+    /*
+     * Since 1.8; may be NULL. The file of a shared library that gives a program this allocator for its malloc when it
+     * is preloaded (LD_PRELOAD); "" where a program has it anyway. 0, or a negative errno: there is none with these
+     * options.
+     */
+    int (*preload)(void *self, char *path, size_t size);
 };
 
 extern SB_EXPORT const struct sb_allocator scullbench_allocator;

@@ -28,6 +28,8 @@ enum sb_want {
     SB_WANT_USER_PAGES,   /* 2^order whole pages by address that can be mapped for a user, too */
     SB_WANT_BOOT,         /* memory taken at boot; no source opens it */
     SB_WANT_POOL,         /* mempools of one's own elements; no source opens them */
+    SB_WANT_SIZED,        /* since 1.8: blocks of any sizes, as kmalloc gives */
+    SB_WANT_PRELOAD, /* since 1.8: the malloc of a whole program, which nothing stands in for; no source opens it */
 };
 
 enum sb_route {
@@ -39,6 +41,7 @@ enum sb_route {
     SB_ROUTE_IO,
     SB_ROUTE_BOOT,
     SB_ROUTE_POOL,
+    SB_ROUTE_PRELOAD,
 };
 
 static inline const char *sb_route_name(enum sb_route route)
@@ -58,6 +61,8 @@ static inline const char *sb_route_name(enum sb_route route)
         return "boot";
     case SB_ROUTE_POOL:
         return "pool";
+    case SB_ROUTE_PRELOAD:
+        return "preload";
     case SB_ROUTE_NONE:
         break;
     }
@@ -84,6 +89,9 @@ static inline const char *sb_want_served_by(enum sb_want want)
         return "boot";
     case SB_WANT_POOL:
         return "pool";
+    case SB_WANT_PRELOAD:
+        return "a library that a program can be given (preload)";
+    case SB_WANT_SIZED:
     case SB_WANT_CACHE:
     case SB_WANT_PAGES:
     case SB_WANT_VIRTUAL:
@@ -114,6 +122,9 @@ static inline enum sb_route sb_only_route_for(const struct sb_allocator *allocat
         return allocator->boot ? SB_ROUTE_BOOT : SB_ROUTE_NONE;
     case SB_WANT_POOL:
         return allocator->pool ? SB_ROUTE_POOL : SB_ROUTE_NONE;
+    case SB_WANT_PRELOAD:
+        return allocator->preload ? SB_ROUTE_PRELOAD : SB_ROUTE_NONE;
+    case SB_WANT_SIZED:
     case SB_WANT_CACHE:
     case SB_WANT_PAGES:
     case SB_WANT_VIRTUAL:
@@ -129,11 +140,13 @@ static inline enum sb_route sb_route_for(const struct sb_allocator *allocator, e
         {SB_ROUTE_CACHE, SB_ROUTE_SIZED, SB_ROUTE_PAGES},
         {SB_ROUTE_PAGES, SB_ROUTE_SIZED, SB_ROUTE_CACHE},
         {SB_ROUTE_SIZED, SB_ROUTE_PAGES, SB_ROUTE_CACHE},
+        {SB_ROUTE_SIZED, SB_ROUTE_CACHE, SB_ROUTE_PAGES},
     };
-    if (want < SB_WANT_CACHE || want > SB_WANT_VIRTUAL)
+    if ((want < SB_WANT_CACHE || want > SB_WANT_VIRTUAL) && want != SB_WANT_SIZED)
         return sb_only_route_for(allocator, want);
+    const uint8_t *prefers = preference[want == SB_WANT_SIZED ? 3 : want - SB_WANT_CACHE];
     for (unsigned i = 0; i < 3; i++) {
-        enum sb_route route = (enum sb_route)preference[want - SB_WANT_CACHE][i];
+        enum sb_route route = (enum sb_route)prefers[i];
         if ((route == SB_ROUTE_CACHE && allocator->cache) || (route == SB_ROUTE_SIZED && allocator->sized) ||
             (route == SB_ROUTE_PAGES && allocator->pages))
             return route;
@@ -198,6 +211,7 @@ static inline int sb_source_open(struct sb_source *source, const struct sb_alloc
     case SB_ROUTE_IO:
     case SB_ROUTE_BOOT:
     case SB_ROUTE_POOL:
+    case SB_ROUTE_PRELOAD:
     case SB_ROUTE_NONE:
         break;
     }

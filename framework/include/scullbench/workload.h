@@ -16,6 +16,7 @@
 SB_EXTERN_C_BEGIN
 
 #define SB_MAX_COUNTERS 16
+#define SB_MAX_MEASURES 64
 
 /* What a workload needs of an allocator and a machine, with given options; used at plan time. */
 struct sb_needs {
@@ -26,6 +27,13 @@ struct sb_needs {
     uint64_t cycle_operations; /* operations of one whole cycle, per thread */
     bool contents;             /* blocks must keep their contents */
     bool finite;               /* since 1.1: uses memory up, so the allocator's must have an end */
+    uint64_t threads;          /* since 1.8, set by the host: how many there will be; 0: not known yet */
+    /*
+     * Since 1.8: threads work on one thing together, and an operation is a place that all of them pass. A thread may
+     * then wait for another to come as far as itself, and a step may end without having done anything: the host
+     * lets no thread stop at a place that the others haven't reached.
+     */
+    uint64_t joint;
 };
 
 /*
@@ -83,6 +91,7 @@ struct sb_bench {
     uint32_t step_calls;
     /* Since 1.6: CPU numbers run from 0 to nr_cpus - 1; there is a per-CPU copy for each. */
     uint32_t nr_cpus;
+    uint32_t measuring; /* since 1.8: not 0 in the measured phase */
 };
 
 /* Calls of a step whose batch is `batch`. */
@@ -152,6 +161,13 @@ struct sb_alias {
     const char *option;
 };
 
+/* Since 1.8: a number of the workload's own, of the measured phase. A name that the host's table of metrics has is that
+ * metric, and has its unit. */
+struct sb_measure {
+    const char *name; /* [a-z0-9_]+ */
+    const char *unit;
+};
+
 /* The exported descriptor: `const struct sb_workload scullbench_workload`. */
 struct sb_workload {
     struct sb_head head;
@@ -168,7 +184,8 @@ struct sb_workload {
     int (*setup)(const struct sb_bench *bench, const union sb_value *options, void **self);
     /* On the pinned thread itself, so that what it touches first lies near it. */
     int (*thread_setup)(void *self, uint32_t thread, void **state);
-    /* A few microseconds of work. -ENOMEM: the allocator gave NULL; -EBADMSG: contents were wrong. */
+    /* A few microseconds of work, or as long as one operation takes. -ENOMEM: the allocator gave NULL; -EBADMSG:
+     * contents were wrong. */
     int (*step)(void *state, struct sb_counts *counts);
     /* While no step runs: proves the contents of all that lives and reports each block. */
     int (*verify)(void *self);
@@ -178,6 +195,10 @@ struct sb_workload {
     void (*thread_teardown)(void *state); /* on its thread: frees all its blocks */
     int (*teardown)(void *self);          /* -EBUSY: blocks were lost */
     const struct sb_alias *aliases;       /* since 1.7: ends with a NULL name; or NULL */
+    /* Since 1.8; or NULL and 0. report, when the measured phase is over: a value for each, NaN where it isn't known. */
+    const struct sb_measure *measures;
+    uint64_t measure_count;
+    void (*report)(void *self, double *values);
 };
 
 extern SB_EXPORT const struct sb_workload scullbench_workload;
