@@ -9,6 +9,18 @@ traces=$tests/../configs/traces
 # of KIND FILE: allocs and frees that import printed of that kind
 of() { awk -v kind="$1" '$1 == kind { print $2, $3 }' "$2"; }
 
+config() { printf '[experiment]\nrepetitions = 1\nduration = 5ms\nwarmup = 1ms\nsteady = off\n%s\n[workload w]\nplugin = trace\nsource = file:%s\n%s\n[matrix]\nallocator = %s\nworkload = w\nthreads = %s\n' "$1" "$2" "$3" "$4" "$5" > config.ini; }
+
+if [ "$racing" != 0 ]; then
+  echo "== threads that hand blocks to each other, and by the trace's clock"
+  config "survey = 1" "$traces/git.sbt" "events = slab" kmalloc 2
+  expect 0 "$s" run config.ini --db races.db
+  config "survey = 1" "$traces/git.sbt" "events = pages
+pace = trace" buddy 2
+  expect 0 "$s" run config.ini --db paced.db
+  conclude
+fi
+
 echo "== what can't be imported is told in one line"
 wrong() { local want=$1; shift; expect 2 "$s" import "$@"; has err "$want"; [ "$(wc -l < err)" = 1 ] || fail "more than one line: $*"; }
 wrong "import needs one of FILE, --record TIME and --program COMMAND" -o x.sbt
@@ -55,7 +67,6 @@ expect 1 "$s" import cut.txt.gz -o cut.sbt
 has err "gzip failed with status"
 
 echo "== a damaged trace is refused with its offset, at plan time where the head shows it"
-config() { printf '[experiment]\nrepetitions = 1\nduration = 5ms\nwarmup = 1ms\nsteady = off\n%s\n[workload w]\nplugin = trace\nsource = file:%s\n%s\n[matrix]\nallocator = %s\nworkload = w\nthreads = %s\n' "$1" "$2" "$3" "$4" "$5" > config.ini; }
 head -c 2000 plain.sbt > short.sbt
 config "" short.sbt "" null 1
 expect 2 "$s" plan config.ini

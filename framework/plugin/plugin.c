@@ -320,8 +320,8 @@ static void take_workload(struct sb_plugin *plugin, const struct sb_head *head)
     else if (w->counter_count > SB_MAX_COUNTERS)
         plugin->refused = sb_printf("it has %u counters; at most %d are kept", w->counter_count, SB_MAX_COUNTERS);
     else if (w->measure_count > SB_MAX_MEASURES || (w->measure_count && !(w->report && w->measures)))
-        plugin->refused = sb_printf("it has more than %d measures, or no function `report` that gives their values",
-                                    SB_MAX_MEASURES);
+        plugin->refused =
+            sb_printf("it has more than %d measures, or no function `report` that gives their values", SB_MAX_MEASURES);
     else
         plugin->aligned = workload_at_lines(w);
 }

@@ -26,6 +26,8 @@ static struct {
     uint64_t changed;         /* of a pair, the first step after each change takes so much more */
     const void *last;         /* whose step was the last */
     uint64_t changes;         /* of sides */
+    uint64_t done;            /* when the other one of a joint workload has come to the end */
+    uint64_t fails;           /* when it fails in place of that */
 } script;
 static struct trial trial;
 static struct worker workers[2];
@@ -45,6 +47,11 @@ static uint64_t fake_now(void)
 {
     if (script.begins && ticks >= script.begins)
         other_begins();
+    if (script.done && ticks >= script.done) {
+        script.done = 0;
+        trial.done++;
+    }
+    trial.failed = trial.failed || (script.fails && ticks >= script.fails);
     return ++ticks;
 }
 
@@ -451,6 +458,56 @@ static void a_pair_needs_rounds(void **state)
     trial.partner = NULL;
 }
 
+/* Of a joint workload operations alone say how far a thread is: numbers of calls differ between threads. */
+static void joint_threads_stop_at_one_place(void **state)
+{
+    struct sb_counts counts = {.operations = 9, .allocs = 20, .frees = 20};
+    (void)state;
+    trial.target = 10;
+    trial.target_calls = 20;
+    assert_true(sb_survey_is_there(&trial, &counts));
+    trial.needs.joint = true;
+    assert_false(sb_survey_is_there(&trial, &counts));
+    counts.operations = 10;
+    assert_true(sb_survey_is_there(&trial, &counts));
+}
+
+/* To the place that is as far from the furthest thread's as was asked for; the window ends when all have come. */
+static void joint_operations_have_one_window(void **state)
+{
+    (void)state;
+    spec.threads = 2;
+    spec.trial[SB_TRIAL_OPERATIONS].u = 100;
+    trial.needs.joint = true;
+    trial.furthest = 30;
+    trial.arrived = trial.begun = 1;
+    workers[0].counts.operations = 10;
+    script.done = ticks + 2 * MS;
+    uint64_t begin = ticks;
+    sb_worker_measure(&workers[0]);
+    assert_int_equal(workers[0].closed_operations, 120);
+    assert_int_equal(steps, 12);
+    assert_true(ticks - begin >= 2 * MS);
+    assert_true(fabs(workers[0].closed_ns - 2 * MS) < MS / 10);
+}
+
+/* Nobody waits for a thread that has failed. */
+static void joint_failure_ends_all(void **state)
+{
+    (void)state;
+    spec.threads = 2;
+    spec.trial[SB_TRIAL_OPERATIONS].u = 100;
+    trial.needs.joint = true;
+    trial.arrived = trial.begun = 1;
+    script.idle = true;
+    script.fails = ticks + MS;
+    sb_worker_measure(&workers[0]);
+    assert_int_equal(workers[0].closed_operations, 0);
+    trial.target = 10;
+    sb_worker_survey(&workers[0]);
+    assert_int_equal(workers[0].counts.operations, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -463,6 +520,9 @@ int main(void)
         TEST(what_is_never_served_is_counted), TEST(paced_calls_need_not_finish_an_operation),
         TEST(start_phases_come_from_the_seed), TEST(a_pair_is_compared_by_turns),
         TEST(a_pair_knows_who_failed),         TEST(a_pair_needs_rounds),
+        TEST(joint_threads_stop_at_one_place),
+        TEST(joint_operations_have_one_window),
+        TEST(joint_failure_ends_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

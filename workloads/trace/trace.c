@@ -19,6 +19,7 @@
 #include "scullbench/workload.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -26,7 +27,8 @@
 #include <unistd.h>
 
 enum option { OPTION_SOURCE, OPTION_SUM, OPTION_EVENTS, OPTION_PACE, OPTION_TOUCH, OPTION_BATCH, OPTIONS };
-enum { COUNTER_WAITS, COUNTER_LATE, COUNTERS };
+enum { COUNTER_LATE, COUNTERS };
+enum { MEASURE_WAITING, MEASURES };
 enum pace { PACE_NONE, PACE_TRACE };
 
 #define OF(kind) (1u << SB_TRACE_##kind)
@@ -62,7 +64,8 @@ static const struct sb_option options[OPTIONS] = {
     [OPTION_BATCH] = {"batch", SB_OPTION_INT, 0, "256", 1, 65536, NULL, "events of a step"},
 };
 
-static const char *const counters[COUNTERS] = {[COUNTER_WAITS] = "waits_for_blocks", [COUNTER_LATE] = "late_events"};
+static const char *const counters[COUNTERS] = {[COUNTER_LATE] = "late_events"};
+static const struct sb_measure measures[MEASURES] = {[MEASURE_WAITING] = {"waiting", "%"}};
 
 /* ---- what is replayed ---- */
 
@@ -116,7 +119,8 @@ struct stream {
     void **blocks; /* by slot */
     uint64_t nr_slots;
     int64_t live, live_bytes; /* allocated here minus freed here */
-    uint64_t waits, late;
+    uint64_t late;
+    uint64_t begun, ended, waited; /* ticks, in the measured phase */
     struct sb_sampler sampler;
 };
 
@@ -693,9 +697,8 @@ static void tell_place(struct stream *s, struct sb_counts *counts)
     uint64_t place = s->pass * r->events + s->steps[s->at].place, now = place / r->bench->threads;
     counts->operations += now - s->told;
     s->told = now;
-    counts->counters[COUNTER_WAITS] += s->waits;
     counts->counters[COUNTER_LATE] += s->late;
-    s->waits = s->late = 0;
+    s->late = 0;
 }
 
 /* Whether the slot is as its next event needs it; another thread may be on its way. */
@@ -706,13 +709,14 @@ static bool is_ready(struct stream *s, const struct step *e, void **block)
     *block = load_slot(s, e->slot);
     if (!*block == alloc)
         return true;
-    for (int i = 0; i < PATIENCE; i++) {
+    const uint64_t begin = s->replay->bench->now();
+    bool ready = false;
+    for (int i = 0; i < PATIENCE && !ready; i++) {
         *block = load_slot(s, e->slot);
-        if (!*block == alloc)
-            return true;
+        ready = !*block == alloc;
     }
-    s->waits++;
-    return false;
+    s->waited += s->replay->bench->now() - begin;
+    return ready;
 }
 
 /* To the next event; false at the end of a pass. */
@@ -759,8 +763,13 @@ static int trace_step(void *state, struct sb_counts *counts)
     struct stream *s = state;
     struct replay *r = s->replay;
     const bool singly = sb_sampler_due(&s->sampler), paced = r->pace == PACE_TRACE && !r->bench->proving;
+    const bool measuring = r->bench->measuring;
     uint64_t n = sb_step_calls(r->bench, r->batch);
     int status = 0;
+    if (!measuring)
+        s->begun = s->waited = 0;
+    else if (!s->begun)
+        s->begun = r->bench->now();
     for (uint64_t i = 0; i < n && !status; i++) {
         const struct step *e = &s->steps[s->at];
         void *block;
@@ -778,6 +787,8 @@ static int trace_step(void *state, struct sb_counts *counts)
             break;
     }
     tell_place(s, counts);
+    if (measuring)
+        s->ended = r->bench->now();
     return status;
 }
 
@@ -822,6 +833,18 @@ static int trace_verify(void *self)
     for (uint32_t t = 0; t < r->bench->threads && !status; t++)
         status = each_live(r->streams[t], verify_one);
     return status;
+}
+
+/* Of all threads' time. Where there is one thread nobody is waited for. */
+static void trace_report(void *self, double *values)
+{
+    const struct replay *r = self;
+    double all = 0, waited = 0;
+    for (uint32_t t = 0; t < r->bench->threads; t++) {
+        all += (double)(r->streams[t]->ended - r->streams[t]->begun);
+        waited += (double)r->streams[t]->waited;
+    }
+    values[MEASURE_WAITING] = all > 0 && r->bench->threads > 1 ? 100 * waited / all : NAN;
 }
 
 static int trace_account(void *self, struct sb_account *account)
@@ -886,6 +909,9 @@ const struct sb_workload scullbench_workload = {
     .option_count = OPTIONS,
     .counter_count = COUNTERS,
     .counters = counters,
+    .measures = measures,
+    .measure_count = MEASURES,
+    .report = trace_report,
     .operation = "an event of the trace: an allocation or a free",
     .needs = trace_needs,
     .setup = trace_setup,

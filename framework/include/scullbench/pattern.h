@@ -35,8 +35,11 @@ static inline void sb_pattern_write(void *block, size_t size, enum sb_touch touc
     uint64_t tag = (uintptr_t)block;
     if (touch == SB_TOUCH_FULL)
         memset(block, sb_pattern_byte(block), size);
-    if (touch != SB_TOUCH_NONE)
-        memcpy(block, &tag, size < SB_PATTERN_TAG ? size : SB_PATTERN_TAG);
+    /* Of a fixed length a store, else a call. */
+    if (touch != SB_TOUCH_NONE && size >= SB_PATTERN_TAG)
+        memcpy(block, &tag, SB_PATTERN_TAG);
+    else if (touch != SB_TOUCH_NONE)
+        memcpy(block, &tag, size);
 }
 
 /* Whether all is there that was written. */
