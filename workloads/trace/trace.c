@@ -86,7 +86,9 @@ struct step {
     uint32_t time;  /* in units of TIME_UNIT ns from the trace's begin */
 };
 enum { OPERATION_SHIFT = 30, TIME_UNIT = 1000 };
-#define PASSED UINT32_C(0x80000000)
+/* An allocation that a move follows; END_FREE is as any other free here. */
+#define REALLOC 3u
+#define PASSED  UINT32_C(0x80000000)
 
 struct replay {
     const struct sb_bench *bench;
@@ -118,9 +120,9 @@ struct stream {
     uint64_t told; /* operations counted so far */
     void **blocks; /* by slot */
     uint64_t nr_slots;
-    int64_t live, live_bytes; /* allocated here minus freed here */
     uint64_t late;
     uint64_t begun, ended, waited; /* ticks, in the measured phase */
+    struct sb_account *account;    /* while it is filled */
     struct sb_sampler sampler;
 };
 
@@ -420,6 +422,9 @@ static int place_event(struct replay *r, const struct sb_trace_event *e, uint32_
 {
     struct stream *s = r->streams[thread];
     uint32_t operation = e->operation == SB_TRACE_END_FREE ? SB_TRACE_FREE : e->operation;
+    /* Of one thread, and so one after the other here as well. */
+    if (operation == SB_TRACE_MOVE)
+        s->steps[s->at - 1].what |= REALLOC << OPERATION_SHIFT;
     s->steps[s->at++] = (struct step){(uint32_t)n, place->number, operation << OPERATION_SHIFT | e->request,
                                       (uint32_t)(e->time_ns / TIME_UNIT)};
     return 0;
@@ -617,41 +622,42 @@ static inline void store_slot(struct stream *s, uint32_t slot, void *block)
         s->blocks[slot] = block;
 }
 
+/* What holds for all events of a step, and what they come to. */
+struct turn {
+    bool singly;  /* calls are timed one by one */
+    bool proving; /* blocks are compared with what they are to hold */
+    uint64_t allocs, frees, bytes;
+};
+
 /* The block isn't in its slot yet, where others would find it. */
-static int do_alloc(struct stream *s, const struct request *q, bool singly, struct sb_counts *counts, void **out)
+static inline int do_alloc(struct stream *s, const struct request *q, struct turn *turn, void **out)
 {
     const struct replay *r = s->replay;
-    uint64_t start = singly ? r->bench->now() : 0;
+    uint64_t start = turn->singly ? r->bench->now() : 0;
     void *block = get_block(r, q);
-    if (singly)
+    if (turn->singly)
         sb_sampler_take(&s->sampler, SB_CALL_ALLOC, r->bench->now() - start);
     if (!block)
         return -ENOMEM;
-    int status = is_proving(r) ? prove_new(r, q, block) : 0;
+    int status = turn->proving ? prove_new(r, q, block) : 0;
     sb_pattern_write(memory_of(r, q, block), q->size, r->touch);
     *out = block;
-    s->live++;
-    s->live_bytes += (int64_t)q->size;
-    counts->allocs++;
-    counts->sampled_allocs += singly;
+    turn->allocs++;
     return status;
 }
 
-static int do_free(struct stream *s, const struct step *e, const struct request *q, void *block, bool singly,
-                   struct sb_counts *counts)
+static inline int do_free(struct stream *s, const struct step *e, void *block, struct turn *turn)
 {
     const struct replay *r = s->replay;
-    int status = is_proving(r) ? prove_old(r, q, block, "at its free") : 0;
+    const struct request *q = request_of(r, e);
+    int status = turn->proving ? prove_old(r, q, block, "at its free") : 0;
     store_slot(s, e->slot, NULL);
-    uint64_t start = singly ? r->bench->now() : 0;
+    uint64_t start = turn->singly ? r->bench->now() : 0;
     put_block(r, q, block);
-    if (singly)
+    if (turn->singly)
         sb_sampler_take(&s->sampler, SB_CALL_FREE, r->bench->now() - start);
-    s->live--;
-    s->live_bytes -= (int64_t)q->size;
-    counts->frees++;
-    counts->bytes += q->size;
-    counts->sampled_frees += singly;
+    turn->frees++;
+    turn->bytes += q->size;
     return status;
 }
 
@@ -701,95 +707,97 @@ static void tell_place(struct stream *s, struct sb_counts *counts)
     s->late = 0;
 }
 
-/* Whether the slot is as its next event needs it; another thread may be on its way. */
-static bool is_ready(struct stream *s, const struct step *e, void **block)
+/* Whether a slot becomes empty, or full; another thread may be on its way. Not in line: as a rule nobody waits. */
+static __attribute__((noinline)) bool wait_for(struct stream *s, uint32_t slot, bool empty, void **block)
 {
     enum { PATIENCE = 200 };
-    bool alloc = operation_of(e) == SB_TRACE_ALLOC;
-    *block = load_slot(s, e->slot);
-    if (!*block == alloc)
-        return true;
     const uint64_t begin = s->replay->bench->now();
     bool ready = false;
     for (int i = 0; i < PATIENCE && !ready; i++) {
-        *block = load_slot(s, e->slot);
-        ready = !*block == alloc;
+        *block = load_slot(s, slot);
+        ready = !*block == empty;
     }
     s->waited += s->replay->bench->now() - begin;
     return ready;
 }
 
-/* To the next event; false at the end of a pass. */
-static inline bool go_on(struct stream *s)
+/*
+ * An allocation and the move that follows it: nobody may find the new block before the old one's contents are in it.
+ * -EAGAIN: another thread has to do something first, and nothing was done.
+ */
+static __attribute__((noinline)) int do_realloc(struct stream *s, const struct step *e, struct turn *turn)
 {
-    if (++s->at < s->n)
-        return true;
-    s->at = 0;
-    s->pass++;
-    return false;
+    const struct replay *r = s->replay;
+    const struct step *move = e + 1;
+    const struct request *q = request_of(r, e), *from = request_of(r, move);
+    void *block, *old = load_slot(s, move->slot);
+    if (!old && !wait_for(s, move->slot, false, &old))
+        return -EAGAIN;
+    int status = do_alloc(s, q, turn, &block);
+    if (status == -ENOMEM)
+        return status;
+    memmove(block, old, from->size < q->size ? from->size : q->size);
+    sb_pattern_write(block, q->size, r->touch);
+    int freed = do_free(s, move, old, turn);
+    store_slot(s, e->slot, block);
+    s->at++;
+    return status ? status : freed;
 }
 
-/*
- * An allocation, and the move that follows it where it is a realloc's: nobody may find the new block before the old
- * one's contents are in it. False: another thread has to do something first.
- */
-static bool take_alloc(struct stream *s, bool singly, struct sb_counts *counts, int *status)
+/* One event, or a realloc's two. Likewise. */
+static inline int do_event(struct stream *s, const struct step *e, struct turn *turn)
 {
-    struct replay *r = s->replay;
-    const struct step *e = &s->steps[s->at], *move = s->at + 1 < s->n ? e + 1 : NULL;
-    const struct request *q = request_of(r, e);
-    void *block = NULL, *old = NULL, *unused;
-    if (move && operation_of(move) != SB_TRACE_MOVE)
-        move = NULL;
-    if (!is_ready(s, e, &unused) || (move && !is_ready(s, move, &old)))
-        return false;
-    *status = do_alloc(s, q, singly, counts, &block);
-    if (*status == -ENOMEM)
-        return false;
-    if (move) {
-        const struct request *from = request_of(r, move);
-        memmove(block, old, from->size < q->size ? from->size : q->size);
-        sb_pattern_write(block, q->size, r->touch);
-        int freed = do_free(s, move, from, old, singly, counts);
-        *status = *status ? *status : freed;
-        s->at++;
-    }
-    store_slot(s, e->slot, block);
-    return true;
+    const uint32_t operation = operation_of(e);
+    const bool empty = operation != SB_TRACE_FREE;
+    void *block = load_slot(s, e->slot);
+    if (__builtin_expect(!block != empty, 0) && !wait_for(s, e->slot, empty, &block))
+        return -EAGAIN;
+    if (operation == SB_TRACE_FREE)
+        return do_free(s, e, block, turn);
+    if (operation == REALLOC)
+        return do_realloc(s, e, turn);
+    int status = do_alloc(s, request_of(s->replay, e), turn, &block);
+    if (status != -ENOMEM)
+        store_slot(s, e->slot, block);
+    return status;
+}
+
+static void count(const struct turn *turn, struct sb_counts *counts)
+{
+    counts->allocs += turn->allocs;
+    counts->frees += turn->frees;
+    counts->bytes += turn->bytes;
+    counts->sampled_allocs += turn->singly ? turn->allocs : 0;
+    counts->sampled_frees += turn->singly ? turn->frees : 0;
 }
 
 static int trace_step(void *state, struct sb_counts *counts)
 {
     struct stream *s = state;
     struct replay *r = s->replay;
-    const bool singly = sb_sampler_due(&s->sampler), paced = r->pace == PACE_TRACE && !r->bench->proving;
-    const bool measuring = r->bench->measuring;
-    uint64_t n = sb_step_calls(r->bench, r->batch);
+    const bool paced = r->pace == PACE_TRACE && !r->bench->proving, measuring = r->bench->measuring;
+    struct turn turn = {.singly = sb_sampler_due(&s->sampler), .proving = is_proving(r)};
     int status = 0;
     if (!measuring)
         s->begun = s->waited = 0;
     else if (!s->begun)
         s->begun = r->bench->now();
-    for (uint64_t i = 0; i < n && !status; i++) {
+    for (uint64_t n = sb_step_calls(r->bench, r->batch); n > 0 && !status; n--) {
         const struct step *e = &s->steps[s->at];
-        void *block;
-        if (paced && !is_due(s, e))
+        status = !paced || is_due(s, e) ? do_event(s, e, &turn) : -EAGAIN;
+        if (status == -EAGAIN || status == -ENOMEM)
             break;
-        if (operation_of(e) == SB_TRACE_ALLOC) {
-            if (!take_alloc(s, singly, counts, &status))
-                break;
-        } else {
-            if (!is_ready(s, e, &block))
-                break;
-            status = do_free(s, e, request_of(r, e), block, singly, counts);
+        if (++s->at == s->n) {
+            s->at = 0;
+            s->pass++;
+            break;
         }
-        if (!go_on(s))
-            break;
     }
+    count(&turn, counts);
     tell_place(s, counts);
     if (measuring)
         s->ended = r->bench->now();
-    return status;
+    return status == -EAGAIN ? 0 : status;
 }
 
 /* ---- while no step runs ---- */
@@ -802,7 +810,7 @@ static int each_live(struct stream *s, int (*take)(struct stream *s, const struc
     int status = last ? 0 : -ENOMEM;
     for (uint64_t i = 0; i < s->n && !status; i++) {
         const struct step *e = &s->steps[i];
-        if (operation_of(e) != SB_TRACE_ALLOC)
+        if (operation_of(e) != SB_TRACE_ALLOC && operation_of(e) != REALLOC)
             continue;
         if (e->slot & PASSED)
             status = load_slot(s, e->slot) ? take(s, request_of(r, e), e->slot) : 0;
@@ -847,17 +855,23 @@ static void trace_report(void *self, double *values)
     values[MEASURE_WAITING] = all > 0 && r->bench->threads > 1 ? 100 * waited / all : NAN;
 }
 
+static int count_one(struct stream *s, const struct request *q, uint32_t slot)
+{
+    (void)slot;
+    s->account->live++;
+    s->account->requested_bytes += q->size;
+    return 0;
+}
+
 static int trace_account(void *self, struct sb_account *account)
 {
     const struct replay *r = self;
-    int64_t live = 0, bytes = 0;
-    for (uint32_t t = 0; t < r->bench->threads; t++) {
-        live += r->streams[t]->live;
-        bytes += r->streams[t]->live_bytes;
+    int status = 0;
+    for (uint32_t t = 0; t < r->bench->threads && !status; t++) {
+        r->streams[t]->account = account;
+        status = each_live(r->streams[t], count_one);
     }
-    account->live += (uint64_t)live;
-    account->requested_bytes += (uint64_t)bytes;
-    return 0;
+    return status;
 }
 
 static int free_one(struct stream *s, const struct request *q, uint32_t slot)
