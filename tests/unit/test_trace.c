@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "scullbench/random.h"
+#include "trace/map.h"
 #include "trace/perf.h"
 #include "trace/recording.h"
 #include "trace/summary.h"
@@ -206,9 +207,10 @@ static void pages_of_slabs(void **state)
     import_text(PAGE(0, "1", "mm_page_alloc", "101000", 0) OBJECT(0, "1", "01000040", 8, 8)
                     PAGE(0, "2", "mm_page_alloc", "102000", 1) OBJECT(0, "2", "02001040", 8, 8)
                         PAGE(0, "3", "mm_page_alloc", "103000", 2) OBJECT(0, "3", "03003040", 8, 8)
-                            PAGE(0, "4", "mm_page_alloc", "104000", 0) OBJECT(0, "5", "02000080", 8, 8));
-    assert_int_equal(trace.head.kinds[SB_TRACE_SLAB_PAGES].allocs, 2);
-    assert_int_equal(trace.head.kinds[SB_TRACE_SLAB_PAGES].requested_bytes, 16384 + 8192);
+                            PAGE(0, "4", "mm_page_alloc", "104000", 0) OBJECT(0, "5", "02000080", 8, 8)
+                                PAGE(0, "6", "mm_page_alloc", "105000", 0) OBJECT(0, "7", "05000ff8", 8, 8));
+    assert_int_equal(trace.head.kinds[SB_TRACE_SLAB_PAGES].allocs, 3);
+    assert_int_equal(trace.head.kinds[SB_TRACE_SLAB_PAGES].requested_bytes, 16384 + 8192 + 4096);
     assert_int_equal(trace.head.kinds[SB_TRACE_PAGES].allocs, 2);
     forget();
 }
@@ -236,6 +238,35 @@ static void areas_and_percpu(void **state)
     assert_int_equal(p->at_end, 0);
     assert_int_equal(trace.head.duration_ns, 400000000);
     forget();
+}
+
+/* Against an array of all keys: entries that share a place are found whoever of them leaves. */
+static void a_map_finds_what_is_in_it(void **state)
+{
+    enum { KEYS = 3000 };
+    static uint64_t values[KEYS + 1];
+    struct sb_random random = {5};
+    struct sb_map map = {0};
+    size_t n = 0;
+    (void)state;
+    for (int round = 0; round < 200000; round++) {
+        uint64_t key = 1 + sb_random_below(&random, KEYS), value = 0;
+        if (sb_random_below(&random, 2)) {
+            n += !values[key];
+            values[key] = 1 + (uint64_t)round;
+            sb_map_put(&map, key << 12, values[key]);
+        } else {
+            assert_int_equal(sb_map_take(&map, key << 12, &value), values[key] != 0);
+            assert_int_equal(value, values[key]);
+            n -= values[key] != 0;
+            values[key] = 0;
+        }
+        assert_int_equal(map.n, n);
+        key = 1 + sb_random_below(&random, KEYS);
+        const uint64_t *found = sb_map_find(&map, key << 12);
+        assert_int_equal(found ? *found : 0, values[key]);
+    }
+    sb_map_free(&map);
 }
 
 /* ---- files that are not to be trusted ---- */
@@ -694,6 +725,7 @@ int main(void)
         cmocka_unit_test(calls_told_several_times),
         cmocka_unit_test(pages_of_slabs),
         cmocka_unit_test(areas_and_percpu),
+        cmocka_unit_test(a_map_finds_what_is_in_it),
         cmocka_unit_test(damage_is_refused_with_its_offset),
         cmocka_unit_test(wrong_contents_under_right_sums),
         cmocka_unit_test(noise_as_text),
