@@ -1,9 +1,11 @@
 /*
  * libscullbench-record.so: preloaded (LD_PRELOAD), it writes down what a program asks of malloc.
  *
- * SCULLBENCH_RECORD is a path; each process writes the file PATH followed by its number, made at its first call. The
- * format is struct sb_record's (scullbench/trace.h), in chunks of one thread each that are mapped: nothing is lost when
- * the process is killed or ends by _exit. Without the variable, or where a file can't be had, calls pass through.
+ * SCULLBENCH_RECORD is a path; each process writes the file PATH followed by its number, made at its first call; a
+ * child's first call makes one as well. What the program does to our descriptor or its number touches neither it nor
+ * us. The format is struct sb_record's (scullbench/trace.h), in chunks of one thread each that are mapped: nothing is
+ * lost when the process is killed or ends by _exit. Without the variable, or where a file can't be had, calls pass
+ * through.
  *
  * The functions behind are the next ones in the order of search, so a malloc library preloaded behind this one is
  * recorded as well. What such a function calls itself is not recorded. Each call costs two readings of the clock at
@@ -19,6 +21,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +43,8 @@ enum { UNKNOWN, OFF, ON };
 static atomic_int state;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int file = -1;
+static struct stat file_as; /* what our descriptor is, for a program may close it and be given its number again */
+static char path_of_file[4096 + 32];
 static off_t file_end;
 static uint32_t threads;
 static char prefix[4096];
@@ -50,6 +56,7 @@ OWN struct sb_recording_chunk *chunk;
 OWN struct sb_record *records; /* the chunk's */
 OWN uint32_t thread_number, in_call, generation;
 static atomic_uint generations = 1; /* a child's is another than its parent's */
+static uint32_t *alive;             /* 0 in a child, however it was made, until it has been noticed */
 
 static bool is_early(const void *block)
 {
@@ -69,9 +76,43 @@ static void *map_at(off_t at)
     void *p = mmap(NULL, SB_RECORDING_CHUNK, PROT_READ | PROT_WRITE, MAP_SHARED, file, at);
     if (p == MAP_FAILED)
         return NULL;
-    /* One call in place of a fault for each page; older kernels than 5.14 refuse it, and then they fault. */
-    madvise(p, SB_RECORDING_CHUNK, MADV_POPULATE_WRITE);
+    /* One call in place of a fault for each page; kernels older than 5.14 don't know it, and then they fault. A page
+       that can't be had must not be found out by the program. */
+    if (madvise(p, SB_RECORDING_CHUNK, MADV_POPULATE_WRITE) && errno != EINVAL) {
+        munmap(p, SB_RECORDING_CHUNK);
+        return NULL;
+    }
+    madvise(p, SB_RECORDING_CHUNK, MADV_DONTFORK);
     return p;
+}
+
+static bool is_ours(int fd)
+{
+    struct stat s;
+    return fd >= 0 && !fstat(fd, &s) && s.st_dev == file_as.st_dev && s.st_ino == file_as.st_ino;
+}
+
+/* Opened again where the program has closed it; nothing of what has the number now is touched. */
+static bool have_file(void)
+{
+    if (is_ours(file))
+        return true;
+    file = open(path_of_file, O_RDWR | O_CLOEXEC);
+    return is_ours(file);
+}
+
+/* One chunk longer, with its room on the disk where the file system can say so; no signal for what is too long. */
+static bool grow_file(void)
+{
+    struct rlimit most;
+    off_t end = file_end + SB_RECORDING_CHUNK;
+    if (!getrlimit(RLIMIT_FSIZE, &most) && most.rlim_cur != RLIM_INFINITY && (rlim_t)end > most.rlim_cur)
+        return false;
+    if (fallocate(file, 0, file_end, SB_RECORDING_CHUNK) &&
+        ((errno != EOPNOTSUPP && errno != ENOSYS) || ftruncate(file, end)))
+        return false;
+    file_end = end;
+    return true;
 }
 
 /* The name of the program, as /proc/self/comm has it, or what exec was given. */
@@ -85,10 +126,16 @@ static void name_program(char *name, size_t size)
 /* Under the lock. */
 static bool open_file(void)
 {
-    char path[sizeof(prefix) + 16];
+    enum { MOST_TRIES = 1000 };
     struct sb_recording_head *head;
-    snprintf(path, sizeof(path), "%s%d", prefix, (int)getpid());
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int fd = -1;
+    /* Numbers of processes come again, and are not one machine's alone: a recording that is there stays. */
+    for (int i = 1; fd < 0 && i < MOST_TRIES; i++) {
+        snprintf(path_of_file, sizeof(path_of_file), i > 1 ? "%s%d-%d" : "%s%d", prefix, (int)getpid(), i);
+        fd = open(path_of_file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        if (fd < 0 && errno != EEXIST)
+            return false;
+    }
     if (fd < 0)
         return false;
     /* Out of the way of programs that close or expect the low numbers. */
@@ -98,8 +145,8 @@ static bool open_file(void)
         fd = high;
     }
     file = fd;
-    file_end = SB_RECORDING_CHUNK;
-    if (ftruncate(file, file_end) || !(head = map_at(0)))
+    file_end = 0;
+    if (fstat(file, &file_as) || !grow_file() || !(head = map_at(0)))
         return false;
     memcpy(head->magic, SB_RECORDING_MAGIC, sizeof(head->magic));
     head->version = SB_TRACE_VERSION;
@@ -122,21 +169,19 @@ static bool take_chunk(void)
 {
     bool first = !chunk || generation != generations;
     pthread_mutex_lock(&lock);
-    bool good = state == ON;
-    if (good && file < 0)
-        good = open_file();
+    const int before = errno;
+    bool good = state == ON && (file_as.st_ino ? have_file() : open_file());
     if (good && first)
         thread_number = threads++;
     if (good && chunk)
         munmap(chunk, SB_RECORDING_CHUNK);
     chunk = NULL;
-    if (good && !ftruncate(file, file_end + SB_RECORDING_CHUNK)) {
-        chunk = map_at(file_end);
-        file_end += SB_RECORDING_CHUNK;
-    }
+    if (good && grow_file())
+        chunk = map_at(file_end - SB_RECORDING_CHUNK);
     if (!chunk)
         state = OFF;
     pthread_mutex_unlock(&lock);
+    errno = before;
     if (!chunk)
         return false;
     chunk->thread = thread_number;
@@ -156,9 +201,24 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
+/* Two processes must not write into one file: a child's first call makes its own. It has one thread. */
+static void be_child(void)
+{
+    generations++;
+    if (is_ours(file))
+        close(file);
+    file = -1;
+    file_as = (struct stat){0};
+    threads = 0;
+    pthread_mutex_init(&lock, NULL);
+    *alive = 1;
+}
+
 static void note(enum sb_recorded operation, const void *address, size_t size, size_t align, bool zero)
 {
-    if (!chunk || generation != generations || chunk->n == SB_RECORDS_IN_CHUNK) {
+    if (__builtin_expect(!*alive, 0))
+        be_child();
+    if (!chunk || generation != generations || chunk->n >= SB_RECORDS_IN_CHUNK) {
         in_call++;
         bool good = take_chunk();
         in_call--;
@@ -176,17 +236,6 @@ static void note(enum sb_recorded operation, const void *address, size_t size, s
 }
 
 /* ---- beginning ---- */
-
-/* Two processes must not write into one file; the child's first call makes its own. */
-static void in_child(void)
-{
-    generations++;
-    if (file >= 0)
-        close(file);
-    file = -1;
-    threads = 0;
-    pthread_mutex_init(&lock, NULL);
-}
 
 static void look_up(void *function, const char *name)
 {
@@ -209,7 +258,12 @@ static void begin(void)
     bool wanted = path && *path && strlen(path) < sizeof(prefix);
     if (wanted) {
         memcpy(prefix, path, strlen(path) + 1);
-        wanted = !pthread_key_create(&thread_end, give_chunk_back) && !pthread_atfork(NULL, NULL, in_child);
+        void *page = mmap(NULL, SB_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        wanted = page != MAP_FAILED && !madvise(page, SB_PAGE_SIZE, MADV_WIPEONFORK) &&
+                 !pthread_key_create(&thread_end, give_chunk_back);
+        alive = page;
+        if (wanted)
+            *alive = 1;
     }
     in_call--;
     state = wanted ? ON : OFF;
@@ -343,6 +397,10 @@ SB_EXPORT void *valloc(size_t size)
 
 SB_EXPORT void *pvalloc(size_t size)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    return memalign(page, (size + page - 1) / page * page);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), all;
+    if (__builtin_add_overflow(size, page - 1, &all)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return memalign(page, all / page * page);
 }

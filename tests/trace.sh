@@ -33,14 +33,22 @@ wrong "--record: " --record 10 -o x.sbt
 echo "hello" > hello.txt
 expect 2 "$s" import hello.txt -o x.sbt
 has err "hello.txt holds no event of an allocator; expected is the text of perf script --ns"
-has err "lines are no events as perf script prints them, the first is line 1"
+has err "1 line is no event as perf script prints one; the first is line 1"
 wrong "hello.txt: 6 bytes are too few for a trace" hello.txt
 : > empty
 wrong "empty can't be read: it is empty" empty
 expect 1 "$s" import "$tests/data/perf.txt" -o no/folder/x.sbt
 has err "no/folder/x.sbt can't be written: No such file or directory"
-expect 1 "$s" import --program 'exit 3' -o x.sbt
-has err "the recorded command failed with status 3"
+expect 0 "$s" import --program 'exit 3' -o failed.sbt
+has err "the recorded command failed with status 3; what it asked for until then is in the trace"
+mkfifo pipe
+expect 1 "$s" import "$tests/data/perf.txt" -o pipe
+has err "pipe is no regular file, and is not replaced by one"
+cp "$tests/data/perf.txt" same.txt
+wrong "-o: same.txt is what is to be read" same.txt -o same.txt
+sed '2s/bytes_req=[0-9]*/bytes_req=18446744073709551615/' "$tests/data/perf.txt" > huge.txt
+expect 0 "$s" import huge.txt -o huge.sbt
+has err "1 line is no event as perf script prints one; the first is line 2"
 [ ! -e x.sbt ] || fail "something was written"
 ls -d x.sbt.* 2> /dev/null && fail "something was left behind"
 
@@ -89,6 +97,44 @@ for threads in 1 3; do
   [ "$(awk '$2 == "8KiB" { print $3 }' out)" = $n ] || fail "aligned_alloc: $(cat out)"
   [ "$(awk '$1 == "sized" { print ($2 == $3) " " $5 " " ($4 >= '$((threads > 1 ? n : 0))') }' out)" = "1 0 1" ] || fail "counts: $(cat out)"
 done
+# The command may change its folder, and what is preloaded already stays.
+mkdir -p elsewhere
+expect 0 "$s" import --program "cd elsewhere; $churn 1 40" --process churn -o cd.sbt
+# Descriptors closed and their numbers taken by the program's own files, and a limit below ours: nothing is lost, and
+# the program's file is its own.
+cat > shut.c << 'EOF'
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+int main(void)
+{
+    struct rlimit few = {64, 64};
+    for (int i = 0; i < 5000; i++)
+        free(malloc(70000));
+    for (int fd = 3; fd < 1100; fd++)
+        close(fd);
+    int mine = open("mine", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    if (write(mine, "mine", 4) != 4)
+        return 1;
+    for (int fd = 890; fd < 1000; fd++)
+        dup2(mine, fd);
+    for (int i = 0; i < 20000; i++)
+        free(malloc(70000));
+    setrlimit(RLIMIT_NOFILE, &few);
+    if (!_Fork())
+        for (int i = 0; i < 20000; i++)
+            free(malloc(70000));
+    return 0;
+}
+EOF
+if cc -fno-builtin shut.c -o shut 2> /dev/null; then
+  expect 0 "$s" import --program "ulimit -n 2048; ./shut" --process shut -o shut.sbt
+  [ "$(cat mine)" = mine ] || fail "a file of the program's was written to"
+  [ "$(awk '$2 == "128KiB" { print $3 }' out)" = 25000 ] || fail "after its descriptor was closed: $(cat out)"
+  (ulimit -f 400; SCULLBENCH_RECORD=$dir/limited. LD_PRELOAD=$build/libscullbench-record.so ./shut) || fail "a limit of files' sizes ends a recorded program"
+fi
 expect 1 "$s" import --program "$churn 1 1" --process nobody -o x.sbt
 has err "recorded processes is called 'nobody'"
 # Nothing is lost when it is killed, and a child writes a file of its own.

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -83,7 +84,7 @@ static void show_progress(void *context)
 }
 
 /* What a file begins with, and the program that unpacks it. */
-static const char *const *unpacker(int fd)
+static const char *const *find_unpacker(int fd)
 {
     static const char *const zstd[] = {"zstd", "-dcq", "--long=31", NULL}, *const gzip[] = {"gzip", "-dc", NULL},
                              *const xz[] = {"xz", "-dc", NULL};
@@ -106,6 +107,51 @@ static const char *const *unpacker(int fd)
     return NULL;
 }
 
+/* How a program ended, in words, or NULL where it ended well. The caller frees it. */
+static char *wait_for(pid_t pid, const char *name)
+{
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFEXITED(status) && !WEXITSTATUS(status))
+        return NULL;
+    if (WIFEXITED(status))
+        return sb_printf("%s failed with status %d", name, WEXITSTATUS(status));
+    return sb_printf("%s was ended by signal %d (%s)", name, WTERMSIG(status), strsignal(WTERMSIG(status)));
+}
+
+static bool ended_well(pid_t pid, const char *name)
+{
+    char *end = wait_for(pid, name);
+    if (end)
+        sb_error("%s", end);
+    free(end);
+    return !end;
+}
+
+/* While another program is in front Ctrl-C is for it: what it leaves behind is ours to take in. */
+static void leave_signals_to_it(bool leave)
+{
+    signal(SIGINT, leave ? SIG_IGN : SIG_DFL);
+    signal(SIGQUIT, leave ? SIG_IGN : SIG_DFL);
+}
+
+/* With the signals that we leave to it. */
+static int spawn_in_front(pid_t *pid, const posix_spawn_file_actions_t *actions, const char *const *argv)
+{
+    posix_spawnattr_t attributes;
+    sigset_t defaults;
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGINT);
+    sigaddset(&defaults, SIGQUIT);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    int status = posix_spawnp(pid, argv[0], actions, &attributes, (char *const *)argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    return status;
+}
+
 /* A program that reads `in` and writes to the descriptor that comes back; or -1 after a complaint. */
 static int start_filter(const char *const *argv, int in, pid_t *pid)
 {
@@ -119,7 +165,7 @@ static int start_filter(const char *const *argv, int in, pid_t *pid)
     if (in >= 0)
         posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-    int status = posix_spawnp(pid, argv[0], &actions, NULL, (char *const *)argv, environ);
+    int status = spawn_in_front(pid, &actions, argv);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     if (!status)
@@ -127,20 +173,6 @@ static int start_filter(const char *const *argv, int in, pid_t *pid)
     sb_error("%s can't be run: %s", argv[0], strerror(status));
     close(ends[0]);
     return -1;
-}
-
-static bool ended_well(pid_t pid, const char *name)
-{
-    int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (WIFEXITED(status) && !WEXITSTATUS(status))
-        return true;
-    if (WIFEXITED(status))
-        sb_error("%s failed with status %d", name, WEXITSTATUS(status));
-    else
-        sb_error("%s was ended by signal %d (%s)", name, WTERMSIG(status), strsignal(WTERMSIG(status)));
-    return false;
 }
 
 static void tell_perf(const struct sb_perf_counts *c)
@@ -158,8 +190,8 @@ static void tell_perf(const struct sb_perf_counts *c)
     if (c->odd_flags)
         sb_warn("gfp flags that no model has are left out: %s ...", c->odd_flag);
     if (c->unreadable)
-        sb_warn("%" PRIu64 " lines are no events as perf script prints them, the first is line %" PRIu64, c->unreadable,
-                c->unreadable_line);
+        sb_warn("%" PRIu64 " line%s no event as perf script prints one; the first is line %" PRIu64, c->unreadable,
+                c->unreadable == 1 ? " is" : "s are", c->unreadable_line);
 }
 
 static int read_text(struct import *i, struct sb_builder *b, const char *const *filter)
@@ -216,8 +248,13 @@ static int import_one(struct import *i, const char *const *filter)
     if (i->fd >= 0 && !fstat(i->fd, &s) && S_ISREG(s.st_mode))
         i->length = (uint64_t)s.st_size;
     if (!filter && i->fd >= 0)
-        filter = unpacker(i->fd);
+        filter = find_unpacker(i->fd);
     i->begun_ns = i->told_ns = sb_now_ns();
+    struct stat out;
+    if (i->length && !stat(i->to, &out) && out.st_dev == s.st_dev && out.st_ino == s.st_ino) {
+        sb_error("-o: %s is what is to be read", i->to);
+        return SB_EXIT_USAGE;
+    }
     struct sb_builder *b = sb_builder_new(i->to, recording ? SB_TRACE_OF_PROGRAM : SB_TRACE_OF_KERNEL);
     if (!b)
         return SB_EXIT_FAILURE;
@@ -297,14 +334,16 @@ static int record_kernel(struct import *i, const char *time)
     const char *record[] = {"perf", "record", "-a",   "-q", "-m",    "8M",    "-o",
                             data,   "-e",     events, "--", "sleep", seconds, NULL};
     const char *script[] = {"perf", "script", "--ns", "-i", data, NULL};
+    leave_signals_to_it(true);
     int fd = start_filter(record, -1, &pid);
-    if (fd < 0)
-        goto out;
-    close(fd);
-    i->fd = -1;
-    i->from = "perf script";
-    if (ended_well(pid, "perf record"))
-        code = import_one(i, script);
+    if (fd >= 0) {
+        close(fd);
+        i->fd = -1;
+        i->from = "perf script";
+        if (ended_well(pid, "perf record"))
+            code = import_one(i, script);
+    }
+    leave_signals_to_it(false);
     unlink(data);
 out:
     free(why);
@@ -400,30 +439,43 @@ static void remove_folder(const char *folder)
 /* Its output stays its own. 0 or an exit code, after a complaint. */
 static int run_recorded(const char *command, const char *recorder, const char *folder)
 {
-    char *preload = sb_printf("LD_PRELOAD=%s", recorder), *to = sb_printf("SCULLBENCH_RECORD=%s/", folder);
+    const char *others = getenv("LD_PRELOAD");
+    char *preload = sb_printf("LD_PRELOAD=%s%s%s", recorder, others && *others ? ":" : "", others ? others : "");
+    char *to = sb_printf("SCULLBENCH_RECORD=%s/", folder), *end;
     const char *argv[] = {"env", preload, to, "/bin/sh", "-c", command, NULL};
     pid_t pid;
-    int code = SB_EXIT_FAILURE, status = posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, environ);
-    if (status)
+    leave_signals_to_it(true);
+    int status = spawn_in_front(&pid, NULL, argv);
+    if (status) {
         sb_error("env can't be run: %s", strerror(status));
-    else if (ended_well(pid, "the recorded command"))
-        code = 0;
+    } else if ((end = wait_for(pid, "the recorded command"))) {
+        sb_warn("%s; what it asked for until then is in the trace", end);
+        free(end);
+    }
+    leave_signals_to_it(false);
     free(preload);
     free(to);
-    return code;
+    return status ? SB_EXIT_FAILURE : 0;
 }
 
 static int record_program(struct import *i)
 {
-    char *recorder = recorder_path(), *folder = sb_printf("%s.recording-XXXXXX", i->to), *recording = NULL;
+    char *recorder = recorder_path(), *folder = sb_printf("%s.recording-XXXXXX", i->to), *recording = NULL, *real;
     int code = SB_EXIT_FAILURE;
-    if (access(recorder, R_OK)) {
-        sb_error("%s is not there: it comes with scullbench and does the recording", recorder);
+    if (access(recorder, R_OK) || strpbrk(recorder, " :")) {
+        sb_error(strpbrk(recorder, " :") ? "%s can't be preloaded: the loader splits its name at the blank or colon"
+                                         : "%s is not there: it comes with scullbench and does the recording",
+                 recorder);
         goto out;
     }
     if (!mkdtemp(folder)) {
         sb_error("%s can't be made: %s", folder, strerror(errno));
         goto out;
+    }
+    /* The command may go elsewhere. */
+    if ((real = realpath(folder, NULL))) {
+        free(folder);
+        folder = real;
     }
     code = run_recorded(i->program, recorder, folder);
     if (!code && !(recording = choose_recording(i, folder)))

@@ -13,6 +13,7 @@
 #include "trace/map.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { IN_BUFFER = 65536, MOST_THREADS = 65536, MOST_REQUESTS = 1 << 20 };
@@ -59,6 +60,11 @@ struct sb_builder {
 
 struct sb_builder *sb_builder_new(const char *path, enum sb_trace_source source)
 {
+    struct stat there;
+    if (!stat(path, &there) && !S_ISREG(there.st_mode)) {
+        sb_error("%s is no regular file, and is not replaced by one", path);
+        return NULL;
+    }
     char *folder = sb_strdup(path), *slash = strrchr(folder, '/');
     if (slash)
         slash[slash == folder] = '\0';

@@ -19,6 +19,8 @@
 
 /* An object may come from its new slab only after the slab's own records were allocated. */
 enum { READ_AT_ONCE = 1 << 20, MOST_CPUS = 65536, SURE = 3, FRESH_FOR = 4 };
+/* No address space has more. */
+#define LARGEST          (UINT64_C(1) << 40)
 #define DIRECT_MAP_ALIGN (UINT64_C(1) << 30)
 
 struct line {
@@ -243,6 +245,8 @@ static bool take_object(struct reader *r, const struct line *l, struct sb_trace_
     /* kmalloc(0) gives an address that nobody frees. */
     if (!size)
         return true;
+    if (size > LARGEST)
+        return false;
     request->size = size;
     request->usable = usable;
     request->gfp = flags_of(r, l);
@@ -358,6 +362,8 @@ static bool take_area(struct reader *r, const struct line *l)
         return false;
     if (!number_of(l, "size=", &size))
         return false;
+    if (size > LARGEST)
+        return false;
     number_of(l, "failed=", &failed);
     if (failed || size <= SB_PAGE_SIZE)
         r->counts->failed++;
@@ -383,7 +389,8 @@ static bool take_area_free(struct reader *r, const struct line *l)
 static bool take_percpu(struct reader *r, const struct line *l)
 {
     uint64_t address, size, align, usable = 0;
-    if (!address_of(l, "ptr=", &address) || !number_of(l, "size=", &size) || !number_of(l, "align=", &align) || !size)
+    if (!address_of(l, "ptr=", &address) || !number_of(l, "size=", &size) || !number_of(l, "align=", &align) || !size ||
+        size > LARGEST || align > LARGEST)
         return false;
     number_of(l, "bytes_alloc=", &usable);
     sb_builder_alloc(r->b, l->time_ns, l->cpu, SB_OF_PERCPU, address,

@@ -139,8 +139,9 @@ static void take(struct merge *m, uint32_t thread, const struct sb_record *r)
 
 static int check(const struct merge *m, const struct stream *s, const struct sb_record *r)
 {
+    /* What was not given may have been of any size. */
     if (r->operation >= SB_RECORDED_ALLOC && r->operation <= SB_RECORDED_MOVED && r->align < 41 &&
-        r->size <= UINT64_C(1) << 47)
+        (!r->address || r->size <= UINT64_C(1) << 47))
         return 0;
     return refuse(m, s->chunks.at[s->chunk], "in the chunk that begins here is a record that can't be one");
 }

@@ -51,13 +51,13 @@ static uint64_t fake_now(void)
         script.done = 0;
         trial.done++;
     }
-    trial.failed = trial.failed || (script.fails && ticks >= script.fails);
     return ++ticks;
 }
 
 static int fake_step(void *state, struct sb_counts *counts)
 {
     steps++;
+    trial.failed = trial.failed || (script.fails && ticks >= script.fails);
     script.changes += state != script.last;
     if (script.changed && state != script.last)
         ticks += script.changed;
@@ -520,8 +520,7 @@ int main(void)
         TEST(what_is_never_served_is_counted), TEST(paced_calls_need_not_finish_an_operation),
         TEST(start_phases_come_from_the_seed), TEST(a_pair_is_compared_by_turns),
         TEST(a_pair_knows_who_failed),         TEST(a_pair_needs_rounds),
-        TEST(joint_threads_stop_at_one_place),
-        TEST(joint_operations_have_one_window),
+        TEST(joint_threads_stop_at_one_place), TEST(joint_operations_have_one_window),
         TEST(joint_failure_ends_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,7 +85,7 @@ struct runner {
 /* A run while it goes on. */
 struct run {
     struct runner *runner;
-    char folder[64];
+    char folder[PATH_MAX];
     int words; /* its standard error */
     pid_t pid;
     unsigned with, without; /* looks at which a process had the library, and others */
@@ -130,6 +130,11 @@ static int program_setup(const struct sb_bench *bench, const union sb_value *val
             bench->fail(bench->context,
                         "the library has no malloc of that name, so that preloading it would do nothing; "
                         "the allocator's option `preload` names one that has");
+        if (!status && strpbrk(p->library, " :")) {
+            bench->fail(bench->context, "%s can't be preloaded: the loader splits its name at the blank or colon",
+                        p->library);
+            status = -EINVAL;
+        }
     }
     /* What a program leaves behind is ours to end. */
     if (!status && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
@@ -184,23 +189,35 @@ static ssize_t read_text(const char *path, char *text, size_t size)
     return n;
 }
 
-/* The processes below `pid`, itself among them; as many as there is room for. */
+/* Adds the children that one thread has. */
+static size_t add_children(pid_t pid, const char *thread, pid_t *found, size_t n)
+{
+    char path[96], text[4096], *at = text;
+    snprintf(path, sizeof(path), "/proc/%d/task/%s/children", (int)pid, thread);
+    if (read_text(path, text, sizeof(text)) <= 0)
+        return n;
+    for (char *end; n < MOST_PROCESSES; at = end) {
+        long child = strtol(at, &end, 10);
+        if (end == at)
+            break;
+        found[n++] = (pid_t)child;
+    }
+    return n;
+}
+
+/* The processes below `pid`, itself among them as the first; as many as there is room for. */
 static size_t find_processes(pid_t pid, pid_t *found)
 {
     size_t n = 1;
     found[0] = pid;
     for (size_t i = 0; i < n; i++) {
-        char path[96], text[4096], *at = text;
-        /* Of the first thread's, which nearly all that fork have them from. */
-        snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)found[i], (int)found[i]);
-        if (read_text(path, text, sizeof(text)) <= 0)
-            continue;
-        for (char *end; n < MOST_PROCESSES; at = end) {
-            long child = strtol(at, &end, 10);
-            if (end == at)
-                break;
-            found[n++] = (pid_t)child;
-        }
+        char path[48];
+        snprintf(path, sizeof(path), "/proc/%d/task", (int)found[i]);
+        DIR *threads = opendir(path);
+        for (const struct dirent *e; threads && (e = readdir(threads));)
+            n = *e->d_name == '.' ? n : add_children(found[i], e->d_name, found, n);
+        if (threads)
+            closedir(threads);
     }
     return n;
 }
@@ -240,11 +257,13 @@ static bool has_mapped(pid_t pid, const char *library)
 static void look(struct run *run, double seconds)
 {
     pid_t found[MOST_PROCESSES];
-    size_t n = find_processes(run->pid, found);
+    /* One program is all that this process has started, what it has left without a parent included. */
+    bool alone = run->runner->program->bench->threads == 1;
+    size_t n = find_processes(alone ? getpid() : run->pid, found);
     const char *library = run->runner->program->library;
     double sum = 0;
     bool seen = false;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = alone; i < n; i++) {
         sum += resident_bytes(found[i]);
         seen = seen || (*library && has_mapped(found[i], library));
     }
@@ -370,9 +389,9 @@ static int judge_end(const struct run *run, int status, const char *what)
     last_words(run, words, sizeof(words));
     if (*words)
         snprintf(said, sizeof(said), "; it said: %s", words);
-    if (WIFSIGNALED(status) || WEXITSTATUS(status) > 128) {
-        /* The shell tells of a signal that ended its program by its own status. */
-        int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) - 128;
+    /* The shell tells of a signal that ended its program by its own status. */
+    int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) - 128;
+    if (number > 0 && number <= SIGRTMAX) {
         bench->fail(bench->context, "the %s was ended by signal %d (%s)%s", what, number, strsignal(number), said);
     } else {
         bench->fail(bench->context, "the %s failed with status %d%s", what, WEXITSTATUS(status), said);
@@ -439,7 +458,7 @@ static int program_step(void *state, struct sb_counts *counts)
     struct runner *r = state;
     struct run run = {.runner = r, .folder = "/tmp/scullbench-run-XXXXXX"};
     const char *tmp = getenv("TMPDIR");
-    if (tmp && strlen(tmp) < sizeof(run.folder) - 24)
+    if (tmp && *tmp && strlen(tmp) < sizeof(run.folder) - 24)
         snprintf(run.folder, sizeof(run.folder), "%s/scullbench-run-XXXXXX", tmp);
     run.words = memfd_create("scullbench-words", MFD_CLOEXEC);
     int status = run.words < 0 || !mkdtemp(run.folder) ? -errno : 0;
@@ -450,7 +469,9 @@ static int program_step(void *state, struct sb_counts *counts)
     status = run_before(&run);
     if (!status)
         status = run_command(&run);
-    end_the_rest();
+    /* Of several the others' may not have ended. */
+    if (r->program->bench->threads == 1)
+        end_the_rest();
     nftw(run.folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 out:
     if (run.words >= 0)
@@ -500,6 +521,7 @@ static void program_thread_teardown(void *state)
 static int program_teardown(void *self)
 {
     struct program *p = self;
+    end_the_rest();
     for (uint32_t i = 0; i < p->bench->threads; i++)
         free(p->runners[i]);
     free(p->runners);

@@ -354,8 +354,7 @@ static int prepare_requests(struct replay *r)
         return -ENOMEM;
     for (uint64_t i = 0; i < r->trace.head.requests; i++) {
         const struct sb_trace_request *from = &r->trace.requests[i];
-        /* One that became another kind's when the recording was read is nobody's. */
-        int status = from->allocs && r->kinds >> from->kind & 1 ? prepare_request(r, from, &r->requests[i]) : 0;
+        int status = r->kinds >> from->kind & 1 ? prepare_request(r, from, &r->requests[i]) : 0;
         if (status)
             return status;
     }

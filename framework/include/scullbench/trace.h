@@ -123,9 +123,11 @@ struct sb_trace {
     uint64_t read;               /* events so far */
     uint64_t time_ns;
     uint32_t thread;
-    uint32_t *live;      /* by slot its request + 1, 0 while it is empty */
-    bool after_an_alloc; /* the last event was one */
-    char why[160];       /* of the last failure */
+    uint32_t *live;     /* by slot its request + 1, 0 while it is empty */
+    uint32_t *users;    /* by slot the thread + 1 that allocates into it, with CROSSED once another has freed */
+    uint32_t allocated; /* the request + 1 of the last event where that was an allocation, else 0 */
+    uint64_t allocs[SB_TRACE_NR_KINDS], frees[SB_TRACE_NR_KINDS]; /* so far */
+    char why[160];                                                /* of the last failure */
 };
 
 static inline uint64_t sb_trace_sum(uint64_t sum, const void *bytes, size_t n)
@@ -229,7 +231,10 @@ static inline void sb_trace_rewind(struct sb_trace *t)
     t->at = t->events;
     t->read = t->time_ns = 0;
     t->thread = 0;
-    t->after_an_alloc = false;
+    t->allocated = 0;
+    memset(t->allocs, 0, sizeof(t->allocs));
+    memset(t->frees, 0, sizeof(t->frees));
+    memset(t->users, 0, t->head.slots * sizeof(*t->users));
     memset(t->live, 0, t->head.slots * sizeof(*t->live));
 }
 
@@ -241,6 +246,7 @@ static inline void sb_trace_close(struct sb_trace *t)
     free(t->title);
     free(t->requests);
     free(t->live);
+    free(t->users);
     memset(t, 0, sizeof(*t));
 }
 
@@ -289,7 +295,8 @@ static inline int sb_trace_open(struct sb_trace *t, const void *bytes, size_t n)
     t->caches = (char **)calloc(t->head.caches + 1, sizeof(*t->caches));
     t->requests = (struct sb_trace_request *)calloc(t->head.requests + 1, sizeof(*t->requests));
     t->live = (uint32_t *)calloc(t->head.slots + 1, sizeof(*t->live));
-    if (!t->caches || !t->requests || !t->live) {
+    t->users = (uint32_t *)calloc(t->head.slots + 1, sizeof(*t->users));
+    if (!t->caches || !t->requests || !t->live || !t->users) {
         snprintf(t->why, sizeof(t->why), "there is no memory for its tables");
         return -ENOMEM;
     }
@@ -303,7 +310,31 @@ static inline int sb_trace_end(struct sb_trace *t)
         if (t->live[i])
             return sb_trace_refuse(t, t->at, "a block is never freed");
     }
+    for (uint32_t i = 0; i < SB_TRACE_NR_KINDS; i++) {
+        if (t->allocs[i] != t->head.kinds[i].allocs || t->frees[i] != t->head.kinds[i].frees)
+            return sb_trace_refuse(t, t->bytes + offsetof(struct sb_trace_head, kinds),
+                                   "the head counts other events than there are");
+    }
     return t->at == t->end ? 0 : sb_trace_refuse(t, t->at, "something follows the last event");
+}
+
+/* A slot is one thread's, or one block's that passes: else threads that replay it could wait for ever. */
+#define SB_TRACE_CROSSED UINT32_C(0x80000000)
+static inline bool sb_trace_may_use(struct sb_trace *t, uint64_t slot, uint64_t thread, bool alloc)
+{
+    uint32_t user = t->users[slot], own = (uint32_t)thread + 1;
+    if (alloc && user && user != own)
+        return false;
+    if (alloc || user != own)
+        t->users[slot] = alloc ? own : user | SB_TRACE_CROSSED;
+    return true;
+}
+
+/* Only sizes are moved, and right after the allocation. */
+static inline bool sb_trace_may_move(const struct sb_trace *t, uint64_t slot, uint64_t thread)
+{
+    return t->allocated && thread == t->thread && t->requests[t->allocated - 1].kind == SB_TRACE_SIZED &&
+           t->requests[t->live[slot] - 1].kind == SB_TRACE_SIZED;
 }
 
 /* 1 and the next event, whose request is that of its block; 0 at the end; or -EBADMSG with the reason in `why`. */
@@ -322,9 +353,11 @@ static inline int sb_trace_next(struct sb_trace *t, struct sb_trace_event *e)
         return sb_trace_refuse(t, at, "an event of a thread, request or slot that there isn't");
     if (!t->live[slot] != (e->operation == SB_TRACE_ALLOC))
         return sb_trace_refuse(t, at, "an allocation into a slot in use, or a free of an empty one");
-    if (e->operation == SB_TRACE_MOVE && (!t->after_an_alloc || thread != t->thread))
-        return sb_trace_refuse(t, at, "a move that doesn't follow its thread's allocation");
-    t->after_an_alloc = e->operation == SB_TRACE_ALLOC;
+    if (e->operation == SB_TRACE_MOVE && !sb_trace_may_move(t, slot, thread))
+        return sb_trace_refuse(t, at, "a move that doesn't follow its thread's allocation, or of other kinds");
+    if (!sb_trace_may_use(t, slot, thread, e->operation == SB_TRACE_ALLOC))
+        return sb_trace_refuse(t, at, "a slot of a block that passes between threads is used again");
+    t->allocated = e->operation == SB_TRACE_ALLOC ? (uint32_t)request + 1 : 0;
     t->read++;
     t->time_ns += first >> 3;
     t->thread = (uint32_t)thread;
@@ -333,6 +366,10 @@ static inline int sb_trace_next(struct sb_trace *t, struct sb_trace_event *e)
     e->slot = (uint32_t)slot;
     e->request = e->operation == SB_TRACE_ALLOC ? (uint32_t)request : t->live[slot] - 1;
     t->live[slot] = e->operation == SB_TRACE_ALLOC ? e->request + 1 : 0;
+    if (e->operation == SB_TRACE_ALLOC)
+        t->allocs[t->requests[e->request].kind]++;
+    else
+        t->frees[t->requests[e->request].kind]++;
     return 1;
 }
 
