@@ -188,6 +188,8 @@ expect 0 "$s" plan pair.ini
 has out "threads of this workload wait for each other: they can't be measured by turns (mode = paired)"
 
 echo "== whole programs, one of which crashes under one library"
+mkdir runs
+export TMPDIR=$dir/runs
 cat > programs.ini << EOF
 [experiment]
 repetitions = 2
@@ -237,5 +239,5 @@ if [ -n "$library" ] && [ "$sanitized" = 0 ]; then
   has out "slub offers only cache, bulk; the workload needs a library that a program can be given (preload)"
   [ "$(grep -c ' no result: ' out)" = 1 ] || fail "with the library it should be a number: $(cat out)"
 fi
-ls -d /tmp/scullbench-run-* 2> /dev/null && fail "folders of runs are left"
+[ -z "$(ls runs)" ] || fail "folders of runs are left: $(ls runs)"
 conclude

@@ -23,7 +23,7 @@ enum sb_touch {
         "none", "first", "full", NULL                                                                                  \
     }
 
-enum { SB_PATTERN_TAG = sizeof(uint64_t) };
+#define SB_PATTERN_TAG sizeof(uint64_t)
 
 static inline unsigned char sb_pattern_byte(const void *block)
 {
