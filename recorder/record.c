@@ -8,8 +8,8 @@
  * through.
  *
  * The functions behind are the next ones in the order of search, so a malloc library preloaded behind this one is
- * recorded as well. What such a function calls itself is not recorded. Each call costs two readings of the clock at
- * most; calls take no lock but where a thread needs a new chunk.
+ * recorded as well, but for operators new and delete of its own. What such a function calls itself is not recorded.
+ * Each call costs two readings of the clock at most; calls take no lock but where a thread needs a new chunk.
  */
 #define _GNU_SOURCE
 #include "scullbench/trace.h"
@@ -173,7 +173,8 @@ static bool take_chunk(void)
     bool good = state == ON && (file_as.st_ino ? have_file() : open_file());
     if (good && first)
         thread_number = threads++;
-    if (good && chunk)
+    /* A parent's is not mapped in its child: what lies there is somebody else's. */
+    if (chunk && !first)
         munmap(chunk, SB_RECORDING_CHUNK);
     chunk = NULL;
     if (good && grow_file())
