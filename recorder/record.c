@@ -156,6 +156,14 @@ static bool open_file(void)
     return true;
 }
 
+/* Into the first chunk, whose room is there. */
+static void note_end(void)
+{
+    const uint32_t cut_off = 1;
+    if (is_ours(file) && pwrite(file, &cut_off, sizeof(cut_off), offsetof(struct sb_recording_head, cut_off)) < 0)
+        return;
+}
+
 static void give_chunk_back(void *unused)
 {
     (void)unused;
@@ -179,8 +187,10 @@ static bool take_chunk(void)
     chunk = NULL;
     if (good && grow_file())
         chunk = map_at(file_end - SB_RECORDING_CHUNK);
-    if (!chunk)
+    if (!chunk) {
         state = OFF;
+        note_end();
+    }
     pthread_mutex_unlock(&lock);
     errno = before;
     if (!chunk)

@@ -160,6 +160,17 @@ char *sb_program_dir(void)
     return sb_strdup(path);
 }
 
+char *sb_find_beside(const char *in_build, const char *installed)
+{
+    char *folder = sb_program_dir(), *built = sb_printf("%s/%s", folder ? folder : ".", in_build);
+    if (access(built, R_OK)) {
+        free(built);
+        built = sb_printf("%s/%s", folder ? folder : ".", installed);
+    }
+    free(folder);
+    return built;
+}
+
 char *sb_folder_of(const char *path)
 {
     const char *slash = path ? strrchr(path, '/') : NULL;

@@ -30,5 +30,8 @@ char *sb_find_program(const char *name);
 char *sb_folder_of(const char *path);
 /* The folder that holds the running program, or NULL. The caller's to free. */
 char *sb_program_dir(void);
+/* Something that comes with the program: in its folder under the one name in a build, under the other, as
+ * "../lib/...", where it is installed; that it is there is not said. The caller frees it. */
+char *sb_find_beside(const char *in_build, const char *installed);
 
 #endif

@@ -36,12 +36,14 @@ static int summarise(const char *path)
 {
     struct sb_trace trace = {0};
     struct sb_trace_event event;
-    struct stat s;
+    struct stat s = {0};
     void *bytes = MAP_FAILED;
     int fd = open(path, O_RDONLY | O_CLOEXEC), code = SB_EXIT_USAGE, more = 1;
-    if (fd < 0 || fstat(fd, &s) || !s.st_size ||
-        (bytes = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED) {
-        sb_error("%s can't be read: %s", path, fd < 0 || errno ? strerror(errno) : "it is empty");
+    bool there = fd >= 0 && !fstat(fd, &s);
+    if (there && s.st_size)
+        bytes = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED) {
+        sb_error("%s can't be read: %s", path, there && !s.st_size ? "it is empty" : strerror(errno));
         goto out;
     }
     int status = sb_trace_open(&trace, bytes, (size_t)s.st_size);
@@ -132,8 +134,14 @@ static bool ended_well(pid_t pid, const char *name)
 /* While another program is in front Ctrl-C is for it: what it leaves behind is ours to take in. */
 static void leave_signals_to_it(bool leave)
 {
-    signal(SIGINT, leave ? SIG_IGN : SIG_DFL);
-    signal(SIGQUIT, leave ? SIG_IGN : SIG_DFL);
+    static void (*interrupt)(int), (*quit)(int);
+    if (leave) {
+        interrupt = signal(SIGINT, SIG_IGN);
+        quit = signal(SIGQUIT, SIG_IGN);
+    } else {
+        signal(SIGINT, interrupt);
+        signal(SIGQUIT, quit);
+    }
 }
 
 /* With the signals that we leave to it. */
@@ -234,6 +242,10 @@ static int read_recording(const struct import *i, struct sb_builder *b)
         return status;
     printf("%s (process %u): %" PRIu64 " calls, %" PRIu64 " frees of NULL, %" PRIu64 " that gave nothing\n",
            counts.program, counts.pid, counts.records, counts.null_frees, counts.failed);
+    if (counts.cut_off)
+        sb_warn("%s: the disk was full, or the file as long as it may be, before the program ended: calls after that "
+                "are missing",
+                i->from);
     if (counts.records)
         return 0;
     sb_error("%s: the program made no call that was recorded", i->from);
@@ -285,26 +297,13 @@ static int import_file(struct import *i)
 static char *find_events(void)
 {
     static const char *const folders[] = {"/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"};
-    static const char *const wanted[] = {"kmem/kmalloc",
-                                         "kmem/kmalloc_node",
-                                         "kmem/kfree",
-                                         "kmem/kmem_cache_alloc",
-                                         "kmem/kmem_cache_alloc_node",
-                                         "kmem/kmem_cache_free",
-                                         "kmem/mm_page_alloc",
-                                         "kmem/mm_page_free",
-                                         "kmem/mm_page_free_batched",
-                                         "vmalloc/alloc_vmap_area",
-                                         "vmalloc/free_vmap_area_noflush",
-                                         "percpu/percpu_alloc_percpu",
-                                         "percpu/percpu_free_percpu"};
     struct sb_text text = {0};
     for (size_t f = 0; f < SB_COUNT(folders) && !text.n; f++) {
-        for (size_t i = 0; i < SB_COUNT(wanted); i++) {
-            char *path = sb_printf("%s/%s", folders[f], wanted[i]);
-            const char *slash = strchr(wanted[i], '/');
+        const char *group, *name;
+        for (size_t i = 0; sb_perf_event(i, &group, &name); i++) {
+            char *path = sb_printf("%s/%s/%s", folders[f], group, name);
             if (!access(path, R_OK))
-                sb_text_printf(&text, "%s%.*s:%s", text.n ? "," : "", (int)(slash - wanted[i]), wanted[i], slash + 1);
+                sb_text_printf(&text, "%s%s:%s", text.n ? "," : "", group, name);
             free(path);
         }
     }
@@ -354,17 +353,6 @@ out:
 }
 
 /* ---- recording a program ---- */
-
-/* Beside the program in a build, under lib/ when installed. */
-static char *recorder_path(void)
-{
-    char *folder = sb_program_dir(), *built = sb_printf("%s/libscullbench-record.so", folder ? folder : "."),
-         *installed = sb_printf("%s/../lib/scullbench/libscullbench-record.so", folder ? folder : ".");
-    free(folder);
-    bool in_build = !access(built, R_OK);
-    free(in_build ? installed : built);
-    return in_build ? built : installed;
-}
 
 /* How many chunks of records a recording has, and whose it is; 0 where it is none. */
 static uint64_t measure_recording(const char *path, struct sb_recording_head *head)
@@ -460,7 +448,8 @@ static int run_recorded(const char *command, const char *recorder, const char *f
 
 static int record_program(struct import *i)
 {
-    char *recorder = recorder_path(), *folder = sb_printf("%s.recording-XXXXXX", i->to), *recording = NULL, *real;
+    char *recorder = sb_find_beside("libscullbench-record.so", "../lib/scullbench/libscullbench-record.so"),
+         *folder = sb_printf("%s.recording-XXXXXX", i->to), *recording = NULL, *real;
     int code = SB_EXIT_FAILURE;
     if (access(recorder, R_OK) || strpbrk(recorder, " :")) {
         sb_error(strpbrk(recorder, " :") ? "%s can't be preloaded: the loader splits its name at the blank or colon"

@@ -17,17 +17,6 @@ struct project {
     char *ident, *source;
 };
 
-/* Beside the program in a build, under share/ when installed. */
-static char *kit_folder(void)
-{
-    char *folder = sb_program_dir(), *built = sb_printf("%s/kit", folder ? folder : "."),
-         *installed = sb_printf("%s/../share/scullbench/kit", folder ? folder : ".");
-    free(folder);
-    bool in_build = !access(built, R_OK);
-    free(in_build ? installed : built);
-    return in_build ? built : installed;
-}
-
 /* Few keys, all in capitals: nothing in C, CMake or INI looks like one by chance. */
 static const char *value_of(const struct project *p, const char *key, size_t n)
 {
@@ -96,8 +85,8 @@ static bool is_name(const char *name)
 
 static int write_project(struct project *p)
 {
-    char *folder = kit_folder(), *code = sb_printf("%s.in", p->kind), *ini = sb_printf("%s.ini.in", p->kind),
-         *config = sb_printf("%s.ini", p->name);
+    char *folder = sb_find_beside("kit", "../share/scullbench/kit"), *code = sb_printf("%s.in", p->kind),
+         *ini = sb_printf("%s.ini.in", p->kind), *config = sb_printf("%s.ini", p->name);
     int status = sb_make_dirs(p->dir);
     if (status)
         sb_error("the folder %s can't be made: %s", p->dir, strerror(-status));

@@ -49,9 +49,10 @@ static const struct sb_plugin *refused_by_name(const struct sb_plugins *plugins,
 const char *sb_plan_resolve(struct planner *p, const char *value)
 {
     char *folder;
-    if (strncmp(value, "file:", 5) || value[5] == '/' || !value[5] || !(folder = sb_folder_of(p->experiment->path)))
+    const char *name = sb_file_of(value);
+    if (!name || *name == '/' || !*name || !(folder = sb_folder_of(p->experiment->path)))
         return value;
-    char *path = *SB_VEC_ADD(&p->plan->paths) = sb_printf("file:%s/%s", folder, value + 5);
+    char *path = *SB_VEC_ADD(&p->plan->paths) = sb_printf("file:%s/%s", folder, name);
     free(folder);
     return path;
 }

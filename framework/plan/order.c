@@ -60,7 +60,8 @@ static void add_simulations(struct planner *p)
     if (p->plan->provider == SB_PROVIDER_AUTO && sb_pmu_machine_has_hardware())
         wanted = false;
     for (uint32_t cell = 0; cell < p->plan->cells.n && wanted; cell++) {
-        if (p->plan->cells.at[cell].threads == 1)
+        /* Whole cycles are counted: who has none can't be, as a program that runs elsewhere. */
+        if (p->plan->cells.at[cell].threads == 1 && p->plan->cells.at[cell].cycle_operations)
             add_trial(p, cell, 1, true);
     }
 }

@@ -536,16 +536,7 @@ void sb_plugins_load(struct sb_plugins *plugins, const char *extra)
     *plugins = (struct sb_plugins){0};
     add_folders(plugins, extra);
     add_folders(plugins, getenv("SCULLBENCH_PLUGIN_PATH"));
-    char *program = sb_program_dir();
-    if (program) {
-        char *built = sb_printf("%s/plugins", program);
-        char *installed = sb_printf("%s/../lib/scullbench/plugins", program);
-        struct stat st;
-        *SB_VEC_ADD(&plugins->folders) = !stat(built, &st) ? sb_strdup(built) : sb_strdup(installed);
-        free(built);
-        free(installed);
-        free(program);
-    }
+    *SB_VEC_ADD(&plugins->folders) = sb_find_beside("plugins", "../lib/scullbench/plugins");
     for (size_t i = 0; i < plugins->folders.n; i++)
         load_folder(plugins, plugins->folders.at[i]);
 }

@@ -434,7 +434,7 @@ static void say_phases(const struct sb_view *v, struct sb_words *out)
         sb_text_printf(&s, " All threads began at a common instant.");
     else if (threads > 1)
         sb_text_printf(&s, " Of several threads the window common to all counts from when the last one had begun%s.",
-                       is_zero(warmup) ? "" : "; each entered it at a place of its cycle that was drawn from the seed");
+                       is_zero(warmup) ? "" : "; where in its cycle each entered it was drawn from the seed");
     if (survey && !is_zero(survey) && !is(sb_data_meta(&v->data, "mode"), "paired"))
         sb_text_printf(&s, " Memory and fragmentation are of an untimed survey before that (whole cycles: %s).",
                        survey);

@@ -413,23 +413,32 @@ static bool take_percpu_free(struct reader *r, const struct line *l)
 }
 
 static const struct event {
-    const char *name;
-    bool (*take)(struct reader *r, const struct line *l); /* false: a field is missing */
+    const char *group, *name;
+    bool (*take)(struct reader *r, const struct line *l); /* false: a field is missing, or can't be */
 } events[] = {
-    {"kmem_cache_alloc", take_cache_alloc},
-    {"kmem_cache_free", take_cache_free},
-    {"kmalloc", take_kmalloc},
-    {"kfree", take_kfree},
-    {"mm_page_alloc", take_pages},
-    {"mm_page_free", take_pages_free},
-    {"mm_page_free_batched", take_pages_free_batched},
-    {"kmem_cache_alloc_node", take_cache_alloc},
-    {"kmalloc_node", take_kmalloc},
-    {"alloc_vmap_area", take_area},
-    {"free_vmap_area_noflush", take_area_free},
-    {"percpu_alloc_percpu", take_percpu},
-    {"percpu_free_percpu", take_percpu_free},
+    {"kmem", "kmem_cache_alloc", take_cache_alloc},
+    {"kmem", "kmem_cache_free", take_cache_free},
+    {"kmem", "kmalloc", take_kmalloc},
+    {"kmem", "kfree", take_kfree},
+    {"kmem", "mm_page_alloc", take_pages},
+    {"kmem", "mm_page_free", take_pages_free},
+    {"kmem", "mm_page_free_batched", take_pages_free_batched},
+    {"kmem", "kmem_cache_alloc_node", take_cache_alloc},
+    {"kmem", "kmalloc_node", take_kmalloc},
+    {"vmalloc", "alloc_vmap_area", take_area},
+    {"vmalloc", "free_vmap_area_noflush", take_area_free},
+    {"percpu", "percpu_alloc_percpu", take_percpu},
+    {"percpu", "percpu_free_percpu", take_percpu_free},
 };
+
+bool sb_perf_event(size_t i, const char **group, const char **name)
+{
+    if (i >= SB_COUNT(events))
+        return false;
+    *group = events[i].group;
+    *name = events[i].name;
+    return true;
+}
 
 /* ---- lines ---- */
 
@@ -519,8 +528,8 @@ static void take_line(struct reader *r, const char *at, const char *end)
     }
     for (size_t i = 0; i < SB_COUNT(events); i++) {
         if (strlen(events[i].name) == length && !memcmp(events[i].name, name, length)) {
-            r->counts->events++;
             good = events[i].take(r, &l);
+            r->counts->events += good;
             goto out;
         }
     }

@@ -12,7 +12,7 @@ enum { SB_PERF_WORD = 32 };
 /* What became of the lines. */
 struct sb_perf_counts {
     uint64_t lines;
-    uint64_t events;               /* that are in the trace, or would be but for what the next members count */
+    uint64_t events;               /* of the kinds that are read, those of the next members among them */
     uint64_t null_frees;           /* kfree(NULL) */
     uint64_t failed;               /* allocations that gave nothing */
     uint64_t told_twice;           /* the same call by two events */
@@ -23,6 +23,9 @@ struct sb_perf_counts {
     uint64_t unreadable_line;      /* the first of them, from 1 */
     char odd_flag[SB_PERF_WORD];
 };
+
+/* The i-th event that is read, by its group and name, as "kmem" and "kfree"; false behind the last. */
+bool sb_perf_event(size_t i, const char **group, const char **name);
 
 /* Reads all of `fd`; now and then calls `progress` with `context`. 0, a negative errno, or -E2BIG: a line without end.
  */

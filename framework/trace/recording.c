@@ -185,6 +185,7 @@ int sb_recording_read(int fd, const char *path, struct sb_builder *b, struct sb_
     }
     snprintf(counts->program, sizeof(counts->program), "%.*s", (int)sizeof(head.program), head.program);
     counts->pid = head.pid;
+    counts->cut_off = head.cut_off;
     status = find_chunks(&m);
     if (!status)
         status = merge_all(&m);

@@ -8,6 +8,7 @@
 struct sb_recording_counts {
     uint64_t records, null_frees, failed;
     char program[48];
+    bool cut_off; /* what came after is missing */
     uint32_t pid;
 };
 

@@ -95,9 +95,9 @@ struct trial {
     bool lived;                      /* something, at a checkpoint */
     bool simulated;                  /* under valgrind: counts alone, no times */
     _Atomic uint32_t steady_threads; /* warm-up */
-    /* Of a joint workload: a worker has failed, and waiting for it is in vain; where the furthest thread stood when
-       the measured phase began, and how many have come to its end. */
-    _Atomic bool failed;
+    _Atomic bool failed;             /* a worker has: waiting for it is in vain */
+    /* Of a joint workload: where the furthest thread stood when the measured phase began, and how many have come to
+       its end. */
     uint64_t furthest;
     _Atomic uint32_t done;
     /* Of a pair: the other allocator with its own workload, NULL otherwise; workers that have met for a

@@ -46,8 +46,7 @@ bool sb_survey_is_there(const struct trial *t, const struct sb_counts *counts)
 /* Targets are cumulative: a step that overshoots one checkpoint shortens the way to the next. */
 void sb_worker_survey(struct worker *w)
 {
-    const struct trial *t = w->trial;
-    while (!w->status && !(t->needs.joint && t->failed) && !sb_survey_is_there(t, &w->counts))
+    while (!w->trial->failed && !sb_survey_is_there(w->trial, &w->counts))
         step(w);
     if (w->trial->partner)
         sb_pair_survey(w);
@@ -109,7 +108,7 @@ void sb_worker_warm_up(struct worker *w)
     w->spread = NAN;
     /* Nothing is timed under valgrind: one cycle fills its caches. */
     if (t->simulated) {
-        while (!w->status && !(t->needs.joint && t->failed) && w->counts.operations - started < cycle)
+        while (!w->status && w->counts.operations - started < cycle)
             step(w);
         return;
     }
@@ -223,7 +222,7 @@ static void measure_joint(struct worker *w, uint64_t operations)
     struct trial *t = w->trial;
     const uint64_t mine = t->furthest + operations - w->begun_at;
     w->open_tick = t->clock->now();
-    while (!w->status && !t->failed && w->counts.operations < mine)
+    while (!t->failed && w->counts.operations < mine)
         step(w);
     atomic_fetch_add(&t->done, 1);
     while (atomic_load(&t->done) < t->spec->threads && !t->failed)
@@ -282,9 +281,7 @@ static void measure_simulated(struct worker *w)
 {
     enum { LEAST = 10000 };
     uint64_t cycle = cycle_of(w->trial), operations = (LEAST + cycle - 1) / cycle * cycle;
-    if (w->trial->needs.joint)
-        measure_joint(w, operations);
-    while (!w->status && !w->trial->needs.joint && w->counts.operations < operations)
+    while (!w->status && w->counts.operations < operations)
         step(w);
     w->closed_operations = w->counts.operations;
     w->closed_ns = 1;

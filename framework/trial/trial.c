@@ -249,7 +249,6 @@ static void catch_continue(void)
     sigaction(SIGCONT, &action, NULL);
 }
 
-/* Threads that wait for each other begin at one place, which is drawn for all where it would be for each. */
 static uint64_t furthest_place(const struct trial *t)
 {
     uint64_t furthest = 0;
@@ -260,6 +259,7 @@ static uint64_t furthest_place(const struct trial *t)
     return furthest;
 }
 
+/* Threads that wait for each other begin at one place, which is drawn for all where it would be for each. */
 static int join_places(struct trial *t)
 {
     struct sb_random random = sb_random_fork(t->host.seed ^ UINT64_C(0x706c616365), 0);

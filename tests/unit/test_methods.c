@@ -166,8 +166,8 @@ static void phases(void **state)
     expect(&(struct given){.trial = "warmup = 0s"}, "took 100ms, without a warm-up.", "after a warm-up");
     expect(&(struct given){.trial = "rate = 1000/s"}, "Calls were due at a fixed rate (1000/s per thread)", NULL);
     expect(&(struct given){.threads = 2},
-           "counts from when the last one had begun; each entered it at a place of its "
-           "cycle that was drawn from the seed.",
+           "counts from when the last one had begun; where in its cycle "
+           "each entered it was drawn from the seed.",
            NULL);
     expect(&(struct given){.threads = 2, .trial = "warmup = 0s"}, "counts from when the last one had begun.",
            "its cycle");

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define NOW "/tmp/scullbench-test-XXXXXX"
 
@@ -684,6 +685,36 @@ static void replay_finds_damage(void **state)
     close_rig(&r);
 }
 
+/* By the trace's clock a pass takes as long as the recording at least, on however slow a machine. */
+static void paced_replays_are_no_faster(void **state)
+{
+    struct rig r;
+    struct sb_counts counts = {0};
+    struct timespec begin, end;
+    char source[80];
+    (void)state;
+    import_text(OBJECT(0, "000000000", "00000040", 8, 8) FREE(0, "020000000", "00000040")
+                    OBJECT(0, "030000000", "00000040", 8, 8) FREE(0, "050000000", "00000040"));
+    assert_int_equal(trace.head.duration_ns, 50000000);
+    snprintf(source, sizeof(source), "file:%s", path);
+    load_rig(&r, "kmalloc", "trace");
+    set(&r, "source", source);
+    set(&r, "pace", "trace");
+    open_rig(&r);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    while (counts.operations < 4)
+        assert_int_equal(r.w->workload.step(r.stream, &counts), 0);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    assert_true((end.tv_sec - begin.tv_sec) * 1000000000LL + end.tv_nsec - begin.tv_nsec >= 50000000);
+    /* Not paced while contents are proved, where nothing is timed. */
+    r.bench.proving = 1;
+    for (int i = 0; i < 4 && counts.operations < 8; i++)
+        assert_int_equal(r.w->workload.step(r.stream, &counts), 0);
+    assert_int_equal(counts.operations, 8);
+    close_rig(&r);
+    forget();
+}
+
 static void what_cannot_be_replayed(void **state)
 {
     static const struct {
@@ -734,6 +765,7 @@ int main(void)
         cmocka_unit_test(counts_are_the_traces),
         cmocka_unit_test(slub_hands_out_what_the_kernel_did),
         cmocka_unit_test(replay_finds_damage),
+        cmocka_unit_test(paced_replays_are_no_faster),
         cmocka_unit_test(what_cannot_be_replayed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,17 +40,15 @@
 
 extern char **environ;
 
-enum option { OPTION_COMMAND, OPTION_BEFORE, OPTION_FILES, OPTION_CPUS, OPTIONS };
+enum option { OPTION_COMMAND, OPTION_FILES, OPTION_CPUS, OPTIONS };
 enum cpus { CPUS_OWN, CPUS_ALL };
 static const char *const cpu_choices[] = {"own", "all", NULL};
 
 static const struct sb_option options[OPTIONS] = {
     [OPTION_COMMAND] = {"command", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                         "what is run and measured, as the shell takes it, in an empty folder"},
-    [OPTION_BEFORE] = {"before", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                       "a command that is run in that folder first, without the library and not measured; empty: none"},
     [OPTION_FILES] = {"files", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
-                      "a file or folder that both commands find in $FILES, as file:PATH from the config's folder"},
+                      "a file or folder that the command finds in $FILES, as file:PATH from the config's folder"},
     [OPTION_CPUS] = {"cpus", SB_OPTION_ENUM, 0, "own", 0, 0, cpu_choices,
                      "where the program runs: on its thread's CPU, or on all that the machine lets it have"},
 };
@@ -68,7 +66,7 @@ enum { WORDS = 400, MOST_PROCESSES = 512 };
 
 struct program {
     const struct sb_bench *bench;
-    const char *command, *before, *files;
+    const char *command, *files;
     enum cpus cpus;
     char library[PATH_MAX]; /* to preload; "": none */
     struct runner **runners;
@@ -96,13 +94,17 @@ struct run {
 
 static int program_needs(const union sb_value *values, struct sb_needs *needs, char *why, size_t why_size)
 {
-    const char *files = values[OPTION_FILES].s;
+    const char *files = sb_file_of(values[OPTION_FILES].s);
     if (!*values[OPTION_COMMAND].s) {
         snprintf(why, why_size, "command: which program? As in command = sort big.txt");
         return -EINVAL;
     }
-    if (!strncmp(files, "file:", 5) && access(files + 5, R_OK)) {
-        snprintf(why, why_size, "files: '%s' can't be read: %s", files + 5, strerror(errno));
+    if (*values[OPTION_FILES].s && !files) {
+        snprintf(why, why_size, "files: '%s' is no file:PATH", values[OPTION_FILES].s);
+        return -EINVAL;
+    }
+    if (files && access(files, R_OK)) {
+        snprintf(why, why_size, "files: '%s' can't be read: %s", files, strerror(errno));
         return -EINVAL;
     }
     if (needs->threads > 1 && values[OPTION_CPUS].u == CPUS_ALL) {
@@ -120,9 +122,8 @@ static int program_setup(const struct sb_bench *bench, const union sb_value *val
     if (p) {
         p->bench = bench;
         p->command = values[OPTION_COMMAND].s;
-        p->before = values[OPTION_BEFORE].s;
-        p->files = values[OPTION_FILES].s;
-        p->files += strncmp(p->files, "file:", 5) ? 0 : 5;
+        const char *files = sb_file_of(values[OPTION_FILES].s);
+        p->files = files ? files : "";
         p->cpus = (enum cpus)values[OPTION_CPUS].u;
         p->runners = calloc(bench->threads, sizeof(*p->runners));
         status = p->runners ? bench->allocator->preload(bench->self, p->library, sizeof(p->library)) : -ENOMEM;
@@ -313,11 +314,10 @@ static int remove_entry(const char *path, const struct stat *s, int type, struct
 }
 
 /* What the shell is to do: the library comes in behind it. */
-static char *script_of(const struct program *p, const char *command, bool preload)
+static char *script_of(const struct program *p)
 {
     char *script = NULL;
-    if (asprintf(&script, "%s%s", preload && *p->library ? "LD_PRELOAD=$SB_PRELOAD; export LD_PRELOAD; " : "",
-                 command) < 0)
+    if (asprintf(&script, "%s%s", *p->library ? "LD_PRELOAD=$SB_PRELOAD; export LD_PRELOAD; " : "", p->command) < 0)
         return NULL;
     return script;
 }
@@ -339,11 +339,11 @@ static char **environment_of(const struct program *p, char *preload, size_t size
     return all;
 }
 
-static int start(struct run *run, const char *command, bool preload)
+static int start(struct run *run)
 {
     const struct runner *r = run->runner;
     char library[PATH_MAX + 16], files[PATH_MAX + 16];
-    char *script = script_of(r->program, command, preload), **environment;
+    char *script = script_of(r->program), **environment;
     environment = environment_of(r->program, library, sizeof(library), files, sizeof(files));
     char *argv[] = {(char *)"sh", (char *)"-c", script, NULL};
     posix_spawn_file_actions_t actions;
@@ -380,7 +380,7 @@ static void last_words(const struct run *run, char *text, size_t size)
         *c = *c == '\n' ? ' ' : *c;
 }
 
-static int judge_end(const struct run *run, int status, const char *what)
+static int judge_end(const struct run *run, int status)
 {
     const struct sb_bench *bench = run->runner->program->bench;
     char words[WORDS], said[WORDS + 16] = "";
@@ -392,25 +392,11 @@ static int judge_end(const struct run *run, int status, const char *what)
     /* The shell tells of a signal that ended its program by its own status. */
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) - 128;
     if (number > 0 && number <= SIGRTMAX) {
-        bench->fail(bench->context, "the %s was ended by signal %d (%s)%s", what, number, strsignal(number), said);
+        bench->fail(bench->context, "the program was ended by signal %d (%s)%s", number, strsignal(number), said);
     } else {
-        bench->fail(bench->context, "the %s failed with status %d%s", what, WEXITSTATUS(status), said);
+        bench->fail(bench->context, "the program failed with status %d%s", WEXITSTATUS(status), said);
     }
     return -EIO;
-}
-
-static int run_before(struct run *run)
-{
-    const struct program *p = run->runner->program;
-    int status = 0;
-    if (!*p->before)
-        return 0;
-    int failed = start(run, p->before, false);
-    if (failed)
-        return failed;
-    while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return judge_end(run, status, "command `before`");
 }
 
 static int run_command(struct run *run)
@@ -421,7 +407,7 @@ static int run_command(struct run *run)
     int status = 0;
     getrusage(RUSAGE_SELF, &own);
     double begin = now_s();
-    int failed = start(run, r->program->command, true);
+    int failed = start(run);
     if (failed)
         return failed;
     watch(run, begin);
@@ -430,7 +416,7 @@ static int run_command(struct run *run)
     run->seconds = now_s() - begin;
     sched_setaffinity(0, sizeof(r->own), &r->own);
     run->byte_seconds += run->resident * (run->seconds - run->resident_at);
-    failed = judge_end(run, status, "program");
+    failed = judge_end(run, status);
     if (!failed && *r->program->library && (!run->with || run->with < run->without)) {
         bench->fail(bench->context,
                     "at %u of %u looks at the program a process of it had %s: it drops LD_PRELOAD, is linked "
@@ -466,9 +452,7 @@ static int program_step(void *state, struct sb_counts *counts)
         r->program->bench->fail(r->program->bench->context, "no folder can be made for a run: %s", strerror(-status));
         goto out;
     }
-    status = run_before(&run);
-    if (!status)
-        status = run_command(&run);
+    status = run_command(&run);
     /* Of several the others' may not have ended. */
     if (r->program->bench->threads == 1)
         end_the_rest();

@@ -68,12 +68,6 @@ static struct geometry read_geometry(const struct scull_kind *kind, const union 
     return g;
 }
 
-/* NULL for the sources that are made and not read. */
-static const char *source_path(const char *source)
-{
-    return strncmp(source, "file:", 5) ? NULL : source + 5;
-}
-
 static bool is_mapped(const struct scull_kind *kind, const union sb_value *options)
 {
     return kind->maps && options[SCULL_MMAP].u;
@@ -88,7 +82,7 @@ int scull_needs(const struct scull_kind *kind, const union sb_value *options, st
                 size_t why_size)
 {
     const char *source = options[SCULL_SOURCE].s;
-    const char *path = source_path(source);
+    const char *path = sb_file_of(source);
     struct geometry g = read_geometry(kind, options);
 
     if (g.qset * sizeof(void *) > SB_PAGE_SIZE << SB_MAX_ORDER) {
@@ -127,7 +121,7 @@ int scull_needs(const struct scull_kind *kind, const union sb_value *options, st
 /* Read whole, with a quantum's worth of its beginning behind its end: every copy is one memcpy. */
 static int load_source(struct scull *s, const char *source)
 {
-    const char *path = source_path(source);
+    const char *path = sb_file_of(source);
     FILE *file = path ? fopen(path, "rb") : NULL;
     /* A single zero repeated is as long as any device. */
     uint64_t length = strcmp(source, "zero") ? RANDOM_SOURCE : 1;
@@ -190,7 +184,7 @@ int scull_setup(const struct scull_kind *kind, const struct sb_bench *bench, con
     /* null gives one block to all: the lists would overwrite themselves. */
     s->aliases = a->flags & SB_ALLOCATOR_ALIASES;
     s->maps = is_mapped(kind, options);
-    s->compare = source_path(options[SCULL_SOURCE].s);
+    s->compare = sb_file_of(options[SCULL_SOURCE].s);
     s->streams = calloc(bench->threads, sizeof(*s->streams));
     int status = s->streams ? load_source(s, options[SCULL_SOURCE].s) : -ENOMEM;
     if (!status)

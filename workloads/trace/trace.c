@@ -32,19 +32,18 @@ enum { MEASURE_WAITING, MEASURES };
 enum pace { PACE_NONE, PACE_TRACE };
 
 #define OF(kind) (1u << SB_TRACE_##kind)
-static const struct {
-    const char *name;
-    uint32_t kinds;
-} selections[] = {
-    {"all", OF(SIZED) | OF(CACHE) | OF(PAGES) | OF(VMALLOC)},
-    {"slab", OF(SIZED) | OF(CACHE)},
-    {"sized", OF(SIZED)},
-    {"cache", OF(CACHE)},
-    {"pages", OF(PAGES) | OF(SLAB_PAGES)},
-    {"vmalloc", OF(VMALLOC)},
-    {"percpu", OF(PERCPU)},
-};
-static const char *const selection_names[] = {"all", "slab", "sized", "cache", "pages", "vmalloc", "percpu", NULL};
+#define SELECTIONS(ROW)                                                                                                \
+    ROW("all", OF(SIZED) | OF(CACHE) | OF(PAGES) | OF(VMALLOC))                                                        \
+    ROW("slab", OF(SIZED) | OF(CACHE))                                                                                 \
+    ROW("sized", OF(SIZED))                                                                                            \
+    ROW("cache", OF(CACHE))                                                                                            \
+    ROW("pages", OF(PAGES) | OF(SLAB_PAGES))                                                                           \
+    ROW("vmalloc", OF(VMALLOC))                                                                                        \
+    ROW("percpu", OF(PERCPU))
+#define SELECTION_NAME(name, kinds)  name,
+#define SELECTION_KINDS(name, kinds) kinds,
+static const char *const selections[] = {SELECTIONS(SELECTION_NAME) NULL};
+static const uint32_t selected_kinds[] = {SELECTIONS(SELECTION_KINDS)};
 static const char *const paces[] = {"none", "trace", NULL};
 static const char *const touches[] = SB_TOUCH_CHOICES;
 
@@ -53,7 +52,7 @@ static const struct sb_option options[OPTIONS] = {
                        "the trace, as file:PATH from the config's folder; scullbench import makes them"},
     [OPTION_SUM] = {"sum", SB_OPTION_TEXT, 0, "", 0, 0, NULL,
                     "the sum of the trace as scullbench import prints it: another file is refused then; empty: any"},
-    [OPTION_EVENTS] = {"events", SB_OPTION_ENUM, 0, "all", 0, 0, selection_names,
+    [OPTION_EVENTS] = {"events", SB_OPTION_ENUM, 0, "all", 0, 0, selections,
                        "which: all but those of per-CPU areas and of the slabs' own pages; slab: objects of kmalloc "
                        "and of caches; sized, cache: one of these two; pages: with those that slabs took; vmalloc; "
                        "percpu"},
@@ -128,12 +127,6 @@ struct stream {
 
 /* ---- plan time ---- */
 
-static const char *path_of(const union sb_value *values)
-{
-    const char *source = values[OPTION_SOURCE].s;
-    return strncmp(source, "file:", 5) ? source : source + 5;
-}
-
 static int read_head(const char *path, struct sb_trace_head *head, char *why, size_t why_size)
 {
     char text[160];
@@ -181,10 +174,10 @@ static int judge_sum(const struct sb_trace_head *head, const char *wanted, char 
 static int trace_needs(const union sb_value *values, struct sb_needs *needs, char *why, size_t why_size)
 {
     struct sb_trace_head head;
-    const char *path = path_of(values);
-    uint32_t kinds = selections[values[OPTION_EVENTS].u].kinds;
+    const char *path = sb_file_of(values[OPTION_SOURCE].s);
+    uint32_t kinds = selected_kinds[values[OPTION_EVENTS].u];
     uint64_t events = 0, threads = needs->threads ? needs->threads : 1, live = 0;
-    if (!*path) {
+    if (!path || !*path) {
         snprintf(why, why_size, "source: which trace? file:PATH names one, and scullbench import makes them");
         return -EINVAL;
     }
@@ -203,7 +196,7 @@ static int trace_needs(const union sb_value *values, struct sb_needs *needs, cha
     }
     if (!events) {
         snprintf(why, why_size, "the trace has no events of that kind (events = %s)",
-                 selection_names[values[OPTION_EVENTS].u]);
+                 selections[values[OPTION_EVENTS].u]);
         return -EINVAL;
     }
     if (events >= PASSED || head.requests >= 1u << OPERATION_SHIFT) {
@@ -227,7 +220,6 @@ static int trace_needs(const union sb_value *values, struct sb_needs *needs, cha
                                                                   : SB_WANT_VIRTUAL;
     needs->live_bytes = (live + threads - 1) / threads;
     needs->cycle_operations = events / threads;
-    needs->contents = false;
     needs->joint = true;
     return 0;
 }
@@ -256,7 +248,7 @@ static int map_file(struct replay *r, const char *path)
     }
     if (fd >= 0)
         close(fd);
-    return status ? refuse(r, "it can't be read", status) : 0;
+    return status ? refuse(r, status == -EBADMSG ? "it is empty" : strerror(-status), status) : 0;
 }
 
 /* kmalloc's sizes as Linux has them since 5.17 on x86-64 and aarch64 (mm/slab_common.c). */
@@ -331,7 +323,8 @@ static int prepare_request(struct replay *r, const struct sb_trace_request *from
                           .gfp = from->gfp};
     q->order = sb_get_order(q->size);
     if (q->route == SB_ROUTE_NONE)
-        return refuse(r, "this allocator has nothing that serves some of its events", -EOPNOTSUPP);
+        return refuse(r, "this allocator has nothing that serves some of its events; choose others by events = ...",
+                      -EOPNOTSUPP);
     if (q->route != SB_ROUTE_CACHE)
         return 0;
     if (cache) {
@@ -476,7 +469,7 @@ static int trace_setup(const struct sb_bench *bench, const union sb_value *value
     if (!r)
         return -ENOMEM;
     r->bench = bench;
-    r->kinds = selections[values[OPTION_EVENTS].u].kinds;
+    r->kinds = selected_kinds[values[OPTION_EVENTS].u];
     r->pace = (enum pace)values[OPTION_PACE].u;
     r->touch = (enum sb_touch)values[OPTION_TOUCH].u;
     r->batch = values[OPTION_BATCH].u;
@@ -490,7 +483,7 @@ static int trace_setup(const struct sb_bench *bench, const union sb_value *value
     if (!status && bench->paced)
         status = refuse(r, "a trace has a clock of its own: pace = trace, without rate", -EINVAL);
     if (!status)
-        status = map_file(r, path_of(values));
+        status = map_file(r, sb_file_of(values[OPTION_SOURCE].s));
     if (!status && (status = sb_trace_open(&r->trace, r->file, r->file_size)))
         status = refuse(r, r->trace.why, status);
     if (!status)

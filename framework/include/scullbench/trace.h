@@ -401,6 +401,7 @@ struct sb_recording_head {
     uint32_t version;
     uint32_t pid;
     char program[48]; /* its name, ends with 0 */
+    uint32_t cut_off; /* not 0: no room was left before the program ended */
 };
 
 /* The head of each other chunk; the records follow it. */

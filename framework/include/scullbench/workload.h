@@ -13,10 +13,20 @@
 #include "random.h"
 #include "source.h"
 
+#include <string.h>
+
 SB_EXTERN_C_BEGIN
 
 #define SB_MAX_COUNTERS 16
 #define SB_MAX_MEASURES 64
+
+/* Since 1.8: an option that names a file is written file:PATH, which the host makes a path from the config's folder.
+ * The path, or NULL for any other value. */
+static inline const char *sb_file_of(const char *value)
+{
+    static const char prefix[] = "file:";
+    return strncmp(value, prefix, sizeof(prefix) - 1) ? NULL : value + sizeof(prefix) - 1;
+}
 
 /* What a workload needs of an allocator and a machine, with given options; used at plan time. */
 struct sb_needs {
